@@ -1,0 +1,37 @@
+/* augment: from uint8 records to normalised float images. Local.
+ *
+ * Every random choice comes from RNG_AUGMENT counters (epoch, record number), so an image is
+ * changed in the same way whichever rank, thread or device does it. Order: rotation, crop, flip,
+ * normalisation, cutout. Counter block 0 words: crop row, crop column, flip, angle; block 1: cutout
+ * row, cutout column. */
+#ifndef LOCKSTEP_AUGMENT_H
+#define LOCKSTEP_AUGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Augment {
+    int64_t crop_pad; /* pixels padded on each side before a random 32 x 32 crop; 0: none */
+    int64_t pad_fill; /* byte value of padding and of corners a rotation uncovers, 0 to 255 */
+    double flip;      /* probability of a horizontal mirror */
+    double rotate;    /* largest angle in degrees, either way; nearest-neighbour; 0: none */
+    int64_t cutout; /* side of a square set to the mean (0 after normalisation), centre anywhere; 0:
+                       none */
+    float mean[3], std[3]; /* of pixel / 255, per channel */
+} Augment;
+
+/* The training version of one record: image[3][32][32]. */
+void augment_train(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,
+                   const uint8_t *pixels, float *image);
+
+/* The evaluation version: normalisation alone. */
+void augment_plain(const Augment *augment, const uint8_t *pixels, float *image);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

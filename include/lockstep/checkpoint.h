@@ -1,0 +1,114 @@
+/* checkpoint: the HDF5 file (layout below) and the folder of them. Local.
+ *
+ *   /meta               attributes: format_version, config, seed, lanes, git, dataset,
+ * dataset_hash, instruction_set, time, state_hash /params/NAME        float32, logical order (conv
+ * O,I,KH,KW), chunked, fletcher32 /running/NAME       batch-norm running statistics
+ *   /optimizer/SLOT/NAME
+ *   /ema/NAME           moving average of the weights, where the run has one
+ *   /state              attributes: epoch, step, position, best_*, patience, accumulators; dataset
+ * `history`
+ *
+ * Writing: temporary name in the same folder (host, pid, job id and restart count in it), H5Fclose,
+ * fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file) renamed into place, then the .h5 itself (the
+ * commit), then fsync of the folder; a file that is there already is never replaced. Reading: the
+ * sidecar is checked before HDF5 opens the file. */
+#ifndef LOCKSTEP_CHECKPOINT_H
+#define LOCKSTEP_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lockstep/model.h"
+#include "lockstep/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { CHECKPOINT_FORMAT = 1, CHECKPOINT_SLOTS_MAX = 2, CHECKPOINT_HISTORY_MAX = 4096 };
+
+/* One evaluation at an epoch's end. */
+typedef struct HistoryEntry {
+    int64_t epoch, step;
+    double train_loss, train_accuracy, test_loss, test_accuracy;
+} HistoryEntry;
+
+/* Where a run stands: all that resume needs beside the arrays. Sums are fixed-point (exact_sum.h).
+ */
+typedef struct RunState {
+    int64_t step;     /* steps done */
+    int64_t epoch;    /* epochs completed */
+    int64_t position; /* steps done in the current epoch */
+    double best_accuracy, best_loss;
+    int64_t best_step;      /* -1: none yet */
+    int64_t without_better; /* evaluations since the best: patience */
+    /* accumulated since the last logged step, and since the epoch's start */
+    int64_t log_loss, log_correct, log_images;
+    int64_t epoch_loss, epoch_correct, epoch_images;
+    int64_t last_logged_step;
+    bool finished; /* the run reached its end */
+    int64_t n_history;
+    HistoryEntry *history; /* [n_history], owned by whoever filled it */
+} RunState;
+
+/* A view of everything one checkpoint holds. Arrays are flat host buffers in the model's flat
+ * order. */
+typedef struct Checkpoint {
+    const Model *model; /* borrowed; NULL before the model is known */
+    const char *config; /* YAML text */
+    uint64_t seed;
+    int64_t lanes;
+    char git[64];
+    char dataset[16]; /* "cifar10" or "synthetic" */
+    uint64_t dataset_hash;
+    char instruction_set[32];
+    uint64_t state_hash;
+    int n_slots;
+    const char *slot_name[CHECKPOINT_SLOTS_MAX];
+    float *weight;                     /* [flat] */
+    float *running;                    /* [running_flat] */
+    float *slot[CHECKPOINT_SLOTS_MAX]; /* [flat] each */
+    float *ema;                        /* [flat] or NULL */
+    RunState state;
+} Checkpoint;
+
+/* Writes and commits FOLDER/step-%08lld.h5. ST_CHECKPOINT with path and cause; nothing half-written
+ * is left under the final name. *bytes (may be NULL) is the file's size. */
+Status checkpoint_write(const char *folder, const Checkpoint *checkpoint, int64_t *bytes);
+
+/* Checks sidecar, then reads /meta and /state: fills all but the arrays. config and history are
+ * allocated and owned by the caller, who frees them with checkpoint_meta_free. */
+Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint);
+void checkpoint_meta_free(Checkpoint *checkpoint);
+
+/* Reads the arrays that checkpoint->model and n_slots ask for into the given buffers. A missing
+ * array or another shape is ST_CHECKPOINT naming it. */
+Status checkpoint_read_arrays(const char *path, Checkpoint *checkpoint);
+
+/* The same from a file's bytes in memory, for a rank that cannot see the file system of rank 0. */
+Status checkpoint_read_meta_image(const void *bytes, size_t size, const char *name,
+                                  Checkpoint *checkpoint);
+Status checkpoint_read_arrays_image(const void *bytes, size_t size, const char *name,
+                                    Checkpoint *checkpoint);
+
+/* ST_OK where sidecar and file agree. */
+Status checkpoint_verify(const char *path);
+
+/* The newest file of FOLDER that verifies; older ones are tried in turn, each bad one is renamed
+ * .bad (if `quarantine`) and warned of. *path is "" where the folder holds none at all;
+ * ST_CHECKPOINT where there are some and none is good. */
+Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]);
+
+/* Removes the oldest good files beyond `keep`, never `spare` (a file name, the best; may be NULL),
+ * and temporary files left by this host's dead processes. */
+Status checkpoint_prune(const char *folder, int64_t keep, const char *spare);
+
+/* Hash of params, running, ema and slots in model-text order, logical row-major, gaps left out, and
+ * the step. */
+Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *hash);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,97 @@
+/* comm: ranks. The control plane (agreement, broadcast, comparison) is always MPI, or nothing for
+ * one rank without a launcher; the data plane sums buckets.
+ *
+ * Every wait has a deadline. A wait that passes it asks the other ranks where they are
+ * (comm_expire), prints one line and aborts: an early return of one rank between two collectives
+ * would hang the others for good. So a Status other than ST_OK from a collective here means that
+ * MPI itself failed; the caller must go to comm_abort, never to MPI_Finalize.
+ *
+ * Three threads may call MPI at once (main: control plane; reducer: data plane; both answer "where
+ * are you" questions while they wait), each on a communicator of its own: MPI_THREAD_MULTIPLE is
+ * required. */
+#ifndef LOCKSTEP_COMM_H
+#define LOCKSTEP_COMM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lockstep/status.h"
+#include "lockstep/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Comm Comm;
+
+/* Where a rank is, for the line that a deadline prints. */
+typedef enum Phase {
+    PHASE_SETUP,
+    PHASE_DATA,
+    PHASE_COMPUTE,
+    PHASE_REDUCE,
+    PHASE_OPTIMIZER,
+    PHASE_EVALUATE,
+    PHASE_CHECKPOINT,
+    PHASE_FINISH
+} Phase;
+
+/* True where an MPI launcher (mpirun, srun) started this process. Local; does not touch MPI. */
+bool comm_launched(void);
+
+/* One rank, no MPI. Local. */
+Status comm_open_self(double deadline_s, Comm **comm);
+
+/* MPI_Init_thread and this run's communicators. Collective. ST_COMM. */
+Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm);
+
+/* Collective: all ranks leave together; MPI_Finalize for MPI. Nothing of lockstep may follow but
+ * exit. */
+void comm_close(Comm *comm);
+
+/* Local. */
+int comm_rank(const Comm *comm);
+int comm_size(const Comm *comm);
+int comm_local_rank(const Comm *comm); /* among the ranks of this host */
+int comm_local_size(const Comm *comm);
+const char *comm_host(const Comm *comm);
+const char *comm_library(const Comm *comm); /* "Open MPI v4.1.4", "none" */
+void comm_set_deadline(Comm *comm, double seconds);
+double comm_deadline(const Comm *comm);
+
+/* Local: tells other ranks' deadlines, and comm_abort's line, where this one is. `step` < 0: none.
+ */
+void comm_at(Comm *comm, int64_t step, Phase phase);
+
+/* Collective. Every rank passes its own status; every rank gets the same one back: that of the
+ * lowest rank that failed, which prints its recorded message (log_fatal); the others' records are
+ * cleared but for the agreed status. ST_OK where all are ok. */
+Status comm_agree(Comm *comm, Status mine);
+
+/* Collective, control plane. */
+Status comm_barrier(Comm *comm);
+Status comm_bcast(Comm *comm, void *data, size_t bytes, int root);
+/* all[size][bytes] on every rank. */
+Status comm_allgather(Comm *comm, const void *mine, size_t bytes, void *all);
+Status comm_sum_i64(Comm *comm, int64_t *values, int64_t count); /* in place */
+Status comm_max_f64(Comm *comm, double *values, int64_t count);  /* in place */
+
+/* Collective. ST_COMM on every rank (agreed and printed) unless `bytes` bytes of `mine` are the
+ * same everywhere; the line names the lowest rank that differs from rank 0, `what`, and both texts
+ * (mine is text for the reader, at most 256 bytes, NUL-ended). */
+Status comm_same(Comm *comm, const char *what, const char *mine);
+
+/* Collective, data plane: sums `data`[count] of DT_I64 or DT_F32 in place over ranks; called by one
+ * thread at a time (the reducer's), in the same order on every rank. `bucket` is for the deadline's
+ * line. */
+Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, int bucket);
+
+/* Local, never returns: prints this thread's recorded message (or only the status where there is
+ * none, or nothing where it was printed already) and ends all ranks with `status` as their exit
+ * code. */
+void comm_abort(Comm *comm, Status status) __attribute__((noreturn));
+
+#ifdef __cplusplus
+}
+#endif
+#endif

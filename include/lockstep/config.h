@@ -1,0 +1,115 @@
+/* config: one table of options serves the YAML file, the environment, the command line, --help,
+ * --dump-config and the comparison at resume. Local.
+ *
+ * Order: default < file < environment LOCKSTEP_KEY < flag. Nested YAML keys are joined by dots
+ * (`optimizer.lr`); LOCKSTEP_OPTIMIZER_LR and --optimizer.lr name the same option. Every error is
+ * ST_USAGE and names file and line, variable or flag, and the nearest known name for an unknown
+ * one. */
+#ifndef LOCKSTEP_CONFIG_H
+#define LOCKSTEP_CONFIG_H
+
+#include <stdio.h>
+
+#include "lockstep/augment.h"
+#include "lockstep/optim.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { CONFIG_PATH_MAX = 4096, CONFIG_MODEL_MAX = 65536 };
+
+typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } DeviceChoice;
+typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
+typedef enum ProgressChoice { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_LINES } ProgressChoice;
+typedef enum CrashHow {
+    CRASH_KILL,
+    CRASH_SEGV,
+    CRASH_ABORT,
+    CRASH_EXIT,
+    CRASH_HANG,
+    CRASH_NAN
+} CrashHow;
+
+/* --crash-at STEP[:RANK[:HOW]]: before step `step` is computed. */
+typedef struct CrashAt {
+    int64_t step; /* -1: none */
+    int64_t rank; /* -1: the last rank */
+    CrashHow how;
+} CrashAt;
+
+typedef struct RunConfig {
+    char file[CONFIG_PATH_MAX];   /* the YAML file, "" if none */
+    char name[128];               /* its base name without .yaml */
+    char model[CONFIG_MODEL_MAX]; /* model text */
+    int model_line;               /* line of the file where the text begins */
+
+    char data[CONFIG_PATH_MAX]; /* folder, "synthetic", or "" (CIFAR10_DIR, then data/cifar10) */
+    char out[CONFIG_PATH_MAX];  /* run directory, default runs/NAME */
+    int64_t holdout;
+    Augment augment;
+    int64_t loader_threads;
+
+    uint64_t seed;
+    int64_t batch_size; /* global, B */
+    int64_t lanes;      /* L; 0: auto */
+    int64_t threads;    /* compute threads a rank; 0: cores of the host / its ranks, at least 1 */
+    int64_t epochs, steps; /* steps 0: no limit */
+    bool drop_last;
+    double label_smoothing;
+    Optimizer optimizer;
+    Schedule schedule;
+
+    DeviceChoice device;
+    Reduction reduction;
+    int64_t bucket_bytes; /* of a message */
+    double deadline;      /* seconds */
+
+    int64_t checkpoint_every; /* steps; 0: epoch ends only */
+    int64_t keep;
+    char resume[CONFIG_PATH_MAX]; /* "auto", "none", or a file */
+    bool reset;
+    CrashAt crash;
+
+    int64_t eval_every; /* epochs */
+    int64_t eval_batch; /* images of one evaluation batch */
+    int64_t patience;   /* evaluations without a better one before the run ends early; 0: never */
+    int64_t log_every;  /* steps */
+    ProgressChoice progress;
+    int64_t progress_width; /* columns; 0: ask the terminal */
+    bool quiet;
+
+    bool describe, dump_config, help; /* print and exit */
+} RunConfig;
+
+/* Everything from argv (after the subcommand), the file it names and the environment. */
+Status config_load(int argc, char **argv, RunConfig *config);
+
+/* Derived checks that need more than one option: batch_size divisible by lanes (names the nearest
+ * that are), holdout, schedule points, out default. Called by config_load, and again once lanes are
+ * known. */
+Status config_check(RunConfig *config);
+
+/* The resolved configuration as YAML that config_load reads back to the same RunConfig. */
+Status config_dump(const RunConfig *config, FILE *out);
+
+/* The same as a string the caller frees: what checkpoints carry and ranks compare. `stored` leaves
+ * out what is not a property of the run (out, data, resume, reset, crash-at, progress, quiet,
+ * describe ...). */
+Status config_text(const RunConfig *config, bool stored, char **text);
+
+/* Compares the stored text of a checkpoint with `config`: ST_USAGE listing each key that must not
+ * change at resume with both values; ST_OK where none differs. */
+Status config_compatible(const RunConfig *config, const char *stored_text, const char *source);
+
+/* --help of train: every option with its default. */
+void config_help(FILE *out);
+
+/* The known name nearest to `word` by edit distance (from a NULL-ended list), or NULL if none is
+ * near. */
+const char *nearest_name(const char *word, const char *const *names);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

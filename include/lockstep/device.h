@@ -1,0 +1,188 @@
+/* device: the interface between the trainer and what computes. Three backends stand behind it: ref
+ * (plain C loops, the truth in tests), cpu (oneDNN) and cuda (cuDNN).
+ *
+ * How work flows. A Program (program.h) is a model planned for one batch size. For each of its ops
+ * the device makes an OpPlan once: primitives, algorithms, sizes of memory wanted; plans are
+ * immutable and shared by all compute threads or streams of the rank. A Slot is one place where a
+ * lane can be computed: one stream and one set of buffers; an OpPlan is bound to each slot's memory
+ * once (OpBound), so that the step loop neither allocates nor looks anything up. forward and
+ * backward only enqueue on the stream; on the CPU the stream executes in the calling thread. Device
+ * memory is touched by device functions alone.
+ *
+ * Which gradients assign and which add. Parameter gradients always assign: a parameter belongs to
+ * one layer. An activation read by several layers gets its gradient from each of them;
+ * OpDesc.grad_in says for each input whether this op's backward assigns it, adds to it, or leaves
+ * it out.
+ *
+ * Same bits. Layout and algorithm follow from (shapes, batch, instruction set, library version)
+ * alone.
+ *
+ * All functions are Local. Errors: ST_DEVICE (library or memory), ST_INTERNAL. */
+#ifndef LOCKSTEP_DEVICE_H
+#define LOCKSTEP_DEVICE_H
+
+#include "lockstep/layer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Device Device; /* opened by a backend, which embeds this struct first */
+typedef struct Stream Stream; /* backend's own */
+typedef struct OpPlan OpPlan; /* likewise */
+typedef struct OpBound OpBound;
+
+typedef enum GradMode { GRAD_NONE, GRAD_ASSIGN, GRAD_ADD } GradMode;
+
+/* What an op is planned for. Tensors carry shape (n = batch), dtype and layout, no data. */
+typedef struct OpDesc {
+    const Layer *layer; /* kind and arguments; borrowed */
+    int index;          /* of the layer in the model: part of dropout's counter */
+    bool training;      /* false: forward only, running statistics, no dropout */
+    bool relu;          /* a ReLU is fused behind it (Device.fuses_relu) */
+    int n_in;           /* 1, or 2 for add */
+    Tensor in[2], out;
+    GradMode grad_in[2];
+} OpDesc;
+
+/* A backend embeds this first in its own plan. */
+struct OpPlan {
+    const struct Op *op;
+    OpDesc desc;
+    size_t
+        saved_bytes; /* kept by a slot from forward to backward: pooling indices, batch mean ... */
+    size_t
+        scratch_bytes; /* needed during one call only; one buffer a slot, as large as the largest */
+    size_t packed_bytes; /* weights in the form the op wants, one copy a program */
+    bool backward_reads_in, backward_reads_out; /* which activations must live until backward */
+};
+
+/* The memory an op of one slot works on. Gradients mirror activations in shape and layout.
+ * Parameters, running statistics and labels are LAYOUT_PLAIN. Unused tensors have data NULL. */
+typedef struct OpMemory {
+    Tensor in[2], out;
+    Tensor grad_in[2], grad_out;
+    Tensor param[LAYER_PARAMS_MAX];      /* real[count]: views of the flat weights */
+    Tensor grad_param[LAYER_PARAMS_MAX]; /* real[count]: views of the slot's flat gradient */
+    Tensor running[LAYER_RUNNING_MAX];   /* evaluation: mean and variance to normalise with */
+    Tensor stats[LAYER_RUNNING_MAX]; /* training bn writes batch mean and unbiased variance here */
+    Tensor labels;                   /* softmax_ce: int32[batch] */
+    Tensor loss;                     /* softmax_ce writes the loss of each image: real[batch] */
+    Tensor predicted;                /* softmax_ce writes the class of the largest logit, the lowest
+                                        of equals: int32[batch] */
+    void *saved, *scratch, *packed;
+} OpMemory;
+
+/* What changes from one lane of one step to the next. */
+typedef struct LaneRun {
+    uint64_t seed;
+    int64_t step; /* from 0: the step that is being computed */
+    int32_t lane; /* of the run, not of the rank */
+    double
+        loss_scale; /* 1 / images of the global step: softmax_ce's gradient of one image's loss */
+    const uint8_t
+        *dropout_mask[8]; /* tests only: keep-masks (1 keep) for the n-th dropout layer in logical
+                             N, C, H, W order, instead of Philox; NULL otherwise */
+} LaneRun;
+
+/* One layer kind on one backend. Functions a kind does not need are NULL (pack; backward in a
+ * backend without training). */
+typedef struct Op {
+    /* Plans `desc`; *plan's first member is filled. */
+    Status (*plan)(Device *device, const OpDesc *desc, OpPlan **plan);
+    void (*unplan)(OpPlan *plan);
+    /* Brings the master weights into the op's own form (layout, precision) in `packed`: called
+     * after every update of the weights, once for all slots. */
+    Status (*pack)(Stream *stream, const OpPlan *plan, const Tensor param[LAYER_PARAMS_MAX],
+                   void *packed);
+    Status (*bind)(const OpPlan *plan, const OpMemory *memory, OpBound **bound);
+    void (*unbind)(OpBound *bound);
+    Status (*forward)(Stream *stream, OpBound *bound, const LaneRun *run);
+    Status (*backward)(Stream *stream, OpBound *bound, const LaneRun *run);
+} Op;
+
+typedef enum OptimizerKind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } OptimizerKind;
+
+/* One step's constants of the optimizer; formulas as in PyTorch's torch.optim.
+ * sgd:   g += decay w; m = (first step ? g : momentum m + g); w -= lr (nesterov ? g + momentum m :
+ * m) adam:  g += decay w; adamw: w -= lr decay w; then m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
+ *        w -= lr / correction1 * m / (sqrt(v) / sqrt(correction2) + eps)
+ * ema (where present): e = ema_decay e + (1 - ema_decay) w */
+typedef struct Update {
+    OptimizerKind kind;
+    bool nesterov;
+    bool first; /* the very first step of the run */
+    double lr, momentum, beta1, beta2, eps;
+    double correction1, correction2; /* 1 - beta^t, t counted from 1 */
+    double ema_decay;
+    double grad_scale; /* the gradient is multiplied by this first: 2^-k of the exact sum times
+                          clipping */
+} Update;
+
+/* A contiguous range of the flat buffers for one update. `fixed` (exact sum) or `real` (native) is
+ * set. */
+typedef struct UpdateRange {
+    int64_t count;
+    void *weight;         /* real[count] */
+    const int64_t *fixed; /* gradient as a fixed-point sum over lanes */
+    const void *real;     /* gradient as real[count] */
+    void *slot[2]; /* momentum; or first and second moment; NULL where the optimizer has none */
+    void *ema;     /* or NULL */
+    double decay;  /* weight decay of this range, 0 for spared parameters */
+} UpdateRange;
+
+/* Elements of one partial sum of squares (gradient norm): fixed, so that bits do not depend on
+ * threads. */
+enum { NORM_CHUNK = 4096 };
+
+typedef struct DeviceOps {
+    const char *name; /* "ref", "cpu", "cuda" */
+    void (*close)(Device *device);
+
+    Status (*alloc)(Device *device, size_t bytes, void **memory); /* 64-byte aligned, zeroed */
+    void (*release)(Device *device, void *memory);                /* accepts NULL */
+    Status (*stream_open)(Device *device, Stream **stream);
+    void (*stream_close)(Stream *stream);
+    /* Returns when all enqueued work is done; ST_DEADLINE after `seconds`. */
+    Status (*sync)(Stream *stream, double seconds);
+    /* Enqueued copies between host and device memory. Host memory must stay as it is until sync. */
+    Status (*upload)(Stream *stream, void *device_memory, const void *host, size_t bytes);
+    Status (*download)(Stream *stream, void *host, const void *device_memory, size_t bytes);
+    /* A batch of images, real NCHW on the host, into an activation tensor of any layout. */
+    Status (*upload_images)(Stream *stream, const Tensor *images, const float *host);
+
+    /* Assigns layout and bytes to all activations of one program, which come with shape and dtype;
+     * tensors[0] is the image. A pure rule over the whole list. */
+    Status (*layouts)(Device *device, Tensor *tensors, int n_tensors);
+
+    const Op *ops[LAYER_KINDS]; /* NULL: not supported, reported when a program is built */
+
+    /* Flat ranges. to_fixed: sum[i] = (add ? sum[i] : 0) + round-to-nearest-even(value[i] * scale),
+     * and *bad (device memory) grows by the number of values that are NaN or not below `bound` in
+     * size; these count as 0. to_real: the same in real arithmetic for the native reduction. */
+    Status (*to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
+                       double bound, bool add, int64_t *bad);
+    Status (*to_real)(Stream *stream, void *sum, const void *value, int64_t count, bool add);
+    /* partial[c] = sum of (grad * scale)^2 in double over chunk c of NORM_CHUNK elements. */
+    Status (*norm)(Stream *stream, double *partial, const int64_t *fixed, const void *real,
+                   int64_t count, double scale);
+    Status (*update)(Stream *stream, const Update *update, const UpdateRange *range);
+} DeviceOps;
+
+struct Device {
+    const DeviceOps *ops;
+    DType real;               /* DT_F32; DT_F64 in the double build of ref */
+    uint32_t fuses_relu;      /* bit LAYER_x: a ReLU can be fused behind this kind */
+    char description[128];    /* one line for the log: "oneDNN 2.6.3, AVX-512, Winograd" */
+    char instruction_set[32]; /* what ranks compare and checkpoints carry: "avx512_core", "sm_90" */
+};
+
+/* The backends. Each opens for this process alone. */
+Status device_open_ref(Device **device);
+Status device_open_ref64(Device **device); /* ref in double precision, for finite differences */
+Status device_open_cpu(Device **device);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

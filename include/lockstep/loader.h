@@ -1,0 +1,52 @@
+/* loader: threads that prepare the batches of this rank's lanes ahead of the step loop. Local.
+ *
+ * A ring of `depth` batches is filled in the order (step, lane); compute threads take batches of
+ * the current step in any order of lanes and give them back. Which thread prepared a batch cannot
+ * be seen in it. The loader reads only memory (shards are read at start), so it cannot fail after
+ * loader_start. */
+#ifndef LOCKSTEP_LOADER_H
+#define LOCKSTEP_LOADER_H
+
+#include "lockstep/augment.h"
+#include "lockstep/dataset.h"
+#include "lockstep/sampler.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One lane's part of one step. Owned by the loader. */
+typedef struct Batch {
+    int64_t step;
+    int64_t lane;
+    int64_t images;
+    float *image;    /* [images][3][32][32], normalised */
+    int32_t *label;  /* [images] */
+    int64_t *record; /* [images] record numbers */
+} Batch;
+
+typedef struct Loader Loader;
+
+typedef struct LoaderConfig {
+    const Sampler *sampler; /* borrowed */
+    const Augment *augment; /* borrowed */
+    const Shard *shards;    /* [lane_count], of this rank's lanes; borrowed */
+    int64_t first_lane, lane_count;
+    int64_t first_step, end_step; /* batches of steps [first_step, end_step) */
+    int threads;                  /* >= 1 */
+    int64_t depth;                /* batches in the ring, >= lane_count */
+} LoaderConfig;
+
+Status loader_start(const LoaderConfig *config, Loader **loader);
+void loader_stop(
+    Loader *loader); /* ends the threads even where batches are outstanding; accepts NULL */
+
+/* Waits for the batch of (step, lane), which must be the current step's. ST_DEADLINE after
+ * deadline_s. */
+Status loader_take(Loader *loader, int64_t step, int64_t lane, double deadline_s, Batch **batch);
+void loader_give(Loader *loader, Batch *batch);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

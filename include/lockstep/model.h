@@ -1,0 +1,71 @@
+/* model: model text -> layers with shapes, and the flat order of all parameters. Device-free,
+ * Local.
+ *
+ * All weights of a model stand in one flat range, in model-text order; so do gradients, optimizer
+ * slots and moving averages. Checkpoints, buckets, hashes and the optimizer work on ranges of it.
+ * Each view starts at a multiple of PARAM_ALIGN elements; the gap before it is zero and stays zero.
+ */
+#ifndef LOCKSTEP_MODEL_H
+#define LOCKSTEP_MODEL_H
+
+#include <stdio.h>
+
+#include "lockstep/layer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { PARAM_ALIGN = 16, PARAM_NAME_MAX = LAYER_NAME_MAX + 16 };
+
+/* A named range of the flat parameters (or of the flat running statistics). */
+typedef struct ParamView {
+    char name[PARAM_NAME_MAX]; /* LAYER.ROLE: "conv1.weight", "bn1.running_var" */
+    int layer;                 /* index of its layer */
+    int which;                 /* index in Layer.param or Layer.running */
+    int64_t offset, count;     /* elements */
+    ParamSpec spec;
+} ParamView;
+
+typedef struct Model {
+    Shape image; /* n = 1: 3 x 32 x 32 */
+    int64_t classes;
+    int n_layers;
+    Layer *layers; /* [n_layers], the last is softmax_ce */
+    int n_params;
+    ParamView *params;  /* [n_params], ascending offsets */
+    int64_t flat;       /* elements of a flat buffer, gaps included, a multiple of PARAM_ALIGN */
+    int64_t parameters; /* trainable parameters, gaps not counted */
+    int n_running;
+    ParamView *running; /* [n_running] */
+    int64_t running_flat;
+} Model;
+
+/* Parses model text. One layer a line: `[label:] kind [key=value | flag]...`; `#` starts a comment.
+ * A layer reads the line before it unless `from=LABEL` says otherwise; add takes `with=LABEL`.
+ * Where the text does not end with softmax_ce, one with `smoothing` is appended. The last layer
+ * before it must give classes x 1 x 1. ST_USAGE naming `source` and the line (counted from
+ * first_line) and, for a misspelt word, the nearest known one. */
+Status model_parse(const char *text, const char *source, int first_line, Shape image,
+                   int64_t classes, double smoothing, Model *model);
+void model_free(Model *model);
+
+/* Writes the initial weights: PyTorch's defaults (conv and linear weight and bias
+ * U(-1/sqrt(fan_in), 1/sqrt(fan_in)), bn weight 1 and bias 0), from Philox counters of `seed`.
+ * weights[flat], running[running_flat] (mean 0, variance 1). */
+void model_init(const Model *model, uint64_t seed, float *weights, float *running);
+
+/* Prints one line a layer: name, output shape, parameters, multiply-adds and bytes of its
+ * activations for one image; then totals. */
+void model_describe(const Model *model, int64_t lane_batch, FILE *out);
+
+/* Multiply-adds of one image's forward pass; a training step costs about three times as many. */
+int64_t model_multiply_adds(const Model *model);
+
+/* The view of that name in params (or, if `running`, in running); NULL if none. Borrowed. */
+const ParamView *model_find(const Model *model, const char *name, bool running);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/* optim: the constants of each step (learning rate, bias corrections) as pure functions of the
+ * step. Local.
+ *
+ * The arithmetic on parameters is the device's (DeviceOps.update). */
+#ifndef LOCKSTEP_OPTIM_H
+#define LOCKSTEP_OPTIM_H
+
+#include "lockstep/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ScheduleKind {
+    SCHEDULE_CONSTANT,
+    SCHEDULE_STEP,      /* times `gamma` at each milestone */
+    SCHEDULE_PIECEWISE, /* linear between points (epoch, lr), constant outside */
+    SCHEDULE_COSINE     /* from lr to lr_end over the run, after warm-up */
+} ScheduleKind;
+
+enum { SCHEDULE_POINTS_MAX = 16 };
+
+/* Positions are in epochs and may be fractional; lr(step) uses step / steps_per_epoch. */
+typedef struct Schedule {
+    ScheduleKind kind;
+    double lr;            /* base learning rate; of piecewise: a factor on the points' values */
+    double lr_end;        /* cosine */
+    double gamma;         /* step */
+    double warmup_epochs; /* linear from warmup_start * lr to lr; 0: none */
+    double warmup_start;  /* fraction of lr at step 0 */
+    double total_epochs;  /* cosine: where lr_end is reached */
+    int n_points;         /* step: milestones (value unused); piecewise: points */
+    double point_epoch[SCHEDULE_POINTS_MAX];
+    double point_value[SCHEDULE_POINTS_MAX];
+} Schedule;
+
+/* Learning rate of `step` (from 0). */
+double schedule_lr(const Schedule *schedule, int64_t step, int64_t steps_per_epoch);
+
+typedef struct Optimizer {
+    OptimizerKind kind;
+    bool nesterov;
+    double momentum, beta1, beta2, eps;
+    double weight_decay;
+    bool decay_all;   /* also biases and batch-norm parameters */
+    double clip_norm; /* L2 norm the whole gradient is clipped to; 0: no clipping */
+    double ema_decay; /* 0: no moving average */
+} Optimizer;
+
+/* Slots of state a parameter has: 0 (sgd without momentum), 1 or 2. */
+int optimizer_slots(const Optimizer *optimizer);
+
+/* Name of slot i: "momentum", "exp_avg", "exp_avg_sq". */
+const char *optimizer_slot_name(const Optimizer *optimizer, int i);
+
+/* The constants of `step` (from 0). `grad_scale` as in Update. */
+Update optimizer_update(const Optimizer *optimizer, int64_t step, double lr, double grad_scale);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

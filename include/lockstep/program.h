@@ -1,0 +1,81 @@
+/* program: a model planned on a device for one batch size, and the slots in which lanes run.
+ *
+ * A Program holds the plans and the packed weights, shared by all slots. A Slot holds what one lane
+ * needs while it is computed: activations and their gradients (one arena, planned by lifetime), the
+ * flat gradient, batch statistics, labels and results. A compute thread owns one slot per program.
+ *
+ * The walk: forward in text order; backward in reverse, where a layer's parameter gradients are
+ * complete once its op returned. Since flat order is text order, the flat gradient completes from
+ * its end to its start, which is what `ready` reports. All functions are Local. */
+#ifndef LOCKSTEP_PROGRAM_H
+#define LOCKSTEP_PROGRAM_H
+
+#include "lockstep/device.h"
+#include "lockstep/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Program Program;
+typedef struct Slot Slot;
+
+/* The rank's replicated state, in device memory. `real` elements. */
+typedef struct Weights {
+    void *weight;  /* [flat] */
+    void *running; /* [running_flat] */
+} Weights;
+
+/* Plans `model` for batches of `batch` images. ST_DEVICE names the layer a backend cannot do. */
+Status program_build(Device *device, const Model *model, int64_t batch, bool training,
+                     Program **program);
+void program_free(Program *program);
+
+int64_t program_batch(const Program *program);
+int program_ops(const Program *program);
+
+/* Packs the weights of op `op` in [0, program_ops). Ops are independent: threads may share them
+ * out. */
+Status program_pack(Program *program, Stream *stream, const Weights *weights, int op);
+
+/* Binds a slot's memory. `weights` must outlive it. `gradient` [flat real, device memory] is
+ * borrowed (slots of one thread share one); NULL for evaluation. */
+Status slot_open(Program *program, Stream *stream, const Weights *weights, void *gradient,
+                 Slot **slot);
+void slot_close(Slot *slot);
+
+/* Device bytes a slot of this program takes. */
+size_t program_slot_bytes(const Program *program);
+
+/* Enqueues one batch: images real NCHW on the host, labels[batch]. */
+Status slot_load(Slot *slot, const float *images, const int32_t *labels);
+
+Status slot_forward(Slot *slot, const LaneRun *run);
+
+/* Called in backward when flat gradient elements [begin, flat) are complete; begin only falls, and
+ * the last call has begin 0. */
+typedef Status (*ReadyFn)(void *context, int64_t begin);
+Status slot_backward(Slot *slot, const LaneRun *run, ReadyFn ready, void *context);
+
+/* After forward: enqueues copies of the loss and predicted class of each image to the host. */
+Status slot_results(Slot *slot, float *loss, int32_t *predicted);
+
+/* Device memory [running_flat real]: batch statistics of the last training forward. */
+const void *slot_stats(const Slot *slot);
+
+/* The tensor of the logits (input of softmax_ce), for tests and tools. */
+Tensor slot_logits(const Slot *slot);
+
+/* One timed op for `bench`: name, seconds of its last forward, of its last backward. Only where
+ * timing was switched on by slot_time. */
+typedef struct OpTime {
+    const Layer *layer;
+    double forward_s, backward_s;
+} OpTime;
+void slot_time(Slot *slot, bool on);
+OpTime slot_op_time(const Slot *slot, int op);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,43 @@
+/* reducer: sums finished buckets over ranks on a thread of its own, while lanes still compute.
+ *
+ * Buckets are numbered in flat order and submitted in any order; they are started in descending
+ * order (the order in which backward completes them), the same on every rank. With one rank the
+ * thread only passes them through. submit is thread-safe, the rest is for the main thread. */
+#ifndef LOCKSTEP_REDUCER_H
+#define LOCKSTEP_REDUCER_H
+
+#include "lockstep/comm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Reducer Reducer;
+
+/* One message: `data`[count]. Two parts allow a tail of another type: the second may be empty. */
+typedef struct BucketMessage {
+    void *data;
+    int64_t count;
+    DType dtype; /* DT_I64 or DT_F32 */
+} BucketMessage;
+
+/* `messages`[n][2] is copied; message [b][1] goes right after [b][0] and may have count 0. Local.
+ */
+Status reducer_start(Comm *comm, int n, const BucketMessage (*messages)[2], Reducer **reducer);
+void reducer_stop(Reducer *reducer); /* accepts NULL */
+
+/* Opens a step: all buckets are outstanding. */
+void reducer_begin(Reducer *reducer);
+
+/* Bucket `b` of this rank is complete. Local, thread-safe, does not wait. */
+void reducer_submit(Reducer *reducer, int b);
+
+/* Waits until every bucket of the step is summed (the deadline is comm_reduce's). On return *busy_s
+ * is the time the thread spent in reductions. The caller measures how long it waited: the exposed
+ * part. */
+Status reducer_wait(Reducer *reducer, double *busy_s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,47 @@
+/* writer: writes checkpoints on a thread of its own, from a snapshot, while training goes on.
+ * Local.
+ *
+ * HDF5 and the checkpoint folder belong to this thread while it runs. writer_snapshot copies the
+ * state (it waits only while the previous write is not done) and returns. A failed write is warned
+ * of once and retried at the next snapshot; two in a row are reported by writer_failed. */
+#ifndef LOCKSTEP_WRITER_H
+#define LOCKSTEP_WRITER_H
+
+#include "lockstep/checkpoint.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Writer Writer;
+
+/* What is done before a file is committed (metrics made durable up to its step) and after (best
+ * link). */
+typedef struct WriterHooks {
+    Status (*before)(void *context, int64_t step);
+    Status (*after)(void *context, int64_t step, const char *file_name, bool is_best);
+    void *context;
+} WriterHooks;
+
+/* `shape` says which arrays there are (its buffers are copied at each snapshot). */
+Status writer_start(const char *folder, int64_t keep, const Checkpoint *shape, WriterHooks hooks,
+                    Writer **writer);
+
+/* Hands over a copy of `checkpoint`. ST_DEADLINE where the previous write did not end in
+ * deadline_s. */
+Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool is_best,
+                       double deadline_s);
+
+/* Waits for the write in progress; the status of the last one. */
+Status writer_flush(Writer *writer, double deadline_s);
+
+/* Two writes in a row failed: the status and message of the last one, else ST_OK. Does not wait. */
+Status writer_failed(Writer *writer);
+
+/* Joins the thread; a write in progress is finished first. Accepts NULL. */
+void writer_stop(Writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
