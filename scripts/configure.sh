@@ -1,0 +1,119 @@
+#!/bin/sh
+# Finds the compiler and the libraries that lockstep is built with.
+#
+#   scripts/configure.sh FILE         prints what was found and writes it to FILE, a make fragment
+#   scripts/configure.sh --signature  prints one line that changes whenever a tool or library does
+#
+# The Makefile keeps FILE in the build directory and runs this again when the signature changes, so that
+# an upgraded or newly installed package is noticed and the second `make` does nothing. CC is obeyed.
+# A missing required package is reported, noted in FILE as MISSING, and refused by the Makefile.
+set -eu
+
+CC=${CC:-gcc}
+required="ompi-c hdf5 yaml-0.1 libcjson libxxhash"
+optional="cmocka"
+
+# The value of integer macro $2 of header $1, empty when the header is not there.
+header_macro() {
+    printf '#include <%s>\nVALUE %s\n' "$1" "$2" | $CC -E -P - 2>/dev/null | sed -n 's/^VALUE \([0-9]*\)$/\1/p'
+}
+
+signature() {
+    # One line a tool; a missing one prints an error to nowhere and so changes the sum as well.
+    for package in $required $optional; do
+        echo "$package $(pkg-config --modversion "$package" 2>/dev/null || echo none)"
+    done
+    stat -L -c '%n %Y %s' "$(command -v "${CC%% *}" || echo none)" /usr/include/dnnl_version.h \
+        /usr/local/include/dnnl_version.h scripts/configure.sh 2>/dev/null || true
+    echo "$CC ${CPATH:-} ${LIBRARY_PATH:-} ${PKG_CONFIG_PATH:-}"
+}
+
+if [ "${1:-}" = --signature ]; then
+    signature | cksum | tr ' ' '-'
+    exit 0
+fi
+
+out=$1
+missing=
+cflags=
+libs=
+
+found() { echo "  ✓ $1${2:+ $2}"; }
+absent() { echo "  ✗ $1 ($2)"; }
+
+# need NAME PKG_CONFIG_NAME: a required library that pkg-config knows.
+need() {
+    if version=$(pkg-config --modversion "$2" 2>/dev/null); then
+        found "$1" "$version"
+        # System headers: their warnings are not ours to mend.
+        cflags="$cflags $(pkg-config --cflags "$2" | sed 's/-I */-isystem /g')"
+        libs="$libs $(pkg-config --libs "$2")"
+    else
+        absent "$1" "missing"
+        missing="$missing $2"
+    fi
+}
+
+echo "lockstep is built with:"
+if version=$($CC -dumpfullversion 2>/dev/null || $CC -dumpversion 2>/dev/null); then
+    found "$CC" "$version"
+else
+    absent "$CC" "missing"
+    echo "lockstep cannot be built without a C compiler: make setup installs gcc, CC=NAME names another" >&2
+    missing=$CC
+fi
+if ! command -v pkg-config >/dev/null; then
+    absent pkg-config "missing"
+    missing="$missing pkg-config"
+fi
+need "Open MPI" ompi-c
+if [ -z "$missing" ] && ! command -v mpirun >/dev/null; then
+    absent mpirun "missing"
+    missing="$missing mpirun"
+fi
+need HDF5 hdf5
+major=$(header_macro dnnl_version.h DNNL_VERSION_MAJOR)
+if [ -n "$major" ]; then
+    found oneDNN "$major.$(header_macro dnnl_version.h DNNL_VERSION_MINOR).$(header_macro dnnl_version.h DNNL_VERSION_PATCH)"
+    libs="$libs -ldnnl"
+else
+    absent oneDNN "missing"
+    missing="$missing oneDNN"
+fi
+need libyaml yaml-0.1
+need cJSON libcjson
+need xxHash libxxhash
+
+# gcc's OpenMP run time sets oneDNN's thread count; clang finds its header only after its own.
+libs="$libs -lgomp -lpthread -lm"
+if $CC --version 2>/dev/null | grep -qi clang && command -v gcc >/dev/null; then
+    cflags="$cflags -idirafter $(gcc -print-file-name=include)"
+fi
+
+test_libs=
+if version=$(pkg-config --modversion cmocka 2>/dev/null); then
+    found cmocka "$version (tests)"
+    test_libs=$(pkg-config --libs cmocka)
+else
+    absent cmocka "tests need it: make setup"
+fi
+# The CUDA backend's libraries: looked for, so that the reader knows what this build can do.
+for pair in cuda.h:CUDA cudnn.h:cuDNN nccl.h:NCCL; do
+    header=${pair%%:*}
+    if echo "#include <$header>" | $CC -E - >/dev/null 2>&1; then
+        found "${pair#*:}"
+    else
+        absent "${pair#*:}" "not found; the CPU backend needs none"
+    fi
+done
+
+mkdir -p "$(dirname "$out")"
+cat >"$out.tmp" <<EOF
+# Written by scripts/configure.sh; delete it to look again.
+CONFIG_SIGNATURE := $(signature | cksum | tr ' ' '-')
+MISSING := ${missing# }
+DEP_CFLAGS := ${cflags# }
+DEP_LIBS := ${libs# }
+TEST_LIBS := $test_libs
+EOF
+mv "$out.tmp" "$out"
