@@ -49,7 +49,7 @@ PREPARED := $(shell CC='$(CC)' scripts/configure.sh $(CONFIG_MK) >&2)
 $(eval $(file <$(CONFIG_MK)))
 endif
 ifneq ($(MISSING),)
-$(error missing: $(MISSING). Install with `make setup`)
+$(error missing: $(MISSING). `make setup` installs what lockstep needs)
 endif
 $(shell scripts/version.sh $(BUILD)/version.h)
 

@@ -14,7 +14,7 @@ test: ## set up, build and run every test
 	@$(MAKE) check
 
 check: programs ## every test, without the set-up
-	@tests/run $(UNIT) $(OPS) $(GOLDEN) $(wildcard tests/*.sh tests/dist/*.sh tests/e2e/*.sh)
+	@tests/run $(UNIT) $(OPS) $(GOLDEN) $(wildcard tests/self/*.sh tests/dist/*.sh tests/e2e/*.sh)
 
 test-unit: all $(UNIT) ## the unit tests alone
 	@tests/run $(UNIT)

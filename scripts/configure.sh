@@ -15,7 +15,7 @@ optional="cmocka"
 
 # The value of integer macro $2 of header $1, empty when the header is not there.
 header_macro() {
-    printf '#include <%s>\nVALUE %s\n' "$1" "$2" | $CC -E -P - 2>/dev/null | sed -n 's/^VALUE \([0-9]*\)$/\1/p'
+    printf '#include <%s>\nVALUE %s\n' "$1" "$2" | $CC -E -P - 2>/dev/null | sed -n 's/^VALUE \([0-9][0-9]*\)$/\1/p'
 }
 
 signature() {
@@ -50,7 +50,7 @@ need() {
         libs="$libs $(pkg-config --libs "$2")"
     else
         absent "$1" "missing"
-        missing="$missing $2"
+        missing="$missing $1"
     fi
 }
 
@@ -59,7 +59,6 @@ if version=$($CC -dumpfullversion 2>/dev/null || $CC -dumpversion 2>/dev/null); 
     found "$CC" "$version"
 else
     absent "$CC" "missing"
-    echo "lockstep cannot be built without a C compiler: make setup installs gcc, CC=NAME names another" >&2
     missing=$CC
 fi
 if ! command -v pkg-config >/dev/null; then
@@ -74,8 +73,11 @@ fi
 need HDF5 hdf5
 major=$(header_macro dnnl_version.h DNNL_VERSION_MAJOR)
 if [ -n "$major" ]; then
-    found oneDNN "$major.$(header_macro dnnl_version.h DNNL_VERSION_MINOR).$(header_macro dnnl_version.h DNNL_VERSION_PATCH)"
+    minor=$(header_macro dnnl_version.h DNNL_VERSION_MINOR)
+    found oneDNN "$major.$minor.$(header_macro dnnl_version.h DNNL_VERSION_PATCH)"
     libs="$libs -ldnnl"
+elif [ "$missing" = "$CC" ]; then
+    absent oneDNN "cannot be looked for without a compiler"
 else
     absent oneDNN "missing"
     missing="$missing oneDNN"
@@ -97,13 +99,16 @@ if version=$(pkg-config --modversion cmocka 2>/dev/null); then
 else
     absent cmocka "tests need it: make setup"
 fi
-# The CUDA backend's libraries: looked for, so that the reader knows what this build can do.
-for pair in cuda.h:CUDA cudnn.h:cuDNN nccl.h:NCCL; do
-    header=${pair%%:*}
-    if echo "#include <$header>" | $CC -E - >/dev/null 2>&1; then
-        found "${pair#*:}"
+# Not needed by any backend of this version; looked for so that the reader knows what the machine offers.
+for library in cuda.h:CUDA:CUDA_VERSION cudnn_version.h:cuDNN:CUDNN_MAJOR nccl.h:NCCL:NCCL_MAJOR; do
+    IFS=: read -r header name macro <<EOF
+$library
+EOF
+    version=$(header_macro "$header" "$macro")
+    if [ -n "$version" ]; then
+        found "$name" "$version (not used)"
     else
-        absent "${pair#*:}" "not found; the CPU backend needs none"
+        absent "$name" "not found, not needed"
     fi
 done
 

@@ -1,0 +1,94 @@
+#!/bin/bash
+# Installs the packages that are missing (Debian and Ubuntu): scripts/setup.sh [build] [test] [ci]
+#
+# The only list of packages. As root, or with sudo. SETUP=0 installs nothing and names what is missing (exit code 1).
+# Nothing missing: says nothing and takes a few milliseconds. A package marked ? is installed where apt has
+# it; without it some tests are skipped.
+set -euo pipefail
+
+build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libdnnl-dev libyaml-dev libcjson-dev
+    libxxhash-dev curl ca-certificates"
+test="libcmocka-dev python3 python3-torch? libopenblas0? python3-h5py?"
+ci="git clang clang-format libclang-rt-dev shellcheck"
+
+usage="usage: scripts/setup.sh [build] [test] [ci]"
+wanted=
+for group in "${@:-build}"; do
+    case $group in
+        build) wanted+=" $build" ;;
+        test) wanted+=" $test" ;;
+        ci) wanted+=" $ci" ;;
+        *) echo "scripts/setup.sh: unknown group '$group'; $usage" >&2 && exit 2 ;;
+    esac
+done
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "scripts/setup.sh: no apt on this system, nothing installed; \`make\` says which libraries it does not find"
+    exit 0
+fi
+
+# The words of $@ that are not installed, one a line; "name?" stands for an optional package.
+not_installed() {
+    local package installed
+    installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${@%\?}" 2>/dev/null | sed -n 's/ installed$//p') || true
+    for package in "$@"; do
+        grep -qxF "${package%\?}" <<<"$installed" || echo "$package"
+    done
+}
+known() { [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]; }
+
+# shellcheck disable=SC2086
+mapfile -t missing < <(not_installed $wanted)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+required=() optional=()
+for package in "${missing[@]}"; do
+    if [[ $package = *\? ]]; then optional+=("${package%\?}"); else required+=("$package"); fi
+done
+
+if [ "${SETUP:-1}" = 0 ]; then
+    echo "missing packages (SETUP=0, so nothing is installed): ${required[*]} ${optional[*]:+(optional: ${optional[*]})}" >&2
+    if [ ${#required[@]} -gt 0 ]; then
+        echo "install them with: apt-get install --no-install-recommends ${required[*]}" >&2
+        exit 1
+    fi
+    exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "scripts/setup.sh: not root and no sudo; as root: apt-get install --no-install-recommends ${missing[*]%\?}" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"; }
+
+updated=
+update() {
+    [ -n "$updated" ] || apt update
+    updated=yes
+}
+# A machine that never updated its lists knows no package, or only what it has.
+[ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] || update
+for package in "${required[@]}"; do
+    known "$package" || update
+done
+
+install=("${required[@]}")
+for package in "${optional[@]}"; do
+    if known "$package"; then
+        install+=("$package")
+    else
+        echo "apt has no $package here: the tests that need it are skipped"
+    fi
+done
+[ ${#install[@]} -eq 0 ] && exit 0
+
+echo "installing missing packages: ${install[*]}"
+# Old lists name files that the archive no longer has: update once and try again.
+if ! apt install --no-install-recommends "${install[@]}"; then
+    update
+    apt install --no-install-recommends "${install[@]}"
+fi

@@ -1,0 +1,2 @@
+#!/bin/bash
+echo "ok - one"; echo "not ok - two"; exit 1

@@ -1,0 +1,3 @@
+#!/bin/bash
+# limit: 1
+echo "ok - one"; sleep 30

@@ -1,0 +1,42 @@
+# Helpers for test scripts: source this first. Shell tests print one TAP line for each thing that they check.
+#
+#   pass NAME | fail NAME [DETAIL...] | skip NAME REASON
+#   check NAME COMMAND...       passes when the command succeeds
+#   refuse NAME COMMAND...      passes when the command fails
+#   skip_all REASON             ends the script: nothing here can be tested
+#   finish                      last line of every script: exit code 1 if anything failed
+#
+# $tmp is an empty folder, removed at the end; $BUILD is the build directory; the working directory is the root of the tree.
+# shellcheck shell=bash
+
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+BUILD=${BUILD:-build}
+. scripts/env.sh
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/lockstep-test.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+failures=0
+
+pass() { echo "ok - $1"; }
+fail() {
+    echo "not ok - $1"
+    shift
+    [ $# -gt 0 ] && printf '%s\n' "$@" | sed 's/^/# /'
+    failures=$((failures + 1))
+}
+skip() { echo "ok - $1 # SKIP $2"; }
+skip_all() {
+    echo "1..0 # SKIP $1"
+    exit 0
+}
+check() {
+    local name=$1
+    shift
+    if "$@" >"$tmp/.output" 2>&1; then pass "$name"; else fail "$name" "$* gave code $?:" "$(tail -n 20 "$tmp/.output")"; fi
+}
+refuse() {
+    local name=$1
+    shift
+    if "$@" >"$tmp/.output" 2>&1; then fail "$name" "$* succeeded:" "$(tail -n 20 "$tmp/.output")"; else pass "$name"; fi
+}
+finish() { [ $failures -eq 0 ]; exit; }
