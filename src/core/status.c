@@ -30,19 +30,18 @@ void status_trace(const char *file, int line) {
 }
 
 void status_prefix(const char *format, ...) {
-    char text[STATUS_MESSAGE_MAX];
-    char old[STATUS_MESSAGE_MAX];
+    char text[2 * STATUS_MESSAGE_MAX];
     va_list arguments;
     if (record.status == ST_OK)
         return;
     va_start(arguments, format);
-    int used = vsnprintf(text, sizeof text, format, arguments);
+    int used = vsnprintf(text, STATUS_MESSAGE_MAX, format, arguments);
     va_end(arguments);
-    if (used < 0 || (size_t)used >= sizeof text)
+    if (used < 0 || used >= STATUS_MESSAGE_MAX)
         return;
-    memcpy(old, record.message, sizeof old);
-    snprintf(text + used, sizeof text - (size_t)used, ": %s", old);
-    memcpy(record.message, text, sizeof text);
+    snprintf(text + used, sizeof text - (size_t)used, ": %s", record.message);
+    memcpy(record.message, text, STATUS_MESSAGE_MAX - 1);
+    record.message[STATUS_MESSAGE_MAX - 1] = '\0';
 }
 
 void status_take(StatusRecord *out) {
