@@ -66,7 +66,8 @@ typedef struct OpMemory {
     Tensor param[LAYER_PARAMS_MAX];      /* real[count]: views of the flat weights */
     Tensor grad_param[LAYER_PARAMS_MAX]; /* real[count]: views of the slot's flat gradient */
     Tensor running[LAYER_RUNNING_MAX];   /* evaluation: mean and variance to normalise with */
-    Tensor stats[LAYER_RUNNING_MAX]; /* training bn writes batch mean and unbiased variance here */
+    Tensor stats[LAYER_RUNNING_MAX]; /* training bn writes batch mean and unbiased variance (0 of
+                                        a single value) here */
     Tensor labels;                   /* softmax_ce: int32[batch] */
     Tensor loss;                     /* softmax_ce writes the loss of each image: real[batch] */
     Tensor predicted;                /* softmax_ce writes the class of the largest logit, the lowest
