@@ -37,7 +37,8 @@ typedef enum GradMode { GRAD_NONE, GRAD_ASSIGN, GRAD_ADD } GradMode;
 /* What an op is planned for. Tensors carry shape (n = batch), dtype and layout, no data. */
 typedef struct OpDesc {
     const Layer *layer; /* kind and arguments; borrowed */
-    int index;          /* of the layer in the model: part of dropout's counter */
+    int index;          /* of the layer in the model: part of dropout's counter (dropout.h) */
+    int ordinal;        /* among the layers of its kind, from 0: LaneRun.dropout_mask[ordinal] */
     bool training;      /* false: forward only, running statistics, no dropout */
     bool relu;          /* a ReLU is fused behind it (Device.fuses_relu) */
     int n_in;           /* 1, or 2 for add */
@@ -65,7 +66,8 @@ typedef struct OpMemory {
     Tensor param[LAYER_PARAMS_MAX];      /* real[count]: views of the flat weights */
     Tensor grad_param[LAYER_PARAMS_MAX]; /* real[count]: views of the slot's flat gradient */
     Tensor running[LAYER_RUNNING_MAX];   /* evaluation: mean and variance to normalise with */
-    Tensor stats[LAYER_RUNNING_MAX]; /* training bn writes batch mean and unbiased variance here */
+    Tensor stats[LAYER_RUNNING_MAX]; /* training bn writes batch mean and unbiased variance (0 of
+                                        a single value) here */
     Tensor labels;                   /* softmax_ce: int32[batch] */
     Tensor loss;                     /* softmax_ce writes the loss of each image: real[batch] */
     Tensor predicted;                /* softmax_ce writes the class of the largest logit, the lowest
@@ -103,9 +105,11 @@ typedef struct Op {
 
 typedef enum OptimizerKind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } OptimizerKind;
 
-/* One step's constants of the optimizer; formulas as in PyTorch's torch.optim.
- * sgd:   g += decay w; m = (first step ? g : momentum m + g); w -= lr (nesterov ? g + momentum m :
- * m) adam:  g += decay w; adamw: w -= lr decay w; then m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
+/* One step's constants of the optimizer; formulas as in PyTorch's torch.optim, the order of
+ * operations and their precision as in update.h.
+ * sgd:   g += decay w; m = (first step ? g : momentum m + g);
+ *        w -= lr (nesterov ? g + momentum m : m)
+ * adam:  g += decay w; adamw: w -= lr decay w; then m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
  *        w -= lr / correction1 * m / (sqrt(v) / sqrt(correction2) + eps)
  * ema (where present): e = ema_decay e + (1 - ema_decay) w */
 typedef struct Update {
@@ -150,6 +154,10 @@ typedef struct DeviceOps {
     Status (*download)(Stream *stream, void *host, const void *device_memory, size_t bytes);
     /* A batch of images, real NCHW on the host, into an activation tensor of any layout. */
     Status (*upload_images)(Stream *stream, const Tensor *images, const float *host);
+    /* For tests and tools: copies between an activation (or its gradient) of any layout and double
+     * N, C, H, W on the host. They return when the copy is done, and may allocate. */
+    Status (*write_tensor)(Stream *stream, const Tensor *tensor, const double *host);
+    Status (*read_tensor)(Stream *stream, double *host, const Tensor *tensor);
 
     /* Assigns layout and bytes to all activations of one program, which come with shape and dtype;
      * tensors[0] is the image. A pure rule over the whole list. */

@@ -57,8 +57,9 @@ Status slot_forward(Slot *slot, const LaneRun *run);
 typedef Status (*ReadyFn)(void *context, int64_t begin);
 Status slot_backward(Slot *slot, const LaneRun *run, ReadyFn ready, void *context);
 
-/* After forward: enqueues copies of the loss and predicted class of each image to the host. */
-Status slot_results(Slot *slot, float *loss, int32_t *predicted);
+/* After forward: enqueues copies of the loss (real[batch]) and predicted class (int32[batch]) of
+ * each image to the host. */
+Status slot_results(Slot *slot, void *loss, int32_t *predicted);
 
 /* Device memory [running_flat real]: batch statistics of the last training forward. */
 const void *slot_stats(const Slot *slot);
@@ -72,7 +73,7 @@ typedef struct OpTime {
     const Layer *layer;
     double forward_s, backward_s;
 } OpTime;
-void slot_time(Slot *slot, bool on);
+Status slot_time(Slot *slot, bool on);
 OpTime slot_op_time(const Slot *slot, int op);
 
 #ifdef __cplusplus

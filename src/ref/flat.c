@@ -1,0 +1,64 @@
+/* ref/flat: work on ranges of the flat buffers: conversion to fixed point, native sums, partial
+ * norms, and the optimizers. */
+#include <math.h>
+
+#include "ref.h"
+#include "lockstep/update.h"
+
+Status REF(to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
+                     double bound, bool add, int64_t *bad) {
+    (void)stream;
+    const real *from = value;
+    for (int64_t i = 0; i < count; i++) {
+        bool good = fabs((double)from[i]) < bound; /* false for NaN */
+        int64_t fixed = good ? (int64_t)nearbyint((double)from[i] * scale) : 0;
+        *bad += !good;
+        sum[i] = (add ? sum[i] : 0) + fixed;
+    }
+    return ST_OK;
+}
+
+Status REF(to_real)(Stream *stream, void *sum, const void *value, int64_t count, bool add) {
+    (void)stream;
+    const real *from = value;
+    real *to = sum;
+    for (int64_t i = 0; i < count; i++)
+        to[i] = add ? to[i] + from[i] : from[i];
+    return ST_OK;
+}
+
+Status REF(norm)(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
+                 int64_t count, double scale) {
+    (void)stream;
+    const real *from = gradient;
+    for (int64_t begin = 0; begin < count; begin += NORM_CHUNK) {
+        int64_t end = begin + NORM_CHUNK < count ? begin + NORM_CHUNK : count;
+        double sum = 0;
+        for (int64_t i = begin; i < end; i++) {
+            double g = (fixed != NULL ? (double)fixed[i] : (double)from[i]) * scale;
+            sum += g * g;
+        }
+        partial[begin / NORM_CHUNK] = sum;
+    }
+    return ST_OK;
+}
+
+Status REF(update)(Stream *stream, const Update *update, const UpdateRange *range) {
+    (void)stream;
+    UpdateTerms terms = update_terms(update, range->decay);
+    const real *gradient = range->real;
+    real *weight = range->weight, *first = range->slot[0], *second = range->slot[1];
+    real *ema = range->ema;
+    for (int64_t i = 0; i < range->count; i++) {
+        real zero = 0;
+        real g = range->fixed != NULL ? update_gradient_fixed(range->fixed[i], update->grad_scale)
+                                      : update_gradient_real(gradient[i], update->grad_scale);
+        if (update->kind == OPTIMIZER_SGD)
+            update_sgd(&terms, g, &weight[i], first != NULL ? &first[i] : &zero);
+        else
+            update_adam(&terms, g, &weight[i], &first[i], &second[i]);
+        if (ema != NULL)
+            update_ema(&terms, weight[i], &ema[i]);
+    }
+    return ST_OK;
+}
