@@ -96,16 +96,36 @@ void log_line(LogLevel level, const char *format, ...) {
     pthread_mutex_unlock(&logger.lock);
 }
 
-void log_fatal(int64_t step, const char *message) {
-    char text[LINE_MAX_BYTES];
-    char where[128] = "";
+/* "[host rank 3/8 step 1204] ", or "" for a run of one rank that has not begun. */
+static void say_where(char *where, size_t bytes, int64_t step) {
     char at[32] = "";
-    pthread_mutex_lock(&logger.lock);
     if (step >= 0)
         snprintf(at, sizeof at, " step %lld", (long long)step);
+    where[0] = '\0';
     if (logger.size > 1 || step >= 0)
-        snprintf(where, sizeof where, "[%s rank %d/%d%s] ", logger.host, logger.rank, logger.size,
-                 at);
+        snprintf(where, bytes, "[%s rank %d/%d%s] ", logger.host, logger.rank, logger.size, at);
+}
+
+void log_rank(const char *format, ...) {
+    char message[LINE_MAX_BYTES - 256];
+    char text[LINE_MAX_BYTES];
+    char where[128];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    pthread_mutex_lock(&logger.lock);
+    say_where(where, sizeof where, -1);
+    snprintf(text, sizeof text, "%s%s", where, message);
+    emit(LOG_WARN, text);
+    pthread_mutex_unlock(&logger.lock);
+}
+
+void log_fatal(int64_t step, const char *message) {
+    char text[LINE_MAX_BYTES];
+    char where[128];
+    pthread_mutex_lock(&logger.lock);
+    say_where(where, sizeof where, step);
     snprintf(text, sizeof text, "lockstep: %s%s", where, message);
     emit(LOG_ERROR, text);
     pthread_mutex_unlock(&logger.lock);

@@ -27,6 +27,14 @@ static int fusable_relu(const Program *program, int l) {
     return -1;
 }
 
+/* Layers of the same kind before layer `l`. */
+static int count_before(const Model *model, int l) {
+    int before = 0;
+    for (int i = 0; i < l; i++)
+        before += model->layers[i].kind == model->layers[l].kind;
+    return before;
+}
+
 /* Makes the list of ops: descs[] without tensors, input[], view[]; output_of[layer] is the tensor
  * id of a layer's output (a fused ReLU's is that of the op it went into). */
 static void list_ops(Program *program, OpDesc *descs, int *output_of) {
@@ -45,6 +53,7 @@ static void list_ops(Program *program, OpDesc *descs, int *output_of) {
             output_of[relu] = o + 1;
         descs[o] = (OpDesc){.layer = layer,
                             .index = l,
+                            .ordinal = count_before(model, l),
                             .training = program->training,
                             .relu = relu >= 0,
                             .n_in = layer->with >= -1 ? 2 : 1};

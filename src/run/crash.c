@@ -1,0 +1,47 @@
+/* crash: see crash.h. */
+#include "crash.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lockstep/clock.h"
+#include "lockstep/log.h"
+#include "lockstep/rundir.h"
+
+static const char *const how_word[] = {"kill", "segv", "abort", "exit", "hang", "nan"};
+
+bool crash_due(const CrashAt *crash, const char *run_dir, int64_t step, Comm *comm) {
+    bool first = false;
+    int64_t victim = crash->rank < 0 ? comm_size(comm) - 1 : crash->rank;
+    if (crash->step != step || victim != comm_rank(comm))
+        return false;
+    if (rundir_crash_marker(run_dir, &first) != ST_OK) {
+        log_rank("crash-at: no crash, for its marker cannot be written: %s", status_message());
+        status_clear();
+        return false;
+    }
+    if (!first)
+        return false;
+    log_rank("crash-at: rank %d ends by %s before step %lld, as asked", comm_rank(comm),
+             how_word[crash->how], (long long)step);
+    switch (crash->how) {
+    case CRASH_KILL:
+        raise(SIGKILL);
+        break;
+    case CRASH_SEGV:
+        signal(SIGSEGV, SIG_DFL);
+        raise(SIGSEGV);
+        break;
+    case CRASH_ABORT:
+        abort();
+    case CRASH_EXIT:
+        _exit(1);
+    case CRASH_HANG:
+        for (;;)
+            clock_sleep(3600);
+    case CRASH_NAN:
+        return true;
+    }
+    return false;
+}

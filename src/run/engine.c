@@ -1,0 +1,232 @@
+/* engine: see engine.h. */
+#include "engine.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/dataset.h"
+
+Status engine_open_device(DeviceChoice choice, Device **device) {
+    switch (choice) {
+    case DEVICE_CUDA:
+        return FAIL(ST_DEVICE, "--device cuda: this build has no CUDA backend; use --device cpu");
+    case DEVICE_REF:
+        return device_open_ref(device);
+    case DEVICE_AUTO:
+    case DEVICE_CPU:
+        return device_open_cpu(device);
+    }
+    return FAIL(ST_INTERNAL, "unknown device choice %d", (int)choice);
+}
+
+static size_t flat_bytes(const Engine *engine) {
+    return (size_t)engine->model->flat * dtype_size(engine->device->real);
+}
+
+static Status allocate_state(Engine *engine, const Optimizer *optimizer) {
+    Device *device = engine->device;
+    size_t running = (size_t)engine->model->running_flat;
+    TRY(device->ops->alloc(device, flat_bytes(engine), &engine->weights.weight));
+    if (running > 0) {
+        TRY(device->ops->alloc(device, running * dtype_size(device->real),
+                               &engine->weights.running));
+        engine->running = calloc(running, sizeof *engine->running);
+        TRY_ALLOC(engine->running);
+    }
+    engine->averaged = engine->weights;
+    if (!optimizer)
+        return ST_OK;
+    engine->n_slots = optimizer_slots(optimizer);
+    for (int i = 0; i < engine->n_slots; i++)
+        TRY(device->ops->alloc(device, flat_bytes(engine), &engine->slot[i]));
+    if (optimizer->ema_decay > 0) {
+        TRY(device->ops->alloc(device, flat_bytes(engine), &engine->ema));
+        engine->averaged.weight = engine->ema;
+    }
+    return ST_OK;
+}
+
+static Status build_programs(Engine *engine, const EngineSizes *sizes) {
+    engine->n_train = sizes->n_train;
+    engine->n_eval = sizes->n_eval;
+    for (int i = 0; i < sizes->n_train; i++) {
+        engine->train[i].packed_version = -1;
+        TRY(program_build(engine->device, engine->model, sizes->train[i], true,
+                          &engine->train[i].program));
+    }
+    for (int i = 0; i < sizes->n_eval; i++) {
+        engine->eval[i].packed_version = -1;
+        TRY(program_build(engine->device, engine->model, sizes->eval[i], false,
+                          &engine->eval[i].program));
+    }
+    return ST_OK;
+}
+
+static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *sizes) {
+    Device *device = engine->device;
+    size_t train = sizes->n_train > 0 ? (size_t)sizes->train[0] : 0;
+    size_t eval = sizes->n_eval > 0 ? (size_t)sizes->eval[0] : 0;
+    size_t largest = train > eval ? train : eval;
+    TRY(device->ops->stream_open(device, &worker->stream));
+    TRY(device->ops->alloc(device, sizeof *worker->bad, (void **)&worker->bad));
+    if (train > 0)
+        TRY(device->ops->alloc(device, flat_bytes(engine), &worker->gradient));
+    for (int i = 0; i < engine->n_train; i++)
+        TRY(slot_open(engine->train[i].program, worker->stream, &engine->weights, worker->gradient,
+                      &worker->train[i]));
+    for (int i = 0; i < engine->n_eval; i++)
+        TRY(slot_open(engine->eval[i].program, worker->stream, &engine->averaged, NULL,
+                      &worker->eval[i]));
+    worker->loss = calloc(largest, sizeof *worker->loss);
+    worker->predicted = calloc(largest, sizeof *worker->predicted);
+    TRY_ALLOC(worker->loss);
+    TRY_ALLOC(worker->predicted);
+    if (eval > 0) {
+        worker->image = calloc(eval * DATASET_PIXELS, sizeof *worker->image);
+        worker->label = calloc(eval, sizeof *worker->label);
+        TRY_ALLOC(worker->image);
+        TRY_ALLOC(worker->label);
+    }
+    return ST_OK;
+}
+
+Status engine_open(Engine *engine, Device *device, const Model *model, const Optimizer *optimizer,
+                   int threads, const EngineSizes *sizes) {
+    *engine = (Engine){.device = device, .model = model};
+    TRY(team_start(threads, &engine->team));
+    TRY(device->ops->stream_open(device, &engine->stream));
+    TRY(allocate_state(engine, optimizer));
+    TRY(build_programs(engine, sizes));
+    engine->workers = calloc((size_t)threads, sizeof *engine->workers);
+    TRY_ALLOC(engine->workers);
+    for (int i = 0; i < threads; i++)
+        TRY(open_worker(engine, &engine->workers[i], sizes));
+    return ST_OK;
+}
+
+static void close_worker(Engine *engine, Worker *worker) {
+    Device *device = engine->device;
+    for (int i = 0; i < ENGINE_TRAIN_SIZES; i++)
+        slot_close(worker->train[i]);
+    for (int i = 0; i < ENGINE_EVAL_SIZES; i++)
+        slot_close(worker->eval[i]);
+    device->ops->release(device, worker->gradient);
+    device->ops->release(device, worker->bad);
+    if (worker->stream)
+        device->ops->stream_close(worker->stream);
+    free(worker->loss);
+    free(worker->predicted);
+    free(worker->image);
+    free(worker->label);
+}
+
+void engine_close(Engine *engine) {
+    Device *device = engine->device;
+    if (!device)
+        return;
+    for (int i = 0; engine->workers && i < team_size(engine->team); i++)
+        close_worker(engine, &engine->workers[i]);
+    free(engine->workers);
+    for (int i = 0; i < ENGINE_TRAIN_SIZES; i++)
+        program_free(engine->train[i].program);
+    for (int i = 0; i < ENGINE_EVAL_SIZES; i++)
+        program_free(engine->eval[i].program);
+    device->ops->release(device, engine->weights.weight);
+    device->ops->release(device, engine->weights.running);
+    for (int i = 0; i < ENGINE_SLOTS; i++)
+        device->ops->release(device, engine->slot[i]);
+    device->ops->release(device, engine->ema);
+    free(engine->running);
+    if (engine->stream)
+        device->ops->stream_close(engine->stream);
+    team_stop(engine->team);
+    device->ops->close(device);
+    memset(engine, 0, sizeof *engine);
+}
+
+static Status put(Engine *engine, void *memory, const float *host, int64_t count) {
+    if (!memory || !host)
+        return ST_OK;
+    return engine->device->ops->upload(engine->stream, memory, host, (size_t)count * sizeof *host);
+}
+
+static Status get(Engine *engine, float *host, const void *memory, int64_t count) {
+    if (!memory || !host)
+        return ST_OK;
+    return engine->device->ops->download(engine->stream, host, memory,
+                                         (size_t)count * sizeof *host);
+}
+
+Status engine_put(Engine *engine, const HostState *state) {
+    int64_t flat = engine->model->flat, running = engine->model->running_flat;
+    TRY(put(engine, engine->weights.weight, state->weight, flat));
+    TRY(put(engine, engine->ema, state->ema ? state->ema : state->weight, flat));
+    for (int i = 0; i < engine->n_slots; i++)
+        TRY(put(engine, engine->slot[i], state->slot[i], flat));
+    TRY(put(engine, engine->weights.running, state->running, running));
+    if (state->running && running > 0)
+        memcpy(engine->running, state->running, (size_t)running * sizeof *engine->running);
+    engine->version++;
+    return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
+}
+
+Status engine_get(Engine *engine, const HostState *state) {
+    int64_t flat = engine->model->flat;
+    TRY(get(engine, state->weight, engine->weights.weight, flat));
+    TRY(get(engine, state->ema, engine->ema, flat));
+    for (int i = 0; i < engine->n_slots; i++)
+        TRY(get(engine, state->slot[i], engine->slot[i], flat));
+    TRY(get(engine, state->running, engine->weights.running, engine->model->running_flat));
+    return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
+}
+
+typedef struct PackJob {
+    Engine *engine;
+    Program *program;
+    const Weights *weights;
+    atomic_int next;
+} PackJob;
+
+static Status pack_job(void *context, int thread) {
+    PackJob *job = context;
+    Worker *worker = &job->engine->workers[thread];
+    for (;;) {
+        int op = atomic_fetch_add(&job->next, 1);
+        if (op >= program_ops(job->program))
+            return job->engine->device->ops->sync(worker->stream, SYNC_SECONDS);
+        TRY(program_pack(job->program, worker->stream, job->weights, op));
+    }
+}
+
+Status engine_pack(Engine *engine, PackedProgram *packed) {
+    if (packed->packed_version == engine->version)
+        return ST_OK;
+    bool training = packed >= engine->train && packed < engine->train + ENGINE_TRAIN_SIZES;
+    PackJob job = {.engine = engine,
+                   .program = packed->program,
+                   .weights = training ? &engine->weights : &engine->averaged};
+    TRY(team_run(engine->team, pack_job, &job));
+    packed->packed_version = engine->version;
+    return ST_OK;
+}
+
+int engine_find(const PackedProgram *programs, int n, int64_t batch) {
+    for (int i = 0; i < n; i++) {
+        if (program_batch(programs[i].program) == batch)
+            return i;
+    }
+    return -1;
+}
+
+size_t engine_bytes(const Engine *engine) {
+    size_t flats = 1 + (size_t)engine->n_slots + (engine->ema != NULL);
+    size_t slots = 0;
+    for (int i = 0; i < engine->n_train; i++)
+        slots += program_slot_bytes(engine->train[i].program);
+    for (int i = 0; i < engine->n_eval; i++)
+        slots += program_slot_bytes(engine->eval[i].program);
+    if (engine->n_train > 0)
+        slots += flat_bytes(engine);
+    return flats * flat_bytes(engine) + (size_t)team_size(engine->team) * slots;
+}

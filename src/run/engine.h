@@ -1,0 +1,89 @@
+/* engine: a model on this rank's device: compute threads, plans, slots and the replicated state.
+ *
+ * train, eval and bench drive the same engine. All functions are Local. */
+#ifndef LOCKSTEP_RUN_ENGINE_H
+#define LOCKSTEP_RUN_ENGINE_H
+
+#include "lockstep/config.h"
+#include "lockstep/program.h"
+#include "lockstep/thread.h"
+
+enum {
+    ENGINE_TRAIN_SIZES = 3,
+    ENGINE_EVAL_SIZES = 4,
+    ENGINE_SLOTS = 2,
+    SYNC_SECONDS = 300 /* for device work that has no other deadline */
+};
+
+/* One compute thread: its stream, and one slot for each program. */
+typedef struct Worker {
+    Stream *stream;
+    void *gradient; /* [flat real] device memory, of the lane in progress; NULL in eval */
+    int64_t *bad;   /* [1] device memory: values the exact sum refused */
+    Slot *train[ENGINE_TRAIN_SIZES];
+    Slot *eval[ENGINE_EVAL_SIZES];
+    float *loss;                          /* [largest batch] host */
+    int32_t *predicted;                   /* [largest batch] host */
+    float *image;                         /* [largest eval batch][pixels] host, for evaluation */
+    int32_t *label;                       /* [largest eval batch] host */
+    double data_s, forward_s, backward_s; /* since the caller last zeroed them */
+} Worker;
+
+/* A program and the version of the weights it has packed. */
+typedef struct PackedProgram {
+    Program *program;
+    int64_t packed_version; /* -1: never */
+} PackedProgram;
+
+typedef struct Engine {
+    Device *device;
+    const Model *model; /* borrowed */
+    Team *team;
+    Stream *stream;  /* of the main thread */
+    Worker *workers; /* [team_size] */
+    int n_train, n_eval;
+    PackedProgram train[ENGINE_TRAIN_SIZES]; /* by falling batch */
+    PackedProgram eval[ENGINE_EVAL_SIZES];
+    Weights weights;  /* what is trained */
+    Weights averaged; /* what is evaluated: the moving average where there is one, else `weights` */
+    int n_slots;
+    void *slot[ENGINE_SLOTS]; /* [flat real] optimizer state */
+    void *ema;                /* [flat real] or NULL */
+    float *running;           /* [running_flat] host copy of weights.running */
+    int64_t version;          /* grows with every change of the weights */
+} Engine;
+
+typedef struct EngineSizes {
+    int n_train, n_eval;
+    int64_t train[ENGINE_TRAIN_SIZES], eval[ENGINE_EVAL_SIZES]; /* batches, falling */
+} EngineSizes;
+
+/* Opens `choice` for a process that is `local_rank`; auto takes cuda where a GPU can be used, else
+ * cpu. The device stays the caller's. ST_DEVICE where it cannot be had: never another one instead.
+ */
+Status engine_open_device(DeviceChoice choice, Device **device);
+
+/* Plans and allocates everything. `optimizer` NULL: evaluation only. The device passes to the
+ * engine. */
+Status engine_open(Engine *engine, Device *device, const Model *model, const Optimizer *optimizer,
+                   int threads, const EngineSizes *sizes);
+void engine_close(Engine *engine); /* accepts a zeroed struct */
+
+/* Host arrays to device state and back; NULL arrays are left out. ema is set to weight where
+ * `weight` is given and `ema` is not. */
+typedef struct HostState {
+    float *weight, *running, *slot[ENGINE_SLOTS], *ema;
+} HostState;
+Status engine_put(Engine *engine, const HostState *state);
+Status engine_get(Engine *engine, const HostState *state);
+
+/* Sees to it that `packed` holds the current weights (of training or of evaluation). */
+Status engine_pack(Engine *engine, PackedProgram *packed);
+
+/* Index of the program for `batch` images in engine->train (or eval), or -1. */
+int engine_find(const PackedProgram *programs, int n, int64_t batch);
+
+/* Bytes of device memory for all slots and state, for the log. */
+size_t engine_bytes(const Engine *engine);
+
+#endif

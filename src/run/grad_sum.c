@@ -1,0 +1,170 @@
+/* grad_sum: see grad_sum.h. */
+#include "grad_sum.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+
+static void *element(const GradSum *sum, void *real, int64_t offset) {
+    return (char *)real + (size_t)offset * dtype_size(sum->device->real);
+}
+
+/* Near-equal ranges of at most config->bucket_bytes a message, on multiples of PARAM_ALIGN. */
+static Status cut_buckets(GradSum *sum, const RunConfig *config) {
+    int64_t size = (int64_t)(sum->exact ? sizeof(int64_t) : dtype_size(sum->device->real));
+    int64_t bytes = sum->flat * size;
+    int64_t n = (bytes + config->bucket_bytes - 1) / config->bucket_bytes;
+    sum->buckets = n < 1 ? 1 : (int)n;
+    sum->begin = calloc((size_t)sum->buckets + 1, sizeof *sum->begin);
+    sum->lock = calloc((size_t)sum->buckets, sizeof *sum->lock);
+    sum->arrived = calloc((size_t)sum->buckets, sizeof *sum->arrived);
+    TRY_ALLOC(sum->begin);
+    TRY_ALLOC(sum->lock);
+    TRY_ALLOC(sum->arrived);
+    for (int b = 0; b < sum->buckets; b++) {
+        pthread_mutex_init(&sum->lock[b], NULL);
+        split_range(sum->flat, PARAM_ALIGN, sum->buckets, b, &sum->begin[b], &sum->begin[b + 1]);
+    }
+    return ST_OK;
+}
+
+static Status start_reducer(GradSum *sum, Comm *comm) {
+    BucketMessage(*messages)[2] = calloc((size_t)sum->buckets, sizeof *messages);
+    TRY_ALLOC(messages);
+    for (int b = 0; b < sum->buckets; b++) {
+        int64_t begin = sum->begin[b], count = sum->begin[b + 1] - begin;
+        if (sum->exact)
+            messages[b][0] = (BucketMessage){sum->fixed + sum->tail + begin, count, DT_I64};
+        else
+            messages[b][0] = (BucketMessage){element(sum, sum->real, begin), count, DT_F32};
+    }
+    if (sum->exact) { /* the tail and bucket 0 are one message */
+        messages[0][0].data = sum->fixed;
+        messages[0][0].count += sum->tail;
+    } else {
+        messages[0][1] = (BucketMessage){sum->fixed, sum->tail, DT_I64};
+    }
+    Status status =
+        reducer_start(comm, sum->buckets, (const BucketMessage(*)[2])messages, &sum->reducer);
+    free(messages);
+    return status;
+}
+
+Status grad_sum_open(GradSum *sum, Comm *comm, Device *device, const Model *model,
+                     const RunConfig *config) {
+    *sum = (GradSum){.device = device,
+                     .exact = config->reduction == REDUCTION_EXACT,
+                     .gradient = fixed_gradient(config->lanes),
+                     .statistics = fixed_statistics(config->lanes),
+                     .flat = model->flat,
+                     .running_flat = model->running_flat};
+    sum->tail = (TAIL_WORDS + sum->running_flat + 7) / 8 * 8;
+    TRY(cut_buckets(sum, config));
+    size_t fixed = (size_t)(sum->tail + (sum->exact ? sum->flat : 0));
+    TRY(device->ops->alloc(device, fixed * sizeof *sum->fixed, (void **)&sum->fixed));
+    if (!sum->exact)
+        TRY(device->ops->alloc(device, (size_t)sum->flat * dtype_size(device->real), &sum->real));
+    sum->staged = calloc((size_t)sum->tail, sizeof *sum->staged);
+    TRY_ALLOC(sum->staged);
+    return start_reducer(sum, comm);
+}
+
+void grad_sum_close(GradSum *sum) {
+    if (!sum->device)
+        return;
+    reducer_stop(sum->reducer);
+    for (int b = 0; sum->lock && b < sum->buckets; b++)
+        pthread_mutex_destroy(&sum->lock[b]);
+    free(sum->begin);
+    free(sum->lock);
+    free(sum->arrived);
+    free(sum->staged);
+    sum->device->ops->release(sum->device, sum->fixed);
+    sum->device->ops->release(sum->device, sum->real);
+    memset(sum, 0, sizeof *sum);
+}
+
+/* A rank without images in a shorter step still takes part in every sum: with zeros. */
+static Status clear(GradSum *sum, Stream *stream) {
+    static const char zeros[65536];
+    char *memory = sum->exact ? (char *)(sum->fixed + sum->tail) : sum->real;
+    size_t bytes =
+        (size_t)sum->flat * (sum->exact ? sizeof(int64_t) : dtype_size(sum->device->real));
+    for (size_t done = 0; done < bytes; done += sizeof zeros) {
+        size_t part = bytes - done < sizeof zeros ? bytes - done : sizeof zeros;
+        TRY(sum->device->ops->upload(stream, memory + done, zeros, part));
+    }
+    return ST_OK;
+}
+
+Status grad_sum_begin(GradSum *sum, Stream *stream, int lanes) {
+    sum->expected = lanes;
+    sum->stats_arrived = 0;
+    memset(sum->arrived, 0, (size_t)sum->buckets * sizeof *sum->arrived);
+    memset(sum->staged, 0, (size_t)sum->tail * sizeof *sum->staged);
+    TRY(sum->device->ops->upload(stream, sum->fixed, sum->staged,
+                                 (size_t)sum->tail * sizeof *sum->staged));
+    if (lanes == 0)
+        TRY(clear(sum, stream));
+    TRY(sum->device->ops->sync(stream, SYNC_SECONDS));
+    reducer_begin(sum->reducer);
+    for (int b = sum->buckets - 1; lanes == 0 && b > 0; b--)
+        reducer_submit(sum->reducer, b);
+    return ST_OK;
+}
+
+Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradient, int64_t *bad) {
+    const DeviceOps *ops = sum->device->ops;
+    int64_t begin = sum->begin[bucket], count = sum->begin[bucket + 1] - begin;
+    const void *value = element(sum, (void *)(uintptr_t)gradient, begin);
+    pthread_mutex_lock(&sum->lock[bucket]);
+    bool add = sum->arrived[bucket] > 0;
+    Status status;
+    if (sum->exact)
+        status = ops->to_fixed(stream, sum->fixed + sum->tail + begin, value, count,
+                               sum->gradient.scale, sum->gradient.bound, add, bad);
+    else
+        status = ops->to_real(stream, element(sum, sum->real, begin), value, count, add);
+    bool complete = ++sum->arrived[bucket] == sum->expected;
+    pthread_mutex_unlock(&sum->lock[bucket]);
+    TRY(status);
+    if (complete && bucket > 0) /* bucket 0 waits for the tail */
+        reducer_submit(sum->reducer, bucket);
+    return ST_OK;
+}
+
+Status grad_sum_add_stats(GradSum *sum, Stream *stream, const void *stats, double weight,
+                          int64_t *bad) {
+    if (sum->running_flat == 0)
+        return ST_OK;
+    pthread_mutex_lock(&sum->lock[0]);
+    Status status = sum->device->ops->to_fixed(
+        stream, sum->fixed + TAIL_WORDS, stats, sum->running_flat, sum->statistics.scale * weight,
+        sum->statistics.bound, sum->stats_arrived++ > 0, bad);
+    pthread_mutex_unlock(&sum->lock[0]);
+    return status;
+}
+
+Status grad_sum_finish(GradSum *sum, Stream *stream, const int64_t words[TAIL_WORDS]) {
+    TRY(sum->device->ops->upload(stream, sum->fixed, words, TAIL_WORDS * sizeof *words));
+    TRY(sum->device->ops->sync(stream, SYNC_SECONDS));
+    reducer_submit(sum->reducer, 0);
+    return ST_OK;
+}
+
+Status grad_sum_wait(GradSum *sum, Stream *stream, double *busy_s) {
+    TRY(reducer_wait(sum->reducer, busy_s));
+    TRY(sum->device->ops->download(stream, sum->staged, sum->fixed,
+                                   (size_t)sum->tail * sizeof *sum->staged));
+    return sum->device->ops->sync(stream, SYNC_SECONDS);
+}
+
+void grad_sum_at(const GradSum *sum, int64_t offset, const int64_t **fixed, const void **real) {
+    *fixed = sum->exact ? sum->fixed + sum->tail + offset : NULL;
+    *real = sum->exact ? NULL : element(sum, sum->real, offset);
+}
+
+double grad_sum_unit(const GradSum *sum) {
+    return sum->exact ? sum->gradient.unit : 1.0;
+}

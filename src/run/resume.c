@@ -1,0 +1,220 @@
+/* resume: all ranks agree on one checkpoint and load it, or all begin afresh.
+ *
+ * Rank 0 chooses the file; every rank reads it itself, and where one cannot (no shared file system)
+ * rank 0 sends the bytes. */
+#include "train.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lockstep/log.h"
+#include "version.h"
+
+/* A checkpoint as this rank reads it: a file, or its bytes. */
+typedef struct Source {
+    char path[CONFIG_PATH_MAX];
+    void *bytes; /* NULL: read the file */
+    size_t size;
+} Source;
+
+static Status choose(Run *run, Source *source) {
+    const RunConfig *config = run->config;
+    source->path[0] = '\0';
+    if (config->reset)
+        return rundir_reset(&run->dir);
+    if (strcmp(config->resume, "auto") == 0)
+        return checkpoint_newest(run->dir.checkpoints, true, source->path);
+    if (strcmp(config->resume, "none") == 0) {
+        if (rundir_has_checkpoints(&run->dir))
+            return FAIL(ST_CHECKPOINT,
+                        "--resume none: %s holds checkpoints; go on with --resume auto, start over "
+                        "with --reset, or choose another --out",
+                        run->dir.path);
+        return ST_OK;
+    }
+    snprintf(source->path, sizeof source->path, "%s", config->resume);
+    return checkpoint_verify(source->path);
+}
+
+static Status read_whole(const char *path, Source *source) {
+    struct stat info;
+    FILE *file = fopen(path, "rb");
+    if (!file || fstat(fileno(file), &info) != 0) {
+        if (file)
+            fclose(file);
+        return FAIL(ST_CHECKPOINT, "%s: cannot be read: %s", path, strerror(errno));
+    }
+    source->size = (size_t)info.st_size;
+    source->bytes = malloc(source->size);
+    bool complete = source->bytes && fread(source->bytes, 1, source->size, file) == source->size;
+    fclose(file);
+    return complete ? ST_OK : FAIL(ST_CHECKPOINT, "%s: cannot be read whole", path);
+}
+
+static Status read_meta(const Source *source, Checkpoint *checkpoint) {
+    if (source->bytes)
+        return checkpoint_read_meta_image(source->bytes, source->size, source->path, checkpoint);
+    return checkpoint_read_meta(source->path, checkpoint);
+}
+
+/* Where some rank cannot read the file, rank 0's bytes go to all. Collective, agreed. */
+static Status share_file(Run *run, Source *source, Checkpoint *checkpoint) {
+    Status mine = read_meta(source, checkpoint);
+    int64_t unreadable = mine != ST_OK;
+    uint64_t size = 0;
+    StatusRecord record;
+    status_take(&record);
+    TRY(comm_sum_i64(run->comm, &unreadable, 1));
+    if (unreadable == 0)
+        return ST_OK;
+    if (run->rank == 0) { /* its own failure is everybody's */
+        status_put(&record);
+        if (mine == ST_OK)
+            mine = read_whole(source->path, source);
+        size = source->size;
+    }
+    TRY(comm_agree(run->comm, run->rank == 0 ? mine : ST_OK));
+    log_info("%" PRId64 " of %d ranks cannot read %s: rank 0 sends it", unreadable, run->size,
+             source->path);
+    TRY(comm_bcast(run->comm, &size, sizeof size, 0));
+    if (run->rank != 0) {
+        source->size = size;
+        source->bytes = malloc(size);
+    }
+    Status status = source->bytes ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+    TRY(comm_agree(run->comm, status));
+    TRY(comm_bcast(run->comm, source->bytes, source->size, 0));
+    checkpoint_meta_free(checkpoint);
+    return comm_agree(run->comm, read_meta(source, checkpoint));
+}
+
+/* What must hold before a state may be continued. Local. */
+static Status check_compatible(const Run *run, const Checkpoint *checkpoint, const char *path) {
+    const char *isa = run->engine.device->instruction_set;
+    TRY(config_compatible(run->config, checkpoint->config, path));
+    if (checkpoint->dataset_hash != run->input.hash)
+        return FAIL(ST_DATA,
+                    "%s was trained on other data (%s): the training records differ; name the "
+                    "same data set with --data, or start over with --reset",
+                    path, checkpoint->dataset);
+    if (strcmp(checkpoint->instruction_set, isa) != 0)
+        log_warn("%s was written with %s, this is %s: the run goes on, but not with the same bits",
+                 path, checkpoint->instruction_set, isa);
+    if (strcmp(checkpoint->git, LOCKSTEP_GIT) != 0)
+        log_warn("%s was written by build %s, this is %s: the same bits are promised within one "
+                 "build only",
+                 path, checkpoint->git, LOCKSTEP_GIT);
+    return ST_OK;
+}
+
+static Status allocate_host(Run *run, HostState *host) {
+    size_t flat = (size_t)run->model.flat, running = (size_t)run->model.running_flat;
+    host->weight = calloc(flat, sizeof *host->weight);
+    TRY_ALLOC(host->weight);
+    host->running = calloc(running + 1, sizeof *host->running);
+    TRY_ALLOC(host->running);
+    for (int i = 0; i < run->engine.n_slots; i++) {
+        host->slot[i] = calloc(flat, sizeof *host->slot[i]);
+        TRY_ALLOC(host->slot[i]);
+    }
+    if (run->engine.ema) {
+        host->ema = calloc(flat, sizeof *host->ema);
+        TRY_ALLOC(host->ema);
+    }
+    return ST_OK;
+}
+
+/* Only rank 0 takes snapshots: the others keep what the comparison of parameters needs. */
+static void trim_host(Run *run) {
+    if (run->rank == 0)
+        return;
+    for (int i = 0; i < ENGINE_SLOTS; i++) {
+        free(run->host.slot[i]);
+        run->host.slot[i] = NULL;
+    }
+    free(run->host.ema);
+    run->host.ema = NULL;
+}
+
+static Status load(Run *run, const Source *source, Checkpoint *checkpoint) {
+    HistoryEntry *history;
+    TRY(check_compatible(run, checkpoint, source->path));
+    checkpoint->model = &run->model;
+    checkpoint->n_slots = run->engine.n_slots;
+    for (int i = 0; i < run->engine.n_slots; i++) {
+        checkpoint->slot_name[i] = optimizer_slot_name(&run->config->optimizer, i);
+        checkpoint->slot[i] = run->host.slot[i];
+    }
+    checkpoint->weight = run->host.weight;
+    checkpoint->running = run->host.running;
+    checkpoint->ema = run->host.ema;
+    if (source->bytes)
+        TRY(checkpoint_read_arrays_image(source->bytes, source->size, source->path, checkpoint));
+    else
+        TRY(checkpoint_read_arrays(source->path, checkpoint));
+    history = malloc((size_t)(checkpoint->state.n_history + 1) * sizeof *history);
+    TRY_ALLOC(history);
+    if (checkpoint->state.n_history > 0)
+        memcpy(history, checkpoint->state.history,
+               (size_t)checkpoint->state.n_history * sizeof *history);
+    run->state = checkpoint->state;
+    run->state.history = history;
+    run->history_room = run->state.n_history + 1;
+    run->resumed_from = run->state.step;
+    return engine_put(&run->engine, &run->host);
+}
+
+static Status begin(Run *run) {
+    run->state = (RunState){.best_step = -1, .last_logged_step = 0};
+    run->resumed_from = -1;
+    model_init(&run->model, run->config->seed, run->host.weight, run->host.running);
+    /* slots are zero; the moving average begins at the initial weights */
+    if (run->host.ema)
+        memcpy(run->host.ema, run->host.weight, (size_t)run->model.flat * sizeof(float));
+    return engine_put(&run->engine, &run->host);
+}
+
+static Status resume_from(Run *run, Source *source) {
+    Checkpoint checkpoint = {0};
+    Status status = share_file(run, source, &checkpoint);
+    if (status == ST_OK)
+        status = comm_agree(run->comm, load(run, source, &checkpoint));
+    if (status == ST_OK)
+        log_info("resumed from %s: step %" PRId64 " (epoch %" PRId64 ", %" PRId64
+                 " steps into the next)",
+                 source->path, run->state.step, run->state.epoch, run->state.position);
+    checkpoint_meta_free(&checkpoint);
+    return status;
+}
+
+Status resume_or_begin(Run *run) {
+    Source source = {.bytes = NULL};
+    TRY(comm_agree(run->comm, allocate_host(run, &run->host)));
+    TRY(comm_agree(run->comm, run->rank == 0 ? choose(run, &source) : ST_OK));
+    TRY(comm_bcast(run->comm, source.path, sizeof source.path, 0));
+    Status status;
+    if (source.path[0])
+        status = resume_from(run, &source);
+    else
+        status = comm_agree(run->comm, begin(run));
+    free(source.bytes);
+    trim_host(run);
+    return status;
+}
+
+Status history_add(Run *run, const HistoryEntry *entry) {
+    RunState *state = &run->state;
+    if (state->n_history == run->history_room) {
+        int64_t room = 2 * run->history_room + 16;
+        HistoryEntry *history = realloc(state->history, (size_t)room * sizeof *history);
+        TRY_ALLOC(history);
+        state->history = history;
+        run->history_room = room;
+    }
+    state->history[state->n_history++] = *entry;
+    return ST_OK;
+}

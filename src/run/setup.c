@@ -1,0 +1,207 @@
+/* setup: see setup.h. */
+#include "setup.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/log.h"
+#include "version.h"
+
+int cores_available(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int n = CPU_COUNT(&set);
+    return n > 0 ? n : 1;
+}
+
+Status start_ranks(Run *run, Status status) {
+    StatusRecord record;
+    Status opened;
+    double deadline = run->config->deadline > 0 ? run->config->deadline : 300;
+    status_take(&record);
+    if (comm_launched())
+        opened = comm_open_mpi(deadline, &run->comm);
+    else
+        opened = comm_open_self(deadline, &run->comm);
+    if (opened != ST_OK) {
+        log_fatal(-1, status_message());
+        return opened;
+    }
+    run->rank = comm_rank(run->comm);
+    run->size = comm_size(run->comm);
+    log_identify(run->rank, run->size, comm_host(run->comm));
+    if (status != ST_OK)
+        status_put(&record);
+    return comm_agree(run->comm, status);
+}
+
+Status parse_model(const RunConfig *config, Model *model) {
+    Shape image = {1, DATASET_CHANNELS, DATASET_SIDE, DATASET_SIDE};
+    return model_parse(config->model, config->file, config->model_line, image, DATASET_CLASSES,
+                       config->label_smoothing, model);
+}
+
+/* Where two texts differ: the first differing line of each, cut to `room`. */
+static void first_difference(const char *a, const char *b, char *line_a, char *line_b, int room) {
+    for (;;) {
+        int la = (int)strcspn(a, "\n"), lb = (int)strcspn(b, "\n");
+        if (la != lb || memcmp(a, b, (size_t)la) != 0 || (!a[la] && !b[lb])) {
+            snprintf(line_a, (size_t)room, "%.*s", la, a);
+            snprintf(line_b, (size_t)room, "%.*s", lb, b);
+            return;
+        }
+        a += la + (a[la] == '\n');
+        b += lb + (b[lb] == '\n');
+    }
+}
+
+/* Rank 0's configuration is what the others must have. Collective, agreed. */
+static Status compare_config(Run *run) {
+    enum { ROOM = 200 };
+    char *mine = NULL, *root = NULL;
+    char mine_line[ROOM], root_line[ROOM];
+    uint64_t bytes;
+    Status status = config_text(run->config, false, &mine);
+    TRY(comm_agree(run->comm, status));
+    bytes = strlen(mine) + 1;
+    TRY_DONE(comm_bcast(run->comm, &bytes, sizeof bytes, 0));
+    root = calloc(1, bytes);
+    TRY_DONE(comm_agree(run->comm, root ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
+    if (run->rank == 0)
+        memcpy(root, mine, bytes);
+    TRY_DONE(comm_bcast(run->comm, root, bytes, 0));
+    if (strcmp(mine, root) != 0) {
+        first_difference(mine, root, mine_line, root_line, ROOM);
+        status = FAIL(ST_USAGE,
+                      "the configuration of rank %d differs from that of rank 0: `%s` against "
+                      "`%s`; start all ranks with the same file, flags and environment",
+                      run->rank, mine_line, root_line);
+    }
+    TRY_DONE(comm_agree(run->comm, status));
+done:
+    free(mine);
+    free(root);
+    return status;
+}
+
+/* Threads and lanes that the configuration left to the machine. Local, the same on every rank. */
+static Status resolve_sizes(Run *run) {
+    RunConfig *config = run->config;
+    int local = comm_local_size(run->comm);
+    run->threads = (int)config->threads;
+    if (run->threads == 0)
+        run->threads = cores_available() / local > 1 ? cores_available() / local : 1;
+    if (config->lanes == 0)
+        config->lanes = (int64_t)run->size * run->threads;
+    TRY(config_check(config));
+    if (run->size > config->lanes)
+        return FAIL(ST_USAGE,
+                    "%d ranks, but only %" PRId64 " lanes: each rank runs at least one lane; start "
+                    "at most %" PRId64 " ranks or raise --lanes",
+                    run->size, config->lanes, config->lanes);
+    return ST_OK;
+}
+
+static Status open_device(Run *run) {
+    Device *device;
+    TRY(engine_open_device(run->config->device, &device));
+    run->engine.device = device;
+    return ST_OK;
+}
+
+static Status read_data(Run *run) {
+    TRY(input_plan(&run->input, run->config));
+    return input_read(&run->input, run->config, run->rank, run->size);
+}
+
+static Status plan(Run *run) {
+    EngineSizes sizes = {0};
+    const Optimizer *optimizer = &run->config->optimizer;
+    sizes.n_train = sampler_batches(&run->input.sampler, sizes.train);
+    sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
+    TRY(engine_open(&run->engine, run->engine.device, &run->model, optimizer, run->threads,
+                    &sizes));
+    TRY(grad_sum_open(&run->sum, run->comm, run->engine.device, &run->model, run->config));
+    if (optimizer->clip_norm > 0) {
+        run->norm_partial =
+            calloc((size_t)(run->model.flat / NORM_CHUNK + 1), sizeof *run->norm_partial);
+        TRY_ALLOC(run->norm_partial);
+    }
+    return ST_OK;
+}
+
+static Status take_directory(Run *run) {
+    if (run->rank != 0)
+        return ST_OK;
+    TRY(rundir_open(run->config->out, &run->dir));
+    TRY(rundir_open_log(&run->dir));
+    log_to_file(run->dir.log_fd);
+    return ST_OK;
+}
+
+static void announce(const Run *run) {
+    const RunConfig *config = run->config;
+    log_info("lockstep %s (%s), %s: %d rank%s x %d thread%s, %" PRId64 " lanes of %" PRId64
+             " images, rank 0 on %s",
+             LOCKSTEP_VERSION, LOCKSTEP_GIT, comm_library(run->comm), run->size,
+             run->size == 1 ? "" : "s", run->threads, run->threads == 1 ? "" : "s", config->lanes,
+             config->batch_size / config->lanes, comm_host(run->comm));
+    log_info("device %s%s: %s", config->device == DEVICE_AUTO ? "auto: takes " : "",
+             run->engine.device->ops->name, run->engine.device->description);
+    if (run->input.dataset.synthetic)
+        log_warn(
+            "data: synthetic images, made from the seed; accuracies say nothing about CIFAR-10");
+    else
+        log_info("data: CIFAR-10 in %s", run->input.dataset.folder);
+    log_info("model: %" PRId64 " parameters, %.1f M multiply-adds an image; %" PRId64
+             " steps an epoch; %.0f MB of buffers a rank",
+             run->model.parameters, (double)model_multiply_adds(&run->model) / 1e6,
+             run->input.sampler.steps_per_epoch, (double)engine_bytes(&run->engine) / 1e6);
+    if (config->holdout > 0)
+        log_info("best.h5 is selected on %" PRId64 " held-out training records", config->holdout);
+    else
+        log_info("best.h5 is selected on the test set (--holdout N selects honestly)");
+}
+
+Status setup_run(Run *run) {
+    const RunConfig *config = run->config;
+    TRY(comm_same(run->comm, "build", LOCKSTEP_VERSION " " LOCKSTEP_GIT));
+    TRY(compare_config(run));
+    TRY(comm_agree(run->comm, resolve_sizes(run)));
+    TRY(comm_agree(run->comm, parse_model(config, &run->model)));
+    TRY(comm_agree(run->comm, take_directory(run)));
+    TRY(comm_agree(run->comm, open_device(run)));
+    TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
+    comm_at(run->comm, -1, PHASE_DATA);
+    TRY(comm_agree(run->comm, read_data(run)));
+    TRY(input_hash(&run->input, run->comm));
+    comm_at(run->comm, -1, PHASE_SETUP);
+    TRY(comm_agree(run->comm, plan(run)));
+    announce(run);
+    TRY(input_report(&run->input, run->comm));
+    TRY(comm_agree(run->comm, config_text(config, true, &run->config_text)));
+    run->end_step = config->epochs * run->input.sampler.steps_per_epoch;
+    if (config->steps > 0 && config->steps < run->end_step)
+        run->end_step = config->steps;
+    return ST_OK;
+}
+
+static Status open_outputs(Run *run) {
+    char *text = NULL;
+    if (run->rank != 0)
+        return ST_OK;
+    TRY(config_text(run->config, false, &text));
+    Status status = rundir_write_config(&run->dir, text);
+    free(text);
+    TRY(status);
+    return metrics_open(&run->dir, run->state.step);
+}
+
+Status setup_outputs(Run *run) {
+    TRY(comm_agree(run->comm, open_outputs(run)));
+    return start_writer(run);
+}

@@ -1,0 +1,25 @@
+/* setup: from the configuration to a run that can take its first step. */
+#ifndef LOCKSTEP_RUN_SETUP_H
+#define LOCKSTEP_RUN_SETUP_H
+
+#include "train.h"
+
+/* Opens the communicator (MPI where launched by mpirun or srun), identifies this process to the
+ * log, and agrees on `status`, the outcome of reading the configuration. Collective. */
+Status start_ranks(Run *run, Status status);
+
+/* Model text of the configuration. Local. */
+Status parse_model(const RunConfig *config, Model *model);
+
+/* Compares build and configuration over ranks, takes the run directory, reads the data, plans the
+ * model. Collective, agreed. */
+Status setup_run(Run *run);
+
+/* Files of the run that depend on where it resumes: config.yaml, metrics.jsonl, the writer.
+ * Collective, agreed. */
+Status setup_outputs(Run *run);
+
+/* Cores this process may use. Local. */
+int cores_available(void);
+
+#endif

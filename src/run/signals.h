@@ -1,0 +1,15 @@
+/* signals: a request to checkpoint and stop. SIGUSR1, SIGTERM and SIGINT set a flag that the step
+ * loop carries to all ranks; nothing else happens in the handler. A second SIGINT or SIGTERM ends
+ * the process at once. */
+#ifndef LOCKSTEP_RUN_SIGNALS_H
+#define LOCKSTEP_RUN_SIGNALS_H
+
+#include <stdbool.h>
+
+/* Installs the handlers. Local. */
+void signals_install(void);
+
+/* True once a request has come. Local. */
+bool signals_stop_requested(void);
+
+#endif

@@ -1,0 +1,153 @@
+/* snapshot: the state of a run as a checkpoint, when to take one, and the end of a run. */
+#include "train.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lockstep/clock.h"
+#include "lockstep/hash.h"
+#include "lockstep/log.h"
+#include "version.h"
+
+void checkpoint_view(Run *run, Checkpoint *checkpoint) {
+    *checkpoint = (Checkpoint){.model = &run->model,
+                               .config = run->config_text,
+                               .seed = run->config->seed,
+                               .lanes = run->config->lanes,
+                               .dataset_hash = run->input.hash,
+                               .n_slots = run->engine.n_slots,
+                               .weight = run->host.weight,
+                               .running = run->host.running,
+                               .ema = run->host.ema,
+                               .state = run->state};
+    snprintf(checkpoint->git, sizeof checkpoint->git, "%s", LOCKSTEP_GIT);
+    snprintf(checkpoint->dataset, sizeof checkpoint->dataset, "%s",
+             dataset_name(&run->input.dataset));
+    snprintf(checkpoint->instruction_set, sizeof checkpoint->instruction_set, "%s",
+             run->engine.device->instruction_set);
+    for (int i = 0; i < run->engine.n_slots; i++) {
+        checkpoint->slot_name[i] = optimizer_slot_name(&run->config->optimizer, i);
+        checkpoint->slot[i] = run->host.slot[i];
+    }
+}
+
+static Status before_commit(void *context, int64_t step) {
+    Run *run = context;
+    (void)step; /* everything up to it is written: only durability is missing */
+    return metrics_sync(&run->dir);
+}
+
+static Status after_commit(void *context, int64_t step, const char *file_name, bool is_best) {
+    Run *run = context;
+    log_debug("checkpoint of step %" PRId64 ": %s/%s", step, run->dir.checkpoints, file_name);
+    return is_best ? rundir_link_best(&run->dir, file_name) : ST_OK;
+}
+
+Status start_writer(Run *run) {
+    Status status = ST_OK;
+    if (run->rank == 0) {
+        Checkpoint shape;
+        WriterHooks hooks = {before_commit, after_commit, run};
+        checkpoint_view(run, &shape);
+        status = writer_start(run->dir.checkpoints, run->config->keep, &shape, hooks, &run->writer);
+    }
+    return comm_agree(run->comm, status);
+}
+
+static Status hand_over(Run *run, bool is_best) {
+    Checkpoint checkpoint;
+    if (run->rank != 0)
+        return ST_OK;
+    TRY(engine_get(&run->engine, &run->host));
+    checkpoint_view(run, &checkpoint);
+    TRY(checkpoint_state_hash(&checkpoint, &checkpoint.state_hash));
+    return writer_snapshot(run->writer, &checkpoint, is_best, run->config->deadline / 2);
+}
+
+/* The cheap comparison on the way: parameters only. Collective. */
+static Status compare_parameters(Run *run) {
+    HostState weight_only = {.weight = run->host.weight};
+    char what[64], hex[17];
+    TRY(comm_agree(run->comm, engine_get(&run->engine, &weight_only)));
+    hash_hex(hash_bytes(run->host.weight, (size_t)run->model.flat * sizeof(float)), hex);
+    snprintf(what, sizeof what, "parameters after step %" PRId64, run->state.step);
+    return comm_same(run->comm, what, hex);
+}
+
+Status checkpoint_now(Run *run, bool is_best) {
+    if (run->saved_step == run->state.step)
+        return ST_OK;
+    double start = clock_now();
+    comm_at(run->comm, run->state.step, PHASE_CHECKPOINT);
+    TRY(compare_parameters(run));
+    TRY(comm_agree(run->comm, hand_over(run, is_best)));
+    run->saved_step = run->state.step;
+    run->interval.checkpoint += clock_now() - start;
+    return ST_OK;
+}
+
+/* Times of the whole run, the largest over ranks. Collective. */
+static Status total_times(Run *run, PhaseTimes *times) {
+    close_interval(run);
+    *times = run->total;
+    return comm_max_f64(run->comm, &times->data, (int64_t)(sizeof *times / sizeof(double)));
+}
+
+static Status write_result(Run *run, bool stopped, const PhaseTimes *times, double wall) {
+    const RunConfig *config = run->config;
+    const EvalResult *test = &run->test;
+    Checkpoint checkpoint;
+    TRY(engine_get(&run->engine, &run->host));
+    checkpoint_view(run, &checkpoint);
+    RunResult result = {.test_accuracy = run->tested_step < 0 ? (double)NAN : test->accuracy,
+                        .test_loss = run->tested_step < 0 ? (double)NAN : test->loss,
+                        .epoch = run->state.epoch,
+                        .step = run->state.step,
+                        .images_per_s = run->train_s > 0 ? (double)run->total_images / run->train_s
+                                                         : (double)NAN,
+                        .wall_s = wall,
+                        .ranks = run->size,
+                        .lanes = config->lanes,
+                        .device = run->engine.device->ops->name,
+                        .dataset = dataset_name(&run->input.dataset),
+                        .git = LOCKSTEP_GIT,
+                        .resumed_from = run->resumed_from,
+                        .parameters = run->model.parameters,
+                        .best_accuracy = run->state.best_accuracy,
+                        .best_step = run->state.best_step,
+                        .selected_on = config->holdout > 0 ? "holdout" : "test",
+                        .times = *times,
+                        .status = stopped ? "stopped" : "finished"};
+    TRY(checkpoint_state_hash(&checkpoint, &result.state_hash));
+    memcpy(result.confusion, test->confusion, sizeof result.confusion);
+    TRY(metrics_result(&run->dir, &result));
+    summarize(run, &result);
+    return ST_OK;
+}
+
+/* The last checkpoint must be on disk: a failed write is tried once more before the run fails. */
+static Status flush_writer(Run *run) {
+    double seconds = run->config->deadline / 2;
+    if (run->rank != 0 || writer_flush(run->writer, seconds) == ST_OK)
+        return ST_OK;
+    status_clear();
+    TRY(hand_over(run, false));
+    return writer_flush(run->writer, seconds);
+}
+
+Status finish_run(Run *run, bool stopped) {
+    PhaseTimes times;
+    if (!stopped && run->tested_step != run->state.step) {
+        comm_at(run->comm, run->state.step, PHASE_EVALUATE);
+        TRY(evaluate(&run->engine, run->comm, &run->input.test, &run->config->augment, &run->test));
+        run->tested_step = run->state.step;
+    }
+    TRY(checkpoint_now(run, false));
+    comm_at(run->comm, run->state.step, PHASE_FINISH);
+    TRY(comm_agree(run->comm, flush_writer(run)));
+    TRY(total_times(run, &times));
+    double wall = clock_now() - run->begin_s;
+    return comm_agree(run->comm, run->rank == 0 ? write_result(run, stopped, &times, wall) : ST_OK);
+}
