@@ -80,18 +80,18 @@ static int figure_of(uint64_t seed, DatasetPart part, int64_t record) {
 
 /* A rational point of the unit circle: (q^2 - p^2, 2pq) / (q^2 + p^2). */
 static void draw_direction(Draws *draws, Scene *scene) {
-    int p = draw(draws, -64, 64), q = draw(draws, 1, 64);
+    int p = draw(draws, -32, 32), q = draw(draws, 32, 64);
     int norm = p * p + q * q;
     scene->dx = UNIT * (q * q - p * p) / norm;
     scene->dy = UNIT * 2 * p * q / norm;
 }
 
 static void draw_colours(Draws *draws, Scene *scene) {
-    int contrast = draw(draws, 20, 110);
+    int contrast = draw(draws, 50, 130);
     for (int i = 0; i < DATASET_CHANNELS; i++) {
         int sign = draw(draws, 0, 1) ? 1 : -1;
         scene->back[i] = draw(draws, 40, 215);
-        scene->fore[i] = scene->back[i] + sign * contrast * draw(draws, 64, UNIT) / UNIT;
+        scene->fore[i] = scene->back[i] + sign * contrast * draw(draws, 128, UNIT) / UNIT;
         scene->blob[i] = draw(draws, 0, 255);
     }
 }
@@ -109,8 +109,8 @@ static Scene draw_scene(uint64_t seed, DatasetPart part, int64_t record) {
     scene.slope_y = draw(&draws, -2 * UNIT, 2 * UNIT);
     scene.blob_x = draw(&draws, 0, SIDE * PIXEL);
     scene.blob_y = draw(&draws, 0, SIDE * PIXEL);
-    scene.blob_radius = draw(&draws, 2 * PIXEL, 8 * PIXEL);
-    scene.noise = draw(&draws, 10, 70);
+    scene.blob_radius = draw(&draws, 2 * PIXEL, 6 * PIXEL);
+    scene.noise = draw(&draws, 8, 48);
     return scene;
 }
 
