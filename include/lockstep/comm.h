@@ -4,7 +4,8 @@
  * Every wait has a deadline. A wait that passes it asks the other ranks where they are
  * (comm_expire), prints one line and aborts: an early return of one rank between two collectives
  * would hang the others for good. So a Status other than ST_OK from a collective here means that
- * MPI itself failed; the caller must go to comm_abort, never to MPI_Finalize.
+ * MPI itself failed; the caller must go to comm_abort, never to comm_close. comm_agree and
+ * comm_same go there themselves, so their Status is always one that all ranks have.
  *
  * Three threads may call MPI at once (main: control plane; reducer: data plane; both answer "where
  * are you" questions while they wait), each on a communicator of its own: MPI_THREAD_MULTIPLE is
@@ -39,10 +40,11 @@ typedef enum Phase {
 /* True where an MPI launcher (mpirun, srun) started this process. Local; does not touch MPI. */
 bool comm_launched(void);
 
-/* One rank, no MPI. Local. */
+/* One rank, no MPI. Local. Calls log_identify, as comm_open_mpi does. */
 Status comm_open_self(double deadline_s, Comm **comm);
 
-/* MPI_Init_thread and this run's communicators. Collective. ST_COMM. */
+/* MPI_Init_thread and this run's communicators. Collective. A failure after MPI_Init_thread ends
+ * all ranks as comm_abort does. */
 Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm);
 
 /* Collective: all ranks leave together; MPI_Finalize for MPI. Nothing of lockstep may follow but
@@ -64,8 +66,8 @@ double comm_deadline(const Comm *comm);
 void comm_at(Comm *comm, int64_t step, Phase phase);
 
 /* Collective. Every rank passes its own status; every rank gets the same one back: that of the
- * lowest rank that failed, which prints its recorded message (log_fatal); the others' records are
- * cleared but for the agreed status. ST_OK where all are ok. */
+ * lowest rank that failed, which prints its recorded message (log_fatal). Then every rank's record
+ * is the agreed status with an empty message: it has been printed. ST_OK where all are ok. */
 Status comm_agree(Comm *comm, Status mine);
 
 /* Collective, control plane. */

@@ -1,0 +1,207 @@
+/* comm: what all communicators have in common. See comm.h and comm_internal.h.
+ *
+ * Agreement is one 64-bit minimum: a failing rank puts in rank * 256 + status, the others the
+ * largest integer, so the lowest failing rank wins and everybody knows who speaks. A record that
+ * has been printed stays behind as a status with an empty message: that is how comm_abort knows
+ * to be silent. */
+#include "comm_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lockstep/log.h"
+
+enum { SAME_MAX = 256, STATUS_BITS = 8 };
+
+Comm *comm_new(const ControlPlane *control, const DataPlane *data, double deadline_s) {
+    Comm *comm = calloc(1, sizeof *comm);
+    if (!comm)
+        return NULL;
+    if (pthread_mutex_init(&comm->ending, NULL) != 0) {
+        free(comm);
+        return NULL;
+    }
+    comm->control = control;
+    comm->data = data;
+    comm->size = comm->local_size = 1;
+    if (gethostname(comm->host, sizeof comm->host) != 0)
+        snprintf(comm->host, sizeof comm->host, "unknown");
+    comm->host[sizeof comm->host - 1] = '\0';
+    snprintf(comm->library, sizeof comm->library, "none");
+    comm->deadline = deadline_s;
+    comm->step = -1;
+    comm->phase = PHASE_SETUP;
+    return comm;
+}
+
+void comm_delete(Comm *comm) {
+    if (!comm)
+        return;
+    pthread_mutex_destroy(&comm->ending);
+    free(comm);
+}
+
+const char *comm_phase_word(Phase phase) {
+    switch (phase) {
+    case PHASE_SETUP:
+        return "setup";
+    case PHASE_DATA:
+        return "data";
+    case PHASE_COMPUTE:
+        return "compute";
+    case PHASE_REDUCE:
+        return "reduce";
+    case PHASE_OPTIMIZER:
+        return "optimizer";
+    case PHASE_EVALUATE:
+        return "evaluate";
+    case PHASE_CHECKPOINT:
+        return "checkpoint";
+    case PHASE_FINISH:
+        return "finish";
+    }
+    return "unknown";
+}
+
+bool comm_launched(void) {
+    if (getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK"))
+        return true;
+    /* The script of an sbatch job is task 0 of its job too, but belongs to no step. A step of
+     * several tasks without PMI is a launch as well, if one that MPI_Init will refuse. */
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+    return getenv("SLURM_PROCID") && getenv("SLURM_STEP_ID") && tasks && atoi(tasks) > 1;
+}
+
+void comm_close(Comm *comm) {
+    if (!comm)
+        return;
+    comm->control->close(comm);
+    comm_delete(comm);
+}
+
+int comm_rank(const Comm *comm) {
+    return comm->rank;
+}
+
+int comm_size(const Comm *comm) {
+    return comm->size;
+}
+
+int comm_local_rank(const Comm *comm) {
+    return comm->local_rank;
+}
+
+int comm_local_size(const Comm *comm) {
+    return comm->local_size;
+}
+
+const char *comm_host(const Comm *comm) {
+    return comm->host;
+}
+
+const char *comm_library(const Comm *comm) {
+    return comm->library;
+}
+
+void comm_set_deadline(Comm *comm, double seconds) {
+    comm->deadline = seconds;
+}
+
+double comm_deadline(const Comm *comm) {
+    return comm->deadline;
+}
+
+void comm_at(Comm *comm, int64_t step, Phase phase) {
+    comm->step = step;
+    comm->phase = (int)phase;
+}
+
+Status comm_barrier(Comm *comm) {
+    return comm->control->barrier(comm);
+}
+
+Status comm_bcast(Comm *comm, void *data, size_t bytes, int root) {
+    return comm->control->bcast(comm, data, bytes, root);
+}
+
+Status comm_allgather(Comm *comm, const void *mine, size_t bytes, void *all) {
+    return comm->control->allgather(comm, mine, bytes, all);
+}
+
+Status comm_sum_i64(Comm *comm, int64_t *values, int64_t count) {
+    return comm->control->allreduce(comm, values, count, DT_I64, REDUCE_SUM);
+}
+
+Status comm_max_f64(Comm *comm, double *values, int64_t count) {
+    return comm->control->allreduce(comm, values, count, DT_F64, REDUCE_MAX);
+}
+
+Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, int bucket) {
+    if (dtype != DT_I64 && dtype != DT_F32)
+        return FAIL(ST_INTERNAL, "a bucket must hold int64 or float");
+    return comm->data->reduce(comm, data, count, dtype, bucket);
+}
+
+/* The text of a failure that has not been printed yet. */
+static const char *last_words(const StatusRecord *record, Status status, char *text, size_t bytes) {
+    if (record->message[0])
+        return record->message;
+    snprintf(text, bytes, "failed without a message (%s)", status_word(status));
+    return text;
+}
+
+Status comm_agree(Comm *comm, Status mine) {
+    int64_t key = INT64_MAX;
+    if (mine != ST_OK)
+        key = ((int64_t)comm->rank << STATUS_BITS) + (int64_t)mine;
+    Status status = comm->control->allreduce(comm, &key, 1, DT_I64, REDUCE_MIN);
+    if (status != ST_OK)
+        comm_abort(comm, status);
+    if (key == INT64_MAX)
+        return ST_OK;
+    Status agreed = (Status)(key & ((1 << STATUS_BITS) - 1));
+    StatusRecord record;
+    status_take(&record);
+    bool printed = record.status != ST_OK && !record.message[0];
+    if (key >> STATUS_BITS == comm->rank && !printed) {
+        char text[128];
+        log_fatal(comm->step, last_words(&record, agreed, text, sizeof text));
+    }
+    return status_put(&(StatusRecord){.status = agreed});
+}
+
+Status comm_same(Comm *comm, const char *what, const char *mine) {
+    char text[SAME_MAX] = "";
+    snprintf(text, sizeof text, "%s", mine);
+    char(*all)[SAME_MAX] = calloc((size_t)comm->size, sizeof *all);
+    Status status = all ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+    TRY_DONE(comm_agree(comm, status));
+    status = comm_allgather(comm, text, sizeof text, all);
+    if (status != ST_OK)
+        comm_abort(comm, status);
+    int other = 1;
+    while (other < comm->size && strcmp(all[0], all[other]) == 0)
+        other++;
+    if (other == comm->rank)
+        status = FAIL(ST_COMM,
+                      "%s differs between ranks: \"%s\" here, \"%s\" on rank 0; start every rank "
+                      "with the same",
+                      what, text, all[0]);
+    TRY_DONE(comm_agree(comm, status));
+done:
+    free(all);
+    return status;
+}
+
+void comm_abort(Comm *comm, Status status) {
+    char text[128];
+    StatusRecord record;
+    status_take(&record);
+    bool printed = record.status != ST_OK && !record.message[0];
+    comm->control->end(comm, status,
+                       printed ? NULL : last_words(&record, status, text, sizeof text));
+    abort(); /* end does not return */
+}

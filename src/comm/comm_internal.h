@@ -1,0 +1,59 @@
+/* comm_internal: what the communicators share behind comm.h.
+ *
+ * A Comm has two planes. The control plane (comm_self, comm_mpi) makes it, owns it and ends it; the
+ * data plane sums buckets and may be another library on the same ranks: it is one function pointer
+ * and its state, set by whoever opens that library after the control plane. comm.c holds everything
+ * that can be said in terms of the planes. */
+#ifndef LOCKSTEP_COMM_INTERNAL_H
+#define LOCKSTEP_COMM_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lockstep/comm.h"
+
+enum { COMM_HOST_MAX = 64, COMM_LIBRARY_MAX = 64 };
+
+typedef enum ReduceOp { REDUCE_SUM, REDUCE_MIN, REDUCE_MAX } ReduceOp;
+
+typedef struct ControlPlane {
+    Status (*barrier)(Comm *comm);
+    Status (*bcast)(Comm *comm, void *data, size_t bytes, int root);
+    Status (*allgather)(Comm *comm, const void *mine, size_t bytes, void *all);
+    /* In place; DT_I64, DT_F32 or DT_F64. */
+    Status (*allreduce)(Comm *comm, void *data, int64_t count, DType dtype, ReduceOp op);
+    /* Leaves together with the other ranks and frees control_state. */
+    void (*close)(Comm *comm);
+    /* Prints `message` (NULL: someone has spoken already) and ends all ranks; never returns. */
+    void (*end)(Comm *comm, Status status, const char *message);
+} ControlPlane;
+
+typedef struct DataPlane {
+    /* comm_reduce. */
+    Status (*reduce)(Comm *comm, void *data, int64_t count, DType dtype, int bucket);
+} DataPlane;
+
+struct Comm {
+    const ControlPlane *control;
+    const DataPlane *data;
+    void *control_state; /* owned by the control plane */
+    void *data_state;    /* owned by the data plane; borrowed where both are one library */
+    int rank, size, local_rank, local_size;
+    char host[COMM_HOST_MAX];
+    char library[COMM_LIBRARY_MAX];
+    _Atomic double deadline; /* s */
+    _Atomic int64_t step;    /* -1: none */
+    _Atomic int phase;       /* Phase */
+    /* Held for good by the thread that speaks the run's last line and ends it, so that no second
+     * thread does; for moments by a waiting thread that looks whether other ranks ask. */
+    pthread_mutex_t ending;
+};
+
+/* A Comm of one rank on this host, with the given planes; NULL when out of memory. */
+Comm *comm_new(const ControlPlane *control, const DataPlane *data, double deadline_s);
+void comm_delete(Comm *comm); /* accepts NULL */
+
+/* "setup", "reduce", ... */
+const char *comm_phase_word(Phase phase);
+
+#endif

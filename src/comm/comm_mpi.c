@@ -1,0 +1,233 @@
+/* comm_mpi: ranks over MPI, and the data plane that sums through MPI_Iallreduce.
+ *
+ * Every wait is a non-blocking collective polled by wait_for: that is what gives it a deadline,
+ * lets it answer other ranks' deadlines (comm_mpi_end.c), and keeps an idle rank off the cores.
+ * Long messages go in chunks, so that counts fit an int and MPI's own copy of a message stays
+ * small. Only MPI_Init_thread, the making of the communicators right after it, and MPI_Finalize
+ * right after a barrier block without a deadline of ours. */
+#include "comm_mpi_internal.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "lockstep/clock.h"
+#include "lockstep/log.h"
+
+enum { CHUNK_BYTES = 32 << 20 };
+
+/* A wait first only yields the core, for messages under way; then it sleeps for a share of what it
+ * has waited already, so that it ends late by that share at most and costs next to nothing when it
+ * is long. */
+static const double YIELD_S = 100e-6, SLEEP_SHARE = 0.125, SLEEP_MAX_S = 500e-6;
+static const double WATCH_EVERY_S = 0.05;
+
+static Status mpi_fail(int error, const char *call, const char *file, int line) {
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length;
+    if (MPI_Error_string(error, text, &length) != MPI_SUCCESS)
+        snprintf(text, sizeof text, "error %d", error);
+    return status_fail(ST_COMM, file, line, "MPI failed in %.*s: %s", (int)strcspn(call, "("), call,
+                       text);
+}
+
+#define TRY_MPI(call)                                                                              \
+    do {                                                                                           \
+        int mpi_error_ = (call);                                                                   \
+        if (mpi_error_ != MPI_SUCCESS)                                                             \
+            return mpi_fail(mpi_error_, #call, __FILE__, __LINE__);                                \
+    } while (0)
+
+static Status wait_for(Comm *comm, MPI_Request *request, int bucket) {
+    double start = clock_now();
+    double watched = 0;
+    for (;;) {
+        int done;
+        TRY_MPI(MPI_Test(request, &done, MPI_STATUS_IGNORE));
+        if (done)
+            return ST_OK;
+        double waited = clock_now() - start;
+        if (waited < YIELD_S) {
+            sched_yield();
+            continue;
+        }
+        if (waited > comm->deadline)
+            mpi_expire(comm, bucket);
+        if (waited - watched > WATCH_EVERY_S) {
+            watched = waited;
+            mpi_watch(comm, bucket);
+        }
+        double nap = waited * SLEEP_SHARE;
+        clock_sleep(nap < SLEEP_MAX_S ? nap : SLEEP_MAX_S);
+    }
+}
+
+static Status mpi_barrier(Comm *comm) {
+    Mpi *mpi = comm->control_state;
+    MPI_Request request;
+    TRY_MPI(MPI_Ibarrier(mpi->control, &request));
+    return wait_for(comm, &request, -1);
+}
+
+static Status mpi_bcast(Comm *comm, void *data, size_t bytes, int root) {
+    Mpi *mpi = comm->control_state;
+    for (size_t at = 0; at < bytes; at += CHUNK_BYTES) {
+        size_t part = bytes - at < CHUNK_BYTES ? bytes - at : CHUNK_BYTES;
+        MPI_Request request;
+        TRY_MPI(MPI_Ibcast((char *)data + at, (int)part, MPI_BYTE, root, mpi->control, &request));
+        TRY(wait_for(comm, &request, -1));
+    }
+    return ST_OK;
+}
+
+static Status mpi_allgather(Comm *comm, const void *mine, size_t bytes, void *all) {
+    Mpi *mpi = comm->control_state;
+    if (bytes > CHUNK_BYTES) {
+        memcpy((char *)all + (size_t)comm->rank * bytes, mine, bytes);
+        for (int r = 0; r < comm->size; r++)
+            TRY(mpi_bcast(comm, (char *)all + (size_t)r * bytes, bytes, r));
+        return ST_OK;
+    }
+    MPI_Request request;
+    TRY_MPI(MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, mpi->control,
+                           &request));
+    return wait_for(comm, &request, -1);
+}
+
+static MPI_Datatype mpi_type(DType dtype) {
+    return dtype == DT_I64 ? MPI_INT64_T : dtype == DT_F32 ? MPI_FLOAT : MPI_DOUBLE;
+}
+
+static Status allreduce_on(Comm *comm, MPI_Comm on, void *data, int64_t count, DType dtype,
+                           MPI_Op op, int bucket) {
+    int64_t chunk = CHUNK_BYTES / (int64_t)dtype_size(dtype);
+    for (int64_t at = 0; at < count; at += chunk) {
+        int64_t part = count - at < chunk ? count - at : chunk;
+        char *from = (char *)data + (size_t)at * dtype_size(dtype);
+        MPI_Request request;
+        TRY_MPI(MPI_Iallreduce(MPI_IN_PLACE, from, (int)part, mpi_type(dtype), op, on, &request));
+        TRY(wait_for(comm, &request, bucket));
+    }
+    return ST_OK;
+}
+
+static Status mpi_allreduce(Comm *comm, void *data, int64_t count, DType dtype, ReduceOp op) {
+    static const MPI_Op ops[] = {
+        [REDUCE_SUM] = MPI_SUM, [REDUCE_MIN] = MPI_MIN, [REDUCE_MAX] = MPI_MAX};
+    Mpi *mpi = comm->control_state;
+    return allreduce_on(comm, mpi->control, data, count, dtype, ops[op], -1);
+}
+
+static Status mpi_reduce(Comm *comm, void *data, int64_t count, DType dtype, int bucket) {
+    Mpi *mpi = comm->data_state;
+    return allreduce_on(comm, mpi->data, data, count, dtype, MPI_SUM, bucket);
+}
+
+static void mpi_free(Mpi *mpi) {
+    free(mpi->reports);
+    free(mpi->hosts);
+    free(mpi);
+}
+
+static Status mpi_leave(Comm *comm) {
+    Mpi *mpi = comm->control_state;
+    TRY(mpi_barrier(comm));
+    TRY_MPI(MPI_Comm_free(&mpi->data));
+    TRY_MPI(MPI_Comm_free(&mpi->watch));
+    TRY_MPI(MPI_Comm_free(&mpi->control));
+    TRY_MPI(MPI_Finalize());
+    return ST_OK;
+}
+
+static void mpi_close(Comm *comm) {
+    Status status = mpi_leave(comm);
+    if (status != ST_OK)
+        comm_abort(comm, status);
+    mpi_free(comm->control_state);
+}
+
+static const ControlPlane control = {
+    .barrier = mpi_barrier,
+    .bcast = mpi_bcast,
+    .allgather = mpi_allgather,
+    .allreduce = mpi_allreduce,
+    .close = mpi_close,
+    .end = mpi_end,
+};
+
+static const DataPlane data = {.reduce = mpi_reduce};
+
+/* "Open MPI v4.1.4, package: ..." up to the comma. */
+static Status library_name(Comm *comm) {
+    char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    TRY_MPI(MPI_Get_library_version(text, &length));
+    snprintf(comm->library, sizeof comm->library, "%.*s", (int)strcspn(text, ",\n"), text);
+    return ST_OK;
+}
+
+/* A launcher whose tasks MPI does not see as ranks would start N runs of one rank each. */
+static Status check_size(const Comm *comm) {
+    const char *tasks = getenv("OMPI_COMM_WORLD_SIZE");
+    if (!tasks && getenv("SLURM_STEP_ID"))
+        tasks = getenv("SLURM_STEP_NUM_TASKS");
+    if (comm->size == 1 && tasks && atoi(tasks) > 1)
+        return FAIL(ST_COMM,
+                    "the launcher started %s tasks but MPI sees one rank; use mpirun, or srun "
+                    "--mpi=pmix",
+                    tasks);
+    return ST_OK;
+}
+
+/* The communicators, and who is where. Dups inherit the error handler of MPI_COMM_WORLD. */
+static Status mpi_set_up(Comm *comm, int provided) {
+    Mpi *mpi = comm->control_state;
+    MPI_Comm node;
+    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mpi->watch));
+    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mpi->control));
+    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mpi->data));
+    if (provided < MPI_THREAD_MULTIPLE)
+        return FAIL(ST_COMM, "%s offers no MPI_THREAD_MULTIPLE; use a build that does",
+                    comm->library);
+    TRY(check_size(comm));
+    TRY_MPI(
+        MPI_Comm_split_type(mpi->control, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
+    TRY_MPI(MPI_Comm_rank(node, &comm->local_rank));
+    TRY_MPI(MPI_Comm_size(node, &comm->local_size));
+    TRY_MPI(MPI_Comm_free(&node));
+    mpi->hosts = calloc((size_t)comm->size, sizeof *mpi->hosts);
+    mpi->reports = calloc((size_t)comm->size, sizeof *mpi->reports);
+    if (!mpi->hosts || !mpi->reports)
+        return FAIL(ST_INTERNAL, "out of memory");
+    mpi->watching = true;
+    return mpi_allgather(comm, comm->host, sizeof comm->host, mpi->hosts);
+}
+
+Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm) {
+    int provided;
+    Comm *c = comm_new(&control, &data, deadline_s);
+    Mpi *mpi = calloc(1, sizeof *mpi);
+    if (!c || !mpi) {
+        free(mpi);
+        comm_delete(c);
+        return FAIL(ST_INTERNAL, "out of memory");
+    }
+    mpi->watch = mpi->control = mpi->data = MPI_COMM_NULL;
+    c->control_state = c->data_state = mpi;
+    /* Until the next line MPI ends the process on errors, with a message of its own. */
+    TRY_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
+    TRY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+    TRY_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &c->rank));
+    TRY_MPI(MPI_Comm_size(MPI_COMM_WORLD, &c->size));
+    TRY(library_name(c));
+    log_identify(c->rank, c->size, c->host);
+    /* Sleeps of some ten microseconds shall last so long; later threads inherit it. */
+    prctl(PR_SET_TIMERSLACK, 1000UL);
+    Status status = mpi_set_up(c, provided);
+    if (status != ST_OK)
+        comm_abort(c, status);
+    *comm = c;
+    return ST_OK;
+}

@@ -1,0 +1,38 @@
+/* comm_mpi_internal: what comm_mpi.c (collectives) and comm_mpi_end.c (deadlines, abort) share. */
+#ifndef LOCKSTEP_COMM_MPI_INTERNAL_H
+#define LOCKSTEP_COMM_MPI_INTERNAL_H
+
+#include <mpi.h>
+
+#include "comm_internal.h"
+
+/* Where a waiting rank is: sent to all others once a deadline has passed somewhere. */
+typedef struct Report {
+    int64_t step;    /* -1: none */
+    int32_t phase;   /* Phase */
+    int32_t bucket;  /* -1: none */
+    int32_t present; /* 1; 0 in the table of those who have not answered */
+    int32_t named;   /* 1 once the line names it; 0 on the wire */
+} Report;
+
+/* Comm.control_state and data_state. */
+typedef struct Mpi {
+    MPI_Comm control, data;       /* one a thread, so that their collectives cannot mix */
+    MPI_Comm watch;               /* reports and last words, point to point */
+    bool watching;                /* all is set up */
+    char (*hosts)[COMM_HOST_MAX]; /* [size] */
+    Report *reports;              /* [size] of the expiring thread: no allocation in need */
+    Report mine;                  /* being sent */
+} Mpi;
+
+/* A waiting thread calls this now and then: where another rank's deadline has passed, this rank
+ * joins it and does not return. `bucket`: what the thread waits for, -1 for the control plane. */
+void mpi_watch(Comm *comm, int bucket);
+
+/* The deadline of this thread's wait has passed. Never returns. */
+void mpi_expire(Comm *comm, int bucket) __attribute__((noreturn));
+
+/* ControlPlane.end. */
+void mpi_end(Comm *comm, Status status, const char *message) __attribute__((noreturn));
+
+#endif

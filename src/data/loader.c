@@ -1,0 +1,320 @@
+/* loader: batches prepared ahead of the step loop.
+ *
+ * Batches of this rank are numbered k = 0, 1, ... in the order (step, lane); batch k lives in slot
+ * k % depth of the ring. Threads claim batches in that order, each as soon as its slot is free, and
+ * fill them side by side without the lock. As depth >= lanes, batch k's slot was last used by an
+ * earlier step, which has been given back by the time the step loop asks for k: no deadlock.
+ *
+ * The shuffled order of a lane is kept twice: of the epoch being dealt out and of the next. A
+ * thread copies its batch's record numbers out of the order while it holds the lock (a few hundred
+ * bytes), so an order has no readers outside it and is swapped for the next at an epoch's end. The
+ * next one is computed, without the lock, by a thread that finds the ring full.
+ *
+ * After loader_start nothing is allocated. Loader threads run at normal priority: they sleep
+ * whenever the ring is full, which in a balanced run is most of the time. */
+#include "lockstep/loader.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/clock.h"
+#include "lockstep/thread.h"
+
+typedef enum SlotState { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_TAKEN } SlotState;
+
+typedef struct Slot {
+    Batch batch; /* first, so that a Batch pointer is its slot */
+    SlotState state;
+    int32_t *place; /* [batch] positions in the lane's shard */
+} Slot;
+
+typedef enum OrderState { ORDER_NONE, ORDER_BUSY, ORDER_READY } OrderState;
+
+typedef struct LaneOrder {
+    int64_t epoch;       /* of `now`; -1 before the first */
+    int64_t upcoming;    /* epoch of `next` */
+    OrderState state;    /* of `next` */
+    int32_t *now, *next; /* [records of the shard] */
+} LaneOrder;
+
+struct Loader {
+    LoaderConfig config;
+    int64_t last_epoch; /* of the last batch */
+    int64_t end;        /* batches in all */
+    pthread_mutex_t lock;
+    pthread_cond_t work;  /* a slot became free, or an order ready */
+    pthread_cond_t ready; /* a batch became ready */
+    bool stop;
+    int64_t next;      /* first batch nobody has claimed */
+    Slot *slots;       /* [depth] */
+    LaneOrder *orders; /* [lane_count] */
+    int started;
+    pthread_t *threads; /* [threads] */
+};
+
+/* ---- work of the loader threads ---- */
+
+static void fill(const Loader *loader, Slot *slot) {
+    const Sampler *sampler = loader->config.sampler;
+    Batch *batch = &slot->batch;
+    const Shard *shard = &loader->config.shards[batch->lane - loader->config.first_lane];
+    int64_t epoch = batch->step / sampler->steps_per_epoch;
+    for (int64_t i = 0; i < batch->images; i++) {
+        int64_t at = slot->place[i];
+        batch->label[i] = shard->labels[at];
+        batch->record[i] = shard->ids[at];
+        augment_train(loader->config.augment, sampler->seed, epoch, shard->ids[at],
+                      shard->pixels + at * DATASET_PIXELS, batch->image + i * DATASET_PIXELS);
+    }
+}
+
+/* The lane whose next order has to be computed now, or -1: `wanted` if it is set, else any. */
+static int64_t lane_without_order(const Loader *loader, int64_t wanted) {
+    for (int64_t i = 0; i < loader->config.lane_count; i++) {
+        const LaneOrder *order = &loader->orders[i];
+        if (order->state == ORDER_NONE && order->upcoming <= loader->last_epoch &&
+            (wanted < 0 || wanted == i))
+            return i;
+    }
+    return -1;
+}
+
+/* Claims the next batch if its slot is free and its epoch's order ready. Otherwise *lane is the
+ * lane whose order it waits for, or -1. Call with the lock held. */
+static Slot *claim_batch(Loader *loader, int64_t *lane) {
+    const LoaderConfig *config = &loader->config;
+    *lane = -1;
+    if (loader->next == loader->end)
+        return NULL;
+    Slot *slot = &loader->slots[loader->next % config->depth];
+    if (slot->state != SLOT_FREE)
+        return NULL;
+    int64_t index = loader->next % config->lane_count;
+    int64_t step = config->first_step + loader->next / config->lane_count;
+    int64_t epoch = step / config->sampler->steps_per_epoch;
+    LaneOrder *order = &loader->orders[index];
+    if (order->epoch != epoch) {
+        if (order->state != ORDER_READY) {
+            *lane = index;
+            return NULL;
+        }
+        int32_t *old = order->now;
+        order->now = order->next;
+        order->next = old;
+        order->epoch = order->upcoming++;
+        order->state = ORDER_NONE;
+    }
+    Batch *batch = &slot->batch;
+    batch->step = step;
+    batch->lane = config->first_lane + index;
+    batch->images = sampler_images(config->sampler, step, batch->lane);
+    int64_t begin = step % config->sampler->steps_per_epoch * config->sampler->batch;
+    memcpy(slot->place, order->now + begin, (size_t)batch->images * sizeof *slot->place);
+    slot->state = SLOT_FILLING;
+    loader->next++;
+    return slot;
+}
+
+/* Call with the lock held; releases it while it works. */
+static void prepare_batch(Loader *loader, Slot *slot) {
+    pthread_mutex_unlock(&loader->lock);
+    fill(loader, slot);
+    pthread_mutex_lock(&loader->lock);
+    slot->state = SLOT_READY;
+    pthread_cond_broadcast(&loader->ready);
+}
+
+/* Call with the lock held; releases it while it works. */
+static void prepare_order(Loader *loader, int64_t index) {
+    LaneOrder *order = &loader->orders[index];
+    order->state = ORDER_BUSY;
+    int64_t epoch = order->upcoming;
+    int32_t *next = order->next;
+    pthread_mutex_unlock(&loader->lock);
+    sampler_order(loader->config.sampler, epoch, loader->config.first_lane + index, next);
+    pthread_mutex_lock(&loader->lock);
+    order->state = ORDER_READY;
+    pthread_cond_broadcast(&loader->work);
+}
+
+static void *loader_main(void *argument) {
+    Loader *loader = argument;
+    pthread_mutex_lock(&loader->lock);
+    while (!loader->stop) {
+        int64_t lane;
+        Slot *slot = claim_batch(loader, &lane);
+        if (slot != NULL) {
+            prepare_batch(loader, slot);
+            continue;
+        }
+        lane = lane_without_order(loader, lane);
+        if (lane >= 0)
+            prepare_order(loader, lane);
+        else
+            pthread_cond_wait(&loader->work, &loader->lock);
+    }
+    pthread_mutex_unlock(&loader->lock);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static Status check_config(const LoaderConfig *config) {
+    if (config->threads < 1 || config->lane_count < 1 || config->depth < config->lane_count ||
+        config->first_step > config->end_step)
+        return FAIL(ST_INTERNAL, "loader: %d threads, %lld lanes, depth %lld, steps %lld to %lld",
+                    config->threads, (long long)config->lane_count, (long long)config->depth,
+                    (long long)config->first_step, (long long)config->end_step);
+    for (int64_t i = 0; i < config->lane_count; i++) {
+        int64_t first, count;
+        sampler_shard(config->sampler, config->first_lane + i, &first, &count);
+        if (config->shards[i].first != first || config->shards[i].count != count)
+            return FAIL(ST_INTERNAL, "loader: shard %lld is not that of lane %lld", (long long)i,
+                        (long long)(config->first_lane + i));
+    }
+    return ST_OK;
+}
+
+static Status make_slots(Loader *loader) {
+    size_t images = (size_t)loader->config.sampler->batch;
+    loader->slots = calloc((size_t)loader->config.depth, sizeof *loader->slots);
+    TRY_ALLOC(loader->slots);
+    for (int64_t i = 0; i < loader->config.depth; i++) {
+        Slot *slot = &loader->slots[i];
+        slot->place = malloc(images * sizeof *slot->place);
+        slot->batch.label = malloc(images * sizeof *slot->batch.label);
+        slot->batch.record = malloc(images * sizeof *slot->batch.record);
+        slot->batch.image = aligned_alloc(64, images * DATASET_PIXELS * sizeof(float));
+        if (!slot->place || !slot->batch.label || !slot->batch.record || !slot->batch.image)
+            return FAIL(ST_INTERNAL, "out of memory for %lld batches of %zu images",
+                        (long long)loader->config.depth, images);
+    }
+    return ST_OK;
+}
+
+static Status make_orders(Loader *loader) {
+    const LoaderConfig *config = &loader->config;
+    loader->orders = calloc((size_t)config->lane_count, sizeof *loader->orders);
+    TRY_ALLOC(loader->orders);
+    for (int64_t i = 0; i < config->lane_count; i++) {
+        LaneOrder *order = &loader->orders[i];
+        order->epoch = -1;
+        order->upcoming = config->first_step / config->sampler->steps_per_epoch;
+        order->now = malloc((size_t)config->shards[i].count * sizeof *order->now);
+        order->next = malloc((size_t)config->shards[i].count * sizeof *order->next);
+        TRY_ALLOC(order->now);
+        TRY_ALLOC(order->next);
+    }
+    return ST_OK;
+}
+
+static Status start_threads(Loader *loader) {
+    loader->threads = calloc((size_t)loader->config.threads, sizeof *loader->threads);
+    TRY_ALLOC(loader->threads);
+    for (int i = 0; i < loader->config.threads; i++) {
+        int error = pthread_create(&loader->threads[i], NULL, loader_main, loader);
+        if (error != 0)
+            return FAIL(ST_INTERNAL, "cannot start loader thread %d of %d: %s", i + 1,
+                        loader->config.threads, strerror(error));
+        loader->started++;
+    }
+    return ST_OK;
+}
+
+Status loader_start(const LoaderConfig *config, Loader **out) {
+    Status status = ST_OK;
+    *out = NULL;
+    TRY(check_config(config));
+    Loader *loader = calloc(1, sizeof *loader);
+    TRY_ALLOC(loader);
+    loader->config = *config;
+    loader->end = (config->end_step - config->first_step) * config->lane_count;
+    loader->last_epoch = (config->end_step - 1) / config->sampler->steps_per_epoch;
+    pthread_mutex_init(&loader->lock, NULL);
+    pthread_cond_init(&loader->work, NULL);
+    status = cond_init_monotonic(&loader->ready);
+    if (status != ST_OK) {
+        pthread_cond_destroy(&loader->work);
+        pthread_mutex_destroy(&loader->lock);
+        free(loader);
+        return status;
+    }
+    TRY_DONE(make_slots(loader));
+    TRY_DONE(make_orders(loader));
+    TRY_DONE(start_threads(loader));
+    *out = loader;
+done:
+    if (status != ST_OK)
+        loader_stop(loader);
+    return status;
+}
+
+void loader_stop(Loader *loader) {
+    if (loader == NULL)
+        return;
+    pthread_mutex_lock(&loader->lock);
+    loader->stop = true;
+    pthread_cond_broadcast(&loader->work);
+    pthread_mutex_unlock(&loader->lock);
+    for (int i = 0; i < loader->started; i++)
+        pthread_join(loader->threads[i], NULL);
+    for (int64_t i = 0; loader->orders != NULL && i < loader->config.lane_count; i++) {
+        free(loader->orders[i].now);
+        free(loader->orders[i].next);
+    }
+    for (int64_t i = 0; loader->slots != NULL && i < loader->config.depth; i++) {
+        Slot *slot = &loader->slots[i];
+        free(slot->batch.image);
+        free(slot->batch.record);
+        free(slot->batch.label);
+        free(slot->place);
+    }
+    free(loader->threads);
+    free(loader->orders);
+    free(loader->slots);
+    pthread_cond_destroy(&loader->ready);
+    pthread_cond_destroy(&loader->work);
+    pthread_mutex_destroy(&loader->lock);
+    free(loader);
+}
+
+/* ---- the step loop's side ---- */
+
+Status loader_take(Loader *loader, int64_t step, int64_t lane, double deadline_s, Batch **batch) {
+    const LoaderConfig *config = &loader->config;
+    int64_t index = lane - config->first_lane;
+    if (step < config->first_step || step >= config->end_step || index < 0 ||
+        index >= config->lane_count)
+        return FAIL(ST_INTERNAL, "loader: step %lld of lane %lld is not prepared here",
+                    (long long)step, (long long)lane);
+    int64_t k = (step - config->first_step) * config->lane_count + index;
+    Slot *slot = &loader->slots[k % config->depth];
+    struct timespec deadline = clock_after(deadline_s);
+    bool ready = false, late = false;
+    pthread_mutex_lock(&loader->lock);
+    for (;;) {
+        ready = slot->state == SLOT_READY && slot->batch.step == step && slot->batch.lane == lane;
+        if (ready || late)
+            break;
+        late = pthread_cond_timedwait(&loader->ready, &loader->lock, &deadline) != 0;
+    }
+    if (ready)
+        slot->state = SLOT_TAKEN;
+    pthread_mutex_unlock(&loader->lock);
+    if (!ready)
+        return FAIL(ST_DEADLINE, "the batch of step %lld, lane %lld was not ready within %g s",
+                    (long long)step, (long long)lane, deadline_s);
+    *batch = &slot->batch;
+    return ST_OK;
+}
+
+void loader_give(Loader *loader, Batch *batch) {
+    Slot *slot = (Slot *)batch;
+    pthread_mutex_lock(&loader->lock);
+    slot->state = SLOT_FREE;
+    /* batches are claimed in order: no other slot lets anybody go on */
+    if (slot == &loader->slots[loader->next % loader->config.depth])
+        pthread_cond_broadcast(&loader->work);
+    pthread_mutex_unlock(&loader->lock);
+}

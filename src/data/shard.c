@@ -1,0 +1,96 @@
+/* shard: the records of a lane in memory, and the split of the training set before lanes share it.
+ *
+ * The shard's hash is taken over what the lane will really compute with (record numbers, labels,
+ * pixels), so that ranks and checkpoints compare data, not file names. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/dataset.h"
+#include "lockstep/hash.h"
+#include "lockstep/rng.h"
+
+/* Marks `holdout` of `total` records: the first draws of a Fisher-Yates shuffle. */
+static void choose_held(int64_t total, int64_t holdout, uint64_t seed, int32_t *order, bool *held) {
+    RngKey key = rng_key(seed, RNG_HOLDOUT);
+    RngBlock block = {{0}};
+    for (int64_t i = 0; i < total; i++)
+        order[i] = (int32_t)i;
+    for (int64_t draw = 0; draw < holdout; draw++) {
+        if (draw % 4 == 0)
+            block = rng_block(key, (uint32_t)(draw / 4), 0, 0, 0);
+        int64_t j = draw + rng_below(block.word[draw % 4], (uint32_t)(total - draw));
+        held[order[j]] = true;
+        order[j] = order[draw];
+    }
+}
+
+Status dataset_split(int64_t total, int64_t holdout, uint64_t seed, int64_t **train,
+                     int64_t **held) {
+    Status status = ST_OK;
+    *train = *held = NULL;
+    if (holdout < 0 || holdout >= total || total > INT32_MAX)
+        return FAIL(ST_USAGE, "holdout %lld is out of bounds: the training set has %lld records",
+                    (long long)holdout, (long long)total);
+    int32_t *order = malloc((size_t)total * sizeof *order);
+    bool *chosen = calloc((size_t)total, sizeof *chosen);
+    *train = malloc((size_t)(total - holdout) * sizeof **train);
+    *held = malloc((size_t)(holdout + 1) * sizeof **held); /* never empty, so never NULL */
+    if (order == NULL || chosen == NULL || *train == NULL || *held == NULL)
+        TRY_DONE(FAIL(ST_INTERNAL, "out of memory for the list of %lld records", (long long)total));
+    choose_held(total, holdout, seed, order, chosen);
+    int64_t trained = 0, kept = 0;
+    for (int64_t i = 0; i < total; i++) {
+        if (chosen[i])
+            (*held)[kept++] = i;
+        else
+            (*train)[trained++] = i;
+    }
+done:
+    if (status != ST_OK) {
+        free(*train);
+        free(*held);
+        *train = *held = NULL;
+    }
+    free(chosen);
+    free(order);
+    return status;
+}
+
+static Status shard_hash(Shard *shard) {
+    HashState *hash = hash_new();
+    TRY_ALLOC(hash);
+    hash_add(hash, shard->ids, (size_t)shard->count * sizeof *shard->ids);
+    hash_add(hash, shard->labels, (size_t)shard->count);
+    hash_add(hash, shard->pixels, (size_t)shard->count * DATASET_PIXELS);
+    shard->hash = hash_value(hash);
+    hash_free(hash);
+    return ST_OK;
+}
+
+Status shard_read(const Dataset *dataset, DatasetPart part, const int64_t *ids, int64_t first,
+                  int64_t count, Shard *shard, int64_t *bytes) {
+    Status status = ST_OK;
+    size_t n = (size_t)count;
+    memset(shard, 0, sizeof *shard);
+    shard->first = first;
+    shard->count = count;
+    shard->ids = malloc((n + 1) * sizeof *shard->ids); /* + 1: an empty shard is not NULL */
+    shard->labels = malloc(n + 1);
+    shard->pixels = malloc(n * DATASET_PIXELS + 1);
+    if (shard->ids == NULL || shard->labels == NULL || shard->pixels == NULL)
+        TRY_DONE(FAIL(ST_INTERNAL, "out of memory for a shard of %lld records", (long long)count));
+    memcpy(shard->ids, ids + first, n * sizeof *shard->ids);
+    TRY_DONE(dataset_read(dataset, part, shard->ids, count, shard->labels, shard->pixels, bytes));
+    TRY_DONE(shard_hash(shard));
+done:
+    if (status != ST_OK)
+        shard_free(shard);
+    return status;
+}
+
+void shard_free(Shard *shard) {
+    free(shard->pixels);
+    free(shard->labels);
+    free(shard->ids);
+    memset(shard, 0, sizeof *shard);
+}

@@ -1,0 +1,42 @@
+/* conv: two-dimensional convolution (cross-correlation, as everywhere in this field) with square
+ * kernels and zero padding. Weight O,I,KH,KW. */
+#include "layers.h"
+
+static Status infer(Layer *layer, Shape with) {
+    const ConvArgs *a = &layer->args.conv;
+    Shape in = layer->in;
+    (void)with;
+    if (a->pad >= a->kernel) {
+        return FAIL(ST_USAGE, "conv: p=%lld must be smaller than k=%lld", (long long)a->pad,
+                    (long long)a->kernel);
+    }
+    int64_t h = layer_windows(in.h, a->kernel, a->stride, a->pad);
+    int64_t w = layer_windows(in.w, a->kernel, a->stride, a->pad);
+    if (h == 0 || w == 0) {
+        return FAIL(ST_USAGE,
+                    "conv: a kernel of k=%lld does not fit its input of %lld x %lld: give a "
+                    "smaller k or a larger p",
+                    (long long)a->kernel, (long long)in.h, (long long)in.w);
+    }
+    layer->out = (Shape){1, a->channels, h, w};
+    layer_set_weight(layer, 4, (int64_t[4]){a->channels, in.c, a->kernel, a->kernel}, a->bias);
+    return ST_OK;
+}
+
+static int64_t multiply_adds(const Layer *layer) {
+    return param_count(&layer->param[0]) * layer->out.h * layer->out.w;
+}
+
+static const LayerArg args[] = {
+    {"c", ARG_INT, offsetof(Layer, args.conv.channels), 1, ARG_CHANNELS_MAX, 0, true,
+     "output channels"},
+    {"k", ARG_INT, offsetof(Layer, args.conv.kernel), 1, ARG_KERNEL_MAX, 0, true,
+     "side of the kernel"},
+    {"s", ARG_INT, offsetof(Layer, args.conv.stride), 1, ARG_KERNEL_MAX, 1, false, "stride"},
+    {"p", ARG_INT, offsetof(Layer, args.conv.pad), 0, ARG_KERNEL_MAX, 0, false,
+     "zeros on each side"},
+    {"bias", ARG_FLAG, offsetof(Layer, args.conv.bias), 0, 1, 0, false, "add a bias"},
+    {0},
+};
+
+const LayerType layer_conv = {"conv", "convolution", args, infer, multiply_adds};

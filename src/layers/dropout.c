@@ -1,0 +1,18 @@
+/* dropout: in training sets each element to 0 with probability p and scales the others by
+ * 1 / (1 - p); in evaluation the identity. */
+#include "layers.h"
+
+static Status infer(Layer *layer, Shape with) {
+    if (layer->args.dropout.rate >= 1)
+        return FAIL(ST_USAGE, "dropout: p must be below 1, or nothing would be left");
+    return layer_infer_same(layer, with);
+}
+
+static const LayerArg args[] = {
+    {"p", ARG_REAL, offsetof(Layer, args.dropout.rate), 0, 1, 0, true,
+     "probability of an element being dropped"},
+    {0},
+};
+
+const LayerType layer_dropout = {"dropout", "random zeros in training", args, infer,
+                                 layer_no_multiply_adds};

@@ -1,0 +1,67 @@
+/* The table of layer kinds, and what several of them share. */
+#include "lockstep/layer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "layers.h"
+
+static const LayerType *const layer_types[LAYER_KINDS] = {
+#define LAYER(lower, UPPER) [LAYER_##UPPER] = &layer_##lower,
+#include "lockstep/layers.def"
+#undef LAYER
+};
+
+const LayerType *layer_type(LayerKind kind) {
+    return layer_types[kind];
+}
+
+int layer_kind_of(const char *name) {
+    for (int kind = 0; kind < LAYER_KINDS; kind++) {
+        if (strcmp(layer_types[kind]->name, name) == 0)
+            return kind;
+    }
+    return -1;
+}
+
+int64_t param_count(const ParamSpec *param) {
+    return param->dim[0] * param->dim[1] * param->dim[2] * param->dim[3];
+}
+
+const LayerArg layer_no_args[] = {{0}};
+
+Status layer_infer_same(Layer *layer, Shape with) {
+    (void)with;
+    layer->out = layer->in;
+    return ST_OK;
+}
+
+int64_t layer_no_multiply_adds(const Layer *layer) {
+    (void)layer;
+    return 0;
+}
+
+int64_t layer_windows(int64_t in, int64_t kernel, int64_t stride, int64_t pad) {
+    int64_t room = in + 2 * pad - kernel;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias) {
+    double bound = 1.0 / sqrt((double)(dim[1] * dim[2] * dim[3]));
+    layer->param[0] = (ParamSpec){
+        .role = "weight",
+        .ndim = ndim,
+        .dim = {dim[0], dim[1], dim[2], dim[3]},
+        .init = INIT_UNIFORM,
+        .bound = bound,
+        .decay = true,
+    };
+    layer->param[1] = (ParamSpec){
+        .role = "bias",
+        .ndim = 1,
+        .dim = {dim[0], 1, 1, 1},
+        .init = INIT_UNIFORM,
+        .bound = bound,
+    };
+    layer->n_params = bias ? 2 : 1;
+}

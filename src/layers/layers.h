@@ -1,0 +1,39 @@
+/* layers: what the files of this folder share: the LayerType each of them defines. */
+#ifndef LOCKSTEP_LAYERS_LAYERS_H
+#define LOCKSTEP_LAYERS_LAYERS_H
+
+#include <stddef.h>
+
+#include "lockstep/layer.h"
+
+#define LAYER(lower, UPPER) extern const LayerType layer_##lower;
+#include "lockstep/layers.def"
+#undef LAYER
+
+/* Bounds of arguments: wide enough for any real model, small enough that no product of shapes
+ * overflows 64 bits. */
+enum { ARG_CHANNELS_MAX = 65536, ARG_KERNEL_MAX = 64 };
+
+/* For layers without arguments. */
+extern const LayerArg layer_no_args[];
+
+/* infer of layers whose output has the shape of their input and that have no parameters. */
+Status layer_infer_same(Layer *layer, Shape with);
+
+/* multiply_adds of layers where there are none worth counting. */
+int64_t layer_no_multiply_adds(const Layer *layer);
+
+/* Size of an output side: windows of `kernel` at distance `stride` in `in` + 2 `pad`; 0 where none
+ * fits. */
+int64_t layer_windows(int64_t in, int64_t kernel, int64_t stride, int64_t pad);
+
+/* A weight (U(-bound, bound), bound = 1 / sqrt(fan_in): PyTorch's default for convolution and
+ * linear layers) and, if `bias`, the bias of `channels` from the same distribution. dim[4] is the
+ * weight's shape. */
+void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias);
+
+/* infer and the argument table of both kinds of pooling. */
+extern const LayerArg layer_pool_args[];
+Status layer_infer_pool(Layer *layer, Shape with);
+
+#endif

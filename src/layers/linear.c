@@ -1,0 +1,24 @@
+/* linear: y = W x + b on the input flattened in C, H, W order. Weight O,I. */
+#include "layers.h"
+
+static Status infer(Layer *layer, Shape with) {
+    const LinearArgs *a = &layer->args.linear;
+    (void)with;
+    layer->out = (Shape){1, a->channels, 1, 1};
+    layer_set_weight(layer, 2, (int64_t[4]){a->channels, shape_count(layer->in), 1, 1}, a->bias);
+    return ST_OK;
+}
+
+static int64_t multiply_adds(const Layer *layer) {
+    return param_count(&layer->param[0]);
+}
+
+static const LayerArg args[] = {
+    {"c", ARG_INT, offsetof(Layer, args.linear.channels), 1, ARG_CHANNELS_MAX, 0, true,
+     "output features"},
+    {"bias", ARG_FLAG, offsetof(Layer, args.linear.bias), 0, 1, 1, false,
+     "add a bias; bias=0: none"},
+    {0},
+};
+
+const LayerType layer_linear = {"linear", "fully connected", args, infer, multiply_adds};

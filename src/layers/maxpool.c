@@ -1,0 +1,48 @@
+/* maxpool: the largest value of each window. Holds what both kinds of pooling share. */
+#include "layers.h"
+
+Status layer_infer_pool(Layer *layer, Shape with) {
+    PoolArgs *a = &layer->args.pool;
+    Shape in = layer->in;
+    const char *name = layer_type(layer->kind)->name;
+    (void)with;
+    if (a->global) {
+        if (a->kernel != 0 || a->stride != 0 || a->pad != 0)
+            return FAIL(ST_USAGE, "%s: global takes the whole map: leave k, s and p out", name);
+        if (in.h != in.w) {
+            return FAIL(ST_USAGE, "%s: global wants a square map, the input is %lld x %lld", name,
+                        (long long)in.h, (long long)in.w);
+        }
+        a->kernel = in.h;
+    }
+    if (a->kernel == 0)
+        return FAIL(ST_USAGE, "%s: give k=, the side of the window, or global", name);
+    if (a->stride == 0)
+        a->stride = a->kernel;
+    if (a->pad > a->kernel / 2) {
+        return FAIL(ST_USAGE, "%s: p=%lld must be at most half of k=%lld", name, (long long)a->pad,
+                    (long long)a->kernel);
+    }
+    int64_t h = layer_windows(in.h, a->kernel, a->stride, a->pad);
+    int64_t w = layer_windows(in.w, a->kernel, a->stride, a->pad);
+    if (h == 0 || w == 0) {
+        return FAIL(ST_USAGE, "%s: a window of k=%lld does not fit its input of %lld x %lld", name,
+                    (long long)a->kernel, (long long)in.h, (long long)in.w);
+    }
+    layer->out = (Shape){1, in.c, h, w};
+    return ST_OK;
+}
+
+const LayerArg layer_pool_args[] = {
+    {"k", ARG_INT, offsetof(Layer, args.pool.kernel), 1, ARG_KERNEL_MAX, 0, false,
+     "side of the window"},
+    {"s", ARG_INT, offsetof(Layer, args.pool.stride), 1, ARG_KERNEL_MAX, 0, false,
+     "stride; k unless given"},
+    {"p", ARG_INT, offsetof(Layer, args.pool.pad), 0, ARG_KERNEL_MAX / 2, 0, false,
+     "padding on each side"},
+    {"global", ARG_FLAG, offsetof(Layer, args.pool.global), 0, 1, 0, false, "over the whole map"},
+    {0},
+};
+
+const LayerType layer_maxpool = {"maxpool", "maximum over windows", layer_pool_args,
+                                 layer_infer_pool, layer_no_multiply_adds};
