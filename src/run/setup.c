@@ -24,7 +24,7 @@ Status start_ranks(Run *run, Status status) {
     double deadline = run->config->deadline > 0 ? run->config->deadline : 300;
     status_take(&record);
     if (comm_launched())
-        opened = comm_open_mpi(deadline, &run->comm);
+        opened = comm_open_mpi(NULL, NULL, deadline, &run->comm);
     else
         opened = comm_open_self(deadline, &run->comm);
     if (opened != ST_OK) {
@@ -33,7 +33,6 @@ Status start_ranks(Run *run, Status status) {
     }
     run->rank = comm_rank(run->comm);
     run->size = comm_size(run->comm);
-    log_identify(run->rank, run->size, comm_host(run->comm));
     if (status != ST_OK)
         status_put(&record);
     return comm_agree(run->comm, status);
@@ -204,4 +203,36 @@ static Status open_outputs(Run *run) {
 Status setup_outputs(Run *run) {
     TRY(comm_agree(run->comm, open_outputs(run)));
     return start_writer(run);
+}
+
+static void free_run(Run *run) {
+    progress_close(run->progress);
+    loader_stop(run->loader);
+    writer_stop(run->writer);
+    grad_sum_close(&run->sum);
+    engine_close(&run->engine);
+    input_free(&run->input);
+    model_free(&run->model);
+    free(run->host.weight);
+    free(run->host.running);
+    free(run->host.ema);
+    for (int i = 0; i < ENGINE_SLOTS; i++)
+        free(run->host.slot[i]);
+    free(run->state.history);
+    free(run->norm_partial);
+    free(run->config_text);
+    if (run->rank == 0)
+        rundir_close(&run->dir);
+}
+
+Status end_run(Run *run, Status status) {
+    /* A failure that was agreed on has been printed and left an empty message; any other one is
+     * this rank's alone, and the others may wait for it for ever. */
+    if (status != ST_OK && status != ST_STOPPED && run->comm && status_message()[0])
+        comm_abort(run->comm, status);
+    log_to_file(-1);
+    free_run(run);
+    free(run->config);
+    comm_close(run->comm);
+    return status;
 }

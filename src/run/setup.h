@@ -8,6 +8,10 @@
  * log, and agrees on `status`, the outcome of reading the configuration. Collective. */
 Status start_ranks(Run *run, Status status);
 
+/* Frees what a run holds, leaves the communicator and returns `status`; a failure that is this
+ * rank's alone ends all ranks at once (comm_abort). Collective where `status` is agreed. */
+Status end_run(Run *run, Status status);
+
 /* Model text of the configuration. Local. */
 Status parse_model(const RunConfig *config, Model *model);
 

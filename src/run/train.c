@@ -8,10 +8,8 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -274,26 +272,6 @@ static Status train_ranks(Run *run) {
     return stopped ? ST_STOPPED : ST_OK;
 }
 
-static void free_run(Run *run) {
-    progress_close(run->progress);
-    loader_stop(run->loader);
-    writer_stop(run->writer);
-    grad_sum_close(&run->sum);
-    engine_close(&run->engine);
-    input_free(&run->input);
-    model_free(&run->model);
-    free(run->host.weight);
-    free(run->host.running);
-    free(run->host.ema);
-    for (int i = 0; i < ENGINE_SLOTS; i++)
-        free(run->host.slot[i]);
-    free(run->state.history);
-    free(run->norm_partial);
-    free(run->config_text);
-    if (run->rank == 0)
-        rundir_close(&run->dir);
-}
-
 /* Prints and exits, without MPI: --help, --dump-config, --describe. */
 static Status print_only(const RunConfig *config) {
     Model model = {0};
@@ -325,11 +303,5 @@ Status train_command(int argc, char **argv) {
     status = start_ranks(&run, status);
     if (status == ST_OK)
         status = train_ranks(&run);
-    if (status != ST_OK && status != ST_STOPPED && run.comm && !comm_agreed(run.comm))
-        comm_abort(run.comm, status);
-    log_to_file(-1);
-    free_run(&run);
-    free(run.config);
-    comm_close(run.comm);
-    return status;
+    return end_run(&run, status);
 }

@@ -1,0 +1,67 @@
+/* lockstep: the program. Chooses the subcommand; a Status is the exit code. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lockstep/parse.h"
+#include "lockstep/run.h"
+#include "versions.h"
+
+typedef struct Command {
+    const char *name;
+    Status (*run)(int argc, char **argv);
+    const char *help;
+} Command;
+
+static const Command commands[] = {
+    {"train", train_command,
+     "train a recipe: lockstep train configs/quickstart.yaml [--KEY VALUE]..."},
+    {"eval", eval_command,
+     "accuracy of a checkpoint: lockstep eval CHECKPOINT [--data DIR] [--json]"},
+    {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
+    {"bench", bench_command,
+     "speed of a recipe by phase and layer: lockstep bench CONFIG [--KEY VALUE]..."},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(FILE *out) {
+    fprintf(out,
+            "lockstep trains image classifiers on CIFAR-10, data-parallel over MPI, with the same "
+            "bits at any rank count.\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+    fprintf(
+        out,
+        "\n`lockstep SUBCOMMAND --help` lists its options; `lockstep --version` the versions of "
+        "its libraries.\n");
+}
+
+static Status unknown_command(const char *word) {
+    const char *names[COMMANDS + 1] = {NULL};
+    for (int i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *near = nearest_name(word, names);
+    fprintf(stderr, "lockstep: unknown subcommand '%s'%s%s%s; see lockstep --help\n", word,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return ST_USAGE;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_help(stderr);
+        return ST_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(stdout);
+        return ST_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        versions_print(stdout);
+        return ST_OK;
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return (int)commands[i].run(argc - 1, argv + 1);
+    }
+    return (int)unknown_command(argv[1]);
+}
