@@ -28,7 +28,8 @@ BUILD ?= build/asan
 endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
-TOOL_GOALS := run setup test help clean lint format check-format check-includes shellcheck
+TOOL_GOALS := run setup test test-self asan tsan fuzz fuzz-smoke lint format check-format check-includes \
+              check-headers check-scripts clean help
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
 endif
@@ -37,7 +38,7 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla $(if $(filter 1,$(WERROR)),-Werror)
 # No contraction to FMA: every target_clones variant of a loop must give the same bits.
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -ffp-contract=off -fno-math-errno \
-              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+              $(if $(SANITIZE),-fsanitize=$(subst fuzzer,fuzzer-no-link,$(SANITIZE)) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
 ifdef COMPILING
 CONFIG_MK := $(BUILD)/config.mk
@@ -77,12 +78,13 @@ helpers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/$(1)/test_%.c,$(wil
 UNIT := $(call programs,tests/unit/test_*.c)
 OPS := $(call programs,tests/ops/test_*.c)
 GOLDEN := $(call programs,tests/golden/test_*.c)
+TOOLS := $(call programs,tests/*.c)
 DIST := $(call programs,tests/dist/*.c)
 BENCH := $(call programs,bench/*.c)
 # With clang's SANITIZE=fuzzer,... libFuzzer brings main; else driver.c does.
 FUZZ_MAIN := $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/driver.o)
 FUZZ := $(call programs,tests/fuzz/fuzz_*.c)
-TEST_PROGRAMS := $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ)
+TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ)
 
 all: $(LIB) $(PROGRAM) ## build the library and build/lockstep (the default)
 
@@ -134,9 +136,10 @@ endef
 $(if $(UNIT),$(eval $(call link_rule,$(UNIT),$(call helpers,unit))))
 $(if $(OPS),$(eval $(call link_rule,$(OPS),$(call helpers,ops))))
 $(if $(GOLDEN),$(eval $(call link_rule,$(GOLDEN),$(call helpers,golden))))
-$(if $(DIST),$(eval $(call link_rule,$(DIST),)))
+$(if $(DIST)$(TOOLS),$(eval $(call link_rule,$(DIST) $(TOOLS),)))
 $(if $(BENCH),$(eval $(call link_rule,$(BENCH),)))
 $(if $(FUZZ),$(eval $(call link_rule,$(FUZZ),$(FUZZ_MAIN))))
+$(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 
 -include $(shell test -d $(BUILD)/obj && find $(BUILD)/obj -name '*.d')
 .SECONDARY:

@@ -1,39 +1,99 @@
-# Everything that runs something: set-up, training, tests, checks.
+# Everything that runs something: training, tests, checks.
 
-SCRIPTS := scripts/*.sh scripts/check-* tests/run tests/*.sh tests/*/*.sh .ci/run bench/*.sh bench/run
 export BUILD CC SANITIZE
+# Targets that compile in a make of their own use all cores, unless told a number.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+SUBMAKE = +@$(MAKE) $(JOBS)
 
-run: ## train configs/quickstart.yaml with NP=4 ranks; CONFIG= ARGS= DATA= NP= ; starts over unless RESUME=1
-	@scripts/run.sh
+SELF_TESTS := $(wildcard tests/self/*.sh)
+DIST_TESTS := $(wildcard tests/dist/*.sh)
+E2E_TESTS := $(wildcard tests/e2e/*.sh)
+# What several threads of one rank share; ThreadSanitizer cannot follow MPI and oneDNN.
+THREADED := $(foreach word,thread loader reducer writer,$(wildcard tests/unit/test_*$(word)*.c))
+
+run: ## set up, build, find the data, train (NP=4 CONFIG= DATA= ARGS=); starts over unless RESUME=1
+	+@scripts/run.sh
 
 setup: ## install the packages that are missing (SETUP=0: only name them)
 	@scripts/setup.sh build test
 
-test: ## set up, build and run every test
+test: ## set up, build, run every test
 	@scripts/setup.sh build test
-	@$(MAKE) check
+	$(SUBMAKE) programs
+	+@$(MAKE) check
 
 check: programs ## every test, without the set-up
-	@tests/run $(UNIT) $(OPS) $(GOLDEN) $(wildcard tests/self/*.sh tests/dist/*.sh tests/e2e/*.sh)
+	@tests/run $(SELF_TESTS) $(UNIT) $(OPS) $(GOLDEN) $(DIST_TESTS) $(E2E_TESTS) tests/fuzz/smoke.sh
 
-test-unit: all $(UNIT) ## the unit tests alone
+test-unit: all $(UNIT) ## the unit tests
 	@tests/run $(UNIT)
 
-test-ops: all $(OPS) $(GOLDEN) ## layers against the references: ops and golden
+test-ops: all $(OPS) $(GOLDEN) ## the layers against references, finite differences, stored numbers
 	@tests/run $(OPS) $(GOLDEN)
 
-test-dist: all $(DIST) ## tests over several ranks
-	@tests/run $(wildcard tests/dist/*.sh)
+test-dist: all $(TOOLS) $(DIST) ## the tests over several ranks
+	@tests/run $(DIST_TESTS)
 
-test-e2e: all ## whole runs: crash, resume, failure, output
-	@tests/run $(wildcard tests/e2e/*.sh)
+test-e2e: all $(TOOLS) ## whole runs: crash, resume, failure, output
+	@tests/run $(E2E_TESTS)
+
+test-self: ## the tests of the build, the runner and the checks
+	@tests/run $(SELF_TESTS)
+
+asan: ## unit tests and a two-rank run under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(SUBMAKE) SANITIZE=address,undefined BUILD=$(BUILD)/asan run-asan
+
+tsan: ## the threaded unit tests under ThreadSanitizer
+	$(SUBMAKE) SANITIZE=thread BUILD=$(BUILD)/tsan run-tsan
+
+fuzz-smoke: ## each fuzz target for FUZZ_SECONDS=10 under the sanitizers
+	$(SUBMAKE) SANITIZE=address,undefined BUILD=$(BUILD)/asan run-fuzz-smoke
+
+fuzz: ## libFuzzer on TARGET=yaml until stopped (clang)
+	$(SUBMAKE) CC=clang SANITIZE=address,undefined,fuzzer BUILD=$(BUILD)/fuzz run-fuzz
+
+run-asan: all $(UNIT)
+	@TEST_SLOWER=5 tests/run $(UNIT) tests/sanitize/two-ranks.sh
+
+run-tsan: $(THREADED:%.c=$(BUILD)/%)
+	@TEST_SLOWER=5 tests/run $^
+
+run-fuzz-smoke: $(FUZZ)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-10} tests/run tests/fuzz/smoke.sh
+
+run-fuzz: $(BUILD)/tests/fuzz/fuzz_$(TARGET)
+	@mkdir -p $(BUILD)/found
+	$< $(BUILD)/found tests/fuzz/corpus/$(TARGET)
+
+bench: all $(BENCH) ## speed of RECIPE=quickstart: images/s, time by phase, GFLOP/s per op, memory
+	@bench/run $(or $(RECIPE),quickstart)
+
+lint: check-format check-includes check-headers check-scripts ## all four checks of the source
+
+format: ## lay the C files out as .clang-format says
+	@scripts/check-format --fix
+
+check-format: ## the C files look as .clang-format says
+	@scripts/check-format
+
+check-includes: ## no module includes what it may not
+	@scripts/check-includes
+
+check-headers: ## each public header compiles alone, as C11 and C++17
+	@scripts/check-headers
+
+check-scripts: ## shellcheck over the scripts
+	@scripts/check-scripts
 
 clean: ## remove the build directory
 	rm -rf $(BUILD)
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=VALUE]...'
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile mk/check.mk | while IFS=$$'\t' read -r target text; \
-	    do printf '  %-15s %s\n' "$$target" "$$text"; done
+	@sed -nE 's/^([a-z][a-z0-9-]*):.*## (.*)/\1\t\2/p' Makefile mk/check.mk | \
+	    while IFS=$$'\t' read -r target text; do printf '  %-15s %s\n' "$$target" "$$text"; done
+	@echo 'variables: CC=clang  SANITIZE=address,undefined|thread  WERROR=1  BUILD=DIR  V=1  SETUP=0'
 
-.PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e clean help
+.PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-self asan tsan \
+        fuzz-smoke fuzz run-asan run-tsan run-fuzz-smoke run-fuzz bench lint format check-format \
+        check-includes check-headers check-scripts clean help

@@ -105,6 +105,7 @@ for library in cuda.h:CUDA:CUDA_VERSION cudnn_version.h:cuDNN:CUDNN_MAJOR nccl.h
 $library
 EOF
     version=$(header_macro "$header" "$macro")
+    [ "$name" != CUDA ] || version=${version:+$((version / 1000)).$((version % 1000 / 10))}
     if [ -n "$version" ]; then
         found "$name" "$version (not used)"
     else

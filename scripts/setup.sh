@@ -9,7 +9,7 @@ set -euo pipefail
 build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libdnnl-dev libyaml-dev libcjson-dev
     libxxhash-dev curl ca-certificates"
 test="libcmocka-dev python3 python3-torch? libopenblas0? python3-h5py?"
-ci="git clang clang-format libclang-rt-dev shellcheck"
+ci="git xz-utils g++ clang clang-format libclang-rt-dev shellcheck"
 
 usage="usage: scripts/setup.sh [build] [test] [ci]"
 wanted=

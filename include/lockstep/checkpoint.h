@@ -1,17 +1,20 @@
 /* checkpoint: the HDF5 file (layout below) and the folder of them. Local.
  *
- *   /meta               attributes: format_version, config, seed, lanes, git, dataset,
- * dataset_hash, instruction_set, time, state_hash /params/NAME        float32, logical order (conv
- * O,I,KH,KW), chunked, fletcher32 /running/NAME       batch-norm running statistics
- *   /optimizer/SLOT/NAME
- *   /ema/NAME           moving average of the weights, where the run has one
- *   /state              attributes: epoch, step, position, best_*, patience, accumulators; dataset
- * `history`
+ * - /meta: attributes format_version, config, seed, lanes, git, dataset, dataset_hash,
+ *   instruction_set, slots, ema, time, state_hash
+ * - /params/NAME: float32, logical order (conv O,I,KH,KW), chunked, fletcher32
+ * - /running/NAME: batch-norm running statistics
+ * - /optimizer/SLOT/NAME: as params
+ * - /ema/NAME: moving average of the weights, where the run has one
+ * - /state: attributes epoch, step, position, best_*, without_better, accumulators; dataset
+ *   history
  *
- * Writing: temporary name in the same folder (host, pid, job id and restart count in it), H5Fclose,
- * fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file) renamed into place, then the .h5 itself (the
- * commit), then fsync of the folder; a file that is there already is never replaced. Reading: the
- * sidecar is checked before HDF5 opens the file. */
+ * Groups keep their members in model-text order. Writing: temporary name in the same folder (pid,
+ * job id, restart count and host in it), H5Fclose, fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the
+ * file) renamed into place, then the .h5 itself (the commit), then fsync of the folder; a file that
+ * is there already and verifies is never replaced. Reading: the bytes that agreed with the sidecar
+ * are the bytes HDF5 parses. A path may be a symbolic link (best.h5): the sidecar is that of its
+ * target. */
 #ifndef LOCKSTEP_CHECKPOINT_H
 #define LOCKSTEP_CHECKPOINT_H
 
@@ -63,27 +66,32 @@ typedef struct Checkpoint {
     char dataset[16]; /* "cifar10" or "synthetic" */
     uint64_t dataset_hash;
     char instruction_set[32];
-    uint64_t state_hash;
+    uint64_t state_hash; /* as read; checkpoint_write stores the hash it computes itself */
+    bool has_ema;        /* as read; checkpoint_write stores whether ema is set */
     int n_slots;
-    const char *slot_name[CHECKPOINT_SLOTS_MAX];
-    float *weight;                     /* [flat] */
-    float *running;                    /* [running_flat] */
-    float *slot[CHECKPOINT_SLOTS_MAX]; /* [flat] each */
-    float *ema;                        /* [flat] or NULL */
+    const char *slot_name[CHECKPOINT_SLOTS_MAX]; /* as read: part of config's memory */
+    float *weight;                               /* [flat] */
+    float *running;                              /* [running_flat] */
+    float *slot[CHECKPOINT_SLOTS_MAX];           /* [flat] each */
+    float *ema;                                  /* [flat] or NULL */
     RunState state;
 } Checkpoint;
 
 /* Writes and commits FOLDER/step-%08lld.h5. ST_CHECKPOINT with path and cause; nothing half-written
- * is left under the final name. *bytes (may be NULL) is the file's size. */
+ * is left under the final name. A good file of that step with the same state hash is success, one
+ * with another hash ST_CHECKPOINT; a damaged one is renamed .bad. *bytes (may be NULL) is the
+ * file's size. */
 Status checkpoint_write(const char *folder, const Checkpoint *checkpoint, int64_t *bytes);
 
-/* Checks sidecar, then reads /meta and /state: fills all but the arrays. config and history are
- * allocated and owned by the caller, who frees them with checkpoint_meta_free. */
+/* Checks sidecar, then reads /meta and /state: fills *checkpoint anew, all but model and arrays
+ * (NULL). config and history are allocated and owned by the caller, who frees them with
+ * checkpoint_meta_free. */
 Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint);
 void checkpoint_meta_free(Checkpoint *checkpoint);
 
-/* Reads the arrays that checkpoint->model and n_slots ask for into the given buffers. A missing
- * array or another shape is ST_CHECKPOINT naming it. */
+/* Reads the arrays of checkpoint->model into those of weight, running, slot[0..n_slots) and ema
+ * that are not NULL; gaps become zero. A missing array, one too many or another shape is
+ * ST_CHECKPOINT naming it. */
 Status checkpoint_read_arrays(const char *path, Checkpoint *checkpoint);
 
 /* The same from a file's bytes in memory, for a rank that cannot see the file system of rank 0. */
@@ -97,15 +105,16 @@ Status checkpoint_verify(const char *path);
 
 /* The newest file of FOLDER that verifies; older ones are tried in turn, each bad one is renamed
  * .bad (if `quarantine`) and warned of. *path is "" where the folder holds none at all;
- * ST_CHECKPOINT where there are some and none is good. */
+ * ST_CHECKPOINT where there are some (.bad ones too) and none is good. */
 Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]);
 
 /* Removes the oldest good files beyond `keep`, never `spare` (a file name, the best; may be NULL),
- * and temporary files left by this host's dead processes. */
+ * sidecars without a file, and temporary files left by this host's dead processes or by this
+ * process itself. For the one process that writes the folder, between two writes. */
 Status checkpoint_prune(const char *folder, int64_t keep, const char *spare);
 
-/* Hash of params, running, ema and slots in model-text order, logical row-major, gaps left out, and
- * the step. */
+/* Hash of params, running, ema and slots (by name), each in model-text order, logical row-major,
+ * gaps left out, then the step as uint64. */
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *hash);
 
 #ifdef __cplusplus

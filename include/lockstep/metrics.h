@@ -1,10 +1,11 @@
 /* metrics: metrics.jsonl, result.json and the JSON both are made of. Local; rank 0.
  *
- * metrics.jsonl has one object a line:
- * {"kind":"train","step":..,"epoch":..,"loss":..,"accuracy":..,"lr":.., "grad_norm":.., times and
- * rates} for logged steps, {"kind":"eval",...} for evaluations. It is fsynced before the checkpoint
- * of its step is committed; on resume it is cut back to the resumed step, torn lines dropped, so
- * that no step stands twice or is missing. */
+ * metrics.jsonl has one object a line, of kind "train" for logged steps and "eval" for evaluations.
+ * First come the fields that are the same bytes in every run of the same bits; then, under the
+ * names times, rates, memory, ranks, threads and host, those that are not. Numbers are the shortest
+ * text that reads back to the same value; NaN and infinities are null. The file is fsynced before
+ * the checkpoint of its step is committed; on resume it is cut back to the resumed step, torn lines
+ * dropped, so that no step stands twice or is missing. */
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 
@@ -20,8 +21,9 @@ typedef struct PhaseTimes {
 } PhaseTimes;
 
 typedef struct TrainMetrics {
-    int64_t step; /* steps done */
-    double epoch; /* epochs done, fractional */
+    const char *dataset; /* "cifar10" or "synthetic" */
+    int64_t step;        /* steps done */
+    double epoch;        /* epochs done, fractional */
     double loss, accuracy, lr;
     double grad_norm; /* < 0: not computed (no clipping) */
     int64_t images;   /* of the interval */
@@ -33,6 +35,7 @@ typedef struct TrainMetrics {
 } TrainMetrics;
 
 typedef struct EvalMetrics {
+    const char *dataset; /* "cifar10" or "synthetic" */
     int64_t step, epoch;
     const char *split; /* "test" or "holdout" */
     double loss, accuracy;
@@ -60,7 +63,8 @@ typedef struct RunResult {
     const char *status;        /* "finished" or "stopped" */
 } RunResult;
 
-/* Opens metrics.jsonl for appending after cutting it back to `step` (0: empties it). */
+/* Opens metrics.jsonl for appending after cutting it back to `step` (0: empties it). Lines after
+ * `step`, torn and unreadable ones go; where none does the file is left as it is. */
 Status metrics_open(RunDir *dir, int64_t step);
 Status metrics_train(RunDir *dir, const TrainMetrics *metrics);
 Status metrics_eval(RunDir *dir, const EvalMetrics *metrics);

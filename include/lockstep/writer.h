@@ -15,15 +15,19 @@ extern "C" {
 
 typedef struct Writer Writer;
 
-/* What is done before a file is committed (metrics made durable up to its step) and after (best
- * link). */
+/* Called on the writer's thread; each may be NULL. A failure counts as a failed write. */
 typedef struct WriterHooks {
+    /* Before the file is written: metrics made durable up to its step. */
     Status (*before)(void *context, int64_t step);
+    /* After it was committed: the best link. */
     Status (*after)(void *context, int64_t step, const char *file_name, bool is_best);
+    /* After that: the file name (in `checkpoints`) that pruning must spare, "" if none. */
+    void (*spare)(void *context, char file_name[256]);
     void *context;
 } WriterHooks;
 
-/* `shape` says which arrays there are (its buffers are copied at each snapshot). */
+/* `shape` says which arrays there are: room for a copy of them is allocated here, once. The model,
+ * the config text and the slot names of this and later snapshots must outlive the writer. */
 Status writer_start(const char *folder, int64_t keep, const Checkpoint *shape, WriterHooks hooks,
                     Writer **writer);
 

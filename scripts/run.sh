@@ -1,0 +1,85 @@
+#!/bin/bash
+# What `make run` does: set up, build, find the data, train. Obeys these variables:
+#
+#   NP=4                              ranks (more than cores: they share)
+#   CONFIG=configs/quickstart.yaml    what to train
+#   DATA=DIR or synthetic             the images; before CIFAR10_DIR, which comes before data/cifar10 and a download
+#   ARGS="--epochs 2 --seed 7"        more options for the trainer
+#   RESUME=1                          go on with the run in the same directory instead of starting over
+#   SETUP=0                           install nothing
+#
+# A folder that somebody named must hold the images. Only when nobody named one and the download fails,
+# training goes on with synthetic images, and says so. The first Ctrl-C asks for a checkpoint and a clean
+# end, the second ends at once.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+np=${NP:-4}
+config=${CONFIG:-configs/quickstart.yaml}
+build=${BUILD:-build}
+
+scripts/setup.sh build
+case ${MAKEFLAGS:-} in
+    *-j*) make all ;;
+    *) make -j"$(nproc)" all ;;
+esac
+
+read -ra args <<<"${ARGS:-}"
+[ "${RESUME:-0}" = 1 ] || args+=(--reset)
+
+# The option --data in ARGS speaks for itself.
+if [[ " ${ARGS:-} " != *" --data"[\ =]* ]]; then
+    if [ -n "${DATA:-${CIFAR10_DIR:-}}" ]; then
+        data=${DATA:-$CIFAR10_DIR}
+    elif scripts/get-cifar10.sh data/cifar10; then
+        data=data/cifar10
+    else
+        echo "warning: the download failed and CIFAR10_DIR names no folder: training on SYNTHETIC images" >&2
+        data=synthetic
+    fi
+    args+=(--data "$data")
+fi
+
+# Every rank gets a terminal of its own from mpirun, so only this script can tell whether somebody watches.
+if [ -t 1 ]; then
+    columns=$(stty size 2>/dev/null </dev/tty | cut -d ' ' -f 2) || true
+    args+=(--progress bar --progress-width "${columns:-80}")
+else
+    args+=(--progress lines)
+fi
+
+. scripts/env.sh
+if [ "$np" -gt "$(nproc)" ]; then
+    export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+fi
+
+# Job control gives mpirun a process group of its own, so that Ctrl-C reaches only this script, which
+# turns it into a request.
+set -m
+mpirun -np "$np" "$build/lockstep" train "$config" "${args[@]}" </dev/null &
+job=$!
+
+stops=0
+stop() {
+    stops=$((stops + 1))
+    if [ "$stops" -eq 1 ]; then
+        echo "stopping after a checkpoint; once more to end at once" >&2
+        kill -USR1 "$job" 2>/dev/null || true
+    else
+        kill -TERM "$job" 2>/dev/null || true
+    fi
+}
+trap stop INT
+trap 'stops=1; stop' TERM HUP
+
+# wait returns early when a signal came; the job's own code is what counts.
+rc=0
+while :; do
+    before=$stops
+    wait "$job" && rc=0 || rc=$?
+    [ "$stops" -ne "$before" ] || break
+done
+if [ $rc -eq 75 ]; then
+    echo "stopped; \`make run RESUME=1\` goes on from the checkpoint"
+fi
+exit $rc

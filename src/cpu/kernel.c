@@ -1,0 +1,293 @@
+/* cpu/kernel: see kernel.h. Written for the C interface of oneDNN 2: an operation descriptor is
+ * filled and turned into a primitive descriptor, and memory descriptors are plain structs. For
+ * version 3 each pair of calls becomes one, and MemDesc a handle that has to be destroyed. */
+#include "kernel.h"
+
+#include <dnnl_debug.h>
+#include <string.h>
+
+#include "rule.h"
+
+Status kernel_check(dnnl_status_t result, const char *what, const char *file, int line) {
+    if (result == dnnl_success)
+        return ST_OK;
+    return status_fail(ST_DEVICE, file, line, "oneDNN failed: %s in %.200s",
+                       dnnl_status2str(result), what);
+}
+
+void kernel_free(Kernel *kernel) {
+    if (kernel->primitive != NULL)
+        dnnl_primitive_destroy(kernel->primitive);
+    if (kernel->desc != NULL)
+        dnnl_primitive_desc_destroy(kernel->desc);
+    *kernel = (Kernel){0};
+}
+
+MemDesc kernel_md(const Kernel *kernel, int argument) {
+    const MemDesc *md =
+        dnnl_primitive_desc_query_md(kernel->desc, dnnl_query_exec_arg_md, argument);
+    return md != NULL ? *md : (MemDesc){0};
+}
+
+size_t kernel_bytes(const Kernel *kernel, int argument) {
+    MemDesc md = kernel_md(kernel, argument);
+    return md_bytes(&md);
+}
+
+const char *kernel_name(const Kernel *kernel) {
+    const char *name = "";
+    dnnl_primitive_desc_query(kernel->desc, dnnl_query_impl_info_str, 0, &name);
+    return name;
+}
+
+static MemDesc md_tagged(int ndim, const int64_t *dim, dnnl_format_tag_t tag) {
+    MemDesc md = {0}; /* stays empty where the dimensions make no sense, which creation reports */
+    dnnl_memory_desc_init_by_tag(&md, ndim, dim, dnnl_f32, tag);
+    return md;
+}
+
+MemDesc md_activation(Shape shape, int layout) {
+    static const dnnl_format_tag_t tags[] = {[LAYOUT_PLAIN] = dnnl_nchw,
+                                             [LAYOUT_NHWC] = dnnl_nhwc,
+                                             [LAYOUT_BLOCKED8] = dnnl_nChw8c,
+                                             [LAYOUT_BLOCKED16] = dnnl_nChw16c};
+    return md_tagged(4, (int64_t[]){shape.n, shape.c, shape.h, shape.w}, tags[layout]);
+}
+
+MemDesc md_plain(int ndim, const int64_t *dim) {
+    static const dnnl_format_tag_t tags[] = {dnnl_format_tag_undef, dnnl_a, dnnl_ab, dnnl_abc,
+                                             dnnl_abcd};
+    return md_tagged(ndim, dim, tags[ndim]);
+}
+
+MemDesc md_any(int ndim, const int64_t *dim) {
+    return md_tagged(ndim, dim, dnnl_format_tag_any);
+}
+
+size_t md_bytes(const MemDesc *md) {
+    return dnnl_memory_desc_get_size(md);
+}
+
+bool md_equal(const MemDesc *a, const MemDesc *b) {
+    return dnnl_memory_desc_equal(a, b) != 0;
+}
+
+/* Turns a filled operation descriptor into a kernel, with its scratchpad in the caller's memory.
+ * Leaves `result` for the caller to judge. */
+static dnnl_status_t create(dnnl_engine_t engine, const_dnnl_op_desc_t op, bool relu,
+                            const Kernel *forward, Kernel *kernel) {
+    Kernel made = {0};
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_post_ops_t post = NULL;
+    dnnl_status_t result = dnnl_primitive_attr_create(&attr);
+    if (result == dnnl_success)
+        result = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (result == dnnl_success && relu) {
+        result = dnnl_post_ops_create(&post);
+        if (result == dnnl_success)
+            result = dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_relu, 0, 0);
+        if (result == dnnl_success)
+            result = dnnl_primitive_attr_set_post_ops(attr, post);
+    }
+    if (result == dnnl_success)
+        result = dnnl_primitive_desc_create(&made.desc, op, attr, engine,
+                                            forward != NULL ? forward->desc : NULL);
+    if (result == dnnl_success)
+        result = dnnl_primitive_create(&made.primitive, made.desc);
+    if (post != NULL)
+        dnnl_post_ops_destroy(post);
+    if (attr != NULL)
+        dnnl_primitive_attr_destroy(attr);
+    if (result == dnnl_success)
+        *kernel = made;
+    else
+        kernel_free(&made);
+    return result;
+}
+
+/* The passes of a convolution, by one algorithm. */
+typedef dnnl_status_t (*CreateProduct)(dnnl_engine_t engine, const Product *p,
+                                       dnnl_alg_kind_t algorithm, const Kernel *forward,
+                                       Kernel *kernel);
+
+static dnnl_status_t create_forward(dnnl_engine_t engine, const Product *p,
+                                    dnnl_alg_kind_t algorithm, const Kernel *forward,
+                                    Kernel *kernel) {
+    dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
+    dnnl_convolution_desc_t desc;
+    dnnl_status_t result = dnnl_convolution_forward_desc_init(
+        &desc, dnnl_forward_training, algorithm, &p->src, &p->weights,
+        p->has_bias ? &p->bias : NULL, &p->dst, stride, pad, pad);
+    return result == dnnl_success ? create(engine, &desc, p->relu, forward, kernel) : result;
+}
+
+static dnnl_status_t create_backward_data(dnnl_engine_t engine, const Product *p,
+                                          dnnl_alg_kind_t algorithm, const Kernel *forward,
+                                          Kernel *kernel) {
+    dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
+    dnnl_convolution_desc_t desc;
+    dnnl_status_t result = dnnl_convolution_backward_data_desc_init(
+        &desc, algorithm, &p->src, &p->weights, &p->dst, stride, pad, pad);
+    return result == dnnl_success ? create(engine, &desc, false, forward, kernel) : result;
+}
+
+static dnnl_status_t create_backward_weights(dnnl_engine_t engine, const Product *p,
+                                             dnnl_alg_kind_t algorithm, const Kernel *forward,
+                                             Kernel *kernel) {
+    dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
+    dnnl_convolution_desc_t desc;
+    dnnl_status_t result = dnnl_convolution_backward_weights_desc_init(
+        &desc, algorithm, &p->src, &p->weights, p->has_bias ? &p->bias : NULL, &p->dst, stride, pad,
+        pad);
+    return result == dnnl_success ? create(engine, &desc, false, forward, kernel) : result;
+}
+
+/* Winograd where asked for and implemented, else direct: both facts depend on shape, instruction
+ * set and version alone. */
+static Status convolution(dnnl_engine_t engine, const Product *p, CreateProduct make,
+                          const Kernel *forward, Kernel *kernel) {
+    if (p->winograd && make(engine, p, dnnl_convolution_winograd, forward, kernel) == dnnl_success)
+        return ST_OK;
+    TRY_DNNL(make(engine, p, dnnl_convolution_direct, forward, kernel));
+    return ST_OK;
+}
+
+Status kernel_conv_forward(dnnl_engine_t engine, const Product *p, Kernel *kernel) {
+    return convolution(engine, p, create_forward, NULL, kernel);
+}
+
+Status kernel_conv_backward_data(dnnl_engine_t engine, const Product *p, const Kernel *forward,
+                                 Kernel *kernel) {
+    return convolution(engine, p, create_backward_data, forward, kernel);
+}
+
+Status kernel_conv_backward_weights(dnnl_engine_t engine, const Product *p, const Kernel *forward,
+                                    Kernel *kernel) {
+    return convolution(engine, p, create_backward_weights, forward, kernel);
+}
+
+Status kernel_linear_forward(dnnl_engine_t engine, const Product *p, Kernel *kernel) {
+    dnnl_inner_product_desc_t desc;
+    TRY_DNNL(dnnl_inner_product_forward_desc_init(&desc, dnnl_forward_training, &p->src,
+                                                  &p->weights, p->has_bias ? &p->bias : NULL,
+                                                  &p->dst));
+    TRY_DNNL(create(engine, &desc, p->relu, NULL, kernel));
+    return ST_OK;
+}
+
+Status kernel_linear_backward_data(dnnl_engine_t engine, const Product *p, const Kernel *forward,
+                                   Kernel *kernel) {
+    dnnl_inner_product_desc_t desc;
+    TRY_DNNL(dnnl_inner_product_backward_data_desc_init(&desc, &p->src, &p->weights, &p->dst));
+    TRY_DNNL(create(engine, &desc, false, forward, kernel));
+    return ST_OK;
+}
+
+Status kernel_linear_backward_weights(dnnl_engine_t engine, const Product *p, const Kernel *forward,
+                                      Kernel *kernel) {
+    dnnl_inner_product_desc_t desc;
+    TRY_DNNL(dnnl_inner_product_backward_weights_desc_init(&desc, &p->src, &p->weights,
+                                                           p->has_bias ? &p->bias : NULL, &p->dst));
+    TRY_DNNL(create(engine, &desc, false, forward, kernel));
+    return ST_OK;
+}
+
+static unsigned bn_flags(bool training, bool relu) {
+    return dnnl_use_scale | dnnl_use_shift | (relu ? dnnl_fuse_norm_relu : 0u) |
+           (training ? 0u : dnnl_use_global_stats);
+}
+
+Status kernel_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
+                         bool relu, Kernel *kernel) {
+    dnnl_batch_normalization_desc_t desc;
+    TRY_DNNL(dnnl_batch_normalization_forward_desc_init(
+        &desc, training ? dnnl_forward_training : dnnl_forward_inference, md, (float)eps,
+        bn_flags(training, relu)));
+    TRY_DNNL(create(engine, &desc, false, NULL, kernel));
+    return ST_OK;
+}
+
+Status kernel_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
+                          const Kernel *forward, Kernel *kernel) {
+    dnnl_batch_normalization_desc_t desc;
+    TRY_DNNL(dnnl_batch_normalization_backward_desc_init(&desc, dnnl_backward, md, md, (float)eps,
+                                                         bn_flags(true, relu)));
+    TRY_DNNL(create(engine, &desc, false, forward, kernel));
+    return ST_OK;
+}
+
+static dnnl_alg_kind_t pool_algorithm(const Pooling *p) {
+    return p->average ? dnnl_pooling_avg_exclude_padding : dnnl_pooling_max;
+}
+
+Status kernel_pool_forward(dnnl_engine_t engine, const Pooling *p, Kernel *kernel) {
+    dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
+    dnnl_dims_t window = {p->kernel, p->kernel};
+    dnnl_pooling_desc_t desc;
+    TRY_DNNL(dnnl_pooling_forward_desc_init(
+        &desc, p->training ? dnnl_forward_training : dnnl_forward_inference, pool_algorithm(p),
+        &p->src, &p->dst, stride, window, pad, pad));
+    TRY_DNNL(create(engine, &desc, false, NULL, kernel));
+    return ST_OK;
+}
+
+Status kernel_pool_backward(dnnl_engine_t engine, const Pooling *p, const Kernel *forward,
+                            Kernel *kernel) {
+    dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
+    dnnl_dims_t window = {p->kernel, p->kernel};
+    dnnl_pooling_desc_t desc;
+    TRY_DNNL(dnnl_pooling_backward_desc_init(&desc, pool_algorithm(p), &p->src, &p->dst, stride,
+                                             window, pad, pad));
+    TRY_DNNL(create(engine, &desc, false, forward, kernel));
+    return ST_OK;
+}
+
+static dnnl_alg_kind_t curve_algorithm(Curve curve) {
+    return curve == CURVE_RELU   ? dnnl_eltwise_relu_use_dst_for_bwd
+           : curve == CURVE_GELU ? dnnl_eltwise_gelu_erf
+                                 : dnnl_eltwise_linear;
+}
+
+Status kernel_curve_forward(dnnl_engine_t engine, Curve curve, double factor, const MemDesc *md,
+                            Kernel *kernel) {
+    dnnl_eltwise_desc_t desc;
+    TRY_DNNL(dnnl_eltwise_forward_desc_init(&desc, dnnl_forward_training, curve_algorithm(curve),
+                                            md, (float)factor, 0));
+    TRY_DNNL(create(engine, &desc, false, NULL, kernel));
+    return ST_OK;
+}
+
+Status kernel_curve_backward(dnnl_engine_t engine, Curve curve, double factor, const MemDesc *md,
+                             Kernel *kernel) {
+    Kernel forward = {0};
+    TRY(kernel_curve_forward(engine, curve, factor, md, &forward));
+    dnnl_eltwise_desc_t desc;
+    dnnl_status_t result =
+        dnnl_eltwise_backward_desc_init(&desc, curve_algorithm(curve), md, md, (float)factor, 0);
+    if (result == dnnl_success)
+        result = create(engine, &desc, false, &forward, kernel);
+    kernel_free(&forward);
+    TRY_DNNL(result);
+    return ST_OK;
+}
+
+Status kernel_add(dnnl_engine_t engine, const MemDesc *md, bool relu, Kernel *kernel) {
+    dnnl_binary_desc_t desc;
+    TRY_DNNL(dnnl_binary_desc_init(&desc, dnnl_binary_add, md, md, md));
+    TRY_DNNL(create(engine, &desc, relu, NULL, kernel));
+    return ST_OK;
+}
+
+/* Without user scratchpad: oneDNN's fp32 reorders have none. */
+Status kernel_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to,
+                      Kernel *kernel) {
+    Kernel made = {0};
+    TRY_DNNL(dnnl_reorder_primitive_desc_create(&made.desc, from, engine, to, engine, NULL));
+    dnnl_status_t result = dnnl_primitive_create(&made.primitive, made.desc);
+    if (result == dnnl_success)
+        *kernel = made;
+    else
+        kernel_free(&made);
+    TRY_DNNL(result);
+    return ST_OK;
+}

@@ -1,0 +1,34 @@
+/* cpu/rule: the choices of layout and algorithm as pure functions, so that a lane is computed in
+ * the same way in every process: nothing is timed. Free of oneDNN, so that tests can tabulate them.
+ * Local. */
+#ifndef LOCKSTEP_CPU_RULE_H
+#define LOCKSTEP_CPU_RULE_H
+
+#include <stdbool.h>
+
+#include "lockstep/tensor.h"
+
+/* Values of Tensor.layout on this backend; LAYOUT_PLAIN is N, C, H, W. In a blocked layout the
+ * channels are cut into blocks of 8 or 16 which stand innermost: N, C/16, H, W, 16. A map of 1 x 1
+ * looks the same in all of them and is always called plain. */
+enum { LAYOUT_NHWC = 1, LAYOUT_BLOCKED8 = 2, LAYOUT_BLOCKED16 = 3 };
+
+/* Assigns the layout of each activation of a program; shapes[0] is the image. `wide`: the
+ * instruction set has 512-bit registers.
+ *
+ * All maps are blocked if the channels of each are whole blocks, else all are NHWC: one layout for
+ * the program, since no op is to reorder its input. The image stays plain before a blocked program:
+ * its 3 channels fill no block, and oneDNN's first convolutions read it as it is. */
+void rule_layouts(const Shape *shapes, int n, bool wide, int *layouts);
+
+/* The layout an op takes for `tensor` beside another tensor in layout `beside`: its own, but for
+ * maps of 1 x 1, which fit any. */
+int rule_layout_beside(const Tensor *tensor, int beside);
+
+/* Whether a convolution goes through Winograd's algorithm F(4x4, 3x3), forward and backward. */
+bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide);
+
+/* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */
+int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w);
+
+#endif

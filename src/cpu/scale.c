@@ -1,0 +1,8 @@
+/* cpu/scale: factor x. */
+#include "plan.h"
+
+static Status scale_steps(CpuPlan *plan) {
+    return plan_curve(plan, CURVE_SCALE, plan->base.desc.layer->args.scale.factor);
+}
+
+CPU_OP(scale);

@@ -1,0 +1,82 @@
+/* cpu/softmax_ce: softmax cross-entropy with label smoothing: for each image the loss
+ * -sum target_c log p_c, p = softmax(x), and the class of the largest logit. target sums to 1, so
+ * that the gradient is (p - target) loss_scale. A few logits an image: loops of our own, in double,
+ * rounded once. */
+#include <math.h>
+
+#include "plan.h"
+
+static double target(double smoothing, int64_t classes, bool is_label) {
+    return (is_label ? 1 - smoothing : 0) + smoothing / (double)classes;
+}
+
+/* Index of the largest, the lowest of equals. */
+static int64_t largest(const float *x, int64_t count) {
+    int64_t best = 0;
+    for (int64_t c = 1; c < count; c++)
+        best = x[c] > x[best] ? c : best;
+    return best;
+}
+
+/* log of the sum of exp(x): log p_c is x_c minus it. The largest is taken out against overflow. */
+static double log_sum_exp(const float *x, int64_t count) {
+    double top = x[largest(x, count)], sum = 0;
+    for (int64_t c = 0; c < count; c++)
+        sum += exp(x[c] - top);
+    return top + log(sum);
+}
+
+static Status forward(const CpuPlan *plan, void *const *at, const LaneRun *run) {
+    (void)run;
+    const OpDesc *desc = &plan->base.desc;
+    double smoothing = desc->layer->args.loss.smoothing;
+    int64_t images = desc->in[0].shape.n, classes = desc->in[0].shape.c;
+    const float *x = at[0];
+    const int32_t *labels = at[1];
+    float *loss = at[2];
+    int32_t *predicted = at[3];
+    for (int64_t n = 0; n < images; n++, x += classes) {
+        double norm = log_sum_exp(x, classes), sum = 0;
+        if (labels[n] < 0 || labels[n] >= classes)
+            return FAIL(ST_INTERNAL,
+                        "image %ld of a batch has label %d, but the model has %ld classes", (long)n,
+                        (int)labels[n], (long)classes);
+        for (int64_t c = 0; c < classes; c++)
+            sum -= target(smoothing, classes, c == labels[n]) * (x[c] - norm);
+        loss[n] = (float)sum;
+        predicted[n] = (int32_t)largest(x, classes);
+    }
+    return ST_OK;
+}
+
+static Status backward(const CpuPlan *plan, void *const *at, const LaneRun *run) {
+    const OpDesc *desc = &plan->base.desc;
+    double smoothing = desc->layer->args.loss.smoothing;
+    int64_t images = desc->in[0].shape.n, classes = desc->in[0].shape.c;
+    bool add = desc->grad_in[0] == GRAD_ADD;
+    const float *x = at[0];
+    const int32_t *labels = at[1];
+    float *grad = at[2];
+    for (int64_t n = 0; n < images; n++, x += classes, grad += classes) {
+        double norm = log_sum_exp(x, classes);
+        for (int64_t c = 0; c < classes; c++) {
+            double rest = exp(x[c] - norm) - target(smoothing, classes, c == labels[n]);
+            grad[c] = (float)((add ? grad[c] : 0) + rest * run->loss_scale);
+        }
+    }
+    return ST_OK;
+}
+
+static Status softmax_ce_steps(CpuPlan *plan) {
+    const OpDesc *desc = &plan->base.desc;
+    plan->base.backward_reads_in = true;
+    STEP(plan, PHASE_FORWARD, {AT_IN, 0, 0}, {AT_LABELS, 0, 0}, {AT_LOSS, 0, 0},
+         {AT_PREDICTED, 0, 0})
+        ->loop = forward;
+    if (desc->training && desc->grad_in[0] != GRAD_NONE)
+        STEP(plan, PHASE_BACKWARD, {AT_IN, 0, 0}, {AT_LABELS, 0, 0}, {AT_GRAD_IN, 0, 0})->loop =
+            backward;
+    return ST_OK;
+}
+
+CPU_OP(softmax_ce);

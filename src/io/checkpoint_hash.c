@@ -1,0 +1,42 @@
+/* checkpoint_hash: the state hash, by which two runs are the same. See checkpoint.h. */
+#include <string.h>
+
+#include "lockstep/checkpoint.h"
+#include "lockstep/hash.h"
+
+static void add_views(HashState *hash, const ParamView *views, int n, const float *base) {
+    for (int i = 0; i < n; i++)
+        hash_add(hash, base + views[i].offset, (size_t)views[i].count * sizeof *base);
+}
+
+Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
+    const Model *model = checkpoint->model;
+    uint64_t step = (uint64_t)checkpoint->state.step;
+    HashState *hash = hash_new();
+    TRY_ALLOC(hash);
+    add_views(hash, model->params, model->n_params, checkpoint->weight);
+    add_views(hash, model->running, model->n_running, checkpoint->running);
+    if (checkpoint->ema)
+        add_views(hash, model->params, model->n_params, checkpoint->ema);
+    /* By name, so that the order in which an optimizer numbers its slots does not matter. */
+    const char *last = "";
+    for (int done = 0; done < checkpoint->n_slots; done++) {
+        int next = -1;
+        for (int i = 0; i < checkpoint->n_slots; i++) {
+            const char *name = checkpoint->slot_name[i];
+            if (strcmp(name, last) > 0 &&
+                (next < 0 || strcmp(name, checkpoint->slot_name[next]) < 0))
+                next = i;
+        }
+        if (next < 0) {
+            hash_free(hash);
+            return FAIL(ST_INTERNAL, "two optimizer slots have one name");
+        }
+        last = checkpoint->slot_name[next];
+        add_views(hash, model->params, model->n_params, checkpoint->slot[next]);
+    }
+    hash_add(hash, &step, sizeof step);
+    *value = hash_value(hash);
+    hash_free(hash);
+    return ST_OK;
+}

@@ -1,0 +1,273 @@
+/* checkpoint_read: from a file, or its bytes, to memory.
+ *
+ * A file is loaded whole, its bytes are compared with the sidecar, and HDF5 parses those very
+ * bytes: nothing can change between the check and the use, and ranks that get the bytes by message
+ * take the same way. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "checkpoint_internal.h"
+#include "file_util.h"
+#include "lockstep/hash.h"
+
+/* PATH with symbolic links followed, and the 32 digits its sidecar holds. */
+static Status read_sidecar(const char *path, char real[4096], char hex[33]) {
+    char sidecar[4096 + 8];
+    char *text = NULL;
+    size_t size = 0;
+    char *resolved = realpath(path, NULL);
+    if (!resolved)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+    snprintf(real, 4096, "%s", resolved);
+    free(resolved);
+    snprintf(sidecar, sizeof sidecar, "%s.xxh3", real);
+    if (access(sidecar, F_OK) != 0)
+        return FAIL(ST_CHECKPOINT,
+                    "%s: its checksum file %s is missing, so it cannot be trusted (the two belong "
+                    "together)",
+                    path, sidecar);
+    TRY(file_load(sidecar, &text, &size));
+    bool good = size > 34 && strspn(text, "0123456789abcdef") == 32 &&
+                strncmp(text + 32, "  ", 2) == 0 && text[size - 1] == '\n';
+    if (good)
+        snprintf(hex, 33, "%.32s", text);
+    free(text);
+    if (!good)
+        return FAIL(ST_CHECKPOINT, "%s: damaged: its checksum file %s is not readable as one", path,
+                    sidecar);
+    return ST_OK;
+}
+
+static Status mismatch(const char *path) {
+    return FAIL(ST_CHECKPOINT,
+                "%s: damaged: its bytes do not match its checksum file; use another checkpoint",
+                path);
+}
+
+Status checkpoint_verify(const char *path) {
+    char real[4096], want[33], have[33];
+    TRY(read_sidecar(path, real, want));
+    TRY(hash_file(real, have));
+    return strcmp(want, have) == 0 ? ST_OK : mismatch(path);
+}
+
+Status checkpoint_load(const char *path, char **bytes, size_t *size) {
+    char real[4096], want[33], have[33];
+    TRY(read_sidecar(path, real, want));
+    TRY(file_load(real, bytes, size));
+    XXH128_hash_t value = XXH3_128bits(*bytes, *size);
+    snprintf(have, sizeof have, "%016llx%016llx", (unsigned long long)value.high64,
+             (unsigned long long)value.low64);
+    if (strcmp(want, have) != 0) {
+        free(*bytes);
+        *bytes = NULL;
+        return mismatch(path);
+    }
+    return ST_OK;
+}
+
+static Status get_short_text(hid_t group, const char *name, char *out, size_t room) {
+    char *text = NULL;
+    TRY(hdf5_get_text(group, name, &text));
+    size_t length = strlen(text);
+    if (length < room)
+        memcpy(out, text, length + 1);
+    free(text);
+    if (length >= room)
+        return FAIL(ST_CHECKPOINT, "attribute %s is longer than a checkpoint's", name);
+    return ST_OK;
+}
+
+/* config and, behind it in the same memory, the names of the optimizer's slots. */
+static Status read_config(hid_t group, Checkpoint *checkpoint) {
+    Status status = ST_OK;
+    char *config = NULL, *slots = NULL, *both = NULL, *rest = NULL;
+    TRY_DONE(hdf5_get_text(group, "config", &config));
+    TRY_DONE(hdf5_get_text(group, "slots", &slots));
+    size_t length = strlen(config) + 1;
+    both = malloc(length + strlen(slots) + 1);
+    if (!both) {
+        status = FAIL(ST_INTERNAL, "out of memory");
+        goto done;
+    }
+    memcpy(both, config, length);
+    memcpy(both + length, slots, strlen(slots) + 1);
+    checkpoint->config = both;
+    for (char *word = strtok_r(both + length, " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest)) {
+        if (checkpoint->n_slots == CHECKPOINT_SLOTS_MAX) {
+            status = FAIL(ST_CHECKPOINT, "has more than %d optimizer slots", CHECKPOINT_SLOTS_MAX);
+            goto done;
+        }
+        checkpoint->slot_name[checkpoint->n_slots++] = word;
+    }
+done:
+    free(config);
+    free(slots);
+    return status;
+}
+
+static Status read_meta(hid_t file, Checkpoint *checkpoint) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    int64_t version = 0, ema = 0;
+    TRY_DONE(hdf5_open_group(file, "meta", &group));
+    TRY_DONE(hdf5_get_int(group, "format_version", &version));
+    if (version != CHECKPOINT_FORMAT) {
+        status = FAIL(ST_CHECKPOINT, "has format version %lld, this program reads %d",
+                      (long long)version, CHECKPOINT_FORMAT);
+        goto done;
+    }
+    TRY_DONE(read_config(group, checkpoint));
+    TRY_DONE(hdf5_get_hash(group, "seed", &checkpoint->seed));
+    TRY_DONE(hdf5_get_int(group, "lanes", &checkpoint->lanes));
+    TRY_DONE(get_short_text(group, "git", checkpoint->git, sizeof checkpoint->git));
+    TRY_DONE(get_short_text(group, "dataset", checkpoint->dataset, sizeof checkpoint->dataset));
+    TRY_DONE(hdf5_get_hash(group, "dataset_hash", &checkpoint->dataset_hash));
+    TRY_DONE(get_short_text(group, "instruction_set", checkpoint->instruction_set,
+                            sizeof checkpoint->instruction_set));
+    TRY_DONE(hdf5_get_int(group, "ema", &ema));
+    TRY_DONE(hdf5_get_hash(group, "state_hash", &checkpoint->state_hash));
+    checkpoint->has_ema = ema != 0;
+done:
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+static Status read_history(hid_t group, RunState *state) {
+    Status status = ST_OK;
+    hid_t type = -1;
+    if (state->n_history < 0 || state->n_history > CHECKPOINT_HISTORY_MAX)
+        return FAIL(ST_CHECKPOINT, "has a history of %lld entries; at most %d are possible",
+                    (long long)state->n_history, CHECKPOINT_HISTORY_MAX);
+    if (state->n_history == 0)
+        return ST_OK;
+    state->history = calloc((size_t)state->n_history, sizeof *state->history);
+    TRY_ALLOC(state->history);
+    TRY_DONE(checkpoint_history_type(&type));
+    TRY_DONE(hdf5_get_array(group, "history", type, 1, &state->n_history, state->history));
+done:
+    if (type >= 0)
+        H5Tclose(type);
+    return status;
+}
+
+static Status read_state(hid_t file, RunState *state) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    int64_t finished = 0;
+    TRY_DONE(hdf5_open_group(file, "state", &group));
+    for (const StateField *field = checkpoint_state_fields; field->name; field++) {
+        int64_t value;
+        TRY_DONE(hdf5_get_int(group, field->name, &value));
+        memcpy((char *)state + field->offset, &value, sizeof value);
+    }
+    TRY_DONE(hdf5_get_int(group, "finished", &finished));
+    state->finished = finished != 0;
+    TRY_DONE(hdf5_get_real(group, "best_accuracy", &state->best_accuracy));
+    TRY_DONE(hdf5_get_real(group, "best_loss", &state->best_loss));
+    TRY_DONE(read_history(group, state));
+done:
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+Status checkpoint_read_meta_image(const void *bytes, size_t size, const char *name,
+                                  Checkpoint *checkpoint) {
+    Status status = ST_OK;
+    hid_t file = -1;
+    memset(checkpoint, 0, sizeof *checkpoint);
+    TRY_DONE(hdf5_open_image(bytes, size, &file));
+    TRY_DONE(read_meta(file, checkpoint));
+    TRY_DONE(read_state(file, &checkpoint->state));
+done:
+    if (file >= 0)
+        H5Fclose(file);
+    if (status != ST_OK) {
+        status_prefix("%s", name);
+        checkpoint_meta_free(checkpoint);
+    }
+    return status;
+}
+
+void checkpoint_meta_free(Checkpoint *checkpoint) {
+    free((char *)(uintptr_t)checkpoint->config);
+    free(checkpoint->state.history);
+    memset(checkpoint, 0, sizeof *checkpoint);
+}
+
+static Status read_views(hid_t parent, const char *name, const ParamView *views, int n,
+                         int64_t flat, float *base) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    int64_t members = 0;
+    memset(base, 0, (size_t)flat * sizeof *base);
+    TRY_DONE(hdf5_open_group(parent, name, &group));
+    TRY_DONE(hdf5_members(group, &members));
+    for (int i = 0; i < n; i++)
+        TRY_DONE(hdf5_get_array(group, views[i].name, H5T_IEEE_F32LE, views[i].spec.ndim,
+                                views[i].spec.dim, base + views[i].offset));
+    if (members != n)
+        status = FAIL(ST_CHECKPOINT, "%s has %lld arrays, the model has %d", name,
+                      (long long)members, n);
+done:
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+Status checkpoint_read_arrays_image(const void *bytes, size_t size, const char *name,
+                                    Checkpoint *checkpoint) {
+    const Model *model = checkpoint->model;
+    Status status = ST_OK;
+    hid_t file = -1, optimizer = -1;
+    TRY_DONE(hdf5_open_image(bytes, size, &file));
+    if (checkpoint->weight)
+        TRY_DONE(read_views(file, "params", model->params, model->n_params, model->flat,
+                            checkpoint->weight));
+    if (checkpoint->running)
+        TRY_DONE(read_views(file, "running", model->running, model->n_running, model->running_flat,
+                            checkpoint->running));
+    if (checkpoint->ema)
+        TRY_DONE(
+            read_views(file, "ema", model->params, model->n_params, model->flat, checkpoint->ema));
+    TRY_DONE(hdf5_open_group(file, "optimizer", &optimizer));
+    for (int i = 0; i < checkpoint->n_slots; i++) {
+        if (checkpoint->slot[i])
+            TRY_DONE(read_views(optimizer, checkpoint->slot_name[i], model->params, model->n_params,
+                                model->flat, checkpoint->slot[i]));
+    }
+done:
+    if (optimizer >= 0)
+        H5Gclose(optimizer);
+    if (file >= 0)
+        H5Fclose(file);
+    if (status != ST_OK)
+        status_prefix("%s", name);
+    return status;
+}
+
+Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint) {
+    char *bytes = NULL;
+    size_t size = 0;
+    memset(checkpoint, 0, sizeof *checkpoint);
+    TRY(checkpoint_load(path, &bytes, &size));
+    Status status = checkpoint_read_meta_image(bytes, size, path, checkpoint);
+    free(bytes);
+    return status;
+}
+
+Status checkpoint_read_arrays(const char *path, Checkpoint *checkpoint) {
+    char *bytes = NULL;
+    size_t size = 0;
+    TRY(checkpoint_load(path, &bytes, &size));
+    Status status = checkpoint_read_arrays_image(bytes, size, path, checkpoint);
+    free(bytes);
+    return status;
+}

@@ -1,0 +1,250 @@
+/* checkpoint_write: from memory to a committed file.
+ *
+ * Order is everything here: the file under a temporary name, closed and durable; then its sidecar
+ * renamed into place; then the file renamed into place, which is the commit. Killed before the
+ * last rename, a process leaves temporary files and perhaps a sidecar without its file, both
+ * harmless; killed after it, a good file. Neither rename replaces anything, so a second writer of
+ * the same folder (a lost node that still runs) cannot damage what the first one committed. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checkpoint_internal.h"
+#include "file_util.h"
+#include "lockstep/clock.h"
+#include "lockstep/hash.h"
+#include "lockstep/log.h"
+
+enum { COMMIT_ATTEMPTS = 3 };
+
+typedef struct Names {
+    char file[CHECKPOINT_FILE_NAME];
+    char path[4096], sidecar[4096];
+    char temporary[4096], temporary_sidecar[4096];
+} Names;
+
+const StateField checkpoint_state_fields[] = {
+    {"step", offsetof(RunState, step)},
+    {"epoch", offsetof(RunState, epoch)},
+    {"position", offsetof(RunState, position)},
+    {"best_step", offsetof(RunState, best_step)},
+    {"without_better", offsetof(RunState, without_better)},
+    {"log_loss", offsetof(RunState, log_loss)},
+    {"log_correct", offsetof(RunState, log_correct)},
+    {"log_images", offsetof(RunState, log_images)},
+    {"epoch_loss", offsetof(RunState, epoch_loss)},
+    {"epoch_correct", offsetof(RunState, epoch_correct)},
+    {"epoch_images", offsetof(RunState, epoch_images)},
+    {"last_logged_step", offsetof(RunState, last_logged_step)},
+    {"n_history", offsetof(RunState, n_history)},
+    {NULL, 0},
+};
+
+Status checkpoint_history_type(hid_t *type) {
+    static const struct {
+        const char *name;
+        size_t offset;
+    } reals[] = {{"train_loss", offsetof(HistoryEntry, train_loss)},
+                 {"train_accuracy", offsetof(HistoryEntry, train_accuracy)},
+                 {"test_loss", offsetof(HistoryEntry, test_loss)},
+                 {"test_accuracy", offsetof(HistoryEntry, test_accuracy)}};
+    Status status = ST_OK;
+    TRY_H5("history", *type = H5Tcreate(H5T_COMPOUND, sizeof(HistoryEntry)));
+    TRY_H5("history", H5Tinsert(*type, "epoch", offsetof(HistoryEntry, epoch), H5T_STD_I64LE));
+    TRY_H5("history", H5Tinsert(*type, "step", offsetof(HistoryEntry, step), H5T_STD_I64LE));
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        TRY_H5("history", H5Tinsert(*type, reals[i].name, reals[i].offset, H5T_IEEE_F64LE));
+done:
+    return status;
+}
+
+static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t state_hash) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    char now[21], slots[256] = "";
+    for (int i = 0; i < checkpoint->n_slots; i++) {
+        size_t used = strlen(slots);
+        snprintf(slots + used, sizeof slots - used, "%s%s", i ? " " : "", checkpoint->slot_name[i]);
+    }
+    clock_iso8601(now);
+    TRY_DONE(hdf5_create_group(file, "meta", &group));
+    TRY_DONE(hdf5_put_int(group, "format_version", CHECKPOINT_FORMAT));
+    TRY_DONE(hdf5_put_text(group, "config", checkpoint->config ? checkpoint->config : ""));
+    TRY_DONE(hdf5_put_hash(group, "seed", checkpoint->seed));
+    TRY_DONE(hdf5_put_int(group, "lanes", checkpoint->lanes));
+    TRY_DONE(hdf5_put_text(group, "git", checkpoint->git));
+    TRY_DONE(hdf5_put_text(group, "dataset", checkpoint->dataset));
+    TRY_DONE(hdf5_put_hash(group, "dataset_hash", checkpoint->dataset_hash));
+    TRY_DONE(hdf5_put_text(group, "instruction_set", checkpoint->instruction_set));
+    TRY_DONE(hdf5_put_text(group, "slots", slots));
+    TRY_DONE(hdf5_put_int(group, "ema", checkpoint->ema != NULL));
+    TRY_DONE(hdf5_put_text(group, "time", now));
+    TRY_DONE(hdf5_put_hash(group, "state_hash", state_hash));
+done:
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+static Status write_state(hid_t file, const RunState *state) {
+    Status status = ST_OK;
+    hid_t group = -1, type = -1;
+    TRY_DONE(hdf5_create_group(file, "state", &group));
+    for (const StateField *field = checkpoint_state_fields; field->name; field++) {
+        int64_t value;
+        memcpy(&value, (const char *)state + field->offset, sizeof value);
+        TRY_DONE(hdf5_put_int(group, field->name, value));
+    }
+    TRY_DONE(hdf5_put_int(group, "finished", state->finished));
+    TRY_DONE(hdf5_put_real(group, "best_accuracy", state->best_accuracy));
+    TRY_DONE(hdf5_put_real(group, "best_loss", state->best_loss));
+    if (state->n_history > 0) {
+        TRY_DONE(checkpoint_history_type(&type));
+        TRY_DONE(hdf5_put_array(group, "history", type, 1, &state->n_history, state->history));
+    }
+done:
+    if (type >= 0)
+        H5Tclose(type);
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+static Status write_views(hid_t parent, const char *name, const ParamView *views, int n,
+                          const float *base) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    TRY_DONE(hdf5_create_group(parent, name, &group));
+    for (int i = 0; i < n; i++)
+        TRY_DONE(hdf5_put_array(group, views[i].name, H5T_IEEE_F32LE, views[i].spec.ndim,
+                                views[i].spec.dim, base + views[i].offset));
+done:
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+static Status write_arrays(hid_t file, const Checkpoint *checkpoint) {
+    const Model *model = checkpoint->model;
+    Status status = ST_OK;
+    hid_t optimizer = -1;
+    TRY_DONE(write_views(file, "params", model->params, model->n_params, checkpoint->weight));
+    TRY_DONE(write_views(file, "running", model->running, model->n_running, checkpoint->running));
+    TRY_DONE(hdf5_create_group(file, "optimizer", &optimizer));
+    for (int i = 0; i < checkpoint->n_slots; i++)
+        TRY_DONE(write_views(optimizer, checkpoint->slot_name[i], model->params, model->n_params,
+                             checkpoint->slot[i]));
+    if (checkpoint->ema)
+        TRY_DONE(write_views(file, "ema", model->params, model->n_params, checkpoint->ema));
+done:
+    if (optimizer >= 0)
+        H5Gclose(optimizer);
+    return status;
+}
+
+static Status write_file(const char *path, const Checkpoint *checkpoint, uint64_t state_hash) {
+    Status status = ST_OK;
+    hid_t file = -1;
+    TRY_DONE(hdf5_create(path, &file));
+    TRY_DONE(write_meta(file, checkpoint, state_hash));
+    TRY_DONE(write_state(file, &checkpoint->state));
+    TRY_DONE(write_arrays(file, checkpoint));
+    hid_t whole = file;
+    file = -1;
+    TRY_DONE(hdf5_commit(whole, path));
+done:
+    if (file >= 0)
+        hdf5_abandon(file);
+    return status;
+}
+
+static Status name_all(const char *folder, int64_t step, Names *names) {
+    char sidecar[CHECKPOINT_FILE_NAME + 8], temporary[256];
+    checkpoint_file_name(step, names->file);
+    snprintf(sidecar, sizeof sidecar, "%s.xxh3", names->file);
+    TRY(file_join(folder, names->file, names->path));
+    TRY(file_join(folder, sidecar, names->sidecar));
+    checkpoint_temporary_name(names->file, temporary, sizeof temporary);
+    TRY(file_join(folder, temporary, names->temporary));
+    checkpoint_temporary_name(sidecar, temporary, sizeof temporary);
+    return file_join(folder, temporary, names->temporary_sidecar);
+}
+
+/* Looks at what stands under the final name. *same: a good file of this very state. A damaged one
+ * is moved away; a good one of another state is an error. */
+static Status settle(const Names *names, uint64_t state_hash, bool *same) {
+    Checkpoint other;
+    struct stat info;
+    *same = false;
+    if (lstat(names->path, &info) != 0)
+        return errno == ENOENT ? ST_OK
+                               : FAIL(ST_CHECKPOINT, "%s: cannot be looked at: %s", names->path,
+                                      strerror(errno));
+    if (checkpoint_read_meta(names->path, &other) != ST_OK) {
+        log_warn("%s; moved to %s.bad and written anew", status_message(), names->file);
+        status_clear();
+        return checkpoint_quarantine(names->path);
+    }
+    *same = other.state_hash == state_hash;
+    checkpoint_meta_free(&other);
+    if (!*same)
+        return FAIL(ST_CHECKPOINT,
+                    "%s: there is a good checkpoint of this step with another state; is another "
+                    "run writing here? Choose another --out",
+                    names->path);
+    return ST_OK;
+}
+
+/* Both renames. A sidecar in the way belongs to a damaged file, or to one that was never committed.
+ */
+static Status commit(const char *folder, const Names *names, uint64_t state_hash) {
+    char hex[33], line[33 + 2 + CHECKPOINT_FILE_NAME];
+    TRY(hash_file(names->temporary, hex));
+    int length = snprintf(line, sizeof line, "%s  %s\n", hex, names->file);
+    for (int attempt = 0; attempt < COMMIT_ATTEMPTS; attempt++) {
+        bool exists, same;
+        TRY(file_create(names->temporary_sidecar, line, (size_t)length));
+        TRY(file_rename_new(names->temporary_sidecar, names->sidecar, &exists));
+        if (!exists) {
+            TRY(file_rename_new(names->temporary, names->path, &exists));
+            if (!exists)
+                return file_sync_folder(folder);
+        }
+        TRY(settle(names, state_hash, &same));
+        if (same)
+            return ST_OK;
+        TRY(file_remove(names->sidecar));
+    }
+    return FAIL(ST_CHECKPOINT, "%s: another process keeps writing it; choose another --out",
+                names->path);
+}
+
+Status checkpoint_write(const char *folder, const Checkpoint *checkpoint, int64_t *bytes) {
+    Status status = ST_OK;
+    Names names;
+    uint64_t state_hash;
+    bool same;
+    struct stat info;
+    TRY(name_all(folder, checkpoint->state.step, &names));
+    TRY(checkpoint_state_hash(checkpoint, &state_hash));
+    TRY(settle(&names, state_hash, &same));
+    if (!same) {
+        status = write_file(names.temporary, checkpoint, state_hash);
+        if (status != ST_OK) {
+            status_prefix("%s: the checkpoint cannot be written", names.path);
+            goto done;
+        }
+        TRY_DONE(commit(folder, &names, state_hash));
+    }
+    if (bytes && stat(names.path, &info) == 0)
+        *bytes = (int64_t)info.st_size;
+done:
+    if (!same) {
+        unlink(names.temporary);
+        unlink(names.temporary_sidecar);
+    }
+    return status;
+}

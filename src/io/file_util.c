@@ -1,0 +1,139 @@
+/* file_util: whole files in and out, durably. See file_util.h. */
+#include "file_util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FAIL_PATH(path, what)                                                                      \
+    FAIL(ST_CHECKPOINT, "%s: cannot be %s: %s", (path), (what), strerror(errno))
+
+Status file_join(const char *folder, const char *name, char out[4096]) {
+    int n = snprintf(out, 4096, "%s/%s", folder, name);
+    if (n < 0 || n >= 4096)
+        return FAIL(ST_CHECKPOINT, "%.200s...: path too long; choose a shorter --out", folder);
+    return ST_OK;
+}
+
+Status file_load(const char *path, char **bytes, size_t *size) {
+    Status status = ST_OK;
+    struct stat info;
+    char *buffer = NULL;
+    size_t have = 0, room = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return FAIL_PATH(path, "opened");
+    if (fstat(fd, &info) != 0) {
+        status = FAIL_PATH(path, "read");
+        goto done;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        status = FAIL(ST_CHECKPOINT, "%s: is not a regular file", path);
+        goto done;
+    }
+    room = (size_t)info.st_size;
+    buffer = malloc(room + 1);
+    if (!buffer) {
+        status = FAIL(ST_INTERNAL, "out of memory for the %zu bytes of %s", room, path);
+        goto done;
+    }
+    while (have < room) {
+        ssize_t n = read(fd, buffer + have, room - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            status = FAIL_PATH(path, "read");
+            goto done;
+        }
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    buffer[have] = '\0';
+    *bytes = buffer;
+    *size = have;
+    buffer = NULL;
+done:
+    free(buffer);
+    close(fd);
+    return status;
+}
+
+Status file_write(int fd, const char *path, const void *bytes, size_t size) {
+    const char *at = bytes;
+    while (size > 0) {
+        ssize_t n = write(fd, at, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return FAIL_PATH(path, "written");
+        at += n;
+        size -= (size_t)n;
+    }
+    return ST_OK;
+}
+
+Status file_create(const char *path, const void *bytes, size_t size) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return FAIL_PATH(path, "created");
+    Status status = file_write(fd, path, bytes, size);
+    if (status == ST_OK && fsync(fd) != 0)
+        status = FAIL_PATH(path, "written");
+    if (close(fd) != 0 && status == ST_OK)
+        status = FAIL_PATH(path, "written");
+    if (status != ST_OK)
+        unlink(path);
+    return status;
+}
+
+Status file_replace(const char *folder, const char *name, const void *bytes, size_t size) {
+    char path[4096], temporary[4096], temporary_name[256];
+    snprintf(temporary_name, sizeof temporary_name, "%s.tmp", name);
+    TRY(file_join(folder, name, path));
+    TRY(file_join(folder, temporary_name, temporary));
+    TRY(file_create(temporary, bytes, size));
+    if (rename(temporary, path) != 0) {
+        Status status = FAIL_PATH(path, "replaced");
+        unlink(temporary);
+        return status;
+    }
+    return file_sync_folder(folder);
+}
+
+Status file_sync_folder(const char *folder) {
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return FAIL_PATH(folder, "opened");
+    Status status = ST_OK;
+    /* EINVAL: a file system that has no such notion keeps its names durable by itself. */
+    if (fsync(fd) != 0 && errno != EINVAL)
+        status = FAIL_PATH(folder, "written");
+    close(fd);
+    return status;
+}
+
+Status file_rename_new(const char *from, const char *to, bool *exists) {
+    *exists = false;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return ST_OK;
+    if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
+        /* File systems without that flag (some NFS): a hard link never replaces either. */
+        if (link(from, to) == 0)
+            return file_remove(from);
+    }
+    if (errno != EEXIST)
+        return FAIL_PATH(to, "put in place");
+    *exists = true;
+    return ST_OK;
+}
+
+Status file_remove(const char *path) {
+    if (unlink(path) != 0 && errno != ENOENT)
+        return FAIL_PATH(path, "removed");
+    return ST_OK;
+}

@@ -1,0 +1,36 @@
+/* file_util: whole files in and out, durably. Private to src/io. Local.
+ *
+ * All failures are ST_CHECKPOINT and name the path and the system's cause. */
+#ifndef LOCKSTEP_IO_FILE_UTIL_H
+#define LOCKSTEP_IO_FILE_UTIL_H
+
+#include <stddef.h>
+
+#include "lockstep/status.h"
+
+/* FOLDER/NAME into out[4096]; ST_CHECKPOINT where it is too long. */
+Status file_join(const char *folder, const char *name, char out[4096]);
+
+/* The whole file plus a final zero byte that *size does not count; the caller frees *bytes. */
+Status file_load(const char *path, char **bytes, size_t *size);
+
+/* Writes all of `bytes` to an open descriptor; `path` is for the message. */
+Status file_write(int fd, const char *path, const void *bytes, size_t size);
+
+/* Creates (or empties) `path`, writes it and makes it durable; removes it again on failure. */
+Status file_create(const char *path, const void *bytes, size_t size);
+
+/* Makes FOLDER/NAME hold exactly these bytes: NAME.tmp, fsync, rename, fsync of the folder. */
+Status file_replace(const char *folder, const char *name, const void *bytes, size_t size);
+
+/* Makes renames and new names in a folder durable. */
+Status file_sync_folder(const char *folder);
+
+/* Renames `from` to `to` unless `to` exists, atomically. *exists says whether it did (and then
+ * nothing changed and ST_OK is returned). */
+Status file_rename_new(const char *from, const char *to, bool *exists);
+
+/* Removes a file that may not be there. */
+Status file_remove(const char *path);
+
+#endif

@@ -1,0 +1,266 @@
+/* hdf5_util: groups, attributes and arrays. See hdf5_util.h. */
+#include "hdf5_util.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_BYTES = 4 << 20, TEXT_BYTES_MAX = 1 << 24 };
+
+Status hdf5_create_group(hid_t parent, const char *name, hid_t *group) {
+    Status status = ST_OK;
+    hid_t creation = -1;
+    *group = -1;
+    TRY_H5(name, creation = H5Pcreate(H5P_GROUP_CREATE));
+    TRY_H5(name,
+           H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED));
+    TRY_H5(name, *group = H5Gcreate2(parent, name, H5P_DEFAULT, creation, H5P_DEFAULT));
+done:
+    if (creation >= 0)
+        H5Pclose(creation);
+    return status;
+}
+
+Status hdf5_open_group(hid_t parent, const char *name, hid_t *group) {
+    Status status = ST_OK;
+    TRY_H5(name, *group = H5Gopen2(parent, name, H5P_DEFAULT));
+done:
+    return status;
+}
+
+static Status put_attribute(hid_t object, const char *name, hid_t file_type, hid_t memory_type,
+                            const void *value) {
+    Status status = ST_OK;
+    hid_t space = -1, attribute = -1;
+    TRY_H5(name, space = H5Screate(H5S_SCALAR));
+    TRY_H5(name, attribute = H5Acreate2(object, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT));
+    TRY_H5(name, H5Awrite(attribute, memory_type, value));
+done:
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    if (space >= 0)
+        H5Sclose(space);
+    return status;
+}
+
+Status hdf5_put_int(hid_t object, const char *name, int64_t value) {
+    return put_attribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
+}
+
+Status hdf5_put_hash(hid_t object, const char *name, uint64_t value) {
+    return put_attribute(object, name, H5T_STD_U64LE, H5T_NATIVE_UINT64, &value);
+}
+
+Status hdf5_put_real(hid_t object, const char *name, double value) {
+    return put_attribute(object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
+}
+
+Status hdf5_put_text(hid_t object, const char *name, const char *value) {
+    Status status = ST_OK;
+    hid_t type = -1;
+    TRY_H5(name, type = H5Tcopy(H5T_C_S1));
+    TRY_H5(name, H5Tset_size(type, strlen(value) + 1));
+    TRY_H5(name, H5Tset_cset(type, H5T_CSET_UTF8));
+    TRY_DONE(put_attribute(object, name, type, type, value));
+done:
+    if (type >= 0)
+        H5Tclose(type);
+    return status;
+}
+
+/* Opens a scalar attribute of the given class and size (size 0: any). */
+static Status open_attribute(hid_t object, const char *name, H5T_class_t kind, size_t size,
+                             hid_t *attribute, hid_t *type) {
+    Status status = ST_OK;
+    hid_t space = -1;
+    *attribute = *type = -1;
+    TRY_H5(name, *attribute = H5Aopen(object, name, H5P_DEFAULT));
+    TRY_H5(name, *type = H5Aget_type(*attribute));
+    TRY_H5(name, space = H5Aget_space(*attribute));
+    if (H5Tget_class(*type) != kind || (size && H5Tget_size(*type) != size) ||
+        H5Sget_simple_extent_npoints(space) != 1)
+        status = FAIL(ST_CHECKPOINT, "attribute %s has another type than a checkpoint's", name);
+done:
+    if (space >= 0)
+        H5Sclose(space);
+    return status;
+}
+
+static Status get_number(hid_t object, const char *name, H5T_class_t kind, hid_t memory_type,
+                         void *value) {
+    Status status = ST_OK;
+    hid_t attribute, type;
+    TRY_DONE(open_attribute(object, name, kind, 8, &attribute, &type));
+    TRY_H5(name, H5Aread(attribute, memory_type, value));
+done:
+    if (type >= 0)
+        H5Tclose(type);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    return status;
+}
+
+Status hdf5_get_int(hid_t object, const char *name, int64_t *value) {
+    return get_number(object, name, H5T_INTEGER, H5T_NATIVE_INT64, value);
+}
+
+Status hdf5_get_hash(hid_t object, const char *name, uint64_t *value) {
+    return get_number(object, name, H5T_INTEGER, H5T_NATIVE_UINT64, value);
+}
+
+Status hdf5_get_real(hid_t object, const char *name, double *value) {
+    return get_number(object, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, value);
+}
+
+Status hdf5_get_text(hid_t object, const char *name, char **text) {
+    Status status = ST_OK;
+    hid_t attribute, type;
+    char *buffer = NULL;
+    TRY_DONE(open_attribute(object, name, H5T_STRING, 0, &attribute, &type));
+    size_t size = H5Tget_size(type);
+    if (H5Tis_variable_str(type) != 0 || size == 0 || size > TEXT_BYTES_MAX) {
+        status = FAIL(ST_CHECKPOINT, "attribute %s has another type than a checkpoint's", name);
+        goto done;
+    }
+    buffer = calloc(size + 1, 1);
+    if (!buffer) {
+        status = FAIL(ST_INTERNAL, "out of memory");
+        goto done;
+    }
+    TRY_H5(name, H5Aread(attribute, type, buffer));
+    *text = buffer;
+    buffer = NULL;
+done:
+    free(buffer);
+    if (type >= 0)
+        H5Tclose(type);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    return status;
+}
+
+/* Chunks of whole rows, near CHUNK_BYTES each and of near-equal height, so that the last one pads
+ * little. */
+static hsize_t chunk_rows(int ndim, const hsize_t *dim, size_t element) {
+    hsize_t row = element;
+    for (int i = 1; i < ndim; i++)
+        row *= dim[i];
+    hsize_t chunks = (dim[0] * row + CHUNK_BYTES - 1) / CHUNK_BYTES;
+    if (chunks > dim[0])
+        chunks = dim[0];
+    return (dim[0] + chunks - 1) / chunks;
+}
+
+Status hdf5_put_array(hid_t group, const char *name, hid_t type, int ndim, const int64_t *dim,
+                      const void *data) {
+    Status status = ST_OK;
+    hid_t space = -1, creation = -1, array = -1;
+    hsize_t extent[HDF5_DIMS_MAX], chunk[HDF5_DIMS_MAX];
+    for (int i = 0; i < ndim; i++)
+        extent[i] = chunk[i] = (hsize_t)dim[i];
+    chunk[0] = chunk_rows(ndim, extent, H5Tget_size(type));
+    TRY_H5(name, space = H5Screate_simple(ndim, extent, NULL));
+    TRY_H5(name, creation = H5Pcreate(H5P_DATASET_CREATE));
+    TRY_H5(name, H5Pset_chunk(creation, ndim, chunk));
+    TRY_H5(name, H5Pset_fletcher32(creation));
+    TRY_H5(name, H5Pset_obj_track_times(creation, 0));
+    TRY_H5(name, array = H5Dcreate2(group, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    TRY_H5(name, H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data));
+done:
+    /* Closing writes what the chunk cache still holds, so its failure counts. */
+    if (array >= 0 && H5Dclose(array) < 0 && status == ST_OK)
+        status = hdf5_fail(__FILE__, __LINE__, name);
+    if (creation >= 0)
+        H5Pclose(creation);
+    if (space >= 0)
+        H5Sclose(space);
+    return status;
+}
+
+static Status shape_of(hid_t array, const char *name, int *ndim, int64_t dim[HDF5_DIMS_MAX]) {
+    Status status = ST_OK;
+    hsize_t extent[HDF5_DIMS_MAX];
+    hid_t space = -1;
+    TRY_H5(name, space = H5Dget_space(array));
+    TRY_H5(name, *ndim = H5Sget_simple_extent_ndims(space));
+    if (*ndim > HDF5_DIMS_MAX || H5Sis_simple(space) <= 0) {
+        status = FAIL(ST_CHECKPOINT, "%s has %d dimensions, more than a checkpoint's", name, *ndim);
+        goto done;
+    }
+    TRY_H5(name, H5Sget_simple_extent_dims(space, extent, NULL));
+    for (int i = 0; i < *ndim; i++)
+        dim[i] = (int64_t)extent[i];
+done:
+    if (space >= 0)
+        H5Sclose(space);
+    return status;
+}
+
+Status hdf5_get_array(hid_t group, const char *name, hid_t type, int ndim, const int64_t *dim,
+                      void *data) {
+    Status status = ST_OK;
+    int have_ndim = 0;
+    int64_t have[HDF5_DIMS_MAX] = {0};
+    hid_t array = -1, stored = -1;
+    TRY_H5(name, array = H5Dopen2(group, name, H5P_DEFAULT));
+    TRY_DONE(shape_of(array, name, &have_ndim, have));
+    if (have_ndim != ndim || memcmp(have, dim, (size_t)ndim * sizeof *dim) != 0) {
+        char want_text[96], have_text[96];
+        hdf5_shape_text(ndim, dim, want_text, sizeof want_text);
+        hdf5_shape_text(have_ndim, have, have_text, sizeof have_text);
+        status =
+            FAIL(ST_CHECKPOINT, "%s has shape %s, the model wants %s", name, have_text, want_text);
+        goto done;
+    }
+    TRY_H5(name, stored = H5Dget_type(array));
+    if (H5Tequal(stored, type) <= 0) {
+        status = FAIL(ST_CHECKPOINT, "%s has another element type than a checkpoint's", name);
+        goto done;
+    }
+    TRY_H5(name, H5Dread(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data));
+done:
+    if (stored >= 0)
+        H5Tclose(stored);
+    if (array >= 0)
+        H5Dclose(array);
+    return status;
+}
+
+Status hdf5_shape(hid_t group, const char *name, int *ndim, int64_t dim[HDF5_DIMS_MAX]) {
+    Status status = ST_OK;
+    hid_t array = -1;
+    TRY_H5(name, array = H5Dopen2(group, name, H5P_DEFAULT));
+    TRY_DONE(shape_of(array, name, ndim, dim));
+done:
+    if (array >= 0)
+        H5Dclose(array);
+    return status;
+}
+
+Status hdf5_members(hid_t group, int64_t *count) {
+    Status status = ST_OK;
+    H5G_info_t info;
+    TRY_H5("group", H5Gget_info(group, &info));
+    *count = (int64_t)info.nlinks;
+done:
+    return status;
+}
+
+Status hdf5_member_name(hid_t group, int64_t index, char *name, size_t room) {
+    Status status = ST_OK;
+    ssize_t length = 0;
+    TRY_H5("group", length = H5Lget_name_by_idx(group, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC,
+                                                (hsize_t)index, name, room, H5P_DEFAULT));
+    if ((size_t)length >= room)
+        status = FAIL(ST_CHECKPOINT, "the name %s... is longer than a checkpoint's", name);
+done:
+    return status;
+}
+
+void hdf5_shape_text(int ndim, const int64_t *dim, char *text, size_t room) {
+    size_t used = 0;
+    snprintf(text, room, "scalar");
+    for (int i = 0; i < ndim && used < room; i++)
+        used +=
+            (size_t)snprintf(text + used, room - used, "%s%lld", i ? " x " : "", (long long)dim[i]);
+}

@@ -1,0 +1,263 @@
+/* metrics: metrics.jsonl and result.json. See metrics.h.
+ *
+ * A line is formatted on the stack and written by one write(2): no allocation while steps run, and
+ * a crash tears at most the last line. */
+#include "lockstep/metrics.h"
+
+#include <cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file_util.h"
+#include "lockstep/hash.h"
+
+enum { LINE_BYTES = 2048 };
+
+typedef struct Line {
+    char text[LINE_BYTES];
+    size_t used; /* LINE_BYTES: did not fit */
+} Line;
+
+static void add(Line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(Line *line, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(line->text + line->used, LINE_BYTES - line->used, format, arguments);
+    va_end(arguments);
+    line->used =
+        n < 0 || (size_t)n >= LINE_BYTES - line->used ? LINE_BYTES : line->used + (size_t)n;
+}
+
+/* The shortest of up to 17 digits that reads back to the same value. */
+static void add_real(Line *line, const char *key, double value) {
+    char text[40] = "null";
+    if (isfinite(value)) {
+        for (int digits = 6; digits <= 17; digits++) {
+            snprintf(text, sizeof text, "%.*g", digits, value);
+            if (strtod(text, NULL) == value)
+                break;
+        }
+    }
+    add(line, ",\"%s\":%s", key, text);
+}
+
+static void add_int(Line *line, const char *key, int64_t value) {
+    add(line, ",\"%s\":%lld", key, (long long)value);
+}
+
+/* Host names and words of our own: only quotes, backslashes and control characters are in the way.
+ */
+static void add_text(Line *line, const char *key, const char *value) {
+    add(line, ",\"%s\":\"", key);
+    for (const char *c = value; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            add(line, "\\%c", *c);
+        else if ((unsigned char)*c < 0x20)
+            add(line, "\\u%04x", (unsigned char)*c);
+        else
+            add(line, "%c", *c);
+    }
+    add(line, "\"");
+}
+
+/* Measured, so six digits are plenty. `first` has no comma before it. */
+static void add_measured(Line *line, const char *key, double value, bool first) {
+    if (isfinite(value))
+        add(line, "%s\"%s\":%.6g", first ? "" : ",", key, value);
+    else
+        add(line, "%s\"%s\":null", first ? "" : ",", key);
+}
+
+static Status put_line(RunDir *dir, Line *line) {
+    add(line, "}\n");
+    if (line->used >= LINE_BYTES)
+        return FAIL(ST_INTERNAL, "a line of metrics.jsonl is longer than %d bytes", LINE_BYTES);
+    Status status = file_write(dir->metrics_fd, "metrics.jsonl", line->text, line->used);
+    if (status != ST_OK)
+        status_prefix("%s", dir->path);
+    return status;
+}
+
+Status metrics_train(RunDir *dir, const TrainMetrics *metrics) {
+    const PhaseTimes *times = &metrics->times;
+    Line line = {.used = 0};
+    add(&line, "{\"kind\":\"train\"");
+    add_text(&line, "dataset", metrics->dataset);
+    add_int(&line, "step", metrics->step);
+    add_real(&line, "epoch", metrics->epoch);
+    add_real(&line, "loss", metrics->loss);
+    add_real(&line, "accuracy", metrics->accuracy);
+    add_real(&line, "lr", metrics->lr);
+    if (!(metrics->grad_norm < 0))
+        add_real(&line, "grad_norm", metrics->grad_norm);
+    add_int(&line, "images", metrics->images);
+    add(&line, ",\"times\":{");
+    add_measured(&line, "data", times->data, true);
+    add_measured(&line, "forward", times->forward, false);
+    add_measured(&line, "backward", times->backward, false);
+    add_measured(&line, "exposed", times->exposed, false);
+    add_measured(&line, "optimizer", times->optimizer, false);
+    add_measured(&line, "checkpoint", times->checkpoint, false);
+    add(&line, "},\"rates\":{");
+    add_measured(&line, "images_per_s", metrics->images_per_s, true);
+    add(&line, "}");
+    add_int(&line, "memory", metrics->memory);
+    add_int(&line, "ranks", metrics->ranks);
+    add_int(&line, "threads", metrics->threads);
+    add_text(&line, "host", metrics->host);
+    return put_line(dir, &line);
+}
+
+Status metrics_eval(RunDir *dir, const EvalMetrics *metrics) {
+    Line line = {.used = 0};
+    add(&line, "{\"kind\":\"eval\"");
+    add_text(&line, "dataset", metrics->dataset);
+    add_int(&line, "step", metrics->step);
+    add_int(&line, "epoch", metrics->epoch);
+    add_text(&line, "split", metrics->split);
+    add_real(&line, "loss", metrics->loss);
+    add_real(&line, "accuracy", metrics->accuracy);
+    if (!(metrics->train_loss < 0)) {
+        add_real(&line, "train_loss", metrics->train_loss);
+        add_real(&line, "train_accuracy", metrics->train_accuracy);
+    }
+    add_int(&line, "images", metrics->images);
+    add(&line, ",\"best\":%s,\"times\":{", metrics->best ? "true" : "false");
+    add_measured(&line, "wall_s", metrics->wall_s, true);
+    add(&line, "}");
+    return put_line(dir, &line);
+}
+
+/* Whether a line (without its newline) is an object whose step is in (0, last]. */
+static bool keeps(const char *text, size_t length, int64_t last) {
+    cJSON *object = cJSON_ParseWithLength(text, length);
+    const cJSON *step = cJSON_GetObjectItemCaseSensitive(object, "step");
+    bool good = cJSON_IsObject(object) && cJSON_IsNumber(step) && step->valuedouble <= (double)last;
+    cJSON_Delete(object);
+    return good && last > 0;
+}
+
+/* Moves the lines to keep to the front of text[size]; returns their bytes. */
+static size_t cut(char *text, size_t size, int64_t last) {
+    size_t kept = 0, at = 0;
+    while (at < size) {
+        char *end = memchr(text + at, '\n', size - at);
+        if (!end)
+            break; /* torn: the writer died in this line */
+        size_t length = (size_t)(end - (text + at)) + 1;
+        if (keeps(text + at, length - 1, last)) {
+            memmove(text + kept, text + at, length);
+            kept += length;
+        }
+        at += length;
+    }
+    return kept;
+}
+
+Status metrics_open(RunDir *dir, int64_t step) {
+    Status status = ST_OK;
+    char path[4096];
+    char *text = NULL;
+    size_t size = 0;
+    TRY(file_join(dir->path, "metrics.jsonl", path));
+    if (access(path, F_OK) == 0) {
+        TRY(file_load(path, &text, &size));
+        size_t kept = cut(text, size, step);
+        if (kept != size)
+            TRY_DONE(file_replace(dir->path, "metrics.jsonl", text, kept));
+    }
+    dir->metrics_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (dir->metrics_fd < 0)
+        status = FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+done:
+    free(text);
+    return status;
+}
+
+Status metrics_sync(RunDir *dir) {
+    if (fsync(dir->metrics_fd) != 0)
+        return FAIL(ST_CHECKPOINT, "%s/metrics.jsonl: cannot be made durable: %s", dir->path,
+                    strerror(errno));
+    return ST_OK;
+}
+
+static void put_times(cJSON *root, const PhaseTimes *times) {
+    cJSON *object = cJSON_AddObjectToObject(root, "times");
+    cJSON_AddNumberToObject(object, "data", times->data);
+    cJSON_AddNumberToObject(object, "forward", times->forward);
+    cJSON_AddNumberToObject(object, "backward", times->backward);
+    cJSON_AddNumberToObject(object, "exposed", times->exposed);
+    cJSON_AddNumberToObject(object, "optimizer", times->optimizer);
+    cJSON_AddNumberToObject(object, "checkpoint", times->checkpoint);
+}
+
+/* Counts, and from them the accuracy of each class (null for one without images). */
+static void put_confusion(cJSON *root, const RunResult *result) {
+    cJSON *rows = cJSON_AddArrayToObject(root, "confusion");
+    cJSON *accuracy = cJSON_AddArrayToObject(root, "class_accuracy");
+    for (int i = 0; i < 10; i++) {
+        cJSON *row = cJSON_CreateArray();
+        int64_t images = 0;
+        for (int j = 0; j < 10; j++) {
+            images += result->confusion[i][j];
+            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)result->confusion[i][j]));
+        }
+        cJSON_AddItemToArray(rows, row);
+        cJSON_AddItemToArray(
+            accuracy, images > 0
+                          ? cJSON_CreateNumber((double)result->confusion[i][i] / (double)images)
+                          : cJSON_CreateNull());
+    }
+}
+
+static cJSON *result_object(const RunResult *result) {
+    char hex[17];
+    cJSON *root = cJSON_CreateObject();
+    hash_hex(result->state_hash, hex);
+    cJSON_AddStringToObject(root, "status", result->status);
+    cJSON_AddStringToObject(root, "state_hash", hex);
+    cJSON_AddNumberToObject(root, "test_accuracy", result->test_accuracy);
+    cJSON_AddNumberToObject(root, "test_loss", result->test_loss);
+    cJSON_AddNumberToObject(root, "epoch", (double)result->epoch);
+    cJSON_AddNumberToObject(root, "step", (double)result->step);
+    cJSON_AddNumberToObject(root, "lanes", (double)result->lanes);
+    cJSON_AddNumberToObject(root, "parameters", (double)result->parameters);
+    cJSON_AddStringToObject(root, "device", result->device);
+    cJSON_AddStringToObject(root, "dataset", result->dataset);
+    cJSON_AddStringToObject(root, "git", result->git);
+    cJSON_AddNumberToObject(root, "best_accuracy",
+                            result->best_step >= 0 ? result->best_accuracy : NAN);
+    if (result->best_step >= 0)
+        cJSON_AddNumberToObject(root, "best_step", (double)result->best_step);
+    else
+        cJSON_AddNullToObject(root, "best_step");
+    cJSON_AddStringToObject(root, "selected_on", result->selected_on);
+    put_confusion(root, result);
+    if (result->resumed_from >= 0)
+        cJSON_AddNumberToObject(root, "resumed_from", (double)result->resumed_from);
+    else
+        cJSON_AddNullToObject(root, "resumed_from");
+    cJSON_AddNumberToObject(root, "ranks", result->ranks);
+    cJSON_AddNumberToObject(root, "images_per_s", result->images_per_s);
+    cJSON_AddNumberToObject(root, "wall_s", result->wall_s);
+    put_times(root, &result->times);
+    return root;
+}
+
+Status metrics_result(RunDir *dir, const RunResult *result) {
+    cJSON *root = result_object(result);
+    /* Every part is in the text or the text is NULL: cJSON's adders pass NULL through. */
+    char *text = root ? cJSON_Print(root) : NULL;
+    Status status = text ? file_replace(dir->path, "result.json", text, strlen(text))
+                         : FAIL(ST_INTERNAL, "out of memory for result.json");
+    cJSON_free(text);
+    cJSON_Delete(root);
+    return status;
+}

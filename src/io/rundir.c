@@ -1,0 +1,217 @@
+/* rundir: the run directory. See rundir.h.
+ *
+ * The lock is the kernel's: it dies with its holder, so nothing has to be cleaned up after a crash.
+ * The text in the lock file only serves the message that a second run prints. */
+#include "lockstep/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file_util.h"
+#include "lockstep/clock.h"
+
+/* mkdir -p */
+static Status make_folders(const char *path) {
+    char part[4096];
+    int n = snprintf(part, sizeof part, "%s", path);
+    if (n <= 0 || n >= (int)sizeof part)
+        return FAIL(ST_CHECKPOINT, "--out: the path is empty or too long");
+    for (char *c = part + 1;; c++) {
+        char keep = *c;
+        if (keep != '/' && keep != '\0')
+            continue;
+        *c = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s; choose another --out", part,
+                        strerror(errno));
+        *c = keep;
+        if (keep == '\0')
+            return ST_OK;
+    }
+}
+
+/* The lock is another's: names the holder as far as its text is there. */
+static Status in_use(const RunDir *dir, int fd) {
+    char text[256] = "", host[128], since[32];
+    long pid;
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    if (n > 0 && sscanf(text, "%127s %ld %31s", host, &pid, since) == 3)
+        return FAIL(ST_CHECKPOINT,
+                    "%s is in use by process %ld on %s since %s; wait for its end or choose "
+                    "another --out",
+                    dir->path, pid, host, since);
+    return FAIL(ST_CHECKPOINT,
+                "%s is in use by another run; wait for its end or choose another --out", dir->path);
+}
+
+static Status take_lock(RunDir *dir) {
+    char path[4096], text[256], host[64] = "", now[21];
+    Status status = ST_OK;
+    TRY(file_join(dir->path, "lock", path));
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s; choose another --out", path,
+                    strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        status = errno == EWOULDBLOCK
+                     ? in_use(dir, fd)
+                     : FAIL(ST_CHECKPOINT,
+                            "%s: cannot be locked: %s; choose an --out on a file system that has "
+                            "locks",
+                            path, strerror(errno));
+        goto done;
+    }
+    gethostname(host, sizeof host - 1);
+    clock_iso8601(now);
+    int length = snprintf(text, sizeof text, "%s %ld %s\n", host, (long)getpid(), now);
+    if (ftruncate(fd, 0) != 0) {
+        status = FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", path, strerror(errno));
+        goto done;
+    }
+    TRY_DONE(file_write(fd, path, text, (size_t)length));
+    dir->lock_fd = fd;
+    return ST_OK;
+done:
+    close(fd);
+    return status;
+}
+
+Status rundir_open(const char *path, RunDir *dir) {
+    Status status = ST_OK;
+    memset(dir, 0, sizeof *dir);
+    dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
+    TRY_DONE(make_folders(path));
+    snprintf(dir->path, sizeof dir->path, "%s", path);
+    TRY_DONE(take_lock(dir));
+    TRY_DONE(file_join(path, "checkpoints", dir->checkpoints));
+    TRY_DONE(make_folders(dir->checkpoints));
+done:
+    if (status != ST_OK)
+        rundir_close(dir);
+    return status;
+}
+
+void rundir_close(RunDir *dir) {
+    if (dir->path[0] != '\0') { /* else zeroed: its descriptors are not descriptors */
+        if (dir->metrics_fd >= 0)
+            close(dir->metrics_fd);
+        if (dir->log_fd >= 0)
+            close(dir->log_fd);
+        if (dir->lock_fd >= 0)
+            close(dir->lock_fd);
+    }
+    memset(dir, 0, sizeof *dir);
+    dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
+}
+
+/* A checkpoint, its sidecar, one of them quarantined or under a temporary name. */
+static bool is_checkpoint_part(const char *name) {
+    size_t digits = strncmp(name, "step-", 5) == 0 ? strspn(name + 5, "0123456789") : 0;
+    return digits >= 8 && strncmp(name + 5 + digits, ".h5", 3) == 0;
+}
+
+static Status remove_checkpoints(const char *folder) {
+    Status status = ST_OK;
+    char path[4096];
+    DIR *list = opendir(folder);
+    if (!list)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
+    for (struct dirent *entry; (entry = readdir(list));) {
+        if (!is_checkpoint_part(entry->d_name))
+            continue;
+        TRY_DONE(file_join(folder, entry->d_name, path));
+        TRY_DONE(file_remove(path));
+    }
+done:
+    closedir(list);
+    return status;
+}
+
+Status rundir_reset(RunDir *dir) {
+    static const char *const names[] = {"best.h5", "result.json", "metrics.jsonl", "crash-fired"};
+    char path[4096];
+    TRY(remove_checkpoints(dir->checkpoints));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        TRY(file_join(dir->path, names[i], path));
+        TRY(file_remove(path));
+    }
+    TRY(file_sync_folder(dir->checkpoints));
+    return file_sync_folder(dir->path);
+}
+
+bool rundir_has_checkpoints(const RunDir *dir) {
+    bool found = false;
+    DIR *list = opendir(dir->checkpoints);
+    if (!list)
+        return false;
+    for (struct dirent *entry; !found && (entry = readdir(list));) {
+        const char *suffix = strstr(entry->d_name, ".h5");
+        found = is_checkpoint_part(entry->d_name) &&
+                (strcmp(suffix, ".h5") == 0 || strcmp(suffix, ".h5.bad") == 0);
+    }
+    closedir(list);
+    return found;
+}
+
+Status rundir_open_log(RunDir *dir) {
+    char path[4096];
+    TRY(file_join(dir->path, "log.txt", path));
+    dir->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (dir->log_fd < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+    return ST_OK;
+}
+
+Status rundir_write_config(RunDir *dir, const char *text) {
+    return file_replace(dir->path, "config.yaml", text, strlen(text));
+}
+
+Status rundir_link_best(RunDir *dir, const char *file_name) {
+    char path[4096], temporary[4096], target[512];
+    TRY(file_join(dir->path, "best.h5", path));
+    TRY(file_join(dir->path, "best.h5.tmp", temporary));
+    snprintf(target, sizeof target, "checkpoints/%s", file_name);
+    TRY(file_remove(temporary));
+    if (symlink(target, temporary) != 0 || rename(temporary, path) != 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be linked to %s: %s", path, target, strerror(errno));
+    return file_sync_folder(dir->path);
+}
+
+void rundir_best(const RunDir *dir, char file_name[256]) {
+    char path[4096], target[4096];
+    file_name[0] = '\0';
+    if (snprintf(path, sizeof path, "%s/best.h5", dir->path) >= (int)sizeof path)
+        return;
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n <= 0)
+        return;
+    target[n] = '\0';
+    const char *slash = strrchr(target, '/');
+    snprintf(file_name, 256, "%.255s", slash ? slash + 1 : target);
+}
+
+Status rundir_crash_marker(const char *path, bool *first) {
+    char marker[4096];
+    Status status = ST_OK;
+    *first = false;
+    TRY(file_join(path, "crash-fired", marker));
+    int fd = open(marker, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST)
+        return ST_OK;
+    if (fd < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s", marker, strerror(errno));
+    if (fsync(fd) != 0)
+        status = FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", marker, strerror(errno));
+    close(fd);
+    if (status == ST_OK)
+        status = file_sync_folder(path);
+    *first = status == ST_OK;
+    return status;
+}

@@ -1,0 +1,227 @@
+/* writer: checkpoints written on a thread of their own. See writer.h.
+ *
+ * One copy of the state belongs to whoever `busy` says: false, to the training thread that may fill
+ * it; true, to the writer's thread that writes it. Both change `busy` under the lock, so the
+ * copying and the writing themselves need none. */
+#include "lockstep/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint_internal.h"
+#include "lockstep/clock.h"
+#include "lockstep/log.h"
+#include "lockstep/thread.h"
+
+enum { FAILURES_MAX = 2 };
+
+struct Writer {
+    char folder[4096];
+    int64_t keep;
+    WriterHooks hooks;
+    Checkpoint copy; /* arrays and history are ours, the rest borrowed */
+    int64_t history_room;
+    bool is_best;
+
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* busy or stop changed */
+    bool busy, stop;
+    int failures;      /* in a row */
+    StatusRecord last; /* of the last write */
+};
+
+static Status write_one(Writer *writer) {
+    const WriterHooks *hooks = &writer->hooks;
+    int64_t step = writer->copy.state.step;
+    char name[CHECKPOINT_FILE_NAME], spare[256] = "";
+    if (hooks->before)
+        TRY(hooks->before(hooks->context, step));
+    TRY(checkpoint_write(writer->folder, &writer->copy, NULL));
+    checkpoint_file_name(step, name);
+    if (hooks->after)
+        TRY(hooks->after(hooks->context, step, name, writer->is_best));
+    if (hooks->spare)
+        hooks->spare(hooks->context, spare);
+    return checkpoint_prune(writer->folder, writer->keep, *spare ? spare : NULL);
+}
+
+static void *writer_main(void *argument) {
+    Writer *writer = argument;
+    pthread_mutex_lock(&writer->lock);
+    for (;;) {
+        while (!writer->busy && !writer->stop)
+            pthread_cond_wait(&writer->changed, &writer->lock);
+        if (!writer->busy)
+            break;
+        pthread_mutex_unlock(&writer->lock);
+        StatusRecord record = {0};
+        if (write_one(writer) != ST_OK)
+            status_take(&record);
+        /* Only this thread changes `failures`; a slow terminal must not hold the lock. */
+        if (record.status != ST_OK && writer->failures == 0)
+            log_warn("%s; trying again at the next checkpoint", record.message);
+        pthread_mutex_lock(&writer->lock);
+        writer->failures = record.status == ST_OK ? 0 : writer->failures + 1;
+        writer->last = record;
+        writer->busy = false;
+        pthread_cond_broadcast(&writer->changed);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return NULL;
+}
+
+/* Waits, with the lock held, until the writer's thread is idle. */
+static Status wait_idle(Writer *writer, double deadline_s) {
+    struct timespec until = clock_after(deadline_s);
+    while (writer->busy) {
+        if (pthread_cond_timedwait(&writer->changed, &writer->lock, &until) == ETIMEDOUT &&
+            writer->busy)
+            return FAIL(ST_DEADLINE,
+                        "the checkpoint of step %lld was not written to %s within %g s: the file "
+                        "system does not answer, or is too slow for --deadline",
+                        (long long)writer->copy.state.step, writer->folder, deadline_s);
+    }
+    return ST_OK;
+}
+
+static float *copy_of(const float *shape, int64_t count, bool *failed) {
+    if (!shape)
+        return NULL;
+    float *copy = calloc((size_t)(count > 0 ? count : 1), sizeof *copy);
+    *failed = *failed || !copy;
+    return copy;
+}
+
+static Status allocate(Writer *writer, const Checkpoint *shape) {
+    const Model *model = shape->model;
+    bool failed = false;
+    writer->copy.weight = copy_of(shape->weight, model->flat, &failed);
+    writer->copy.running = copy_of(shape->running, model->running_flat, &failed);
+    writer->copy.ema = copy_of(shape->ema, model->flat, &failed);
+    writer->copy.n_slots = shape->n_slots;
+    for (int i = 0; i < shape->n_slots; i++)
+        writer->copy.slot[i] = copy_of(shape->slot[i], model->flat, &failed);
+    return failed
+               ? FAIL(ST_INTERNAL, "out of memory for the copy that checkpoints are written from")
+               : ST_OK;
+}
+
+static void release(Writer *writer) {
+    free(writer->copy.weight);
+    free(writer->copy.running);
+    free(writer->copy.ema);
+    for (int i = 0; i < CHECKPOINT_SLOTS_MAX; i++)
+        free(writer->copy.slot[i]);
+    free(writer->copy.state.history);
+    pthread_mutex_destroy(&writer->lock);
+    free(writer);
+}
+
+Status writer_start(const char *folder, int64_t keep, const Checkpoint *shape, WriterHooks hooks,
+                    Writer **out) {
+    Status status = ST_OK;
+    bool have_cond = false;
+    Writer *writer = calloc(1, sizeof *writer);
+    TRY_ALLOC(writer);
+    pthread_mutex_init(&writer->lock, NULL);
+    snprintf(writer->folder, sizeof writer->folder, "%s", folder);
+    writer->keep = keep;
+    writer->hooks = hooks;
+    TRY_DONE(allocate(writer, shape));
+    TRY_DONE(cond_init_monotonic(&writer->changed));
+    have_cond = true;
+    if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
+        status = FAIL(ST_INTERNAL, "cannot start the thread that writes checkpoints");
+        goto done;
+    }
+    *out = writer;
+    return ST_OK;
+done:
+    if (have_cond)
+        pthread_cond_destroy(&writer->changed);
+    release(writer);
+    return status;
+}
+
+static void copy_array(float *to, const float *from, int64_t count) {
+    if (to)
+        memcpy(to, from, (size_t)count * sizeof *to);
+}
+
+/* Fills the copy; the writer's thread is idle. */
+static Status fill(Writer *writer, const Checkpoint *from) {
+    const Model *model = from->model;
+    Checkpoint own = writer->copy;
+    HistoryEntry *history = own.state.history;
+    int64_t n = from->state.n_history;
+    if (n > writer->history_room) {
+        history = realloc(history, (size_t)(2 * n) * sizeof *history);
+        TRY_ALLOC(history);
+        writer->copy.state.history = history;
+        writer->history_room = 2 * n;
+    }
+    if (n > 0)
+        memcpy(history, from->state.history, (size_t)n * sizeof *history);
+    copy_array(own.weight, from->weight, model->flat);
+    copy_array(own.running, from->running, model->running_flat);
+    copy_array(own.ema, from->ema, model->flat);
+    for (int i = 0; i < own.n_slots; i++)
+        copy_array(own.slot[i], from->slot[i], model->flat);
+    writer->copy = *from;
+    writer->copy.weight = own.weight;
+    writer->copy.running = own.running;
+    writer->copy.ema = own.ema;
+    writer->copy.n_slots = own.n_slots;
+    memcpy(writer->copy.slot, own.slot, sizeof own.slot);
+    writer->copy.state.history = history;
+    return ST_OK;
+}
+
+Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool is_best,
+                       double deadline_s) {
+    pthread_mutex_lock(&writer->lock);
+    Status status = wait_idle(writer, deadline_s);
+    if (status == ST_OK)
+        status = fill(writer, checkpoint);
+    if (status == ST_OK) {
+        writer->is_best = is_best;
+        writer->busy = true;
+        pthread_cond_broadcast(&writer->changed);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return status;
+}
+
+Status writer_flush(Writer *writer, double deadline_s) {
+    pthread_mutex_lock(&writer->lock);
+    Status status = wait_idle(writer, deadline_s);
+    if (status == ST_OK && writer->last.status != ST_OK)
+        status = status_put(&writer->last);
+    pthread_mutex_unlock(&writer->lock);
+    return status;
+}
+
+Status writer_failed(Writer *writer) {
+    Status status = ST_OK;
+    pthread_mutex_lock(&writer->lock);
+    if (writer->failures >= FAILURES_MAX)
+        status = status_put(&writer->last);
+    pthread_mutex_unlock(&writer->lock);
+    return status;
+}
+
+void writer_stop(Writer *writer) {
+    if (!writer)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    writer->stop = true;
+    pthread_cond_broadcast(&writer->changed);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_join(writer->thread, NULL);
+    pthread_cond_destroy(&writer->changed);
+    release(writer);
+}

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Each check of the source passes on this tree and fails on a tree with the fault that it is there to find.
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/../tap.sh"
+
+# --- the include rule ---
+check "the include rule holds" scripts/check-includes
+
+# broken NAME WORDS FILE LINE: a tree with only FILE, which holds LINE, is refused with WORDS.
+broken() {
+    local name=$1 words=$2 file=$3 line=$4 out
+    rm -rf "$tmp/tree"
+    mkdir -p "$tmp/tree/$(dirname "$file")" "$tmp/tree/include/lockstep"
+    printf '%s\n' "$line" >"$tmp/tree/$file"
+    if out=$(scripts/check-includes "$tmp/tree" 2>&1); then
+        fail "include rule: $name" "was accepted"
+    elif ! grep -qF -- "$words" <<<"$out"; then
+        fail "include rule: $name" "wanted '$words', got" "$out"
+    else
+        pass "include rule: $name"
+    fi
+}
+broken "core is below all" "core may not include lockstep/model.h (model)" src/core/a.c '#include "lockstep/model.h"'
+broken "a backend sees no data" "cpu may not include lockstep/dataset.h" src/cpu/a.c '#include "lockstep/dataset.h"'
+broken "a space hides nothing" "comm may not include lockstep/config.h" src/comm/a.c ' # include <lockstep/config.h>'
+broken "nothing includes a backend" "nothing includes a backend" src/run/a.c '#include "../cpu/cpu.h"'
+broken "folders are private" "is not in the file's own folder" src/run/a.c '#include "checkpoint_write.h"'
+broken "a library has one home" "run may not include mpi.h" src/run/a.c '#include <mpi.h>'
+broken "no MPI in a public header" "only the C library, not mpi.h" include/lockstep/comm.h '#include <mpi.h>'
+broken "a header has a module" "belongs to no module" include/lockstep/nobody.h ''
+broken "a folder has a rule" "no rule for the folder" src/nobody/a.c ''
+
+# --- headers alone ---
+if command -v "${CXX:-g++}" >/dev/null; then
+    check "each header compiles alone" scripts/check-headers
+    mkdir -p "$tmp/include/lockstep"
+    echo 'int64_t count(void);' >"$tmp/include/lockstep/needs.h"
+    refuse "a header that needs another is refused" scripts/check-headers "$tmp/include/lockstep/needs.h"
+    echo 'int make(int class);' >"$tmp/include/lockstep/class.h"
+    refuse "a header that C++ cannot read is refused" scripts/check-headers "$tmp/include/lockstep/class.h"
+    echo 'inline int twice(int x) { return x + x; } struct Empty {};' >"$tmp/include/lockstep/empty.h"
+    refuse "a header that is not ISO C is refused" scripts/check-headers "$tmp/include/lockstep/empty.h"
+else
+    skip "each header compiles alone" "no C++ compiler"
+fi
+
+# --- format ---
+if command -v clang-format >/dev/null; then
+    check "the C files are formatted" scripts/check-format
+    printf 'int  main( void ) {\n\treturn 0;}\n' >"$tmp/ugly.c"
+    cp .clang-format "$tmp"
+    refuse "an unformatted file is refused" scripts/check-format "$tmp/ugly.c"
+else
+    skip "the C files are formatted" "no clang-format"
+fi
+
+# --- scripts ---
+if command -v shellcheck >/dev/null; then
+    check "shellcheck accepts the scripts" scripts/check-scripts
+    # shellcheck disable=SC2016
+    printf '#!/bin/bash\nrm -rf $1/*\n' >"$tmp/careless.sh"
+    refuse "a careless script is refused" scripts/check-scripts "$tmp/careless.sh"
+else
+    skip "shellcheck accepts the scripts" "no shellcheck"
+fi
+finish
