@@ -4,7 +4,7 @@
 
 #include "lockstep/parse.h"
 #include "lockstep/run.h"
-#include "versions.h"
+#include "lockstep/versions.h"
 
 typedef struct Command {
     const char *name;

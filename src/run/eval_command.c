@@ -176,13 +176,12 @@ static Status eval_ranks(Run *run, const EvalOptions *options, Checkpoint *check
 Status eval_command(int argc, char **argv) {
     EvalOptions options = {.device = DEVICE_AUTO};
     Checkpoint checkpoint = {0};
-    Run run = {.rank = 0};
+    Run run = {.without_files = true};
     Status status = parse_options(argc, argv, &options);
     if (status == ST_OK && options.help) {
         fputs(usage, stdout);
         return ST_OK;
     }
-    run.dir.lock_fd = run.dir.log_fd = run.dir.metrics_fd = -1;
     run.config = calloc(1, sizeof *run.config);
     TRY_ALLOC(run.config);
     status = start_ranks(&run, status);

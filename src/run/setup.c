@@ -134,7 +134,7 @@ static Status plan(Run *run) {
 }
 
 static Status take_directory(Run *run) {
-    if (run->rank != 0)
+    if (run->rank != 0 || run->without_files)
         return ST_OK;
     TRY(rundir_open(run->config->out, &run->dir));
     TRY(rundir_open_log(&run->dir));
@@ -189,6 +189,19 @@ Status setup_run(Run *run) {
     return ST_OK;
 }
 
+Status start_loader(Run *run) {
+    LoaderConfig config = {.sampler = &run->input.sampler,
+                           .augment = &run->config->augment,
+                           .shards = run->input.shards,
+                           .first_lane = run->input.first_lane,
+                           .lane_count = run->input.lane_count,
+                           .first_step = run->state.step,
+                           .end_step = run->end_step,
+                           .threads = (int)run->config->loader_threads,
+                           .depth = 2 * run->input.lane_count};
+    return loader_start(&config, &run->loader);
+}
+
 static Status open_outputs(Run *run) {
     char *text = NULL;
     if (run->rank != 0)
@@ -221,7 +234,7 @@ static void free_run(Run *run) {
     free(run->state.history);
     free(run->norm_partial);
     free(run->config_text);
-    if (run->rank == 0)
+    if (run->rank == 0 && !run->without_files)
         rundir_close(&run->dir);
 }
 

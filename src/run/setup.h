@@ -19,6 +19,9 @@ Status parse_model(const RunConfig *config, Model *model);
  * model. Collective, agreed. */
 Status setup_run(Run *run);
 
+/* Starts the loader threads at run->state.step. Local. */
+Status start_loader(Run *run);
+
 /* Files of the run that depend on where it resumes: config.yaml, metrics.jsonl, the writer.
  * Collective, agreed. */
 Status setup_outputs(Run *run);

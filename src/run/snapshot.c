@@ -45,11 +45,16 @@ static Status after_commit(void *context, int64_t step, const char *file_name, b
     return is_best ? rundir_link_best(&run->dir, file_name) : ST_OK;
 }
 
+static void spare_best(void *context, char file_name[256]) {
+    Run *run = context;
+    rundir_best(&run->dir, file_name);
+}
+
 Status start_writer(Run *run) {
     Status status = ST_OK;
     if (run->rank == 0) {
         Checkpoint shape;
-        WriterHooks hooks = {before_commit, after_commit, run};
+        WriterHooks hooks = {before_commit, after_commit, spare_best, run};
         checkpoint_view(run, &shape);
         status = writer_start(run->dir.checkpoints, run->config->keep, &shape, hooks, &run->writer);
     }
@@ -62,7 +67,6 @@ static Status hand_over(Run *run, bool is_best) {
         return ST_OK;
     TRY(engine_get(&run->engine, &run->host));
     checkpoint_view(run, &checkpoint);
-    TRY(checkpoint_state_hash(&checkpoint, &checkpoint.state_hash));
     return writer_snapshot(run->writer, &checkpoint, is_best, run->config->deadline / 2);
 }
 

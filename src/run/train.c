@@ -79,7 +79,8 @@ static void show_progress(Run *run, const StepTotals *totals, bool line) {
 static Status log_step(Run *run, const StepTotals *totals) {
     RunState *state = &run->state;
     struct rusage usage;
-    TrainMetrics metrics = {.step = state->step,
+    TrainMetrics metrics = {.dataset = dataset_name(&run->input.dataset),
+                            .step = state->step,
                             .epoch =
                                 (double)state->step / (double)run->input.sampler.steps_per_epoch,
                             .loss = mean_loss(state->log_loss, state->log_images),
@@ -123,7 +124,8 @@ static Status evaluate_set(Run *run, const EvalSet *set, bool selects, EvalResul
     }
     if (run->rank != 0)
         return ST_OK;
-    EvalMetrics metrics = {.step = state->step,
+    EvalMetrics metrics = {.dataset = dataset_name(&run->input.dataset),
+                           .step = state->step,
                            .epoch = state->epoch,
                            .split = set->name,
                            .loss = result->loss,
@@ -228,19 +230,6 @@ static Status train_loop(Run *run, bool *stopped) {
     if (*stopped)
         log_info("asked to stop: writing a checkpoint after step %" PRId64, run->state.step);
     return ST_OK;
-}
-
-static Status start_loader(Run *run) {
-    LoaderConfig config = {.sampler = &run->input.sampler,
-                           .augment = &run->config->augment,
-                           .shards = run->input.shards,
-                           .first_lane = run->input.first_lane,
-                           .lane_count = run->input.lane_count,
-                           .first_step = run->state.step,
-                           .end_step = run->end_step,
-                           .threads = (int)run->config->loader_threads,
-                           .depth = 2 * run->input.lane_count};
-    return loader_start(&config, &run->loader);
 }
 
 static void open_progress(Run *run) {

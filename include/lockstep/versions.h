@@ -1,0 +1,17 @@
+/* versions: what this program is made of. Local. */
+#ifndef LOCKSTEP_VERSIONS_H
+#define LOCKSTEP_VERSIONS_H
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One line each: lockstep with its git id, then every library as found at run time. */
+void versions_print(FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
