@@ -12,6 +12,7 @@
 
 #include "lockstep/augment.h"
 #include "lockstep/optim.h"
+#include "lockstep/parse.h" /* nearest_name */
 
 #ifdef __cplusplus
 extern "C" {
@@ -104,10 +105,6 @@ Status config_compatible(const RunConfig *config, const char *stored_text, const
 
 /* --help of train: every option with its default. */
 void config_help(FILE *out);
-
-/* The known name nearest to `word` by edit distance (from a NULL-ended list), or NULL if none is
- * near. */
-const char *nearest_name(const char *word, const char *const *names);
 
 #ifdef __cplusplus
 }

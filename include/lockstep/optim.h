@@ -20,16 +20,17 @@ typedef enum ScheduleKind {
 
 enum { SCHEDULE_POINTS_MAX = 16 };
 
-/* Positions are in epochs and may be fractional; lr(step) uses step / steps_per_epoch. */
+/* Positions are in epochs and may be fractional; lr(step) uses step / steps_per_epoch. The warm-up
+ * factor multiplies the curve of every kind, also of piecewise, which can draw its own. */
 typedef struct Schedule {
     ScheduleKind kind;
     double lr;            /* base learning rate; of piecewise: a factor on the points' values */
     double lr_end;        /* cosine */
     double gamma;         /* step */
-    double warmup_epochs; /* linear from warmup_start * lr to lr; 0: none */
-    double warmup_start;  /* fraction of lr at step 0 */
+    double warmup_epochs; /* the factor rises linearly from warmup_start to 1; 0: none */
+    double warmup_start;  /* the factor at step 0 */
     double total_epochs;  /* cosine: where lr_end is reached */
-    int n_points;         /* step: milestones (value unused); piecewise: points */
+    int n_points;         /* step: milestones (value NaN, unused); piecewise: points */
     double point_epoch[SCHEDULE_POINTS_MAX];
     double point_value[SCHEDULE_POINTS_MAX];
 } Schedule;

@@ -1,0 +1,84 @@
+/* What can only be said of several options together, and defaults that follow from others. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+
+static Status check_lanes(const RunConfig *config) {
+    int64_t batch = config->batch_size, lanes = config->lanes;
+    int64_t below = lanes == 0 ? 0 : batch / lanes * lanes;
+    if (lanes == 0 || below == batch)
+        return ST_OK;
+    if (below == 0) {
+        return FAIL(ST_USAGE,
+                    "batch-size %lld is smaller than lanes %lld: each lane needs an image, so give "
+                    "at least batch-size %lld",
+                    (long long)batch, (long long)lanes, (long long)lanes);
+    }
+    return FAIL(ST_USAGE,
+                "batch-size %lld cannot be divided into %lld lanes: the nearest that can are %lld "
+                "and %lld",
+                (long long)batch, (long long)lanes, (long long)below, (long long)(below + lanes));
+}
+
+static Status check_points(const Schedule *schedule) {
+    bool pairs = schedule->kind == SCHEDULE_PIECEWISE;
+    if (!pairs && schedule->kind != SCHEDULE_STEP)
+        return ST_OK;
+    if (schedule->n_points == 0) {
+        return FAIL(ST_USAGE, "schedule.name %s wants schedule.points, as in %s",
+                    pairs ? "piecewise" : "step", pairs ? "[[0, 0], [5, 1], [24, 0]]" : "[30, 60]");
+    }
+    for (int i = 0; i < schedule->n_points; i++) {
+        if (isnan(schedule->point_value[i]) == pairs) {
+            return FAIL(ST_USAGE, "schedule.points: %s wants %s, as in %s",
+                        pairs ? "piecewise" : "step", pairs ? "pairs of epoch and value" : "epochs",
+                        pairs ? "[[0, 0], [5, 1], [24, 0]]" : "[30, 60]");
+        }
+        if (i > 0 && schedule->point_epoch[i] <= schedule->point_epoch[i - 1]) {
+            return FAIL(ST_USAGE, "schedule.points: epoch %g must be larger than %g before it",
+                        schedule->point_epoch[i], schedule->point_epoch[i - 1]);
+        }
+    }
+    return ST_OK;
+}
+
+/* Only cosine has an end; for the others total-epochs stays 0, so that more epochs at resume change
+ * nothing that is compared. */
+static Status check_cosine(RunConfig *config) {
+    Schedule *schedule = &config->schedule;
+    if (schedule->kind != SCHEDULE_COSINE)
+        return ST_OK;
+    if (schedule->total_epochs == 0)
+        schedule->total_epochs = (double)config->epochs;
+    if (schedule->warmup_epochs >= schedule->total_epochs) {
+        return FAIL(ST_USAGE,
+                    "schedule.warmup-epochs %g must be smaller than the %g epochs of the cosine",
+                    schedule->warmup_epochs, schedule->total_epochs);
+    }
+    return ST_OK;
+}
+
+static Status default_out(RunConfig *config) {
+    if (config->out[0] != '\0')
+        return ST_OK;
+    if (config->name[0] == '\0')
+        return FAIL(ST_USAGE, "name a run directory: --out DIR");
+    snprintf(config->out, sizeof config->out, "runs/%s", config->name);
+    return ST_OK;
+}
+
+Status config_check(RunConfig *config) {
+    if (config->model[0] == '\0') {
+        return FAIL(ST_USAGE, "no model: name a configuration file, as in 'lockstep train "
+                              "configs/quickstart.yaml'");
+    }
+    TRY(check_lanes(config));
+    TRY(check_points(&config->schedule));
+    TRY(check_cosine(config));
+    const Optimizer *optimizer = &config->optimizer;
+    if (optimizer->kind == OPTIMIZER_SGD && optimizer->nesterov && optimizer->momentum == 0)
+        return FAIL(ST_USAGE, "optimizer.nesterov wants optimizer.momentum above 0");
+    return default_out(config);
+}

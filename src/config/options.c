@@ -1,0 +1,200 @@
+/* THE table of options. Everything else about an option follows from its row: the YAML key, the
+ * flag, the environment variable, --help, what is stored, what resume compares. */
+#include "options.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const char *const devices[] = {"auto", "cpu", "cuda", "ref", NULL};
+static const char *const reductions[] = {"exact", "native", NULL};
+static const char *const progresses[] = {"auto", "bar", "lines", NULL};
+static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
+static const char *const schedules[] = {"constant", "step", "piecewise", "cosine", NULL};
+
+/* Where a field stands, and how large it is. */
+#define AT(field) offsetof(RunConfig, field), sizeof(((RunConfig *)0)->field)
+
+#define GIGA (1024.0 * 1024.0 * 1024.0)
+
+const Option config_options[] = {
+    /* what is trained */
+    {"model", NULL, "TEXT", OPTION_TEXT, AT(model), 0, 0, "", NULL, OPTION_FIXED | OPTION_FILE_ONLY,
+     "the network, one layer a line, as a block (model: |)"},
+    {"label-smoothing", NULL, "X", OPTION_REAL, AT(label_smoothing), 0, 0.999, "0", NULL,
+     OPTION_FIXED, "share of the target spread over all classes"},
+    {"seed", NULL, "N", OPTION_SEED, AT(seed), 0, 0, "1", NULL, OPTION_FIXED,
+     "initial weights, order, augmentation and dropout all follow from it"},
+    {"batch-size", NULL, "B", OPTION_INT, AT(batch_size), 1, 1048576, "256", NULL, OPTION_FIXED,
+     "images a step, over all ranks; a multiple of lanes"},
+    {"lanes", NULL, "L", OPTION_AUTO, AT(lanes), 1, 4096, "8", NULL, OPTION_FIXED,
+     "parts of each batch that are computed alone: the unit of reproducibility, and the most ranks "
+     "a run can have; auto: one a compute thread or GPU (other bits elsewhere)"},
+    {"epochs", NULL, "N", OPTION_INT, AT(epochs), 1, 1e9, "10", NULL, 0, "passes over the data"},
+    {"steps", NULL, "N", OPTION_INT, AT(steps), 0, 1e15, "0", NULL, 0,
+     "end after this step, counted from the run's very beginning; 0: after the epochs alone"},
+    {"drop-last", NULL, NULL, OPTION_BOOL, AT(drop_last), 0, 0, "true", NULL, OPTION_FIXED,
+     "leave out what does not fill a batch at an epoch's end (other records each epoch)"},
+
+    /* data */
+    {"data", NULL, "DIR", OPTION_TEXT, AT(data), 0, 0, "", NULL, OPTION_UNSTORED,
+     "folder of the binary CIFAR-10 files, or synthetic; without it CIFAR10_DIR, then "
+     "data/cifar10"},
+    {"holdout", NULL, "N", OPTION_INT, AT(holdout), 0, 49999, "0", NULL, OPTION_FIXED,
+     "training records, chosen by the seed, that are kept aside to select the best weights"},
+    {"augment.crop-pad", NULL, "PIXELS", OPTION_INT, AT(augment.crop_pad), 0, 16, "0", NULL,
+     OPTION_FIXED, "pad each side, then cut out 32 x 32 at random"},
+    {"augment.pad-fill", NULL, "BYTE", OPTION_INT, AT(augment.pad_fill), 0, 255, "0", NULL,
+     OPTION_FIXED, "value of padding, and of corners that a rotation uncovers"},
+    {"augment.flip", NULL, "P", OPTION_REAL, AT(augment.flip), 0, 1, "0", NULL, OPTION_FIXED,
+     "probability of a horizontal mirror"},
+    {"augment.rotate", NULL, "DEGREES", OPTION_REAL, AT(augment.rotate), 0, 180, "0", NULL,
+     OPTION_FIXED, "rotate by up to this angle, either way"},
+    {"augment.cutout", NULL, "PIXELS", OPTION_INT, AT(augment.cutout), 0, 32, "0", NULL,
+     OPTION_FIXED, "side of a square that is set to the mean"},
+    {"augment.mean", NULL, "R,G,B", OPTION_CHANNELS, AT(augment.mean), 0, 1, "0.4914,0.4822,0.4465",
+     NULL, OPTION_FIXED, "subtracted from pixel / 255"},
+    {"augment.std", NULL, "R,G,B", OPTION_CHANNELS, AT(augment.std), 1e-6, 1e6,
+     "0.247,0.2435,0.2616", NULL, OPTION_FIXED, "then divided by"},
+    {"loader.threads", NULL, "N", OPTION_INT, AT(loader_threads), 1, 64, "1", NULL, OPTION_UNSTORED,
+     "threads a rank that read and augment"},
+
+    /* how it is trained */
+    {"optimizer.name", "optimizer", "NAME", OPTION_CHOICE, AT(optimizer.kind), 0, 0, "sgd",
+     optimizers, OPTION_FIXED, "the update rule"},
+    {"optimizer.lr", "lr", "X", OPTION_REAL, AT(schedule.lr), 0, 1e6, "0.1", NULL, OPTION_FIXED,
+     "learning rate; with piecewise a factor on the values of schedule.points"},
+    {"optimizer.momentum", NULL, "X", OPTION_REAL, AT(optimizer.momentum), 0, 0.9999999, "0.9",
+     NULL, OPTION_FIXED, "of sgd"},
+    {"optimizer.nesterov", NULL, NULL, OPTION_BOOL, AT(optimizer.nesterov), 0, 0, "false", NULL,
+     OPTION_FIXED, "of sgd"},
+    {"optimizer.beta1", NULL, "X", OPTION_REAL, AT(optimizer.beta1), 0, 0.9999999, "0.9", NULL,
+     OPTION_FIXED, "of adam and adamw: decay of the first moment"},
+    {"optimizer.beta2", NULL, "X", OPTION_REAL, AT(optimizer.beta2), 0, 0.9999999, "0.999", NULL,
+     OPTION_FIXED, "of adam and adamw: decay of the second moment"},
+    {"optimizer.eps", NULL, "X", OPTION_REAL, AT(optimizer.eps), 0, 1, "1e-08", NULL, OPTION_FIXED,
+     "of adam and adamw: added to the root of the second moment"},
+    {"optimizer.weight-decay", NULL, "X", OPTION_REAL, AT(optimizer.weight_decay), 0, 1e6, "0",
+     NULL, OPTION_FIXED, "added to the gradient (sgd, adam), or decoupled from it (adamw)"},
+    {"optimizer.decay-all", NULL, NULL, OPTION_BOOL, AT(optimizer.decay_all), 0, 0, "false", NULL,
+     OPTION_FIXED, "weight decay also on biases and batch normalisation"},
+    {"optimizer.clip-norm", NULL, "X", OPTION_REAL, AT(optimizer.clip_norm), 0, 1e15, "0", NULL,
+     OPTION_FIXED, "largest L2 norm of the whole gradient; 0: no clipping"},
+    {"optimizer.ema-decay", NULL, "X", OPTION_REAL, AT(optimizer.ema_decay), 0, 0.9999999, "0",
+     NULL, OPTION_FIXED, "of a moving average of the weights, which is then evaluated; 0: none"},
+    {"schedule.name", "schedule", "NAME", OPTION_CHOICE, AT(schedule.kind), 0, 0, "constant",
+     schedules, OPTION_FIXED, "how the learning rate changes"},
+    {"schedule.points", NULL, "LIST", OPTION_POINTS, AT(schedule), 0, 1e9, "", NULL, OPTION_FIXED,
+     "step: the epochs [30, 60]; piecewise: pairs [[0, 0], [5, 1], [24, 0]] of epoch and value, as "
+     "a flag 0:0,5:1,24:0"},
+    {"schedule.gamma", NULL, "X", OPTION_REAL, AT(schedule.gamma), 0, 1e6, "0.1", NULL,
+     OPTION_FIXED, "step: the factor at each point"},
+    {"schedule.lr-end", NULL, "X", OPTION_REAL, AT(schedule.lr_end), 0, 1e6, "0", NULL,
+     OPTION_FIXED, "cosine: the last learning rate"},
+    {"schedule.total-epochs", NULL, "X", OPTION_REAL, AT(schedule.total_epochs), 0, 1e9, "0", NULL,
+     OPTION_FIXED,
+     "cosine: where lr-end is reached; 0: at epochs. It cannot change at resume: to go on for "
+     "longer, name the old value beside the new --epochs"},
+    {"schedule.warmup-epochs", NULL, "X", OPTION_REAL, AT(schedule.warmup_epochs), 0, 1e9, "0",
+     NULL, OPTION_FIXED,
+     "the learning rate, of any schedule, rises linearly so long; 0: no warm-up"},
+    {"schedule.warmup-start", NULL, "X", OPTION_REAL, AT(schedule.warmup_start), 0, 1, "0", NULL,
+     OPTION_FIXED, "the share of it at the first step"},
+
+    /* where and how it runs */
+    {"device", NULL, "NAME", OPTION_CHOICE, AT(device), 0, 0, "auto", devices, 0,
+     "auto says what it took; a named one is used or is an error; ref: plain loops, slow"},
+    {"threads", NULL, "N", OPTION_AUTO, AT(threads), 1, 1024, "auto", NULL, OPTION_UNSTORED,
+     "compute threads a rank; auto: cores of the host shared out to its ranks"},
+    {"reduction", NULL, "NAME", OPTION_CHOICE, AT(reduction), 0, 0, "exact", reductions,
+     OPTION_FIXED, "exact: the same bits at any number of ranks; native: sums in fp32"},
+    {"bucket-bytes", NULL, "N", OPTION_INT, AT(bucket_bytes), 4096, GIGA, "4194304", NULL, 0,
+     "size of one all-reduce message"},
+    {"deadline", NULL, "SECONDS", OPTION_REAL, AT(deadline), 0.1, 1e6, "300", NULL, 0,
+     "longest wait for other ranks before the run ends with a message (disk and loader: half)"},
+
+    /* what it leaves */
+    {"out", NULL, "DIR", OPTION_TEXT, AT(out), 0, 0, "", NULL, OPTION_UNSTORED,
+     "run directory; without it runs/CONFIGNAME"},
+    {"checkpoint-every", NULL, "STEPS", OPTION_INT, AT(checkpoint_every), 0, 1e15, "0", NULL, 0,
+     "steps between checkpoints; 0: at the ends of epochs alone"},
+    {"keep", NULL, "N", OPTION_INT, AT(keep), 1, 1e6, "3", NULL, 0,
+     "checkpoints kept, besides best"},
+    {"resume", NULL, "WHAT", OPTION_TEXT, AT(resume), 0, 0, "auto", NULL, OPTION_UNSTORED,
+     "auto: go on from the newest good checkpoint of the run directory; none: only start anew; or "
+     "a checkpoint file"},
+    {"reset", NULL, NULL, OPTION_ACTION, AT(reset), 0, 0, "false", NULL, OPTION_UNSTORED,
+     "remove the run directory's checkpoints and start over"},
+    {"eval.every", NULL, "EPOCHS", OPTION_INT, AT(eval_every), 1, 1e9, "1", NULL, 0,
+     "epochs between evaluations"},
+    {"eval.batch", NULL, "N", OPTION_INT, AT(eval_batch), 1, 10000, "100", NULL, OPTION_FIXED,
+     "images of one evaluation batch"},
+    {"eval.patience", NULL, "N", OPTION_INT, AT(patience), 0, 1e9, "0", NULL, 0,
+     "evaluations without a better one after which the run ends; 0: never"},
+    {"log-every", NULL, "STEPS", OPTION_INT, AT(log_every), 1, 1e15, "10", NULL, 0,
+     "steps between the lines of metrics.jsonl"},
+    {"progress", NULL, "HOW", OPTION_CHOICE, AT(progress), 0, 0, "auto", progresses,
+     OPTION_UNSTORED, "auto: a bar on a terminal, lines elsewhere and under a launcher"},
+    {"progress-width", NULL, "COLUMNS", OPTION_AUTO, AT(progress_width), 20, 10000, "auto", NULL,
+     OPTION_UNSTORED, "of the bar; auto: as wide as the terminal"},
+    {"quiet", NULL, NULL, OPTION_BOOL, AT(quiet), 0, 0, "false", NULL, OPTION_UNSTORED,
+     "print warnings, errors and the result alone"},
+
+    /* tests of recovery, and questions */
+    {"crash-at", NULL, "STEP[:RANK[:HOW]]", OPTION_CRASH, AT(crash), 0, 0, "none", NULL,
+     OPTION_UNSTORED,
+     "break down before that step, once in a run directory: by kill, segv, abort, exit, hang or "
+     "nan; the last rank by kill unless named"},
+    {"crash-iteration", NULL, "STEP", OPTION_CRASH_ITERATION, AT(crash), 0, 0, NULL, NULL,
+     OPTION_UNSTORED | OPTION_ALIAS, "the same as crash-at STEP:last:kill"},
+    {"describe", NULL, NULL, OPTION_ACTION, AT(describe), 0, 0, "false", NULL, OPTION_UNSTORED,
+     "print the network, one layer a line with shape and cost, and exit"},
+    {"dump-config", NULL, NULL, OPTION_ACTION, AT(dump_config), 0, 0, "false", NULL,
+     OPTION_UNSTORED, "print all options as YAML and exit"},
+    {"help", NULL, NULL, OPTION_ACTION, AT(help), 0, 0, "false", NULL, OPTION_UNSTORED,
+     "print this and exit"},
+    {0},
+};
+
+_Static_assert(sizeof config_options / sizeof config_options[0] < OPTIONS_MAX, "raise OPTIONS_MAX");
+
+const Option *option_find(const char *name, bool flags) {
+    for (const Option *option = config_options; option->key != NULL; option++) {
+        if (strcmp(option->key, name) == 0)
+            return option;
+        if (flags && option->short_flag != NULL && strcmp(option->short_flag, name) == 0)
+            return option;
+    }
+    return NULL;
+}
+
+const char *option_nearest(const char *name, bool flags) {
+    const char *names[2 * OPTIONS_MAX + 1];
+    int n = 0;
+    for (const Option *option = config_options; option->key != NULL; option++) {
+        if (!flags && option->type == OPTION_ACTION)
+            continue;
+        names[n++] = option->key;
+        if (flags && option->short_flag != NULL)
+            names[n++] = option->short_flag;
+    }
+    names[n] = NULL;
+    return nearest_name(name, names);
+}
+
+void option_variable(const Option *option, char name[OPTION_KEY_MAX]) {
+    static const char prefix[] = "LOCKSTEP_";
+    size_t at = sizeof prefix - 1;
+    memcpy(name, prefix, at);
+    for (const char *c = option->key; *c != '\0' && at < OPTION_KEY_MAX - 1; c++)
+        name[at++] = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
+    name[at] = '\0';
+}
+
+Status options_default(RunConfig *config) {
+    memset(config, 0, sizeof *config);
+    for (const Option *option = config_options; option->key != NULL; option++) {
+        if (option->otherwise != NULL)
+            TRY(option_set(option, option->otherwise, config));
+    }
+    return ST_OK;
+}

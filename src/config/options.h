@@ -1,0 +1,90 @@
+/* options: the table of options, and how its values are read and written. Internal to src/config.
+ */
+#ifndef LOCKSTEP_CONFIG_OPTIONS_H
+#define LOCKSTEP_CONFIG_OPTIONS_H
+
+#include <stddef.h>
+
+#include "lockstep/config.h"
+
+typedef enum OptionType {
+    OPTION_BOOL,            /* bool */
+    OPTION_INT,             /* int64_t */
+    OPTION_AUTO,            /* int64_t; "auto" is 0 */
+    OPTION_SEED,            /* uint64_t */
+    OPTION_REAL,            /* double */
+    OPTION_TEXT,            /* char[size] */
+    OPTION_CHOICE,          /* an enum: index into choices */
+    OPTION_CHANNELS,        /* float[3]: list of three reals */
+    OPTION_POINTS,          /* of Schedule: list of epochs, or of [epoch, value] pairs */
+    OPTION_CRASH,           /* CrashAt: none or STEP[:RANK[:HOW]] */
+    OPTION_CRASH_ITERATION, /* CrashAt: STEP */
+    OPTION_ACTION           /* bool: a bare flag that cannot stand in file or environment */
+} OptionType;
+
+enum {
+    OPTION_FIXED = 1,    /* must not change at resume */
+    OPTION_UNSTORED = 2, /* not a property of the run: neither stored nor compared */
+    OPTION_FILE_ONLY = 4,
+    OPTION_ALIAS = 8 /* another option's field in another form: never written */
+};
+
+typedef struct Option {
+    const char *key;        /* in YAML (dots nest), as --KEY, and as LOCKSTEP_KEY */
+    const char *short_flag; /* a second flag, or NULL */
+    const char *value;      /* what stands for the value in --help, NULL for flags */
+    OptionType type;
+    size_t offset, size; /* of the field in RunConfig */
+    double min, max;     /* inclusive; numbers alone */
+    const char *otherwise;
+    const char *const *choices; /* NULL-ended */
+    unsigned flags;
+    const char *help;
+} Option;
+
+/* Ended by key NULL; options of one group (before the dot) stand together. */
+extern const Option config_options[];
+
+enum { OPTION_KEY_MAX = 64, OPTION_VALUE_MAX = 1024, OPTIONS_MAX = 128 };
+
+/* The option of that key, or, with `flags` true, of that key or short flag; NULL if none. */
+const Option *option_find(const char *name, bool flags);
+
+/* The known key (or flag) nearest to `name`, or NULL. */
+const char *option_nearest(const char *name, bool flags);
+
+/* LOCKSTEP_OPTIMIZER_LR for optimizer.lr. */
+void option_variable(const Option *option, char name[OPTION_KEY_MAX]);
+
+/* Sets the option's field from text. Lists are items joined by commas, pairs by colons.
+ * ST_USAGE with a message that begins with the option's value; the caller adds where it stands. */
+Status option_set(const Option *option, const char *text, RunConfig *config);
+
+/* The field as text that option_set reads back to the same bits: `buffer`, or the field itself. */
+const char *option_format(const Option *option, const RunConfig *config,
+                          char buffer[OPTION_VALUE_MAX]);
+
+/* All fields to their defaults. */
+Status options_default(RunConfig *config);
+
+/* One key and value of a YAML file. `list`: the value was a list, now joined as option_set wants
+ * it. `text_line`: the line where the value's text begins. */
+typedef struct YamlPair {
+    char key[OPTION_KEY_MAX];
+    const char *value;
+    bool list;
+    int line, text_line;
+} YamlPair;
+
+typedef Status (*YamlPairFn)(void *context, const YamlPair *pair);
+
+/* Reads YAML from memory and calls `each` for every value in it. ST_USAGE naming source and line.
+ */
+Status yaml_read(const char *text, size_t length, const char *source, YamlPairFn each,
+                 void *context);
+
+/* Reads YAML into *config, whose other fields stay. With `stored`, lines are those of a text that a
+ * checkpoint carries. */
+Status config_read_yaml(const char *text, size_t length, const char *source, RunConfig *config);
+
+#endif

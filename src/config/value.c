@@ -1,0 +1,290 @@
+/* One option's value: from text to its field of RunConfig, and back to text that reads the same. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+
+static const char *const crash_hows[] = {"kill", "segv", "abort", "exit", "hang", "nan", NULL};
+
+_Static_assert(sizeof(OptimizerKind) == sizeof(int) && sizeof(DeviceChoice) == sizeof(int),
+               "choices are stored as int");
+
+/* Why a number was refused. */
+static Status number_error(const Option *option, const char *text, ParseResult result,
+                           const char *what) {
+    if (result == PARSE_SYNTAX)
+        return FAIL(ST_USAGE, "'%s' is not %s", text, what);
+    return FAIL(ST_USAGE, "'%s' is out of bounds: %.15g to %.15g", text, option->min, option->max);
+}
+
+static Status set_int(const Option *option, const char *text, int64_t *field) {
+    int64_t value = 0;
+    ParseResult result = parse_int(text, &value);
+    bool fits = (double)value >= option->min && (double)value <= option->max;
+    if (result != PARSE_OK || !fits)
+        return number_error(option, text, result, "a whole number");
+    *field = value;
+    return ST_OK;
+}
+
+static Status set_real(const Option *option, const char *text, double *field) {
+    double value = 0;
+    ParseResult result = parse_real(text, &value);
+    if (result != PARSE_OK || value < option->min || value > option->max)
+        return number_error(option, text, result, "a number");
+    *field = value;
+    return ST_OK;
+}
+
+static Status set_seed(const char *text, uint64_t *field) {
+    ParseResult result = parse_uint(text, field);
+    if (result == PARSE_SYNTAX)
+        return FAIL(ST_USAGE, "'%s' is not a whole number from 0", text);
+    if (result == PARSE_RANGE)
+        return FAIL(ST_USAGE, "'%s' is out of bounds: 0 to %" PRIu64, text, UINT64_MAX);
+    return ST_OK;
+}
+
+static Status set_bool(const char *text, bool *field) {
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1", NULL};
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *field = i % 2 == 1;
+            return ST_OK;
+        }
+    }
+    return FAIL(ST_USAGE, "'%s' is neither true nor false", text);
+}
+
+static int find_choice(const char *const *choices, const char *text) {
+    for (int i = 0; choices[i] != NULL; i++) {
+        if (strcmp(choices[i], text) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static Status set_choice(const char *text, const char *const *choices, int *field) {
+    char list[OPTION_VALUE_MAX] = "";
+    *field = find_choice(choices, text);
+    if (*field >= 0)
+        return ST_OK;
+    for (int i = 0; choices[i] != NULL; i++) {
+        size_t used = strlen(list);
+        const char *before = i == 0 ? "" : choices[i + 1] == NULL ? " or " : ", ";
+        snprintf(list + used, sizeof list - used, "%s%s", before, choices[i]);
+    }
+    return FAIL(ST_USAGE, "'%s' must be %s", text, list);
+}
+
+static Status set_text(const Option *option, const char *text, char *field) {
+    if (strlen(text) >= option->size)
+        return FAIL(ST_USAGE, "longer than %zu bytes", option->size - 1);
+    strcpy(field, text);
+    return ST_OK;
+}
+
+/* Cuts the next item off a list: up to `separator`; *at is NULL after the last. */
+static Status next_item(const char **at, char separator, char item[OPTION_KEY_MAX]) {
+    const char *end = strchr(*at, separator);
+    size_t length = end != NULL ? (size_t)(end - *at) : strlen(*at);
+    if (length >= OPTION_KEY_MAX)
+        return FAIL(ST_USAGE, "'%.20s...' is too long for a number", *at);
+    memcpy(item, *at, length);
+    item[length] = '\0';
+    *at = end != NULL ? end + 1 : NULL;
+    return ST_OK;
+}
+
+static Status set_channels(const Option *option, const char *text, float field[3]) {
+    const char *at = text;
+    int n = 0;
+    for (; at != NULL; n++) {
+        char item[OPTION_KEY_MAX];
+        double value = 0;
+        TRY(next_item(&at, ',', item));
+        TRY(set_real(option, item, &value));
+        if (n < 3)
+            field[n] = (float)value;
+    }
+    if (n != 3)
+        return FAIL(ST_USAGE, "'%s' has %d numbers: give three, for red, green and blue", text, n);
+    return ST_OK;
+}
+
+/* "30,60" or "0:0,5:1,24:0"; a point without a value has NaN. */
+static Status set_points(const Option *option, const char *text, Schedule *schedule) {
+    const char *at = *text == '\0' ? NULL : text;
+    schedule->n_points = 0;
+    while (at != NULL) {
+        char item[OPTION_KEY_MAX];
+        int n = schedule->n_points;
+        TRY(next_item(&at, ',', item));
+        if (n == SCHEDULE_POINTS_MAX)
+            return FAIL(ST_USAGE, "more than %d points", SCHEDULE_POINTS_MAX);
+        char *value = strchr(item, ':');
+        schedule->point_value[n] = NAN;
+        if (value != NULL) {
+            *value++ = '\0';
+            TRY(set_real(option, value, &schedule->point_value[n]));
+        }
+        TRY(set_real(option, item, &schedule->point_epoch[n]));
+        schedule->n_points++;
+    }
+    return ST_OK;
+}
+
+static Status set_crash(const char *text, CrashAt *crash) {
+    const Option bounds = {.min = 0, .max = 1e15};
+    char item[OPTION_KEY_MAX];
+    const char *at = text;
+    *crash = (CrashAt){.step = -1, .rank = -1, .how = CRASH_KILL};
+    if (strcmp(text, "none") == 0)
+        return ST_OK;
+    TRY(next_item(&at, ':', item));
+    TRY(set_int(&bounds, item, &crash->step));
+    if (at == NULL)
+        return ST_OK;
+    TRY(next_item(&at, ':', item));
+    if (strcmp(item, "last") != 0)
+        TRY(set_int(&bounds, item, &crash->rank));
+    if (at == NULL)
+        return ST_OK;
+    int how = 0;
+    TRY(set_choice(at, crash_hows, &how));
+    crash->how = (CrashHow)how;
+    return ST_OK;
+}
+
+static Status set_crash_iteration(const char *text, CrashAt *crash) {
+    const Option bounds = {.min = 0, .max = 1e15};
+    *crash = (CrashAt){.rank = -1, .how = CRASH_KILL};
+    return set_int(&bounds, text, &crash->step);
+}
+
+Status option_set(const Option *option, const char *text, RunConfig *config) {
+    void *field = (char *)config + option->offset;
+    switch (option->type) {
+    case OPTION_BOOL:
+    case OPTION_ACTION:
+        return set_bool(text, field);
+    case OPTION_AUTO:
+        if (strcmp(text, "auto") == 0) {
+            *(int64_t *)field = 0;
+            return ST_OK;
+        }
+        return set_int(option, text, field);
+    case OPTION_INT:
+        return set_int(option, text, field);
+    case OPTION_SEED:
+        return set_seed(text, field);
+    case OPTION_REAL:
+        return set_real(option, text, field);
+    case OPTION_TEXT:
+        return set_text(option, text, field);
+    case OPTION_CHOICE: {
+        int choice = 0;
+        TRY(set_choice(text, option->choices, &choice));
+        memcpy(field, &choice, sizeof choice);
+        return ST_OK;
+    }
+    case OPTION_CHANNELS:
+        return set_channels(option, text, field);
+    case OPTION_POINTS:
+        return set_points(option, text, field);
+    case OPTION_CRASH:
+        return set_crash(text, field);
+    case OPTION_CRASH_ITERATION:
+        return set_crash_iteration(text, field);
+    }
+    return FAIL(ST_INTERNAL, "option %s has no type", option->key);
+}
+
+/* Appends a decimal, of as few digits as %g would show or more, that reads back to the same double
+ * (or, if `single`, float). */
+static void append_real(char out[OPTION_VALUE_MAX], double value, bool single) {
+    size_t used = strlen(out);
+    char *at = out + used;
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(at, OPTION_VALUE_MAX - used, "%.*g", digits, value);
+        double back = strtod(at, NULL);
+        if (single ? (float)back == (float)value : back == value)
+            return;
+    }
+}
+
+static void format_points(const Schedule *schedule, char out[OPTION_VALUE_MAX]) {
+    for (int i = 0; i < schedule->n_points; i++) {
+        if (i > 0)
+            strcat(out, ",");
+        append_real(out, schedule->point_epoch[i], false);
+        if (!isnan(schedule->point_value[i])) {
+            strcat(out, ":");
+            append_real(out, schedule->point_value[i], false);
+        }
+    }
+}
+
+static void format_crash(const CrashAt *crash, char out[OPTION_VALUE_MAX]) {
+    char rank[24] = "last";
+    if (crash->rank >= 0)
+        snprintf(rank, sizeof rank, "%" PRId64, crash->rank);
+    if (crash->step < 0)
+        strcpy(out, "none");
+    else
+        snprintf(out, OPTION_VALUE_MAX, "%" PRId64 ":%s:%s", crash->step, rank,
+                 crash_hows[crash->how]);
+}
+
+const char *option_format(const Option *option, const RunConfig *config,
+                          char buffer[OPTION_VALUE_MAX]) {
+    const void *field = (const char *)config + option->offset;
+    buffer[0] = '\0';
+    switch (option->type) {
+    case OPTION_BOOL:
+    case OPTION_ACTION:
+        strcpy(buffer, *(const bool *)field ? "true" : "false");
+        break;
+    case OPTION_AUTO:
+        if (*(const int64_t *)field == 0) {
+            strcpy(buffer, "auto");
+            break;
+        }
+        /* fall through */
+    case OPTION_INT:
+        snprintf(buffer, OPTION_VALUE_MAX, "%" PRId64, *(const int64_t *)field);
+        break;
+    case OPTION_SEED:
+        snprintf(buffer, OPTION_VALUE_MAX, "%" PRIu64, *(const uint64_t *)field);
+        break;
+    case OPTION_REAL:
+        append_real(buffer, *(const double *)field, false);
+        break;
+    case OPTION_TEXT:
+        return field;
+    case OPTION_CHOICE: {
+        int choice = 0;
+        memcpy(&choice, field, sizeof choice);
+        strcpy(buffer, option->choices[choice]);
+        break;
+    }
+    case OPTION_CHANNELS:
+        for (int i = 0; i < 3; i++) {
+            if (i > 0)
+                strcat(buffer, ",");
+            append_real(buffer, ((const float *)field)[i], true);
+        }
+        break;
+    case OPTION_POINTS:
+        format_points(field, buffer);
+        break;
+    case OPTION_CRASH:
+    case OPTION_CRASH_ITERATION:
+        format_crash(field, buffer);
+        break;
+    }
+    return buffer;
+}

@@ -1,0 +1,36 @@
+/* Which state an optimizer keeps, and the constants of one step. */
+#include <math.h>
+#include <stddef.h>
+
+#include "lockstep/optim.h"
+
+int optimizer_slots(const Optimizer *optimizer) {
+    if (optimizer->kind == OPTIMIZER_SGD)
+        return optimizer->momentum != 0 ? 1 : 0;
+    return 2;
+}
+
+const char *optimizer_slot_name(const Optimizer *optimizer, int i) {
+    static const char *const moments[2] = {"exp_avg", "exp_avg_sq"};
+    if (i < 0 || i >= optimizer_slots(optimizer))
+        return NULL;
+    return optimizer->kind == OPTIMIZER_SGD ? "momentum" : moments[i];
+}
+
+Update optimizer_update(const Optimizer *optimizer, int64_t step, double lr, double grad_scale) {
+    double t = (double)(step + 1);
+    return (Update){
+        .kind = optimizer->kind,
+        .nesterov = optimizer->nesterov,
+        .first = step == 0,
+        .lr = lr,
+        .momentum = optimizer->momentum,
+        .beta1 = optimizer->beta1,
+        .beta2 = optimizer->beta2,
+        .eps = optimizer->eps,
+        .correction1 = 1 - pow(optimizer->beta1, t),
+        .correction2 = 1 - pow(optimizer->beta2, t),
+        .ema_decay = optimizer->ema_decay,
+        .grad_scale = grad_scale,
+    };
+}
