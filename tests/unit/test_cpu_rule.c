@@ -1,0 +1,136 @@
+/* The cpu backend's rules of layout and algorithm, as tables. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../src/cpu/rule.h"
+
+enum { SHAPES_MAX = 6 };
+
+typedef struct LayoutCase {
+    bool wide;
+    int n;
+    Shape shape[SHAPES_MAX];
+    int expected[SHAPES_MAX];
+} LayoutCase;
+
+static void layouts_of_programs(void **state) {
+    (void)state;
+    static const LayoutCase cases[] = {
+        /* whole blocks: blocked but for the image and what has no map */
+        {true,
+         4,
+         {{8, 3, 32, 32}, {8, 32, 32, 32}, {8, 64, 1, 1}, {8, 10, 1, 1}},
+         {LAYOUT_PLAIN, LAYOUT_BLOCKED16, LAYOUT_PLAIN, LAYOUT_PLAIN}},
+        /* one map of 24 channels: NHWC for all, the image too; blocks of 8 hold it */
+        {true,
+         3,
+         {{8, 3, 32, 32}, {8, 64, 32, 32}, {8, 24, 16, 16}},
+         {LAYOUT_NHWC, LAYOUT_NHWC, LAYOUT_NHWC}},
+        {false,
+         3,
+         {{8, 3, 32, 32}, {8, 64, 32, 32}, {8, 24, 16, 16}},
+         {LAYOUT_PLAIN, LAYOUT_BLOCKED8, LAYOUT_BLOCKED8}},
+        /* a map of one column is a map */
+        {true, 2, {{8, 3, 32, 32}, {8, 5, 7, 1}}, {LAYOUT_NHWC, LAYOUT_NHWC}},
+        /* 16 channels in the image do not block it */
+        {true, 2, {{8, 16, 4, 4}, {8, 16, 4, 4}}, {LAYOUT_PLAIN, LAYOUT_BLOCKED16}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int layout[SHAPES_MAX];
+        rule_layouts(cases[i].shape, cases[i].n, cases[i].wide, layout);
+        for (int t = 0; t < cases[i].n; t++)
+            if (layout[t] != cases[i].expected[t])
+                fail_msg("case %zu: tensor %d has layout %d", i, t, layout[t]);
+    }
+}
+
+static void layouts_of_single_values(void **state) {
+    (void)state;
+    Tensor flat = {.shape = {4, 32, 1, 1}, .layout = LAYOUT_PLAIN}, odd = flat, map = flat;
+    odd.shape.c = 10;
+    map.shape.h = 2;
+    map.layout = LAYOUT_NHWC;
+    assert_int_equal(rule_layout_beside(&flat, LAYOUT_BLOCKED16), LAYOUT_BLOCKED16);
+    assert_int_equal(rule_layout_beside(&flat, LAYOUT_NHWC), LAYOUT_NHWC);
+    assert_int_equal(rule_layout_beside(&odd, LAYOUT_BLOCKED16), LAYOUT_PLAIN);
+    assert_int_equal(rule_layout_beside(&map, LAYOUT_BLOCKED16), LAYOUT_NHWC);
+}
+
+typedef struct WinogradCase {
+    int64_t batch, in, out, side, kernel, stride, pad;
+    bool wide, expected;
+} WinogradCase;
+
+static void winograd_where_it_pays(void **state) {
+    (void)state;
+    static const WinogradCase cases[] = {
+        /* the recipes' lanes */
+        {64, 64, 128, 32, 3, 1, 1, true, true},
+        {64, 256, 512, 8, 3, 1, 1, true, true},
+        {64, 512, 512, 4, 3, 1, 1, true, true},
+        {32, 32, 64, 32, 3, 1, 1, true, true},
+        {32, 128, 128, 8, 3, 1, 1, true, true},
+        /* what it cannot do */
+        {64, 64, 128, 32, 3, 1, 1, false, false},
+        {64, 64, 128, 32, 5, 1, 2, true, false},
+        {64, 64, 128, 32, 3, 2, 1, true, false},
+        {64, 64, 128, 32, 3, 1, 2, true, false},
+        {64, 3, 64, 32, 3, 1, 1, true, false},
+        {64, 64, 24, 32, 3, 1, 1, true, false},
+        /* where direct was measured to be faster: few channels, tiles mostly empty, many weights
+         * for few images */
+        {32, 16, 16, 32, 3, 1, 1, true, false},
+        {64, 512, 512, 2, 3, 1, 1, true, false},
+        {64, 64, 64, 5, 3, 1, 1, true, false},
+        {64, 64, 64, 6, 3, 1, 1, true, true},
+        {8, 512, 512, 4, 3, 1, 1, true, false},
+        {32, 512, 512, 4, 3, 1, 1, true, true},
+        {1, 256, 256, 8, 3, 1, 1, true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        WinogradCase c = cases[i];
+        int64_t side = (c.side + 2 * c.pad - c.kernel) / c.stride + 1;
+        Shape in = {c.batch, c.in, c.side, c.side}, out = {c.batch, c.out, side, side};
+        if (rule_winograd(in, out, c.kernel, c.stride, c.pad, c.wide) != c.expected)
+            fail_msg("case %zu: Winograd should %sbe taken", i, c.expected ? "" : "not ");
+    }
+}
+
+/* Each layout gives each element a place of its own, and neighbours in its innermost dimension
+ * neighbouring ones. */
+static void indices_are_a_permutation(void **state) {
+    (void)state;
+    Shape s = {3, 32, 4, 5};
+    static char seen[3 * 32 * 4 * 5];
+    for (int layout = LAYOUT_PLAIN; layout <= LAYOUT_BLOCKED16; layout++) {
+        memset(seen, 0, sizeof seen);
+        for (int64_t i = 0; i < shape_count(s); i++) {
+            int64_t w = i % s.w, h = i / s.w % s.h, c = i / (s.w * s.h) % s.c, n = i / 640;
+            int64_t at = rule_index(layout, s, n, c, h, w);
+            assert_in_range(at, 0, sizeof seen - 1);
+            assert_int_equal(seen[at]++, 0);
+        }
+        int64_t step = layout == LAYOUT_PLAIN ? rule_index(layout, s, 1, 7, 2, 4)
+                                              : rule_index(layout, s, 1, 8 + 7, 2, 3);
+        int64_t before = layout == LAYOUT_PLAIN ? rule_index(layout, s, 1, 7, 2, 3)
+                                                : rule_index(layout, s, 1, 8 + 6, 2, 3);
+        assert_int_equal(step, before + 1);
+    }
+    /* channel 17 of the second pixel: the second block, its second element */
+    assert_int_equal(rule_index(LAYOUT_BLOCKED16, s, 0, 17, 0, 1), 16 * 20 + 16 + 1);
+    assert_int_equal(rule_index(LAYOUT_NHWC, s, 0, 17, 0, 1), 32 + 17);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layouts_of_programs),
+        cmocka_unit_test(layouts_of_single_values),
+        cmocka_unit_test(winograd_where_it_pays),
+        cmocka_unit_test(indices_are_a_permutation),
+    };
+    return cmocka_run_group_tests_name("rules of the cpu backend", tests, NULL, NULL);
+}
