@@ -298,3 +298,9 @@ Status config_load(int argc, char **argv, RunConfig *config) {
     TRY(load_flags(argc, argv, config));
     return config_check(config);
 }
+
+Status config_from_text(const char *text, const char *source, RunConfig *config) {
+    TRY(options_default(config));
+    snprintf(config->file, sizeof config->file, "%s", source);
+    return config_read_yaml(text, strlen(text), source, config);
+}
