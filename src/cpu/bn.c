@@ -46,11 +46,12 @@ static Status bn_steps(CpuPlan *plan) {
 
     /* In a net that starts with bn nothing reads the input's gradient, but oneDNN writes it. */
     bool wanted = desc->grad_in[0] != GRAD_NONE;
+    /* oneDNN 2 wants the shift in backward too. */
     Step *backward =
         STEP(plan, PHASE_BACKWARD, {AT_IN, DNNL_ARG_SRC, 0}, {AT_SAVED, DNNL_ARG_MEAN, mean},
              {AT_SAVED, DNNL_ARG_VARIANCE, var}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST, 0},
-             {AT_WEIGHT, DNNL_ARG_SCALE, 0}, {AT_GRAD_WEIGHT, DNNL_ARG_DIFF_SCALE, 0},
-             {AT_GRAD_BIAS, DNNL_ARG_DIFF_SHIFT, 0},
+             {AT_WEIGHT, DNNL_ARG_SCALE, 0}, {AT_BIAS, DNNL_ARG_SHIFT, 0},
+             {AT_GRAD_WEIGHT, DNNL_ARG_DIFF_SCALE, 0}, {AT_GRAD_BIAS, DNNL_ARG_DIFF_SHIFT, 0},
              {wanted ? AT_GRAD_IN : AT_GRAD_OUT, DNNL_ARG_DIFF_SRC, 0});
     TRY(kernel_bn_backward(engine, &md, eps, desc->relu, &forward->kernel, &backward->kernel));
     size_t mask = kernel_bytes(&forward->kernel, DNNL_ARG_WORKSPACE);

@@ -63,7 +63,7 @@ typedef struct Arg {
 typedef struct CpuPlan CpuPlan;
 typedef Status (*Loop)(const CpuPlan *plan, void *const *at, const LaneRun *run);
 
-enum { STEP_ARGS_MAX = 10, PHASE_STEPS_MAX = 6 };
+enum { STEP_ARGS_MAX = 12, PHASE_STEPS_MAX = 6 };
 
 typedef struct Step {
     Kernel kernel;
