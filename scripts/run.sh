@@ -19,10 +19,8 @@ config=${CONFIG:-configs/quickstart.yaml}
 build=${BUILD:-build}
 
 scripts/setup.sh build
-case ${MAKEFLAGS:-} in
-    *-j*) make all ;;
-    *) make -j"$(nproc)" all ;;
-esac
+# Variables of an outer make's command line come through the environment; its job slots do not.
+env -u MAKEFLAGS -u MFLAGS make -j"$(nproc)" all
 
 read -ra args <<<"${ARGS:-}"
 [ "${RESUME:-0}" = 1 ] || args+=(--reset)
