@@ -80,6 +80,7 @@ for shell in sh bash zsh dash; do
         check "env.sh works in $shell" $shell -euc ". scripts/env.sh && test \"\$OMPI_MCA_hwloc_base_binding_policy\" = none"
     fi
 done
+# shellcheck disable=SC2016 # the inner shell expands it
 check "env.sh keeps what is set" env OMPI_MCA_hwloc_base_binding_policy=core sh -c \
     '. scripts/env.sh && test "$OMPI_MCA_hwloc_base_binding_policy" = core'
 finish
