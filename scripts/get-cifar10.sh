@@ -83,12 +83,12 @@ if complete "$dir"; then exit 0; fi
 [ ! -e "$dir" ] || [ -d "$dir" ] || die "$dir is not a folder"
 
 part=$dir.part # beside DIR, so that moving into place is a rename
+archive=$part/cifar-10-binary.tar.gz
 mkdir -p -- "$part" || die "cannot make $part"
 exec 9>"$part/lock"
 flock 9 # a second fetch waits for the first
 if complete "$dir"; then exit 0; fi
 
-archive=$part/cifar-10-binary.tar.gz
 if ! { [ -f "$archive" ] && sum_is_right "$archive"; }; then
     echo "fetching CIFAR-10 from $url into $dir" >&2
     why=

@@ -44,8 +44,7 @@ static Status read_sidecar(const char *path, char real[4096], char hex[33]) {
 
 static Status mismatch(const char *path) {
     return FAIL(ST_CHECKPOINT,
-                "%s: damaged: its bytes do not match its checksum file; use another checkpoint",
-                path);
+                "%s: damaged: its bytes do not match its checksum file (use another)", path);
 }
 
 Status checkpoint_verify(const char *path) {
