@@ -305,9 +305,19 @@ static void damage_in_memory_is_refused_or_harmless(void **state) {
         bytes[at] = (char)(bytes[at] ^ 4);
     }
     assert_true(refused > 0 && harmless < size / 23);
+    /* What is missing at the end may be padding, which HDF5 does not need. */
     for (size_t left = 0; left < size; left += 1 + size / 30) {
         Checkpoint meta;
-        fixture_refused(checkpoint_read_meta_image(bytes, left, "image", &meta), "image");
+        if (checkpoint_read_meta_image(bytes, left, "image", &meta) == ST_OK) {
+            assert_same_meta(&f, &meta);
+            checkpoint_meta_free(&meta);
+            assert_int_equal(checkpoint_read_arrays_image(bytes, left, "image", &arrays), ST_OK);
+            assert_same_arrays(&f, &arrays);
+            assert_true(left > size - 4096);
+        } else {
+            assert_non_null(strstr(status_message(), "image: "));
+            status_clear();
+        }
     }
     fixture_free_arrays(&arrays);
     free(bytes);
