@@ -37,8 +37,14 @@ endif
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla $(if $(filter 1,$(WERROR)),-Werror)
 # No contraction to FMA: every target_clones variant of a loop must give the same bits.
-ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -ffp-contract=off -fno-math-errno \
-              $(if $(SANITIZE),-fsanitize=$(subst fuzzer,fuzzer-no-link,$(SANITIZE)) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -ffp-contract=off -fno-math-errno
+ifneq ($(SANITIZE),)
+ALL_CFLAGS += -fsanitize=$(subst fuzzer,fuzzer-no-link,$(SANITIZE)) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+ifneq ($(findstring thread,$(SANITIZE)),)
+# The functions that choose a clone run before ThreadSanitizer is ready, and crash: no clones there.
+ALL_CFLAGS += "-Dtarget_clones(...)=noinline"
+endif
 
 ifdef COMPILING
 CONFIG_MK := $(BUILD)/config.mk

@@ -12,7 +12,7 @@ E2E_TESTS := $(wildcard tests/e2e/*.sh)
 THREADED := $(foreach word,thread loader reducer writer,$(wildcard tests/unit/test_*$(word)*.c))
 
 run: ## set up, build, find the data, train (NP=4 CONFIG= DATA= ARGS=); starts over unless RESUME=1
-	+@scripts/run.sh
+	@scripts/run.sh
 
 setup: ## install the packages that are missing (SETUP=0: only name them)
 	@scripts/setup.sh build test
@@ -25,10 +25,10 @@ test: ## set up, build, run every test
 check: programs ## every test, without the set-up
 	@tests/run $(SELF_TESTS) $(UNIT) $(OPS) $(GOLDEN) $(DIST_TESTS) $(E2E_TESTS) tests/fuzz/smoke.sh
 
-test-unit: all $(UNIT) ## the unit tests
+test-unit: $(TOOLS) $(UNIT) ## the unit tests
 	@tests/run $(UNIT)
 
-test-ops: all $(OPS) $(GOLDEN) ## the layers against references, finite differences, stored numbers
+test-ops: $(OPS) $(GOLDEN) ## the layers against references, finite differences, stored numbers
 	@tests/run $(OPS) $(GOLDEN)
 
 test-dist: all $(TOOLS) $(DIST) ## the tests over several ranks
@@ -52,11 +52,11 @@ fuzz-smoke: ## each fuzz target for FUZZ_SECONDS=10 under the sanitizers
 fuzz: ## libFuzzer on TARGET=yaml until stopped (clang)
 	$(SUBMAKE) CC=clang SANITIZE=address,undefined,fuzzer BUILD=$(BUILD)/fuzz run-fuzz
 
-run-asan: all $(UNIT)
+run-asan: all $(TOOLS) $(UNIT)
 	@TEST_SLOWER=5 tests/run $(UNIT) tests/sanitize/two-ranks.sh
 
-run-tsan: $(THREADED:%.c=$(BUILD)/%)
-	@TEST_SLOWER=5 tests/run $^
+run-tsan: $(TOOLS) $(THREADED:%.c=$(BUILD)/%)
+	@TEST_SLOWER=5 tests/run $(THREADED:%.c=$(BUILD)/%)
 
 run-fuzz-smoke: $(FUZZ)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-10} tests/run tests/fuzz/smoke.sh

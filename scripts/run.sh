@@ -19,10 +19,8 @@ config=${CONFIG:-configs/quickstart.yaml}
 build=${BUILD:-build}
 
 scripts/setup.sh build
-case ${MAKEFLAGS:-} in
-    *-j*) make all ;;
-    *) make -j"$(nproc)" all ;;
-esac
+# Variables of an outer make's command line come through the environment; its job slots do not.
+env -u MAKEFLAGS -u MFLAGS make --no-print-directory -j"$(nproc)" all
 
 read -ra args <<<"${ARGS:-}"
 [ "${RESUME:-0}" = 1 ] || args+=(--reset)
@@ -43,7 +41,8 @@ fi
 # Every rank gets a terminal of its own from mpirun, so only this script can tell whether somebody watches.
 if [ -t 1 ]; then
     columns=$(stty size 2>/dev/null </dev/tty | cut -d ' ' -f 2) || true
-    args+=(--progress bar --progress-width "${columns:-80}")
+    [ "${columns:-0}" -ge 20 ] || columns=80 # some terminals do not know their width, and say 0
+    args+=(--progress bar --progress-width "$columns")
 else
     args+=(--progress lines)
 fi

@@ -10,7 +10,7 @@
  *   history
  *
  * Groups keep their members in model-text order. Writing: temporary name in the same folder (pid,
- * job id, restart count and host in it), H5Fclose, fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the
+ * job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the
  * file) renamed into place, then the .h5 itself (the commit), then fsync of the folder; a file that
  * is there already and verifies is never replaced. Reading: the bytes that agreed with the sidecar
  * are the bytes HDF5 parses. A path may be a symbolic link (best.h5): the sidecar is that of its

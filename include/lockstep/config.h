@@ -86,6 +86,9 @@ typedef struct RunConfig {
 /* Everything from argv (after the subcommand), the file it names and the environment. */
 Status config_load(int argc, char **argv, RunConfig *config);
 
+/* The configuration a checkpoint carries (config_text, stored). `source` names it in errors. */
+Status config_from_text(const char *text, const char *source, RunConfig *config);
+
 /* Derived checks that need more than one option: batch_size divisible by lanes (names the nearest
  * that are), holdout, schedule points, out default. Called by config_load, and again once lanes are
  * known. */

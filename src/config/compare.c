@@ -81,8 +81,7 @@ Status config_compatible(const RunConfig *config, const char *stored_text, const
     Status status = ST_OK;
     RunConfig *old = malloc(sizeof *old);
     TRY_ALLOC(old);
-    TRY_DONE(options_default(old));
-    TRY_DONE(config_read_yaml(stored_text, strlen(stored_text), source, old));
+    TRY_DONE(config_from_text(stored_text, source, old));
     TRY_DONE(compare(old, config, source));
 done:
     free(old);

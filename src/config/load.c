@@ -157,17 +157,18 @@ static Status load_file(RunConfig *config, const char *path) {
  */
 
 static Status unknown_variable(const char *name) {
+    const size_t prefix = strlen("LOCKSTEP_"); /* does not count as likeness */
     char known[OPTIONS_MAX][OPTION_KEY_MAX];
     const char *names[OPTIONS_MAX + 1];
     int n = 0;
     for (const Option *option = config_options; option->key != NULL; option++, n++) {
         option_variable(option, known[n]);
-        names[n] = known[n];
+        names[n] = known[n] + prefix;
     }
     names[n] = NULL;
-    const char *near = nearest_name(name, names);
+    const char *near = nearest_name(name + prefix, names);
     return FAIL(ST_USAGE, "the environment variable %s is no option%s%s%s", name,
-                near != NULL ? "; did you mean " : ": unset it", near != NULL ? near : "",
+                near != NULL ? "; did you mean LOCKSTEP_" : ": unset it", near != NULL ? near : "",
                 near != NULL ? "?" : "");
 }
 
@@ -297,4 +298,10 @@ Status config_load(int argc, char **argv, RunConfig *config) {
     TRY(load_environment(config));
     TRY(load_flags(argc, argv, config));
     return config_check(config);
+}
+
+Status config_from_text(const char *text, const char *source, RunConfig *config) {
+    TRY(options_default(config));
+    snprintf(config->file, sizeof config->file, "%s", source);
+    return config_read_yaml(text, strlen(text), source, config);
 }

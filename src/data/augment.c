@@ -72,8 +72,7 @@ static void cut_out(int64_t side, int64_t row, int64_t column, float *image) {
 }
 
 /* Divisions, not a multiplication by the reciprocal: they are what the reference computes. */
-__attribute__((target_clones("avx512f", "avx2", "default"))) static void
-normalise(const uint8_t *restrict plane, float mean, float std, float *restrict image) {
+static void normalise(const uint8_t *restrict plane, float mean, float std, float *restrict image) {
     for (int i = 0; i < PLANE; i++)
         image[i] = ((float)plane[i] / 255.0f - mean) / std;
 }

@@ -31,6 +31,9 @@ bool checkpoint_temporary_is_stale(const char *name);
 /* Renames PATH and its sidecar out of the way, to .bad. */
 Status checkpoint_quarantine(const char *path);
 
+/* XXH3-128 as the sidecar has it. */
+void checkpoint_hex(const void *bytes, size_t size, char hex[33]);
+
 /* The bytes of a file that agree with its sidecar; the caller frees them. */
 Status checkpoint_load(const char *path, char **bytes, size_t *size);
 

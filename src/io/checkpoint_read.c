@@ -44,8 +44,13 @@ static Status read_sidecar(const char *path, char real[4096], char hex[33]) {
 
 static Status mismatch(const char *path) {
     return FAIL(ST_CHECKPOINT,
-                "%s: damaged: its bytes do not match its checksum file; use another checkpoint",
-                path);
+                "%s: damaged: its bytes do not match its checksum file (use another)", path);
+}
+
+void checkpoint_hex(const void *bytes, size_t size, char hex[33]) {
+    XXH128_hash_t value = XXH3_128bits(bytes, size);
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)value.high64,
+             (unsigned long long)value.low64);
 }
 
 Status checkpoint_verify(const char *path) {
@@ -59,9 +64,7 @@ Status checkpoint_load(const char *path, char **bytes, size_t *size) {
     char real[4096], want[33], have[33];
     TRY(read_sidecar(path, real, want));
     TRY(file_load(real, bytes, size));
-    XXH128_hash_t value = XXH3_128bits(*bytes, *size);
-    snprintf(have, sizeof have, "%016llx%016llx", (unsigned long long)value.high64,
-             (unsigned long long)value.low64);
+    checkpoint_hex(*bytes, *size, have);
     if (strcmp(want, have) != 0) {
         free(*bytes);
         *bytes = NULL;

@@ -1,13 +1,14 @@
 /* checkpoint_write: from memory to a committed file.
  *
- * Order is everything here: the file under a temporary name, closed and durable; then its sidecar
- * renamed into place; then the file renamed into place, which is the commit. Killed before the
- * last rename, a process leaves temporary files and perhaps a sidecar without its file, both
+ * Order is everything here: the file, made in memory, under a temporary name and durable; then its
+ * sidecar renamed into place; then the file renamed into place, which is the commit. Killed before
+ * the last rename, a process leaves temporary files and perhaps a sidecar without its file, both
  * harmless; killed after it, a good file. Neither rename replaces anything, so a second writer of
  * the same folder (a lost node that still runs) cannot damage what the first one committed. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,19 +146,20 @@ done:
     return status;
 }
 
-static Status write_file(const char *path, const Checkpoint *checkpoint, uint64_t state_hash) {
+/* The whole file in memory; the caller frees image->bytes, also after a failure. */
+static Status build(const Checkpoint *checkpoint, uint64_t state_hash, Hdf5Image *image) {
     Status status = ST_OK;
     hid_t file = -1;
-    TRY_DONE(hdf5_create(path, &file));
+    TRY_DONE(hdf5_create(image, &file));
     TRY_DONE(write_meta(file, checkpoint, state_hash));
     TRY_DONE(write_state(file, &checkpoint->state));
     TRY_DONE(write_arrays(file, checkpoint));
     hid_t whole = file;
     file = -1;
-    TRY_DONE(hdf5_commit(whole, path));
+    TRY_DONE(hdf5_finish(whole, image));
 done:
     if (file >= 0)
-        hdf5_abandon(file);
+        H5Fclose(file);
     return status;
 }
 
@@ -200,9 +202,8 @@ static Status settle(const Names *names, uint64_t state_hash, bool *same) {
 
 /* Both renames. A sidecar in the way belongs to a damaged file, or to one that was never committed.
  */
-static Status commit(const char *folder, const Names *names, uint64_t state_hash) {
-    char hex[33], line[33 + 2 + CHECKPOINT_FILE_NAME];
-    TRY(hash_file(names->temporary, hex));
+static Status commit(const char *folder, const Names *names, const char *hex, uint64_t state_hash) {
+    char line[33 + 2 + CHECKPOINT_FILE_NAME];
     int length = snprintf(line, sizeof line, "%s  %s\n", hex, names->file);
     for (int attempt = 0; attempt < COMMIT_ATTEMPTS; attempt++) {
         bool exists, same;
@@ -222,9 +223,30 @@ static Status commit(const char *folder, const Names *names, uint64_t state_hash
                 names->path);
 }
 
+/* Writes the bytes under the temporary name, reads them back, and commits. */
+static Status write_and_commit(const char *folder, const Names *names, const Hdf5Image *image,
+                               uint64_t state_hash) {
+    Status status = ST_OK;
+    char hex[33], read_back[33];
+    checkpoint_hex(image->bytes, image->size, hex);
+    TRY_DONE(file_create(names->temporary, image->bytes, image->size));
+    TRY_DONE(hash_file(names->temporary, read_back));
+    if (strcmp(hex, read_back) != 0) {
+        status =
+            FAIL(ST_CHECKPOINT, "%s: reads back other bytes than were written", names->temporary);
+        goto done;
+    }
+    TRY_DONE(commit(folder, names, hex, state_hash));
+done:
+    unlink(names->temporary);
+    unlink(names->temporary_sidecar);
+    return status;
+}
+
 Status checkpoint_write(const char *folder, const Checkpoint *checkpoint, int64_t *bytes) {
     Status status = ST_OK;
     Names names;
+    Hdf5Image image = {NULL, 0};
     uint64_t state_hash;
     bool same;
     struct stat info;
@@ -232,19 +254,15 @@ Status checkpoint_write(const char *folder, const Checkpoint *checkpoint, int64_
     TRY(checkpoint_state_hash(checkpoint, &state_hash));
     TRY(settle(&names, state_hash, &same));
     if (!same) {
-        status = write_file(names.temporary, checkpoint, state_hash);
-        if (status != ST_OK) {
-            status_prefix("%s: the checkpoint cannot be written", names.path);
-            goto done;
-        }
-        TRY_DONE(commit(folder, &names, state_hash));
+        TRY_DONE(build(checkpoint, state_hash, &image));
+        TRY_DONE(write_and_commit(folder, &names, &image, state_hash));
     }
     if (bytes && stat(names.path, &info) == 0)
         *bytes = (int64_t)info.st_size;
 done:
-    if (!same) {
-        unlink(names.temporary);
-        unlink(names.temporary_sidecar);
-    }
+    free(image.bytes);
+    if (status != ST_OK)
+        status_prefix("the checkpoint of step %lld cannot be written",
+                      (long long)checkpoint->state.step);
     return status;
 }

@@ -1,11 +1,7 @@
-/* hdf5_file: creating, committing and giving up files, and reading them from memory. See
- * hdf5_util.h. */
-#include <fcntl.h>
+/* hdf5_file: files in memory, to fill and to read. See hdf5_util.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "hdf5_util.h"
 
@@ -28,76 +24,90 @@ Status hdf5_fail(const char *file, int line, const char *what) {
     char text[512] = "";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, text);
     H5Eclear2(H5E_DEFAULT);
-    /* The file drivers wrap the system's message in offsets and addresses. */
-    const char *cause = text;
-    char *quoted = strstr(text, "error message = '");
-    if (quoted) {
-        cause = quoted + strlen("error message = '");
-        char *end = strchr(cause, '\'');
-        if (end)
-            *end = '\0';
-    }
     return status_fail(ST_CHECKPOINT, file, line, "%s: %s", what,
-                       *cause ? cause : "HDF5 gives no cause");
+                       *text ? text : "HDF5 gives no cause");
 }
 
-Status hdf5_create(const char *path, hid_t *file) {
+/* A name that no file can have: the core driver looks for one before it creates its own. */
+static const char no_file[] = "/dev/null/checkpoint";
+
+/* Callbacks for a file under construction: its memory outlives it. */
+static void *grow_malloc(size_t size, H5FD_file_image_op_t op, void *context) {
+    (void)op, (void)context;
+    return malloc(size);
+}
+
+static void *grow_memcpy(void *to, const void *from, size_t size, H5FD_file_image_op_t op,
+                         void *context) {
+    (void)op, (void)context;
+    return memcpy(to, from, size);
+}
+
+static void *grow_realloc(void *pointer, size_t size, H5FD_file_image_op_t op, void *context) {
+    (void)op, (void)context;
+    return realloc(pointer, size);
+}
+
+static herr_t grow_free(void *pointer, H5FD_file_image_op_t op, void *context) {
+    if (op == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
+        ((Hdf5Image *)context)->bytes = pointer;
+    else
+        free(pointer);
+    return 0;
+}
+
+static void *grow_context_copy(void *context) {
+    return context;
+}
+
+static herr_t grow_context_free(void *context) {
+    (void)context;
+    return 0;
+}
+
+Status hdf5_create(Hdf5Image *image, hid_t *file) {
     Status status = ST_OK;
     hid_t access = -1;
+    H5FD_file_image_callbacks_t callbacks = {grow_malloc, grow_memcpy,       grow_realloc,
+                                             grow_free,   grow_context_copy, grow_context_free,
+                                             image};
     silence();
     *file = -1;
+    memset(image, 0, sizeof *image);
     TRY_H5("file access", access = H5Pcreate(H5P_FILE_ACCESS));
     TRY_H5("file access", H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110));
-    TRY_H5("file access", H5Pset_file_locking(access, 0, 1));
-    TRY_H5("cannot be created", *file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access));
+    TRY_H5("file access", H5Pset_fapl_core(access, CORE_INCREMENT, 0));
+    TRY_H5("file access", H5Pset_file_image_callbacks(access, &callbacks));
+    TRY_H5("file creation", *file = H5Fcreate(no_file, H5F_ACC_TRUNC, H5P_DEFAULT, access));
 done:
     if (access >= 0)
         H5Pclose(access);
     return status;
 }
 
-Status hdf5_commit(hid_t file, const char *path) {
+Status hdf5_finish(hid_t file, Hdf5Image *image) {
     Status status = ST_OK;
-    void *handle = NULL;
-    int fd = -1;
-    bool open = true;
-    TRY_H5("cannot be written", H5Fget_vfd_handle(file, H5P_DEFAULT, &handle));
-    fd = dup(*(int *)handle);
-    /* Flushing first: a failure here leaves a file that can still be closed. */
-    TRY_H5("cannot be written", H5Fflush(file, H5F_SCOPE_GLOBAL));
-    open = false;
-    TRY_H5("cannot be written", H5Fclose(file));
-    if (fd < 0 || fsync(fd) != 0)
-        status = FAIL(ST_CHECKPOINT, "%s: cannot be made durable: %m", path);
+    ssize_t size = -1;
+    /* The memory ends in a part of the driver's increment that is no part of the file. */
+    TRY_H5("file", H5Fflush(file, H5F_SCOPE_GLOBAL));
+    TRY_H5("file", size = H5Fget_file_image(file, NULL, 0));
 done:
-    if (open)
-        hdf5_abandon(file);
-    if (fd >= 0 && close(fd) != 0 && status == ST_OK)
-        status = FAIL(ST_CHECKPOINT, "%s: cannot be made durable: %m", path);
+    if (H5Fclose(file) < 0 && status == ST_OK)
+        status = hdf5_fail(__FILE__, __LINE__, "file");
+    if (status == ST_OK && !image->bytes)
+        status = FAIL(ST_INTERNAL, "HDF5 keeps the memory of a file");
+    image->size = size > 0 ? (size_t)size : 0;
     return status;
 }
 
-void hdf5_abandon(hid_t file) {
-    /* HDF5 would try again to write what did not fit on the disk, and keep the file open for good
-     * where that fails: what is left goes to memory that is thrown away. */
-    void *handle = NULL;
-    int nowhere = memfd_create("abandoned", MFD_CLOEXEC);
-    if (nowhere >= 0 && H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0)
-        dup3(nowhere, *(int *)handle, O_CLOEXEC);
-    if (nowhere >= 0)
-        close(nowhere);
-    H5Fclose(file);
-    H5Eclear2(H5E_DEFAULT);
-}
-
 /* Callbacks that lend HDF5 the caller's bytes, where it would otherwise copy them twice. */
-typedef struct Image {
+typedef struct Lent {
     void *bytes;
-} Image;
+} Lent;
 
 static void *image_malloc(size_t size, H5FD_file_image_op_t op, void *context) {
     (void)size, (void)op;
-    return ((Image *)context)->bytes;
+    return ((Lent *)context)->bytes;
 }
 
 static void *image_memcpy(void *to, const void *from, size_t size, H5FD_file_image_op_t op,
@@ -117,9 +127,9 @@ static herr_t image_free(void *pointer, H5FD_file_image_op_t op, void *context) 
 }
 
 static void *image_context_copy(void *context) {
-    Image *copy = malloc(sizeof *copy);
+    Lent *copy = malloc(sizeof *copy);
     if (copy)
-        *copy = *(Image *)context;
+        *copy = *(Lent *)context;
     return copy;
 }
 
@@ -131,10 +141,10 @@ static herr_t image_context_free(void *context) {
 Status hdf5_open_image(const void *bytes, size_t size, hid_t *file) {
     Status status = ST_OK;
     hid_t access = -1;
-    Image image = {(void *)(uintptr_t)bytes};
+    Lent lent = {(void *)(uintptr_t)bytes};
     H5FD_file_image_callbacks_t callbacks = {image_malloc, image_memcpy,       image_realloc,
                                              image_free,   image_context_copy, image_context_free,
-                                             &image};
+                                             &lent};
     silence();
     *file = -1;
     if (size == 0)
@@ -142,9 +152,8 @@ Status hdf5_open_image(const void *bytes, size_t size, hid_t *file) {
     TRY_H5("file access", access = H5Pcreate(H5P_FILE_ACCESS));
     TRY_H5("file access", H5Pset_fapl_core(access, CORE_INCREMENT, 0));
     TRY_H5("file access", H5Pset_file_image_callbacks(access, &callbacks));
-    TRY_H5("file access", H5Pset_file_image(access, image.bytes, size));
-    TRY_H5("is not a readable HDF5 file",
-           *file = H5Fopen("checkpoint image", H5F_ACC_RDONLY, access));
+    TRY_H5("file access", H5Pset_file_image(access, lent.bytes, size));
+    TRY_H5("is not a readable HDF5 file", *file = H5Fopen(no_file, H5F_ACC_RDONLY, access));
 done:
     if (access >= 0)
         H5Pclose(access);

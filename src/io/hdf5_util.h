@@ -4,8 +4,12 @@
  * Each library call goes through TRY_H5, which evaluates it once and puts the innermost text of the
  * library's error stack into our message. Files are written with version-1.10 bounds, in which all
  * metadata carries checksums; arrays are chunked with fletcher32, strings have a fixed length (the
- * heap of variable ones has no checksum). Files are read from memory: the bytes that were hashed
- * are the bytes that are parsed. Locks are not used: a file under its final name never changes. */
+ * heap of variable ones has no checksum).
+ *
+ * HDF5 itself never touches the disk. A file is made in memory and written by file_util: where a
+ * write fails in its own drivers (a full disk), version 1.10 keeps the file half-closed and crashes
+ * at exit. And it is read from memory, so that the bytes that were hashed are the bytes that are
+ * parsed. */
 #ifndef LOCKSTEP_IO_HDF5_UTIL_H
 #define LOCKSTEP_IO_HDF5_UTIL_H
 
@@ -26,14 +30,18 @@
 /* Records ST_CHECKPOINT with the innermost text of the library's error stack. */
 Status hdf5_fail(const char *file, int line, const char *what);
 
-/* A new file for writing, replacing what was there. */
-Status hdf5_create(const char *path, hid_t *file);
+/* The bytes of a file that HDF5 made; whoever holds it frees bytes. */
+typedef struct Hdf5Image {
+    char *bytes;
+    size_t size;
+} Hdf5Image;
 
-/* Closes a file that hdf5_create made and makes it durable. The file is closed in any case. */
-Status hdf5_commit(hid_t file, const char *path);
+/* A new file in memory. *image must stay where it is until the file is closed; it is valid after
+ * hdf5_finish or, after an error, H5Fclose. */
+Status hdf5_create(Hdf5Image *image, hid_t *file);
 
-/* Closes a file that hdf5_create made after an error, without touching the disk again. */
-void hdf5_abandon(hid_t file);
+/* Closes a file that hdf5_create made (also where it fails) and hands over its bytes. */
+Status hdf5_finish(hid_t file, Hdf5Image *image);
 
 /* A read-only file in memory; `bytes` is borrowed until H5Fclose. */
 Status hdf5_open_image(const void *bytes, size_t size, hid_t *file);

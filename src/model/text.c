@@ -436,7 +436,9 @@ Status model_parse(const char *text, const char *source, int first_line, Shape i
     TRY_DONE(read_kinds(&parser, text));
     TRY_DONE(read_layers(&parser));
     TRY_DONE(check_graph(&parser));
-    TRY_DONE(model_make_views(model));
+    status = model_make_views(model);
+    if (status != ST_OK)
+        status_prefix("%s", source);
 done:
     free(parser.args_of);
     if (status != ST_OK)

@@ -130,7 +130,7 @@ Status bench_command(int argc, char **argv) {
     Status status;
     run.config = calloc(1, sizeof *run.config);
     TRY_ALLOC(run.config);
-    status = config_load(argc, argv, run.config);
+    status = config_load(argc - 1, argv + 1, run.config);
     if (status == ST_OK && run.config->help) {
         printf("lockstep bench CONFIG [--KEY VALUE]...: the options of train; --steps N: measured "
                "steps\n");

@@ -282,7 +282,7 @@ Status train_command(int argc, char **argv) {
     run.dir.lock_fd = run.dir.log_fd = run.dir.metrics_fd = -1;
     run.config = calloc(1, sizeof *run.config);
     TRY_ALLOC(run.config);
-    status = config_load(argc, argv, run.config);
+    status = config_load(argc - 1, argv + 1, run.config);
     if (status == ST_OK && (run.config->help || run.config->dump_config || run.config->describe)) {
         status = print_only(run.config);
         free(run.config);

@@ -177,6 +177,9 @@ static void test_deadline(void **state) {
     Batch *batch, *next;
     LoaderConfig config = config_of(&sampler, 2, LANES, 10);
     assert_int_equal(loader_start(&config, &loader), ST_OK);
+    clock_sleep(0.05); /* the batch of step 0 is ready: it must not pass for that of step 1 */
+    assert_int_equal(loader_take(loader, 1, 0, 0, &next), ST_DEADLINE);
+    status_clear();
     assert_int_equal(loader_take(loader, 0, 0, 60, &batch), ST_OK);
     double begin = clock_now();
     assert_int_equal(loader_take(loader, 1, 0, 0.2, &next), ST_DEADLINE);
@@ -213,8 +216,9 @@ static void test_misuse(void **state) {
     assert_null(loader);
     status_clear();
     bad = config;
-    bad.first_lane = 1; /* shards of other lanes */
-    bad.lane_count = 3;
+    bad.first_lane = 2;
+    bad.lane_count = 2;
+    bad.shards = &shards[1]; /* as large, but of other lanes */
     assert_int_equal(loader_start(&bad, &loader), ST_INTERNAL);
     status_clear();
     config.first_step = config.end_step = 10; /* nothing to do */

@@ -52,9 +52,10 @@ static void test_balanced(void **state) {
 /* A record does not depend on those read with it; parts, seeds and numbers make others. */
 static void test_pure(void **state) {
     (void)state;
-    static uint8_t keep[N][DATASET_PIXELS];
+    static uint8_t keep[N][DATASET_PIXELS], keep_labels[N];
     read_records(1, DATASET_PART_TRAIN, 0);
     memcpy(keep, pixels, sizeof keep);
+    memcpy(keep_labels, labels, sizeof labels);
     read_records(1, DATASET_PART_TRAIN, 10);
     assert_memory_equal(keep[10], pixels[0], DATASET_PIXELS);
     assert_memory_not_equal(keep[0], keep[1], DATASET_PIXELS);
@@ -62,7 +63,9 @@ static void test_pure(void **state) {
     for (int i = 0; i < N; i++)
         for (int j = 0; j < N; j++)
             assert_memory_not_equal(keep[i], pixels[j], DATASET_PIXELS);
+    assert_memory_not_equal(keep_labels, labels, N);
     read_records(2, DATASET_PART_TRAIN, 0);
+    assert_memory_not_equal(keep_labels, labels, N);
     assert_memory_not_equal(keep[0], pixels[0], DATASET_PIXELS);
 }
 

@@ -1,0 +1,180 @@
+/* Inputs and results of one row of the op table. */
+#include "op_run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/rng.h"
+
+/* Near a fused ReLU's kink: further off than any rounding or finite step moves a value. */
+static const double KINK = 1e-3;
+
+/* A stream of numbers for the data of one row. */
+typedef struct Draw {
+    RngKey key;
+    uint32_t next;
+} Draw;
+
+/* Uniform in [low, high), exact in float. */
+static double draw(Draw *d, double low, double high) {
+    uint32_t word = rng_block(d->key, d->next++, 0, 0, 0).word[0];
+    return (float)(low + (high - low) * rng_unit(word));
+}
+
+static double *draw_array(Draw *d, int64_t count, double low, double high) {
+    double *value = calloc((size_t)count, sizeof *value);
+    for (int64_t i = 0; value != NULL && i < count; i++)
+        value[i] = draw(d, low, high);
+    return value;
+}
+
+/* count different values, evenly spaced in about [-2, 2], in random order. */
+static void draw_permutation(Draw *d, int64_t count, double *value) {
+    for (int64_t i = 0; i < count; i++)
+        value[i] = (float)(4.0 * (double)i / (double)count - 2.0);
+    for (int64_t i = count - 1; i > 0; i--) {
+        uint32_t word = rng_block(d->key, d->next++, 0, 0, 0).word[0];
+        int64_t other = rng_below(word, (uint32_t)i + 1);
+        double swap = value[i];
+        value[i] = value[other];
+        value[other] = swap;
+    }
+}
+
+static void shape_input(const OpCase *row, Draw *d, int64_t count, double *in) {
+    int64_t map = row->in.h * row->in.w;
+    if (row->kind == LAYER_MAXPOOL)
+        draw_permutation(d, count, in);
+    for (int64_t i = 0; i < count; i++) {
+        if (row->kind == LAYER_RELU && fabs(in[i]) < KINK)
+            in[i] = KINK;
+        if (row->kind == LAYER_BN) /* channels of different means and spreads */
+            in[i] = (float)(in[i] * (1 + 0.1 * (double)(i / map % row->in.c % 7)) +
+                            (double)(i / map % row->in.c % 5) - 2);
+        if (row->kind == LAYER_SOFTMAX_CE)
+            in[i] *= 4;
+        if (row->ties)
+            in[i] = round(in[i]);
+    }
+}
+
+/* Zeroes grad_out where the fused ReLU's input is near 0. */
+static Status avoid_kinks(const OpCase *row, OpData *data) {
+    Device *device = NULL;
+    OpRun run = {0};
+    OpResult result = {0};
+    Status status = ST_OK;
+    OpCase plain = *row;
+    plain.relu = false;
+    TRY_DONE(device_open_ref64(&device));
+    TRY_DONE(op_run_open(device, &plain, &run));
+    TRY_DONE(op_result_make(data, &result));
+    TRY_DONE(op_run_forward(&run, data, &result));
+    for (int64_t i = 0; i < data->out_count; i++)
+        if (fabs(result.out[i]) < KINK)
+            data->grad_out[i] = 0;
+done:
+    op_result_free(&result);
+    op_run_close(&run);
+    if (device != NULL)
+        device->ops->close(device);
+    return status;
+}
+
+/* `p` in [0, 1) of the elements are dropped. */
+static Status draw_mask(Draw *d, OpData *data, double p) {
+    data->mask = calloc((size_t)data->out_count, 1);
+    TRY_ALLOC(data->mask);
+    for (int64_t i = 0; i < data->out_count; i++)
+        data->mask[i] = draw(d, 0, 1) >= p;
+    data->run.dropout_mask[1] = data->mask; /* the op is planned as the second of its kind */
+    return ST_OK;
+}
+
+Status op_data_make(const OpCase *row, OpData *data) {
+    Layer layer;
+    Draw d = {rng_key((uint64_t)row->kind + 1, RNG_SYNTHETIC), 0};
+    memset(data, 0, sizeof *data);
+    TRY(op_case_layer(row, &layer));
+    data->batch = row->in.n;
+    data->channels = row->in.c;
+    data->in_count = shape_count(row->in);
+    data->out_count = row->in.n * shape_count(layer.out);
+    data->run = (LaneRun){
+        .seed = 11, .step = INT64_C(5000000007), .lane = 6, .loss_scale = 0.25 / (double)row->in.n};
+
+    for (int k = 0; k < (row->kind == LAYER_ADD ? 2 : 1); k++) {
+        data->in[k] = draw_array(&d, data->in_count, -1, 1);
+        data->grad_before[k] = draw_array(&d, data->in_count, -1, 1);
+        TRY_ALLOC(data->in[k]);
+        TRY_ALLOC(data->grad_before[k]);
+        shape_input(row, &d, data->in_count, data->in[k]);
+    }
+    for (int i = 0; i < layer.n_params; i++) {
+        bool around_one = row->kind == LAYER_BN && i == 0;
+        data->param_count[i] = param_count(&layer.param[i]);
+        data->param[i] =
+            draw_array(&d, data->param_count[i], around_one ? 0.5 : -0.5, around_one ? 1.5 : 0.5);
+        TRY_ALLOC(data->param[i]);
+    }
+    for (int i = 0; i < layer.n_running; i++) {
+        data->running[i] = draw_array(&d, row->in.c, i == 0 ? -1 : 0.5, i == 0 ? 1 : 1.5);
+        TRY_ALLOC(data->running[i]);
+    }
+    data->grad_out = draw_array(&d, data->out_count, -1, 1);
+    TRY_ALLOC(data->grad_out);
+    if (row->kind == LAYER_SOFTMAX_CE) {
+        data->labels = calloc((size_t)row->in.n, sizeof *data->labels);
+        TRY_ALLOC(data->labels);
+        for (int64_t n = 0; n < row->in.n; n++)
+            data->labels[n] = (int32_t)draw(&d, 0, (double)row->in.c);
+    }
+    if (row->given_mask)
+        TRY(draw_mask(&d, data, row->args.dropout.rate));
+    return row->relu ? avoid_kinks(row, data) : ST_OK;
+}
+
+void op_data_free(OpData *data) {
+    for (int k = 0; k < 2; k++) {
+        free(data->in[k]);
+        free(data->grad_before[k]);
+        free(data->param[k]);
+        free(data->running[k]);
+    }
+    free(data->grad_out);
+    free(data->labels);
+    free(data->mask);
+    memset(data, 0, sizeof *data);
+}
+
+Status op_result_make(const OpData *data, OpResult *result) {
+    memset(result, 0, sizeof *result);
+    result->out = calloc((size_t)data->out_count, sizeof *result->out);
+    result->loss = calloc((size_t)data->batch, sizeof *result->loss);
+    result->predicted = calloc((size_t)data->batch, sizeof *result->predicted);
+    TRY_ALLOC(result->out);
+    TRY_ALLOC(result->loss);
+    TRY_ALLOC(result->predicted);
+    for (int k = 0; k < 2; k++) {
+        result->grad_in[k] = calloc((size_t)data->in_count, sizeof(double));
+        result->grad_param[k] = calloc((size_t)data->param_count[k] + 1, sizeof(double));
+        result->stats[k] = calloc((size_t)data->channels, sizeof(double));
+        TRY_ALLOC(result->grad_in[k]);
+        TRY_ALLOC(result->grad_param[k]);
+        TRY_ALLOC(result->stats[k]);
+    }
+    return ST_OK;
+}
+
+void op_result_free(OpResult *result) {
+    for (int k = 0; k < 2; k++) {
+        free(result->grad_in[k]);
+        free(result->grad_param[k]);
+        free(result->stats[k]);
+    }
+    free(result->out);
+    free(result->loss);
+    free(result->predicted);
+    memset(result, 0, sizeof *result);
+}

@@ -1,0 +1,271 @@
+/* The cpu backend's work on flat ranges, and its copies, against the reference backend in float:
+ * fixed point, native sums and updates bit for bit, norms to rounding; each also against what the
+ * contract in device.h says where that is short. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lockstep/device.h"
+#include "lockstep/rng.h"
+#include "tolerance.h"
+
+enum { COUNT_MAX = 10007 };
+
+/* Around vector widths, around chunks, and large. */
+static const int64_t counts[] = {1, 15, 16, 33, 4095, 4096, 4097, COUNT_MAX};
+enum { COUNTS = sizeof counts / sizeof counts[0] };
+
+/* A device with a stream and scratch vectors. */
+typedef struct Side {
+    Device *device;
+    Stream *stream;
+    void *value, *weight, *slot[2], *ema, *fixed, *bad, *partial;
+} Side;
+
+static Side sides[2]; /* ref, cpu */
+
+static void check(Status status) {
+    if (status != ST_OK)
+        fail_msg("%s", status_message());
+}
+
+static void put(Side *side, void *to, const void *from, size_t bytes) {
+    check(side->device->ops->upload(side->stream, to, from, bytes));
+}
+
+static void get(Side *side, void *to, const void *from, size_t bytes) {
+    check(side->device->ops->download(side->stream, to, from, bytes));
+    check(side->device->ops->sync(side->stream, 60));
+}
+
+/* Uniform floats in [low, high). */
+static void draw(uint32_t stream, int64_t count, float low, float high, float *to) {
+    RngKey key = rng_key(5, RNG_SYNTHETIC);
+    for (int64_t i = 0; i < count; i++)
+        to[i] = low + (high - low) * rng_unit(rng_block(key, (uint32_t)i, stream, 0, 0).word[0]);
+}
+
+static void fixed_rounds_and_counts(void **state) {
+    (void)state;
+    static float value[COUNT_MAX];
+    static int64_t expected[COUNT_MAX], found[COUNT_MAX];
+    const double scale = 0x1p44, bound = 0x1p15;
+    draw(1, COUNT_MAX, -3, 3, value);
+    const float special[] = {NAN,        INFINITY,       -INFINITY,   0x1p15f,
+                             -0x1p15f,   0x1.fffffep14f, 0x1p-45f,    0x1.8p-44f,
+                             0x1.4p-43f, -0x1p-45f,      -0x1.8p-44f, 0};
+    /* by hand: five bad ones, the largest that fits, then halves to even: .5, 1.5, 2.5 units ... */
+    const int64_t by_hand[] = {0, 0, 0, 0, 0, INT64_C(0xffffff) << 35, 0, 2, 2, 0, -2, 0};
+    memcpy(value, special, sizeof special);
+    for (int c = 0; c < COUNTS; c++)
+        for (int add = 0; add < 2; add++) {
+            int64_t bad[2];
+            for (int s = 0; s < 2; s++) {
+                int64_t one = 1000;
+                for (int64_t i = 0; i < counts[c]; i++)
+                    found[i] = 7 * i;
+                put(&sides[s], sides[s].value, value, sizeof value);
+                put(&sides[s], sides[s].fixed, found, sizeof found);
+                put(&sides[s], sides[s].bad, &one, sizeof one);
+                check(sides[s].device->ops->to_fixed(sides[s].stream, sides[s].fixed,
+                                                     sides[s].value, counts[c], scale, bound,
+                                                     add != 0, sides[s].bad));
+                get(&sides[s], s == 0 ? expected : found, sides[s].fixed, sizeof found);
+                get(&sides[s], &bad[s], sides[s].bad, sizeof bad[s]);
+            }
+            assert_memory_equal(found, expected, (size_t)counts[c] * sizeof *found);
+            assert_int_equal(bad[0], counts[c] < 5 ? 1001 : 1005);
+            assert_int_equal(bad[1], bad[0]);
+            for (int64_t i = 0; i < 12 && i < counts[c]; i++)
+                assert_int_equal(expected[i], by_hand[i] + (add ? 7 * i : 0));
+        }
+}
+
+static void native_sums(void **state) {
+    (void)state;
+    static float value[COUNT_MAX], before[COUNT_MAX], found[COUNT_MAX];
+    draw(2, COUNT_MAX, -3, 3, value);
+    draw(3, COUNT_MAX, -3, 3, before);
+    for (int c = 0; c < COUNTS; c++)
+        for (int add = 0; add < 2; add++)
+            for (int s = 0; s < 2; s++) {
+                put(&sides[s], sides[s].value, value, sizeof value);
+                put(&sides[s], sides[s].weight, before, sizeof before);
+                check(sides[s].device->ops->to_real(sides[s].stream, sides[s].weight,
+                                                    sides[s].value, counts[c], add != 0));
+                get(&sides[s], found, sides[s].weight, sizeof found);
+                for (int64_t i = 0; i < COUNT_MAX; i++) {
+                    float sum = add ? before[i] + value[i] : value[i];
+                    assert_true(found[i] == (i < counts[c] ? sum : before[i]));
+                }
+            }
+}
+
+static void partial_norms(void **state) {
+    (void)state;
+    static float value[COUNT_MAX];
+    static int64_t fixed[COUNT_MAX];
+    draw(4, COUNT_MAX, -3, 3, value);
+    for (int64_t i = 0; i < COUNT_MAX; i++)
+        fixed[i] = (int64_t)((double)value[i] * 0x1p40);
+    for (int c = 0; c < COUNTS; c++)
+        for (int exact = 0; exact < 2; exact++) {
+            double scale = exact ? 0x1p-40 : 0.5, partial[2][3];
+            for (int s = 0; s < 2; s++) {
+                put(&sides[s], sides[s].value, value, sizeof value);
+                put(&sides[s], sides[s].fixed, fixed, sizeof fixed);
+                check(sides[s].device->ops->norm(sides[s].stream, sides[s].partial,
+                                                 exact ? sides[s].fixed : NULL,
+                                                 exact ? NULL : sides[s].value, counts[c], scale));
+                get(&sides[s], partial[s], sides[s].partial, sizeof partial[s]);
+            }
+            int64_t chunks = (counts[c] + NORM_CHUNK - 1) / NORM_CHUNK;
+            for (int64_t k = 0; k < chunks; k++) {
+                double sum = 0;
+                for (int64_t i = k * NORM_CHUNK; i < counts[c] && i < (k + 1) * NORM_CHUNK; i++)
+                    sum += pow((exact ? (double)fixed[i] : (double)value[i]) * scale, 2);
+                for (int s = 0; s < 2; s++)
+                    assert_true(fabs(partial[s][k] - sum) <= TOL_NORM * sum);
+            }
+        }
+}
+
+/* Starts both sides from the same weights and slots, does three steps, compares all bits. */
+static void update_case(Update update, double decay, bool exact, bool slots, bool ema,
+                        int64_t count) {
+    static float start[5][COUNT_MAX], found[4][COUNT_MAX], expected[4][COUNT_MAX];
+    static int64_t fixed[COUNT_MAX];
+    memset(start[1], 0, sizeof start[1]);
+    memset(start[2], 0, sizeof start[2]);
+    draw(5, COUNT_MAX, -1, 1, start[0]);
+    draw(6, COUNT_MAX, -1, 1, start[3]);
+    for (int s = 0; s < 2; s++) {
+        Side *side = &sides[s];
+        void *vector[4] = {side->weight, side->slot[0], side->slot[1], side->ema};
+        for (int v = 0; v < 4; v++)
+            put(side, vector[v], start[v], sizeof start[v]);
+        for (int step = 0; step < 3; step++) {
+            draw(10 + (uint32_t)step, COUNT_MAX, -2, 2, start[4]);
+            for (int64_t i = 0; i < COUNT_MAX; i++)
+                fixed[i] = (int64_t)((double)start[4][i] * 0x1p44) + i;
+            put(side, side->value, start[4], sizeof start[4]);
+            put(side, side->fixed, fixed, sizeof fixed);
+            update.first = step == 0;
+            update.grad_scale = exact ? 0.7 * 0x1p-44 : 0.7;
+            update.correction1 = 1 - pow(update.beta1, step + 1);
+            update.correction2 = 1 - pow(update.beta2, step + 1);
+            UpdateRange range = {
+                .count = count,
+                .weight = side->weight,
+                .fixed = exact ? side->fixed : NULL,
+                .real = exact ? NULL : side->value,
+                .slot = {slots ? side->slot[0] : NULL,
+                         slots && update.kind != OPTIMIZER_SGD ? side->slot[1] : NULL},
+                .ema = ema ? side->ema : NULL,
+                .decay = decay,
+            };
+            check(side->device->ops->update(side->stream, &update, &range));
+        }
+        for (int v = 0; v < 4; v++)
+            get(side, s == 0 ? expected[v] : found[v], vector[v], sizeof found[v]);
+    }
+    assert_memory_equal(found, expected, sizeof found);
+    assert_memory_not_equal(expected[0], start[0], (size_t)count * sizeof start[0][0]);
+    /* nothing behind the range, and nothing that is not part of the update */
+    assert_true(count == COUNT_MAX || expected[0][count] == start[0][count]);
+    assert_true(ema || memcmp(expected[3], start[3], sizeof start[3]) == 0);
+}
+
+static void updates_have_the_same_bits(void **state) {
+    (void)state;
+    const Update sgd = {.kind = OPTIMIZER_SGD, .lr = 0.04, .ema_decay = 0.99};
+    Update momentum = sgd, nesterov = sgd, adam = sgd, adamw;
+    momentum.momentum = nesterov.momentum = 0.9;
+    nesterov.nesterov = true;
+    adam.kind = OPTIMIZER_ADAM;
+    adam.beta1 = 0.9;
+    adam.beta2 = 0.999;
+    adam.eps = 1e-8;
+    adamw = adam;
+    adamw.kind = OPTIMIZER_ADAMW;
+    const Update update[] = {sgd, momentum, nesterov, adam, adamw};
+    for (int u = 0; u < 5; u++)
+        for (int choice = 0; choice < 8; choice++)
+            for (int c = 0; c < COUNTS; c++)
+                update_case(update[u], choice & 1 ? 5e-4 : 0, (choice & 2) != 0, u != 0,
+                            (choice & 4) != 0, counts[c]);
+}
+
+/* Images of 3 channels and an activation of 20 reach the device's layouts and come back. */
+static void copies_come_back(void **state) {
+    (void)state;
+    static float image[5 * 3 * 32 * 32];
+    static double from[5 * 3 * 32 * 32], to[5 * 3 * 32 * 32];
+    for (int s = 0; s < 2; s++) {
+        Device *device = sides[s].device;
+        Tensor tensor[2] = {{.shape = {5, 3, 32, 32}, .dtype = device->real},
+                            {.shape = {5, 20, 7, 9}, .dtype = device->real}};
+        check(device->ops->layouts(device, tensor, 2));
+        for (int t = 0; t < 2; t++)
+            check(device->ops->alloc(device, tensor[t].bytes, &tensor[t].data));
+        draw(7, 5 * 3 * 32 * 32, -1, 1, image);
+        check(device->ops->upload_images(sides[s].stream, &tensor[0], image));
+        check(device->ops->read_tensor(sides[s].stream, to, &tensor[0]));
+        for (int i = 0; i < 5 * 3 * 32 * 32; i++)
+            assert_true(to[i] == (double)image[i]);
+        for (int i = 0; i < 5 * 20 * 7 * 9; i++)
+            from[i] = i + 0.25;
+        check(device->ops->write_tensor(sides[s].stream, &tensor[1], from));
+        check(device->ops->read_tensor(sides[s].stream, to, &tensor[1]));
+        assert_memory_equal(to, from, 5 * 20 * 7 * 9 * sizeof *to);
+        for (int t = 0; t < 2; t++)
+            device->ops->release(device, tensor[t].data);
+    }
+}
+
+static int open_sides(void **state) {
+    (void)state;
+    if (device_open_ref(&sides[0].device) != ST_OK || device_open_cpu(&sides[1].device) != ST_OK)
+        return -1;
+    for (int s = 0; s < 2; s++) {
+        Side *side = &sides[s];
+        const DeviceOps *ops = side->device->ops;
+        void **memory[] = {&side->value, &side->weight, &side->slot[0], &side->slot[1],
+                           &side->ema,   &side->fixed,  &side->bad,     &side->partial};
+        if (ops->stream_open(side->device, &side->stream) != ST_OK)
+            return -1;
+        for (size_t m = 0; m < sizeof memory / sizeof memory[0]; m++)
+            if (ops->alloc(side->device, COUNT_MAX * sizeof(int64_t), memory[m]) != ST_OK)
+                return -1;
+    }
+    return 0;
+}
+
+static int close_sides(void **state) {
+    (void)state;
+    for (int s = 0; s < 2; s++) {
+        Side *side = &sides[s];
+        const DeviceOps *ops = side->device->ops;
+        void *memory[] = {side->value, side->weight, side->slot[0], side->slot[1],
+                          side->ema,   side->fixed,  side->bad,     side->partial};
+        for (size_t m = 0; m < sizeof memory / sizeof memory[0]; m++)
+            ops->release(side->device, memory[m]);
+        ops->stream_close(side->stream);
+        ops->close(side->device);
+    }
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fixed_rounds_and_counts), cmocka_unit_test(native_sums),
+        cmocka_unit_test(partial_norms),           cmocka_unit_test(updates_have_the_same_bits),
+        cmocka_unit_test(copies_come_back),
+    };
+    return cmocka_run_group_tests_name("flat ranges: cpu against ref", tests, open_sides,
+                                       close_sides);
+}

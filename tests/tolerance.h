@@ -1,0 +1,66 @@
+/* tolerance: how far results may be apart, each with its reason.
+ *
+ * An error is measured as max |a - b| / max(rms(b), ERROR_FLOOR), over one tensor: relative to the
+ * tensor's typical element, since an element of a sum that cancels has no digits of its own. The
+ * tests' data are of order 1. */
+#ifndef TESTS_TOLERANCE_H
+#define TESTS_TOLERANCE_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "lockstep/layer.h"
+
+/* Below it, a tensor counts as zero: what is left is rounding of terms of order 1. */
+#define ERROR_FLOOR 1e-3
+
+/* Central differences in float64 with step h = 1e-5: the error of the method is h^2 = 1e-10 times
+ * third derivatives, of rounding 1e-16 / h = 1e-11 times the number of terms. */
+#define TOL_FINITE_DIFFERENCE 1e-7
+
+/* Sums of squares over one chunk of 4096 in double, in another order: 4096 * 2^-53 at the very
+ * worst. */
+#define TOL_NORM 1e-12
+
+/* A fp32 backend against ref in float, which differs by a rounding (2^-24 = 6e-8) or more: one op
+ * on equal inputs. `forward` is of outputs, the other of gradients. */
+static inline double tolerance_op(LayerKind kind, bool forward) {
+    switch (kind) {
+    case LAYER_RELU:    /* choose and copy: the same bits */
+    case LAYER_DROPOUT: /* one multiplication by the same float: the same bits */
+    case LAYER_ADD:     /* one addition: the same bits */
+        return 0;
+    case LAYER_MAXPOOL: /* copies; in backward, overlapping windows are summed in another order */
+        return forward ? 0 : 1e-6;
+    case LAYER_SCALE:   /* the factor is rounded to float before or after the multiplication */
+    case LAYER_AVGPOOL: /* few terms, summed in float */
+        return 1e-6;
+    case LAYER_GELU:       /* erf by a polynomial of oneDNN, absolute error below 1e-6 */
+    case LAYER_SOFTMAX_CE: /* exp and log in float, sums over the classes */
+    case LAYER_BN: /* means over up to 10^4 values summed in float; squares of centred values */
+        return 1e-5;
+    case LAYER_LINEAR: /* dot products of up to 10^3 terms in float: rounding grows as its root */
+        return 1e-5;
+    case LAYER_CONV: /* the same with up to 10^4 terms; Winograd adds and subtracts inputs first,
+                        which costs it a digit */
+        return 1e-4;
+    default:
+        return 0;
+    }
+}
+
+/* The error of a against b; NaN anywhere gives NaN (compare with !(error <= tolerance)). */
+static inline double tolerance_error(const double *a, const double *b, int64_t count) {
+    double squares = 0, worst = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double off = fabs(a[i] - b[i]);
+        squares += b[i] * b[i];
+        worst = off > worst || isnan(off) ? off : worst;
+        if (isnan(worst))
+            return worst;
+    }
+    double rms = count > 0 ? sqrt(squares / (double)count) : 0;
+    return worst / (rms > ERROR_FLOOR ? rms : ERROR_FLOOR);
+}
+
+#endif

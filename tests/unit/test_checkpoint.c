@@ -1,0 +1,543 @@
+/* Checkpoints: what is written is read, damage of any byte is refused, nothing good is replaced,
+ * and the folder is kept in order. */
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "io_fixture.h"
+#include "lockstep/inspect.h"
+
+static void assert_same_arrays(const Fixture *f, const Checkpoint *c) {
+    const Checkpoint *want = &f->checkpoint;
+    size_t flat = (size_t)f->model.flat * sizeof(float);
+    assert_memory_equal(c->weight, want->weight, flat); /* gaps too: they become zero */
+    assert_memory_equal(c->slot[0], want->slot[0], flat);
+    assert_memory_equal(c->slot[1], want->slot[1], flat);
+    assert_memory_equal(c->ema, want->ema, flat);
+    assert_memory_equal(c->running, want->running, (size_t)f->model.running_flat * sizeof(float));
+}
+
+static void assert_same_meta(const Fixture *f, const Checkpoint *c) {
+    const Checkpoint *want = &f->checkpoint;
+    uint64_t hash;
+    RunState a = c->state, b = want->state;
+    assert_string_equal(c->config, want->config);
+    assert_true(c->seed == want->seed && c->dataset_hash == want->dataset_hash);
+    assert_int_equal(c->lanes, want->lanes);
+    assert_string_equal(c->git, want->git);
+    assert_string_equal(c->dataset, want->dataset);
+    assert_string_equal(c->instruction_set, want->instruction_set);
+    assert_true(c->has_ema);
+    assert_int_equal(c->n_slots, 2);
+    assert_string_equal(c->slot_name[0], "exp_avg_sq");
+    assert_string_equal(c->slot_name[1], "exp_avg");
+    assert_int_equal(checkpoint_state_hash(want, &hash), ST_OK);
+    assert_true(c->state_hash == hash);
+    assert_memory_equal(a.history, b.history, 3 * sizeof *b.history);
+    assert_int_equal(a.step, b.step);
+    assert_int_equal(a.epoch, b.epoch);
+    assert_int_equal(a.position, b.position);
+    assert_true(a.best_accuracy == b.best_accuracy && a.best_loss == b.best_loss);
+    assert_int_equal(a.best_step, b.best_step);
+    assert_int_equal(a.without_better, b.without_better);
+    assert_int_equal(a.log_loss, b.log_loss);
+    assert_int_equal(a.log_correct, b.log_correct);
+    assert_int_equal(a.log_images, b.log_images);
+    assert_int_equal(a.epoch_loss, b.epoch_loss);
+    assert_int_equal(a.epoch_correct, b.epoch_correct);
+    assert_int_equal(a.epoch_images, b.epoch_images);
+    assert_int_equal(a.last_logged_step, b.last_logged_step);
+    assert_int_equal(a.finished, b.finished);
+    assert_int_equal(a.n_history, b.n_history);
+}
+
+static void write_step(Fixture *f, int64_t step) {
+    fixture_step(f, step);
+    if (checkpoint_write(f->folder, &f->checkpoint, NULL) != ST_OK)
+        fail_msg("%s", status_message());
+}
+
+static void flip(const char *path, size_t at) {
+    size_t size;
+    char *bytes = fixture_load(path, &size);
+    assert_true(at < size);
+    bytes[at] = (char)(bytes[at] ^ 0x10);
+    fixture_save(path, bytes, size);
+    free(bytes);
+}
+
+static void round_trip(void **state) {
+    (void)state;
+    Fixture f;
+    Checkpoint meta, arrays;
+    int64_t bytes = 0;
+    fixture_open(&f, 800);
+    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, &bytes), ST_OK);
+    const char *path = fixture_path(&f, "step-00000800.h5");
+    assert_int_equal(fixture_shell("test $(stat -c %%s '%s') -eq %lld", path, (long long)bytes), 0);
+    assert_int_equal(checkpoint_verify(path), ST_OK);
+    assert_int_equal(checkpoint_read_meta(path, &meta), ST_OK);
+    assert_same_meta(&f, &meta);
+    checkpoint_meta_free(&meta);
+    arrays = fixture_empty(&f);
+    assert_int_equal(checkpoint_read_arrays(path, &arrays), ST_OK);
+    assert_same_arrays(&f, &arrays);
+    fixture_free_arrays(&arrays);
+    /* Two files and nothing temporary. */
+    assert_int_equal(fixture_shell("test $(ls -A '%s' | wc -l) -eq 2", f.folder), 0);
+    fixture_close(&f);
+}
+
+static void round_trip_from_memory(void **state) {
+    (void)state;
+    Fixture f;
+    Checkpoint meta, arrays;
+    size_t size;
+    fixture_open(&f, 5);
+    write_step(&f, 5);
+    char *bytes = fixture_load(fixture_path(&f, "step-00000005.h5"), &size);
+    char *before = malloc(size);
+    memcpy(before, bytes, size);
+    assert_int_equal(checkpoint_read_meta_image(bytes, size, "image", &meta), ST_OK);
+    assert_same_meta(&f, &meta);
+    checkpoint_meta_free(&meta);
+    arrays = fixture_empty(&f);
+    assert_int_equal(checkpoint_read_arrays_image(bytes, size, "image", &arrays), ST_OK);
+    assert_same_arrays(&f, &arrays);
+    assert_memory_equal(bytes, before, size); /* lent, not changed */
+    fixture_free_arrays(&arrays);
+    free(before);
+    free(bytes);
+    fixture_close(&f);
+}
+
+static void long_config_empty_history_no_slots(void **state) {
+    (void)state;
+    Fixture f;
+    Checkpoint meta;
+    fixture_open(&f, 1);
+    size_t length = 200000; /* more than an attribute could hold in old versions of the format */
+    char *text = malloc(length + 1);
+    memset(text, 'x', length);
+    text[length] = '\0';
+    float *ema = f.checkpoint.ema;
+    f.checkpoint.config = text;
+    f.checkpoint.ema = NULL;
+    f.checkpoint.n_slots = 0;
+    f.checkpoint.state.n_history = 0;
+    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(checkpoint_read_meta(fixture_path(&f, "step-00000001.h5"), &meta), ST_OK);
+    assert_string_equal(meta.config, text);
+    assert_int_equal(meta.n_slots, 0);
+    assert_int_equal(meta.state.n_history, 0);
+    assert_false(meta.has_ema);
+    checkpoint_meta_free(&meta);
+    f.checkpoint.ema = ema;
+    free(text);
+    fixture_close(&f);
+}
+
+static void many_chunks(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f, 2);
+    /* 5 x 3 x 700 x 700 floats: 29 MB in chunks of whole rows. */
+    ParamView big = f.params[0];
+    memcpy(big.spec.dim, (int64_t[]){5, 3, 700, 700}, sizeof big.spec.dim);
+    big.count = 5 * 3 * 700 * 700;
+    Model model = f.model;
+    model.n_params = 1;
+    model.n_running = 0;
+    model.params = &big;
+    model.flat = big.count;
+    Checkpoint out = {.model = &model, .config = "", .state = {.step = 9}};
+    Checkpoint in = out;
+    float none;
+    out.weight = malloc((size_t)big.count * sizeof(float));
+    in.weight = malloc((size_t)big.count * sizeof(float));
+    out.running = in.running = &none;
+    for (int64_t i = 0; i < big.count; i++)
+        out.weight[i] = (float)i;
+    assert_int_equal(checkpoint_write(f.folder, &out, NULL), ST_OK);
+    in.running = NULL;
+    assert_int_equal(checkpoint_read_arrays(fixture_path(&f, "step-00000009.h5"), &in), ST_OK);
+    assert_memory_equal(in.weight, out.weight, (size_t)big.count * sizeof(float));
+    free(out.weight);
+    free(in.weight);
+    fixture_close(&f);
+}
+
+static void state_hash_sees_every_part(void **state) {
+    (void)state;
+    Fixture f;
+    uint64_t first, other;
+    fixture_open(&f, 1);
+    Checkpoint *c = &f.checkpoint;
+    assert_int_equal(checkpoint_state_hash(c, &first), ST_OK);
+    float *const parts[] = {c->weight, c->running, c->slot[0], c->slot[1], c->ema};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        float keep = parts[i][1];
+        parts[i][1] += 1;
+        assert_int_equal(checkpoint_state_hash(c, &other), ST_OK);
+        assert_true(other != first);
+        parts[i][1] = keep;
+    }
+    c->state.step++;
+    assert_int_equal(checkpoint_state_hash(c, &other), ST_OK);
+    assert_true(other != first);
+    c->state.step--;
+    c->weight[f.params[1].offset - 1] = 3; /* a gap */
+    assert_int_equal(checkpoint_state_hash(c, &other), ST_OK);
+    assert_true(other == first);
+    /* Slots count by name, not by number. */
+    c->slot_name[0] = "exp_avg", c->slot_name[1] = "exp_avg_sq";
+    float *slot = c->slot[0];
+    c->slot[0] = c->slot[1], c->slot[1] = slot;
+    assert_int_equal(checkpoint_state_hash(c, &other), ST_OK);
+    assert_true(other == first);
+    fixture_close(&f);
+}
+
+static void h5py_reads_it(void **state) {
+    (void)state;
+    Fixture f;
+    if (fixture_shell("/usr/bin/python3 -c 'import h5py' 2>/dev/null") != 0)
+        skip();
+    fixture_open(&f, 42);
+    write_step(&f, 42);
+    assert_int_equal(
+        fixture_shell("/usr/bin/python3 - '%s' <<'EOF'\n"
+                      "import h5py, sys\n"
+                      "f = h5py.File(sys.argv[1], 'r')\n"
+                      "assert f['params/conv1.weight'].shape == (4, 3, 3, 3)\n"
+                      "assert f['params/conv1.weight'].fletcher32\n"
+                      "assert abs(f['params/linear1.bias'][1] - 46.001) < 1e-4\n"
+                      "assert abs(f['optimizer/exp_avg/bn1.bias'][0] - 344) < 1e-4\n"
+                      "assert f['meta'].attrs['lanes'] == 8\n"
+                      "assert f['meta'].attrs['seed'] == 0xfedcba9876543210\n"
+                      "assert f['meta'].attrs['config'].decode().startswith('seed: 1\\nmodel')\n"
+                      "assert f['state'].attrs['step'] == 42\n"
+                      "assert f['state/history']['test_accuracy'][2] == 0.18\n"
+                      "EOF",
+                      fixture_path(&f, "step-00000042.h5")),
+        0);
+    fixture_close(&f);
+}
+
+static void any_flipped_byte_is_refused(void **state) {
+    (void)state;
+    Fixture f;
+    size_t size;
+    Checkpoint meta;
+    fixture_open(&f, 3);
+    write_step(&f, 3);
+    char path[512];
+    snprintf(path, sizeof path, "%s", fixture_path(&f, "step-00000003.h5"));
+    char *bytes = fixture_load(path, &size);
+    for (size_t at = 0; at < size; at += at < 4096 ? 7 : 97) {
+        bytes[at] = (char)(bytes[at] ^ 1);
+        fixture_save(path, bytes, size);
+        fixture_refused(checkpoint_verify(path), "damaged");
+        fixture_refused(checkpoint_read_meta(path, &meta), path);
+        bytes[at] = (char)(bytes[at] ^ 1);
+    }
+    for (size_t left = 0; left < size; left += 1 + size / 40) {
+        fixture_save(path, bytes, left);
+        fixture_refused(checkpoint_verify(path), "damaged");
+        fixture_refused(checkpoint_read_meta(path, &meta), "damaged");
+    }
+    fixture_save(path, bytes, size);
+    assert_int_equal(checkpoint_verify(path), ST_OK);
+    /* The sidecar. */
+    size_t side_size;
+    char sidecar[600];
+    snprintf(sidecar, sizeof sidecar, "%s.xxh3", path);
+    char *side = fixture_load(sidecar, &side_size);
+    for (size_t at = 0; at < 33; at++) {
+        side[at] = (char)(side[at] ^ 1);
+        fixture_save(sidecar, side, side_size);
+        fixture_refused(checkpoint_verify(path), "damaged");
+        side[at] = (char)(side[at] ^ 1);
+    }
+    fixture_save(sidecar, side, 20);
+    fixture_refused(checkpoint_verify(path), "damaged");
+    unlink(sidecar);
+    fixture_refused(checkpoint_verify(path), "missing");
+    free(side);
+    free(bytes);
+    fixture_close(&f);
+}
+
+/* Without a sidecar HDF5 stands alone: each damage is refused, or changes nothing that is read. */
+static void damage_in_memory_is_refused_or_harmless(void **state) {
+    (void)state;
+    Fixture f;
+    size_t size, refused = 0, harmless = 0;
+    fixture_open(&f, 3);
+    write_step(&f, 3);
+    char *bytes = fixture_load(fixture_path(&f, "step-00000003.h5"), &size);
+    Checkpoint arrays = fixture_empty(&f);
+    for (size_t at = 0; at < size; at += 23) {
+        Checkpoint meta;
+        bytes[at] = (char)(bytes[at] ^ 4);
+        bool good = checkpoint_read_meta_image(bytes, size, "image", &meta) == ST_OK;
+        if (good) {
+            assert_same_meta(&f, &meta);
+            checkpoint_meta_free(&meta);
+            good = checkpoint_read_arrays_image(bytes, size, "image", &arrays) == ST_OK;
+        }
+        if (good) {
+            assert_same_arrays(&f, &arrays);
+            harmless++;
+        } else {
+            assert_non_null(strstr(status_message(), "image: "));
+            status_clear();
+            refused++;
+        }
+        bytes[at] = (char)(bytes[at] ^ 4);
+    }
+    assert_true(refused > 0 && harmless < size / 23);
+    /* What is missing at the end may be padding, which HDF5 does not need. */
+    for (size_t left = 0; left < size; left += 1 + size / 30) {
+        Checkpoint meta;
+        if (checkpoint_read_meta_image(bytes, left, "image", &meta) == ST_OK) {
+            assert_same_meta(&f, &meta);
+            checkpoint_meta_free(&meta);
+            assert_int_equal(checkpoint_read_arrays_image(bytes, left, "image", &arrays), ST_OK);
+            assert_same_arrays(&f, &arrays);
+            assert_true(left > size - 4096);
+        } else {
+            assert_non_null(strstr(status_message(), "image: "));
+            status_clear();
+        }
+    }
+    fixture_free_arrays(&arrays);
+    free(bytes);
+    fixture_close(&f);
+}
+
+static void another_model_is_refused(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f, 3);
+    write_step(&f, 3);
+    const char *path = fixture_path(&f, "step-00000003.h5");
+    Checkpoint in = fixture_empty(&f);
+    Fixture other = f;
+    Model model = f.model;
+    model.params = other.params;
+    in.model = &model;
+    other.params[3].spec.dim[0] = 5;
+    other.params[3].spec.dim[1] = 8;
+    fixture_refused(checkpoint_read_arrays(path, &in),
+                    "linear1.weight has shape 10 x 4, the model wants 5 x 8");
+    other = f;
+    snprintf(other.params[1].name, sizeof other.params[1].name, "bn7.weight");
+    fixture_refused(checkpoint_read_arrays(path, &in), "bn7.weight");
+    other = f;
+    model.n_params--;
+    fixture_refused(checkpoint_read_arrays(path, &in), "params has 5 arrays, the model has 4");
+    model.n_params++;
+    in.slot_name[0] = "momentum";
+    fixture_refused(checkpoint_read_arrays(path, &in), "momentum");
+    fixture_free_arrays(&in);
+    fixture_close(&f);
+}
+
+static void good_files_are_never_replaced(void **state) {
+    (void)state;
+    Fixture f;
+    size_t size, size2;
+    fixture_open(&f, 4);
+    write_step(&f, 4);
+    char path[512];
+    snprintf(path, sizeof path, "%s", fixture_path(&f, "step-00000004.h5"));
+    char *first = fixture_load(path, &size);
+    /* The same state again: success, the same file. */
+    assert_int_equal(fixture_shell("touch -d @1000 '%s'", path), 0);
+    write_step(&f, 4);
+    assert_int_equal(fixture_shell("test $(stat -c %%Y '%s') -eq 1000", path), 0);
+    /* Another state of the same step: refused. */
+    f.checkpoint.weight[0] += 1;
+    fixture_refused(checkpoint_write(f.folder, &f.checkpoint, NULL), "another state");
+    char *second = fixture_load(path, &size2);
+    assert_int_equal(size, size2);
+    assert_memory_equal(first, second, size);
+    assert_int_equal(checkpoint_verify(path), ST_OK);
+    /* A damaged one: moved away, written anew. */
+    flip(path, size / 2);
+    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(checkpoint_verify(path), ST_OK);
+    assert_true(fixture_exists(&f, "step-00000004.h5.bad"));
+    assert_true(fixture_exists(&f, "step-00000004.h5.xxh3.bad"));
+    /* A sidecar that a killed writer left: harmless. */
+    fixture_save(fixture_path(&f, "step-00000006.h5.xxh3"), "stale\n", 6);
+    write_step(&f, 6);
+    assert_int_equal(checkpoint_verify(fixture_path(&f, "step-00000006.h5")), ST_OK);
+    assert_int_equal(fixture_shell("ls '%s' | grep -q tmp", f.folder), 1);
+    free(first);
+    free(second);
+    fixture_close(&f);
+}
+
+static void newest_passes_over_the_bad(void **state) {
+    (void)state;
+    Fixture f;
+    char path[4096];
+    fixture_open(&f, 1);
+    assert_int_equal(checkpoint_newest(fixture_path(&f, "nothing"), true, path), ST_OK);
+    assert_string_equal(path, "");
+    assert_int_equal(checkpoint_newest(f.folder, true, path), ST_OK);
+    assert_string_equal(path, "");
+    for (int64_t step = 1; step <= 3; step++)
+        write_step(&f, step);
+    fixture_save(fixture_path(&f, "step-00000009.h5.tmp.1.0.0.elsewhere"), "x", 1);
+    fixture_save(fixture_path(&f, "step-9.h5"), "x", 1); /* not a checkpoint's name */
+    flip(fixture_path(&f, "step-00000003.h5"), 1000);
+    /* Others may look, but not rename. */
+    assert_int_equal(checkpoint_newest(f.folder, false, path), ST_OK);
+    assert_string_equal(path, fixture_path(&f, "step-00000002.h5"));
+    assert_true(fixture_exists(&f, "step-00000003.h5"));
+    assert_int_equal(checkpoint_newest(f.folder, true, path), ST_OK);
+    assert_string_equal(path, fixture_path(&f, "step-00000002.h5"));
+    assert_false(fixture_exists(&f, "step-00000003.h5"));
+    assert_true(fixture_exists(&f, "step-00000003.h5.bad"));
+    unlink(fixture_path(&f, "step-00000002.h5.xxh3"));
+    assert_int_equal(truncate(fixture_path(&f, "step-00000001.h5"), 100), 0);
+    fixture_refused(checkpoint_newest(f.folder, true, path), "no good one");
+    assert_string_equal(path, "");
+    /* Bad ones still stand against a fresh start. */
+    fixture_refused(checkpoint_newest(f.folder, true, path), "no good one");
+    fixture_close(&f);
+}
+
+static void prune_keeps_good_ones_and_the_best(void **state) {
+    (void)state;
+    Fixture f;
+    char temporary[256], host[64] = "";
+    fixture_open(&f, 1);
+    for (int64_t step = 1; step <= 6; step++)
+        write_step(&f, step);
+    gethostname(host, sizeof host - 1);
+    /* Of a dead process of this host (no pid is so large), of a living one, of another host. */
+    snprintf(temporary, sizeof temporary, "step-00000007.h5.tmp.99999999.0.0.%s", host);
+    fixture_save(fixture_path(&f, temporary), "x", 1);
+    fixture_save(fixture_path(&f, "step-00000007.h5.xxh3"), "x", 1);
+    snprintf(temporary, sizeof temporary, "step-00000008.h5.tmp.1.0.0.%s", host);
+    fixture_save(fixture_path(&f, temporary), "x", 1);
+    fixture_save(fixture_path(&f, "step-00000009.h5.tmp.99999999.0.0.elsewhere"), "x", 1);
+    flip(fixture_path(&f, "step-00000005.h5"), 1000);
+    assert_int_equal(checkpoint_prune(f.folder, 2, "step-00000001.h5"), ST_OK);
+    /* Two good ones: 6 and 4, for 5 is bad and does not count; 1 is the best. */
+    static const char *const stay[] = {"step-00000006.h5",
+                                       "step-00000006.h5.xxh3",
+                                       "step-00000004.h5",
+                                       "step-00000004.h5.xxh3",
+                                       "step-00000001.h5",
+                                       "step-00000001.h5.xxh3",
+                                       "step-00000005.h5.bad",
+                                       "step-00000005.h5.xxh3.bad",
+                                       "step-00000009.h5.tmp.99999999.0.0.elsewhere"};
+    for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
+        assert_true(fixture_exists(&f, stay[i]));
+    assert_true(fixture_exists(&f, temporary));
+    assert_int_equal(fixture_shell("test $(ls -A '%s' | wc -l) -eq 10", f.folder), 0);
+    fixture_close(&f);
+}
+
+static void best_link_is_followed(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f, 1);
+    write_step(&f, 1);
+    assert_int_equal(symlink("step-00000001.h5", fixture_path(&f, "best.h5")), 0);
+    assert_int_equal(checkpoint_verify(fixture_path(&f, "best.h5")), ST_OK);
+    fixture_refused(checkpoint_verify(fixture_path(&f, "none.h5")), "No such file");
+    fixture_close(&f);
+}
+
+static void inspect_says_what_is_in_it(void **state) {
+    (void)state;
+    Fixture f;
+    char *text = NULL;
+    size_t size = 0;
+    fixture_open(&f, 10);
+    write_step(&f, 10);
+    char path[512];
+    snprintf(path, sizeof path, "%s", fixture_path(&f, "step-00000010.h5"));
+    FILE *out = open_memstream(&text, &size);
+    if (inspect_print(path, true, out) != ST_OK)
+        fail_msg("%s", status_message());
+    fclose(out);
+    assert_non_null(strstr(text, "step 10,"));
+    assert_non_null(strstr(text, "8 lanes"));
+    assert_non_null(strstr(text, "synthetic"));
+    assert_non_null(strstr(text, "4 x 3 x 3 x 3"));
+    assert_non_null(strstr(text, "linear c=10"));
+    assert_non_null(strstr(text, "bn1.running_var"));
+    assert_non_null(strstr(text, "verified"));
+    free(text);
+    flip(path, 5000);
+    out = fopen("/dev/null", "w");
+    fixture_refused(inspect_print(path, true, out), "damaged");
+    fclose(out);
+    fixture_close(&f);
+}
+
+/* A tmpfs too small for the file: one message with path and cause, nothing left behind, and the
+ * library usable afterwards. */
+static void full_disk(void **state) {
+    (void)state;
+    Fixture f;
+    char small[256];
+    fixture_open(&f, 1);
+    snprintf(small, sizeof small, "%s/small", f.folder);
+    /* In a mount namespace of its own, which goes with this process whatever happens. */
+    assert_int_equal(mkdir(small, 0700), 0);
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", small, "tmpfs", 0, "size=16k") != 0) {
+        fixture_close(&f);
+        skip();
+    }
+    /* From next to no room to enough for all but the sidecar (the file has 17 KB). */
+    for (int kib = 4; kib <= 20; kib += 4) {
+        assert_int_equal(fixture_shell("mount -o remount,size=%dk '%s'", kib, small), 0);
+        fixture_refused(checkpoint_write(small, &f.checkpoint, NULL), "No space left on device");
+        assert_int_equal(fixture_shell("test -z \"$(ls -A '%s')\"", small), 0);
+    }
+    assert_int_equal(fixture_shell("mount -o remount,size=1m '%s'", small), 0);
+    assert_int_equal(checkpoint_write(small, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(fixture_shell("umount '%s'", small), 0);
+    fixture_refused(checkpoint_write(fixture_path(&f, "none"), &f.checkpoint, NULL),
+                    "No such file");
+    fixture_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(round_trip_from_memory),
+        cmocka_unit_test(long_config_empty_history_no_slots),
+        cmocka_unit_test(many_chunks),
+        cmocka_unit_test(state_hash_sees_every_part),
+        cmocka_unit_test(h5py_reads_it),
+        cmocka_unit_test(any_flipped_byte_is_refused),
+        cmocka_unit_test(damage_in_memory_is_refused_or_harmless),
+        cmocka_unit_test(another_model_is_refused),
+        cmocka_unit_test(good_files_are_never_replaced),
+        cmocka_unit_test(newest_passes_over_the_bad),
+        cmocka_unit_test(prune_keeps_good_ones_and_the_best),
+        cmocka_unit_test(best_link_is_followed),
+        cmocka_unit_test(inspect_says_what_is_in_it),
+        cmocka_unit_test(full_disk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

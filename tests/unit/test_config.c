@@ -1,0 +1,520 @@
+/* Options: where values come from, what is refused and in which words, and that what is written
+ * reads back the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lockstep/config.h"
+
+enum { ARGS_MAX = 64 };
+
+static char folder[64];  /* of the files written here */
+static char path[96];    /* the configuration file */
+static RunConfig config; /* what the last load gave */
+
+#define MODEL "model: |\n  relu\n  linear c=10\n"
+
+static void write_file(const char *text, size_t length) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Loads `text` as a file, with flags given in one string, cut at blanks. */
+static Status load(const char *text, const char *flags) {
+    char words[512];
+    char *argv[ARGS_MAX] = {path};
+    int argc = 1;
+    write_file(text, strlen(text));
+    snprintf(words, sizeof words, "%s", flags);
+    for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
+        assert_in_range(argc, 1, ARGS_MAX - 1);
+        argv[argc++] = word;
+    }
+    return config_load(argc, argv, &config);
+}
+
+static void must_load(const char *text, const char *flags) {
+    if (load(text, flags) != ST_OK)
+        fail_msg("%s", status_message());
+}
+
+/* `message` may begin with PATH, which stands for the file's name. */
+static void assert_refused(Status status, const char *message) {
+    char expected[STATUS_MESSAGE_MAX];
+    bool has_path = strncmp(message, "PATH", 4) == 0;
+    snprintf(expected, sizeof expected, "%s%s", has_path ? path : "", message + (has_path ? 4 : 0));
+    assert_int_equal(status, ST_USAGE);
+    assert_string_equal(status_message(), expected);
+    status_clear();
+}
+
+static int setup(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/lockstep-config-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/small.yaml", folder);
+    return 0;
+}
+
+/* A test that failed must not make the next ones fail. */
+static int each(void **state) {
+    static const char *const variables[] = {"EPOCHS", "BATCHSIZE", "XYZZY",        "RESET",
+                                            "SEED",   "KEEP",      "OPTIMIZER_LR", "DROP_LAST"};
+    (void)state;
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "LOCKSTEP_%s", variables[i]);
+        unsetenv(name);
+    }
+    status_clear();
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    must_load(MODEL, "");
+    assert_string_equal(config.file, path);
+    assert_string_equal(config.name, "small");
+    assert_string_equal(config.out, "runs/small");
+    assert_string_equal(config.model, "relu\nlinear c=10\n");
+    assert_int_equal(config.model_line, 2);
+    assert_string_equal(config.data, "");
+    assert_string_equal(config.resume, "auto");
+    assert_true(config.seed == 1 && config.lanes == 8 && config.keep == 3 && config.threads == 0);
+    assert_true(config.crash.step == -1);
+    assert_true(config.drop_last);
+    assert_int_equal(config.device, DEVICE_AUTO);
+    assert_int_equal(config.reduction, REDUCTION_EXACT);
+    assert_true(config.deadline == 300);
+    assert_true(config.augment.std[1] == 0.2435f);
+}
+
+static void test_order_of_sources(void **state) {
+    (void)state;
+    must_load(MODEL "epochs: 5\nseed: 6\nkeep: 7\n", "");
+    assert_true(config.epochs == 5 && config.seed == 6 && config.keep == 7);
+    setenv("LOCKSTEP_SEED", "60", 1);
+    setenv("LOCKSTEP_KEEP", "70", 1);
+    setenv("LOCKSTEP_OPTIMIZER_LR", "0.5", 1);
+    setenv("LOCKSTEP_DROP_LAST", "no", 1);
+    must_load(MODEL "epochs: 5\nseed: 6\nkeep: 7\n", "--keep 700");
+    assert_true(config.epochs == 5 && config.seed == 60 && config.keep == 700);
+    assert_true(config.schedule.lr == 0.5);
+    assert_false(config.drop_last);
+}
+
+static void test_flag_forms(void **state) {
+    (void)state;
+    must_load(MODEL, "--lr=0.25 --optimizer adamw --schedule cosine --optimizer.beta1 0.8 --quiet "
+                     "--no-drop-last --lanes auto --threads 3 --device ref --progress=lines "
+                     "--data /a:b --reset");
+    assert_true(config.schedule.lr == 0.25 && config.optimizer.beta1 == 0.8);
+    assert_int_equal(config.optimizer.kind, OPTIMIZER_ADAMW);
+    assert_int_equal(config.schedule.kind, SCHEDULE_COSINE);
+    assert_true(config.quiet && config.reset && !config.drop_last);
+    assert_true(config.lanes == 0 && config.threads == 3);
+    assert_int_equal(config.device, DEVICE_REF);
+    assert_int_equal(config.progress, PROGRESS_LINES);
+    assert_string_equal(config.data, "/a:b");
+    must_load(MODEL, "--quiet=false --drop-last --describe");
+    assert_true(!config.quiet && config.drop_last && config.describe);
+}
+
+static void test_yaml_values(void **state) {
+    (void)state;
+    must_load("# comment\n" MODEL "\n"
+              "out: 'with: colon'\n"
+              "optimizer: {name: adam, lr: 1e-3}\n"
+              "schedule:\n"
+              "  name: piecewise\n"
+              "  points:\n"
+              "    - [0, 0.5]\n"
+              "    - [2.5, 1]\n"
+              "augment:\n"
+              "  mean: [0, 0.25, 1]\n",
+              "");
+    assert_int_equal(config.model_line, 3);
+    assert_string_equal(config.out, "with: colon");
+    assert_int_equal(config.optimizer.kind, OPTIMIZER_ADAM);
+    assert_true(config.schedule.lr == 1e-3);
+    assert_int_equal(config.schedule.n_points, 2);
+    assert_true(config.schedule.point_epoch[1] == 2.5 && config.schedule.point_value[0] == 0.5);
+    assert_true(config.augment.mean[1] == 0.25f && config.augment.mean[2] == 1);
+    must_load(MODEL "schedule:\n  name: step\n  points: [30, 60]\n", "");
+    assert_true(config.schedule.point_epoch[1] == 60 && isnan(config.schedule.point_value[1]));
+    must_load(MODEL, "--schedule piecewise --schedule.points 0:0,5:1,24:0");
+    assert_true(config.schedule.n_points == 3 && config.schedule.point_epoch[2] == 24);
+}
+
+static void test_refused_files(void **state) {
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"epochs: 1\n", "no model: name a configuration file, as in 'lockstep train "
+                        "configs/quickstart.yaml'"},
+        {"", "no model: name a configuration file, as in 'lockstep train configs/quickstart.yaml'"},
+        {MODEL "bach-size: 8\n", "PATH:4: unknown key 'bach-size'; did you mean 'batch-size'?"},
+        {MODEL "gpu-count: 8\n", "PATH:4: unknown key 'gpu-count': see lockstep train --help"},
+        {MODEL "optimizer:\n  lrr: 1\n",
+         "PATH:5: unknown key 'optimizer.lrr'; did you mean 'optimizer.lr'?"},
+        {MODEL "optimizer: adam\n",
+         "PATH:4: 'optimizer' is a group: its keys stand below it, indented"},
+        {MODEL "epochs: 5x\n", "PATH:4: epochs: '5x' is not a whole number"},
+        {MODEL "epochs: 5K\n", "PATH:4: epochs: '5K' is not a whole number"},
+        {MODEL "epochs:\n", "PATH:4: epochs: '' is not a whole number"},
+        {MODEL "epochs: 0\n", "PATH:4: epochs: '0' is out of bounds: 1 to 1000000000"},
+        {MODEL "epochs: 99999999999999999999\n",
+         "PATH:4: epochs: '99999999999999999999' is out of bounds: 1 to 1000000000"},
+        {MODEL "seed: -1\n", "PATH:4: seed: '-1' is not a whole number from 0"},
+        {MODEL "seed: 18446744073709551616\n", "PATH:4: seed: '18446744073709551616' is out of "
+                                               "bounds: 0 to 18446744073709551615"},
+        {MODEL "deadline: inf\n", "PATH:4: deadline: 'inf' is not a number"},
+        {MODEL "quiet: perhaps\n", "PATH:4: quiet: 'perhaps' is neither true nor false"},
+        {MODEL "device: gpu\n", "PATH:4: device: 'gpu' must be auto, cpu, cuda or ref"},
+        {MODEL "reset: true\n", "PATH:4: 'reset' is for the command line alone: --reset"},
+        {MODEL "epochs: [1, 2]\n", "PATH:4: 'epochs' takes one value, not a list"},
+        {MODEL "epochs: 1\nseed: 2\nepochs: 3\n",
+         "PATH:6: 'epochs' is given twice; the first is in line 4"},
+        {MODEL "augment:\n  mean: [1, 1]\n", "PATH:5: augment.mean: '1,1' has 2 numbers: give "
+                                             "three, for red, green and blue"},
+        {MODEL "augment:\n  mean: [[[1]]]\n", "PATH:5: the lists are nested too deep"},
+        {MODEL "augment:\n  mean: [{a: 1}]\n", "PATH:5: a list holds numbers alone"},
+        {MODEL "schedule:\n  points: [[]]\n", "PATH:5: an empty list inside a list"},
+        {MODEL "schedule:\n  name: step\n", "schedule.name step wants schedule.points, as in "
+                                            "[30, 60]"},
+        {MODEL "schedule:\n  name: piecewise\n  points: [1, 2]\n",
+         "schedule.points: piecewise wants pairs of epoch and value, as in [[0, 0], [5, 1], [24, "
+         "0]]"},
+        {MODEL "schedule:\n  name: step\n  points: [[1, 2]]\n",
+         "schedule.points: step wants epochs, as in [30, 60]"},
+        {MODEL "schedule:\n  name: step\n  points: [2, 2]\n",
+         "schedule.points: epoch 2 must be larger than 2 before it"},
+        {MODEL "schedule:\n  points: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]\n",
+         "PATH:5: schedule.points: more than 16 points"},
+        {MODEL "schedule:\n  name: cosine\n  warmup-epochs: 10\n",
+         "schedule.warmup-epochs 10 must be smaller than the 10 epochs of the cosine"},
+        {MODEL "optimizer:\n  nesterov: true\n  momentum: 0\n",
+         "optimizer.nesterov wants optimizer.momentum above 0"},
+        {MODEL "crash-at: 5:1:melt\n", "PATH:4: crash-at: 'melt' must be kill, segv, abort, exit, "
+                                       "hang or nan"},
+        {MODEL "crash-at: soon\n", "PATH:4: crash-at: 'soon' is not a whole number"},
+        {"model: &m relu\nout: *m\n", "PATH:2: aliases (*name) are not understood here"},
+        {MODEL "---\nepochs: 1\n", "PATH:4: a second document ('---') is not understood"},
+        {"- a\n- b\n", "PATH:1: expected lines of the form 'key: value'"},
+        {"[a]: 1\n", "PATH:1: a key must be plain text"},
+        {"a: {b: {c: {d: {e: 1}}}}\n", "PATH:1: the keys are nested too deep"},
+        {"out: \"a\\0b\"\n", "PATH:1: the value of 'out' holds a zero byte"},
+        {"epochs: 1\nout: 'unclosed\n", "PATH:3: not YAML: while scanning a quoted scalar, found "
+                                        "unexpected end of stream"},
+        {"epochs: 1\n\tseed: 2\n", "PATH:2: not YAML: while scanning a plain scalar, found a tab "
+                                   "character that violates indentation"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_refused(load(cases[i].text, ""), cases[i].message);
+}
+
+static void test_refused_flags(void **state) {
+    static const struct {
+        const char *flags, *message;
+    } cases[] = {
+        {"--bach-size 8", "unknown option --bach-size; did you mean --batch-size?"},
+        {"--xyzzy", "unknown option --xyzzy: see lockstep train --help"},
+        {"--no-epochs", "unknown option --no-epochs; did you mean --epochs?"},
+        {"-e 5", "unknown option -e: options begin with two dashes"},
+        {"--epochs", "--epochs wants a value: --epochs N"},
+        {"--epochs --quiet", "--epochs wants a value: --epochs N"},
+        {"--epochs=", "--epochs: '' is not a whole number"},
+        {"--lr -1", "--lr: '-1' is out of bounds: 0 to 1000000"},
+        {"--lr 1e999", "--lr: '1e999' is out of bounds: 0 to 1000000"},
+        {"--quiet=2", "--quiet: '2' is neither true nor false"},
+        {"--model relu", "--model: 'model' stands in the configuration file alone"},
+        {"--crash-iteration 5:1", "--crash-iteration: '5:1' is not a whole number"},
+        {"--batch-size 250", "batch-size 250 cannot be divided into 8 lanes: the nearest that can "
+                             "are 248 and 256"},
+        {"--batch-size 5", "batch-size 5 is smaller than lanes 8: each lane needs an image, so "
+                           "give at least batch-size 8"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_refused(load(MODEL, cases[i].flags), cases[i].message);
+    char message[256];
+    snprintf(message, sizeof message, "two configuration files: %s and other.yaml; give one", path);
+    assert_refused(load(MODEL, "other.yaml"), message);
+}
+
+static void test_refused_environment(void **state) {
+    (void)state;
+    setenv("LOCKSTEP_EPOCHS", "many", 1);
+    assert_refused(load(MODEL, ""), "environment variable LOCKSTEP_EPOCHS: 'many' is not a whole "
+                                    "number");
+    unsetenv("LOCKSTEP_EPOCHS");
+    setenv("LOCKSTEP_BATCHSIZE", "8", 1);
+    assert_refused(load(MODEL, ""), "the environment variable LOCKSTEP_BATCHSIZE is no option; did "
+                                    "you mean LOCKSTEP_BATCH_SIZE?");
+    unsetenv("LOCKSTEP_BATCHSIZE");
+    setenv("LOCKSTEP_XYZZY", "8", 1);
+    assert_refused(load(MODEL, ""), "the environment variable LOCKSTEP_XYZZY is no option: unset "
+                                    "it");
+    unsetenv("LOCKSTEP_XYZZY");
+    setenv("LOCKSTEP_RESET", "1", 1);
+    assert_refused(load(MODEL, ""), "LOCKSTEP_RESET: 'reset' cannot be set by the environment: "
+                                    "unset it");
+}
+
+static void test_missing_file(void **state) {
+    char near[128], expected[512];
+    char *argv[] = {near};
+    (void)state;
+    must_load(MODEL, "");
+    snprintf(near, sizeof near, "%s/smal.yaml", folder);
+    snprintf(expected, sizeof expected,
+             "%s: cannot read the configuration: No such file or directory; did you mean %s?", near,
+             path);
+    assert_refused(config_load(1, argv, &config), expected);
+    snprintf(near, sizeof near, "quickstart");
+    assert_refused(config_load(1, argv, &config),
+                   "quickstart: cannot read the configuration: No such file or directory; did you "
+                   "mean configs/quickstart.yaml?");
+    snprintf(near, sizeof near, "%s", folder);
+    snprintf(expected, sizeof expected, "%s: cannot read the configuration: Is a directory",
+             folder);
+    assert_refused(config_load(1, argv, &config), expected);
+}
+
+static void test_crash_at(void **state) {
+    (void)state;
+    must_load(MODEL, "--crash-at 120");
+    assert_true(config.crash.step == 120 && config.crash.rank == -1);
+    assert_int_equal(config.crash.how, CRASH_KILL);
+    must_load(MODEL, "--crash-at 120:2:hang");
+    assert_true(config.crash.rank == 2);
+    assert_int_equal(config.crash.how, CRASH_HANG);
+    must_load(MODEL, "--crash-at 1:last:nan");
+    assert_true(config.crash.rank == -1);
+    assert_int_equal(config.crash.how, CRASH_NAN);
+    must_load(MODEL, "--crash-iteration 7");
+    assert_true(config.crash.step == 7 && config.crash.rank == -1);
+    assert_int_equal(config.crash.how, CRASH_KILL);
+    must_load(MODEL, "--crash-iteration 7 --crash-at none");
+    assert_true(config.crash.step == -1);
+}
+
+static void test_cosine_total(void **state) {
+    (void)state;
+    must_load(MODEL, "--schedule cosine --epochs 7");
+    assert_true(config.schedule.total_epochs == 7);
+    must_load(MODEL, "--schedule cosine --epochs 7 --schedule.total-epochs 5");
+    assert_true(config.schedule.total_epochs == 5);
+    must_load(MODEL, "--epochs 7");
+    assert_true(config.schedule.total_epochs == 0);
+}
+
+static void test_help_wins(void **state) {
+    char help[] = "--help", wrong[] = "--xyzzy";
+    char *argv[] = {wrong, help};
+    (void)state;
+    assert_int_equal(config_load(2, argv, &config), ST_OK);
+    assert_true(config.help);
+}
+
+/* Everything but the name of the file it came from. */
+static void assert_same_config(const RunConfig *a, const RunConfig *b) {
+    size_t begin = offsetof(RunConfig, model), end = offsetof(RunConfig, model_line);
+    size_t data = offsetof(RunConfig, data);
+    assert_memory_equal((const char *)a + begin, (const char *)b + begin, end - begin);
+    assert_memory_equal((const char *)a + data, (const char *)b + data, sizeof *a - data);
+}
+
+static void check_round_trip(const char *text, const char *flags) {
+    char *dump = NULL, *again = NULL;
+    RunConfig *first = malloc(sizeof *first);
+    must_load(text, flags);
+    memcpy(first, &config, sizeof *first);
+    assert_int_equal(config_text(&config, false, &dump), ST_OK);
+    must_load(dump, "");
+    assert_same_config(first, &config);
+    assert_int_equal(config_text(&config, false, &again), ST_OK);
+    assert_string_equal(dump, again);
+    free(dump);
+    free(again);
+    free(first);
+}
+
+static void test_dump_reads_back(void **state) {
+    (void)state;
+    check_round_trip(MODEL, "");
+    check_round_trip(MODEL "data: ' odd # \"name\": '\nout: \"tab\\tand\\nline\"\n",
+                     "--lr 0.1234567890123456789 --seed 18446744073709551615 --augment.mean "
+                     "0.1,0.123456789,1 --schedule step --schedule.points 1,2.5 --lanes auto "
+                     "--crash-at 5:last:nan --device ref --no-drop-last --progress-width 77 "
+                     "--deadline 0.3");
+    check_round_trip("model: \"  leading\\n\\n#c\\n tabs\\t \\n\\n\"\n",
+                     "--schedule piecewise --schedule.points 0:0,5:1e-7");
+    check_round_trip("model: relu\n", "--schedule cosine --epochs 4 --resume none --batch-size 8");
+}
+
+static void test_dump_prints(void **state) {
+    char *dump = NULL, *printed = NULL;
+    size_t length = 0;
+    (void)state;
+    must_load(MODEL, "--lr 0.4");
+    assert_int_equal(config_text(&config, false, &dump), ST_OK);
+    FILE *out = open_memstream(&printed, &length);
+    assert_int_equal(config_dump(&config, out), ST_OK);
+    fclose(out);
+    assert_string_equal(dump, printed);
+    assert_non_null(strstr(dump, "model: |\n  relu\n  linear c=10\n"));
+    assert_non_null(strstr(dump, "\noptimizer:\n  name: sgd\n  lr: 0.4\n"));
+    assert_non_null(strstr(dump, "\n  mean: [0.4914, 0.4822, 0.4465]\n"));
+    assert_non_null(strstr(dump, "\nthreads: auto\n"));
+    assert_non_null(strstr(dump, "\ndeadline: 300\n"));
+    free(dump);
+    free(printed);
+}
+
+/* What ranks compare and checkpoints carry does not depend on where and how a run runs. */
+static void test_stored_text(void **state) {
+    char *one = NULL, *other = NULL;
+    (void)state;
+    must_load(MODEL, "");
+    assert_int_equal(config_text(&config, true, &one), ST_OK);
+    must_load(MODEL, "--data /x --out /y --threads 2 --loader.threads 3 --resume none --reset "
+                     "--quiet --progress bar --progress-width 80 --crash-at 5 --describe "
+                     "--dump-config");
+    assert_int_equal(config_text(&config, true, &other), ST_OK);
+    assert_string_equal(one, other);
+    free(other);
+    must_load(MODEL, "--steps 8");
+    assert_int_equal(config_text(&config, true, &other), ST_OK);
+    assert_string_not_equal(one, other);
+    free(other);
+    free(one);
+}
+
+/* Stores the text of a run with `before`, resumes it with `after`: the status of comparing. */
+static Status compatible(const char *before_model, const char *before, const char *after_model,
+                         const char *after) {
+    char *stored = NULL;
+    must_load(before_model, before);
+    assert_int_equal(config_text(&config, true, &stored), ST_OK);
+    must_load(after_model, after);
+    Status status = config_compatible(&config, stored, "step-8.h5");
+    free(stored);
+    return status;
+}
+
+static void test_what_may_change(void **state) {
+    (void)state;
+    assert_int_equal(compatible(MODEL, "--epochs 3 --checkpoint-every 5 --keep 2", MODEL,
+                                "--epochs 4 --steps 99 --checkpoint-every 7 --keep 9 --threads 2 "
+                                "--device ref --log-every 3 --deadline 9 --bucket-bytes 8192 --out "
+                                "o --data d --eval.patience 3"),
+                     ST_OK);
+    /* Comments, blanks and empty lines of the model do not count. */
+    assert_int_equal(
+        compatible(MODEL, "", "model: |\n\n  relu # max\n    linear c=10\n  # end\n", ""), ST_OK);
+    /* A cosine keeps its length when the epochs change, if it is named. */
+    assert_int_equal(compatible(MODEL, "--schedule cosine --epochs 3", MODEL,
+                                "--schedule cosine --epochs 5 --schedule.total-epochs 3"),
+                     ST_OK);
+}
+
+#define MADE_WITH "step-8.h5 was made with other values of what cannot change at resume: "
+#define REMEDY    ". Use its values, another --out, or --reset to start over"
+
+static void test_what_must_not_change(void **state) {
+    (void)state;
+    assert_refused(compatible(MODEL, "--batch-size 512 --lanes 4", MODEL, "--batch-size 256"),
+                   MADE_WITH "batch-size 512 there, 256 here; lanes 4 there, 8 here" REMEDY);
+    assert_refused(compatible(MODEL, "", "model: |\n  gelu\n  linear c=10\n", ""),
+                   MADE_WITH "model relu there, gelu here" REMEDY);
+    assert_refused(compatible(MODEL, "", MODEL "  scale by=1\n", ""),
+                   MADE_WITH "model (its end) there, scale by=1 here" REMEDY);
+    assert_refused(
+        compatible(MODEL, "--schedule cosine --epochs 3", MODEL, "--schedule cosine --epochs 5"),
+        MADE_WITH "schedule.total-epochs 3 there, 5 here" REMEDY);
+    static const char *const fixed[] = {"--seed 2",
+                                        "--optimizer adam",
+                                        "--lr 0.2",
+                                        "--no-drop-last",
+                                        "--holdout 5",
+                                        "--augment.flip 0.5",
+                                        "--augment.std 1,1,1",
+                                        "--label-smoothing 0.1",
+                                        "--eval.batch 50",
+                                        "--reduction native",
+                                        "--schedule cosine",
+                                        "--optimizer.ema-decay 0.9",
+                                        "--schedule.points 3"};
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        assert_int_equal(compatible(MODEL, "", MODEL, fixed[i]), ST_USAGE);
+        status_clear();
+    }
+}
+
+static void test_damaged_stored_text(void **state) {
+    (void)state;
+    must_load(MODEL, "");
+    assert_refused(config_compatible(&config, "epochs: 1\nlayers: 5\n", "step-8.h5"),
+                   "step-8.h5:2: unknown key 'layers'; did you mean 'lanes'?");
+}
+
+/* Each option with its default; no line is too wide. */
+static void test_help(void **state) {
+    char *text = NULL;
+    size_t length = 0;
+    (void)state;
+    FILE *out = open_memstream(&text, &length);
+    config_help(out);
+    fclose(out);
+    assert_non_null(strstr(text, "* --lr, --optimizer.lr X\n"));
+    assert_non_null(strstr(text, "* --lanes L\n"));
+    assert_non_null(strstr(text, "  --epochs N\n        passes over the data [10]\n"));
+    assert_non_null(strstr(text, "  --device NAME: auto | cpu | cuda | ref\n"));
+    assert_non_null(strstr(text, "  --crash-at STEP[:RANK[:HOW]]\n"));
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
+        assert_in_range(strcspn(line, "\n"), 0, 101);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_defaults, each),
+        cmocka_unit_test_setup(test_order_of_sources, each),
+        cmocka_unit_test_setup(test_flag_forms, each),
+        cmocka_unit_test_setup(test_yaml_values, each),
+        cmocka_unit_test_setup(test_refused_files, each),
+        cmocka_unit_test_setup(test_refused_flags, each),
+        cmocka_unit_test_setup(test_refused_environment, each),
+        cmocka_unit_test_setup(test_missing_file, each),
+        cmocka_unit_test_setup(test_crash_at, each),
+        cmocka_unit_test_setup(test_cosine_total, each),
+        cmocka_unit_test_setup(test_help_wins, each),
+        cmocka_unit_test_setup(test_dump_reads_back, each),
+        cmocka_unit_test_setup(test_dump_prints, each),
+        cmocka_unit_test_setup(test_stored_text, each),
+        cmocka_unit_test_setup(test_what_may_change, each),
+        cmocka_unit_test_setup(test_what_must_not_change, each),
+        cmocka_unit_test_setup(test_damaged_stored_text, each),
+        cmocka_unit_test_setup(test_help, each),
+    };
+    return cmocka_run_group_tests_name("config", tests, setup, teardown);
+}

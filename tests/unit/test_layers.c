@@ -1,0 +1,210 @@
+/* What each layer kind says of itself: shapes, parameters, initialisation, cost, refusals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "lockstep/layer.h"
+
+static void assert_shape(Shape shape, int64_t c, int64_t h, int64_t w) {
+    assert_true(shape.n == 1);
+    assert_true(shape.c == c);
+    assert_true(shape.h == h);
+    assert_true(shape.w == w);
+}
+
+/* Infers a layer without a second input. */
+static Status infer(Layer *layer) {
+    Shape none = {0, 0, 0, 0};
+    return layer_type(layer->kind)->infer(layer, none);
+}
+
+static int64_t cost(const Layer *layer) {
+    return layer_type(layer->kind)->multiply_adds(layer);
+}
+
+static void assert_refused(Layer *layer, const char *message) {
+    assert_int_equal(infer(layer), ST_USAGE);
+    assert_string_equal(status_message(), message);
+    status_clear();
+}
+
+static void test_table(void **state) {
+    static const char *const names[LAYER_KINDS] = {
+#define LAYER(lower, UPPER) #lower,
+#include "lockstep/layers.def"
+#undef LAYER
+    };
+    (void)state;
+    for (int kind = 0; kind < LAYER_KINDS; kind++) {
+        const LayerType *type = layer_type((LayerKind)kind);
+        assert_string_equal(type->name, names[kind]);
+        assert_int_equal(layer_kind_of(names[kind]), kind);
+        assert_true(strlen(type->help) > 0);
+        for (const LayerArg *arg = type->args; arg->key != NULL; arg++) {
+            assert_true(arg->offset < sizeof(Layer));
+            assert_true(arg->min <= arg->max);
+        }
+    }
+    assert_int_equal(layer_kind_of("cov"), -1);
+}
+
+static void test_conv(void **state) {
+    Layer layer = {.kind = LAYER_CONV, .in = {1, 3, 32, 30}};
+    (void)state;
+    layer.args.conv = (ConvArgs){.channels = 16, .kernel = 3, .stride = 2, .pad = 1};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 16, 16, 15);
+    assert_int_equal(layer.n_params, 1);
+    assert_true(param_count(&layer.param[0]) == 16 * 3 * 3 * 3);
+    assert_int_equal(layer.param[0].ndim, 4);
+    assert_true(layer.param[0].decay);
+    assert_true(cost(&layer) == 16 * 27 * 16 * 15);
+
+    layer.args.conv.bias = true;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_int_equal(layer.n_params, 2);
+    assert_string_equal(layer.param[1].role, "bias");
+    assert_true(param_count(&layer.param[1]) == 16);
+    assert_false(layer.param[1].decay);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(layer.param[i].init, INIT_UNIFORM);
+        assert_true(layer.param[i].bound == 1 / sqrt(27));
+    }
+
+    layer.args.conv = (ConvArgs){.channels = 16, .kernel = 33, .stride = 1, .pad = 1};
+    assert_refused(&layer, "conv: a kernel of k=33 does not fit its input of 32 x 30: give a "
+                           "smaller k or a larger p");
+    layer.args.conv = (ConvArgs){.channels = 16, .kernel = 3, .stride = 1, .pad = 3};
+    assert_refused(&layer, "conv: p=3 must be smaller than k=3");
+}
+
+static void test_bn(void **state) {
+    Layer layer = {.kind = LAYER_BN, .in = {1, 20, 4, 4}};
+    (void)state;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 20, 4, 4);
+    assert_int_equal(layer.n_params, 2);
+    assert_int_equal(layer.param[0].init, INIT_ONE);
+    assert_int_equal(layer.param[1].init, INIT_ZERO);
+    assert_false(layer.param[0].decay);
+    assert_false(layer.param[1].decay);
+    assert_int_equal(layer.n_running, 2);
+    assert_string_equal(layer.running[0].role, "running_mean");
+    assert_int_equal(layer.running[0].init, INIT_ZERO);
+    assert_string_equal(layer.running[1].role, "running_var");
+    assert_int_equal(layer.running[1].init, INIT_ONE);
+    assert_true(param_count(&layer.running[1]) == 20);
+}
+
+static void test_pools(void **state) {
+    (void)state;
+    for (int kind = LAYER_MAXPOOL; kind <= LAYER_AVGPOOL; kind++) {
+        Layer layer = {.kind = (LayerKind)kind, .in = {1, 8, 7, 9}};
+        layer.args.pool = (PoolArgs){.kernel = 2};
+        assert_int_equal(infer(&layer), ST_OK);
+        assert_shape(layer.out, 8, 3, 4);
+        assert_true(layer.args.pool.stride == 2);
+
+        layer.args.pool = (PoolArgs){.kernel = 3, .stride = 2, .pad = 1};
+        assert_int_equal(infer(&layer), ST_OK);
+        assert_shape(layer.out, 8, 4, 5);
+        assert_int_equal(layer.n_params, 0);
+
+        layer.in = (Shape){1, 8, 4, 4};
+        layer.args.pool = (PoolArgs){.global = true};
+        assert_int_equal(infer(&layer), ST_OK);
+        assert_shape(layer.out, 8, 1, 1);
+        assert_true(layer.args.pool.kernel == 4);
+    }
+}
+
+static void test_pool_refusals(void **state) {
+    Layer layer = {.kind = LAYER_MAXPOOL, .in = {1, 8, 7, 9}};
+    (void)state;
+    assert_refused(&layer, "maxpool: give k=, the side of the window, or global");
+    layer.args.pool = (PoolArgs){.global = true};
+    assert_refused(&layer, "maxpool: global wants a square map, the input is 7 x 9");
+    layer.args.pool = (PoolArgs){.global = true, .kernel = 2};
+    assert_refused(&layer, "maxpool: global takes the whole map: leave k, s and p out");
+    layer.args.pool = (PoolArgs){.kernel = 3, .pad = 2};
+    assert_refused(&layer, "maxpool: p=2 must be at most half of k=3");
+    layer.args.pool = (PoolArgs){.kernel = 8};
+    assert_refused(&layer, "maxpool: a window of k=8 does not fit its input of 7 x 9");
+}
+
+static void test_linear(void **state) {
+    Layer layer = {.kind = LAYER_LINEAR, .in = {1, 16, 5, 5}};
+    (void)state;
+    layer.args.linear = (LinearArgs){.channels = 120, .bias = true};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 120, 1, 1);
+    assert_int_equal(layer.n_params, 2);
+    assert_int_equal(layer.param[0].ndim, 2);
+    assert_true(layer.param[0].dim[0] == 120 && layer.param[0].dim[1] == 400);
+    assert_true(layer.param[0].bound == 1 / sqrt(400));
+    assert_true(layer.param[1].bound == 1 / sqrt(400));
+    assert_true(cost(&layer) == 48000);
+    layer.args.linear.bias = false;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_int_equal(layer.n_params, 1);
+}
+
+static void test_same_shape(void **state) {
+    static const LayerKind kinds[] = {LAYER_RELU, LAYER_GELU, LAYER_SCALE, LAYER_DROPOUT};
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        Layer layer = {.kind = kinds[i], .in = {1, 5, 6, 7}};
+        assert_int_equal(infer(&layer), ST_OK);
+        assert_shape(layer.out, 5, 6, 7);
+        assert_int_equal(layer.n_params + layer.n_running, 0);
+        assert_true(cost(&layer) == 0);
+    }
+    Layer layer = {.kind = LAYER_DROPOUT, .in = {1, 5, 6, 7}};
+    layer.args.dropout.rate = 1;
+    assert_refused(&layer, "dropout: p must be below 1, or nothing would be left");
+}
+
+static void test_add(void **state) {
+    Layer layer = {.kind = LAYER_ADD, .in = {1, 5, 6, 7}};
+    (void)state;
+    assert_int_equal(layer_type(LAYER_ADD)->infer(&layer, layer.in), ST_OK);
+    assert_shape(layer.out, 5, 6, 7);
+    Shape other = {1, 5, 6, 8};
+    assert_int_equal(layer_type(LAYER_ADD)->infer(&layer, other), ST_USAGE);
+    assert_string_equal(status_message(),
+                        "add: cannot add shapes 5 x 6 x 7 and 5 x 6 x 8: both must be the same");
+    status_clear();
+}
+
+static void test_softmax_ce(void **state) {
+    Layer layer = {.kind = LAYER_SOFTMAX_CE, .in = {1, 10, 1, 1}};
+    (void)state;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 1, 1, 1);
+    layer.args.loss.smoothing = 1;
+    assert_refused(&layer, "softmax_ce: smoothing must be below 1");
+    layer.args.loss.smoothing = 0;
+    layer.in = (Shape){1, 10, 2, 1};
+    assert_refused(&layer, "softmax_ce: wants one number a class, its input is 10 x 2 x 1: put a "
+                           "linear layer before it");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_bn),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_pool_refusals),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_same_shape),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_softmax_ce),
+    };
+    return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
+}

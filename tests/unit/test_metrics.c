@@ -1,0 +1,228 @@
+/* metrics.jsonl: valid lines, numbers that read back, the cut at resume; result.json. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cJSON.h>
+#include <cmocka.h>
+
+#include "io_fixture.h"
+#include "lockstep/metrics.h"
+
+static TrainMetrics sample(int64_t step) {
+    return (TrainMetrics){.dataset = "cifar10",
+                          .step = step,
+                          .epoch = (double)step / 3,
+                          .loss = 2.3025850929940455,
+                          .accuracy = 0.1,
+                          .lr = 1e-3 / 7,
+                          .grad_norm = -1,
+                          .images = 512,
+                          .images_per_s = 1234.5678,
+                          .times = {.data = 0.001, .forward = 0.5},
+                          .memory = 1 << 30,
+                          .ranks = 4,
+                          .threads = 2,
+                          .host = "no\"de\\1"};
+}
+
+static void lines_read_back(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    size_t size;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0), ST_OK);
+    TrainMetrics train = sample(1);
+    assert_int_equal(metrics_train(&dir, &train), ST_OK);
+    train.loss = NAN;
+    train.grad_norm = INFINITY;
+    train.images_per_s = NAN;
+    assert_int_equal(metrics_train(&dir, &train), ST_OK);
+    EvalMetrics eval = {.dataset = "synthetic",
+                        .step = 1,
+                        .epoch = 1,
+                        .split = "test",
+                        .loss = 1.0 / 3,
+                        .accuracy = 0.7,
+                        .train_loss = -1,
+                        .images = 10000,
+                        .wall_s = 2.5,
+                        .best = true};
+    assert_int_equal(metrics_eval(&dir, &eval), ST_OK);
+    assert_int_equal(metrics_sync(&dir), ST_OK);
+    rundir_close(&dir);
+    char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
+    char *rest = NULL;
+    cJSON *line = cJSON_Parse(strtok_r(text, "\n", &rest));
+    assert_true(cJSON_GetObjectItem(line, "loss")->valuedouble == 2.3025850929940455);
+    assert_true(cJSON_GetObjectItem(line, "epoch")->valuedouble == 1.0 / 3);
+    assert_true(cJSON_GetObjectItem(line, "lr")->valuedouble == 1e-3 / 7);
+    assert_null(cJSON_GetObjectItem(line, "grad_norm"));
+    assert_string_equal(cJSON_GetObjectItem(line, "host")->valuestring, "no\"de\\1");
+    assert_string_equal(cJSON_GetObjectItem(line, "dataset")->valuestring, "cifar10");
+    assert_true(cJSON_GetObjectItem(cJSON_GetObjectItem(line, "times"), "forward")->valuedouble ==
+                0.5);
+    cJSON_Delete(line);
+    line = cJSON_Parse(strtok_r(NULL, "\n", &rest));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(line, "loss")));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(line, "grad_norm")));
+    cJSON_Delete(line);
+    char *last = strtok_r(NULL, "\n", &rest);
+    assert_non_null(strstr(last, "{\"kind\":\"eval\",\"dataset\":\"synthetic\",\"step\":1,"));
+    assert_non_null(strstr(last, "\"accuracy\":0.7,"));
+    line = cJSON_Parse(last);
+    assert_true(cJSON_GetObjectItem(line, "loss")->valuedouble == 1.0 / 3);
+    assert_null(cJSON_GetObjectItem(line, "train_loss"));
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(line, "best")));
+    cJSON_Delete(line);
+    free(text);
+    fixture_close(&f);
+}
+
+/* Everything from "times" on may differ between runs of the same bits, nothing before it. */
+static void volatile_fields_stand_last(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    size_t size;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0), ST_OK);
+    TrainMetrics a = sample(8), b = sample(8);
+    b.images_per_s = 1;
+    b.times.backward = 3;
+    b.memory = 5;
+    b.ranks = 1;
+    b.threads = 1;
+    b.host = "other";
+    assert_int_equal(metrics_train(&dir, &a), ST_OK);
+    assert_int_equal(metrics_train(&dir, &b), ST_OK);
+    rundir_close(&dir);
+    char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
+    char *second = strchr(text, '\n') + 1;
+    size_t same = 0;
+    while (text[same] == second[same])
+        same++;
+    assert_true(same >= (size_t)(strstr(text, ",\"times\":") - text));
+    free(text);
+    fixture_close(&f);
+}
+
+static void check_cut(const char *before, int64_t step, const char *after) {
+    Fixture f;
+    RunDir dir;
+    size_t size;
+    fixture_open(&f, 1);
+    fixture_save(fixture_path(&f, "metrics.jsonl"), before, strlen(before));
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(metrics_open(&dir, step), ST_OK);
+    assert_int_equal(write(dir.metrics_fd, "next\n", 5), 5);
+    rundir_close(&dir);
+    char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
+    assert_int_equal(size, strlen(after) + 5);
+    assert_memory_equal(text, after, strlen(after));
+    assert_false(fixture_exists(&f, "metrics.jsonl.tmp"));
+    free(text);
+    fixture_close(&f);
+}
+
+#define T(n) "{\"kind\":\"train\",\"step\":" #n "}\n"
+#define E(n) "{\"kind\":\"eval\",\"step\":" #n "}\n"
+
+static void cut_back(void **state) {
+    (void)state;
+    check_cut(T(1) T(2) E(2) T(3) E(4), 2, T(1) T(2) E(2));
+    check_cut(T(1) T(2), 2, T(1) T(2));
+    check_cut(T(1) T(2), 0, "");
+    check_cut("", 5, "");
+    check_cut(T(1) "{\"kind\":\"train\",\"st", 5, T(1));
+    check_cut(T(1) "{\"step\":2}", 5, T(1)); /* whole, but its newline is not there */
+    check_cut(T(1) "rubbish\n\n[1]\n{\"step\":\"2\"}\n{}\n" T(2), 5, T(1) T(2));
+}
+
+static void untouched_where_nothing_goes(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    fixture_save(fixture_path(&f, "metrics.jsonl"), T(1) T(2), strlen(T(1) T(2)));
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(fixture_shell("ln '%s/metrics.jsonl' '%s/same'", f.folder, f.folder), 0);
+    assert_int_equal(metrics_open(&dir, 2), ST_OK);
+    assert_int_equal(fixture_shell("test '%s/metrics.jsonl' -ef '%s/same'", f.folder, f.folder), 0);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+static void result(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    size_t size;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    RunResult r = {.state_hash = 0xabc,
+                   .test_accuracy = 0.7123,
+                   .test_loss = NAN,
+                   .epoch = 3,
+                   .step = 300,
+                   .images_per_s = 100,
+                   .wall_s = 2,
+                   .ranks = 4,
+                   .lanes = 8,
+                   .device = "cpu",
+                   .dataset = "synthetic",
+                   .git = "abc",
+                   .resumed_from = -1,
+                   .parameters = 89614,
+                   .best_accuracy = 0.72,
+                   .best_step = 200,
+                   .selected_on = "holdout",
+                   .status = "finished"};
+    r.confusion[2][2] = 3;
+    r.confusion[2][5] = 1;
+    assert_int_equal(metrics_result(&dir, &r), ST_OK);
+    char *text = fixture_load(fixture_path(&f, "result.json"), &size);
+    cJSON *o = cJSON_Parse(text);
+    assert_non_null(o);
+    assert_string_equal(cJSON_GetObjectItem(o, "state_hash")->valuestring, "0000000000000abc");
+    assert_true(cJSON_GetObjectItem(o, "test_accuracy")->valuedouble == 0.7123);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "test_loss")));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "resumed_from")));
+    assert_int_equal(cJSON_GetObjectItem(o, "best_step")->valueint, 200);
+    cJSON *row = cJSON_GetArrayItem(cJSON_GetObjectItem(o, "confusion"), 2);
+    assert_int_equal(cJSON_GetArrayItem(row, 5)->valueint, 1);
+    assert_true(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "class_accuracy"), 2)->valuedouble ==
+                0.75);
+    assert_true(cJSON_IsNull(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "class_accuracy"), 1)));
+    static const char *const keys[] = {
+        "epoch",   "step", "images_per_s", "wall_s",     "ranks",       "lanes", "device",
+        "dataset", "git",  "status",       "parameters", "selected_on", "times", "best_accuracy"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        assert_non_null(cJSON_GetObjectItem(o, keys[i]));
+    cJSON_Delete(o);
+    free(text);
+    r.resumed_from = 200;
+    assert_int_equal(metrics_result(&dir, &r), ST_OK);
+    text = fixture_load(fixture_path(&f, "result.json"), &size);
+    assert_non_null(strstr(text, "\"resumed_from\":\t200"));
+    assert_false(fixture_exists(&f, "result.json.tmp"));
+    free(text);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_read_back), cmocka_unit_test(volatile_fields_stand_last),
+        cmocka_unit_test(cut_back),        cmocka_unit_test(untouched_where_nothing_goes),
+        cmocka_unit_test(result),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

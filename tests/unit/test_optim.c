@@ -1,0 +1,143 @@
+/* Learning rates at chosen steps, and the constants of an update. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "lockstep/optim.h"
+
+enum { PER_EPOCH = 100 };
+
+static void assert_lr(const Schedule *schedule, double epoch, double lr) {
+    double got = schedule_lr(schedule, (int64_t)lround(epoch * PER_EPOCH), PER_EPOCH);
+    if (fabs(got - lr) > 1e-12 * (1 + fabs(lr)))
+        fail_msg("epoch %g: lr %.17g, not %.17g", epoch, got, lr);
+}
+
+static void test_constant(void **state) {
+    Schedule s = {.kind = SCHEDULE_CONSTANT, .lr = 0.3};
+    (void)state;
+    assert_lr(&s, 0, 0.3);
+    assert_lr(&s, 1000, 0.3);
+}
+
+static void test_step(void **state) {
+    Schedule s = {.kind = SCHEDULE_STEP, .lr = 1, .gamma = 0.1, .n_points = 2};
+    (void)state;
+    s.point_epoch[0] = 30;
+    s.point_epoch[1] = 60.5;
+    s.point_value[0] = s.point_value[1] = NAN;
+    assert_lr(&s, 0, 1);
+    assert_lr(&s, 29.99, 1);
+    assert_lr(&s, 30, 0.1);
+    assert_lr(&s, 60.49, 0.1);
+    assert_lr(&s, 60.5, 0.01);
+    assert_lr(&s, 900, 0.01);
+}
+
+static void test_piecewise(void **state) {
+    Schedule s = {.kind = SCHEDULE_PIECEWISE, .lr = 0.4, .n_points = 3};
+    const double epochs[3] = {1, 5, 24}, values[3] = {0.25, 1, 0};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        s.point_epoch[i] = epochs[i];
+        s.point_value[i] = values[i];
+    }
+    assert_lr(&s, 0, 0.1); /* constant before the first point */
+    assert_lr(&s, 1, 0.1);
+    assert_lr(&s, 3, 0.25);
+    assert_lr(&s, 5, 0.4);
+    assert_lr(&s, 14.5, 0.2);
+    assert_lr(&s, 24, 0);
+    assert_lr(&s, 30, 0);
+}
+
+static void test_cosine(void **state) {
+    Schedule s = {.kind = SCHEDULE_COSINE,
+                  .lr = 1,
+                  .lr_end = 0.2,
+                  .warmup_epochs = 2,
+                  .warmup_start = 0.5,
+                  .total_epochs = 10};
+    (void)state;
+    assert_lr(&s, 0, 0.5);
+    assert_lr(&s, 1, 0.75);
+    assert_lr(&s, 2, 1);
+    assert_lr(&s, 4, 0.2 + 0.8 * 0.5 * (1 + sqrt(0.5)));
+    assert_lr(&s, 6, 0.6);
+    assert_lr(&s, 10, 0.2);
+    assert_lr(&s, 12, 0.2);
+}
+
+/* The warm-up multiplies whatever curve there is. */
+static void test_warmup_of_every_kind(void **state) {
+    (void)state;
+    for (int kind = SCHEDULE_CONSTANT; kind <= SCHEDULE_COSINE; kind++) {
+        Schedule s = {.kind = (ScheduleKind)kind, .lr = 0.8, .gamma = 0.5, .total_epochs = 10};
+        s.n_points = 2;
+        s.point_epoch[0] = 1;
+        s.point_epoch[1] = 3;
+        s.point_value[0] = s.point_value[1] = 1;
+        Schedule warm = s;
+        warm.warmup_epochs = 4;
+        warm.warmup_start = 0.25;
+        if (kind == SCHEDULE_COSINE) /* its curve begins after the warm-up */
+            assert_lr(&warm, 2, 0.625 * 0.8);
+        else
+            assert_lr(&warm, 2, 0.625 * schedule_lr(&s, 2 * PER_EPOCH, PER_EPOCH));
+        assert_lr(&warm, 0, 0.25 * 0.8);
+        if (kind != SCHEDULE_COSINE)
+            assert_lr(&warm, 5, schedule_lr(&s, 5 * PER_EPOCH, PER_EPOCH));
+    }
+}
+
+static void test_slots(void **state) {
+    Optimizer sgd = {.kind = OPTIMIZER_SGD}, momentum = {.kind = OPTIMIZER_SGD, .momentum = 0.9};
+    Optimizer adam = {.kind = OPTIMIZER_ADAM}, adamw = {.kind = OPTIMIZER_ADAMW};
+    (void)state;
+    assert_int_equal(optimizer_slots(&sgd), 0);
+    assert_null(optimizer_slot_name(&sgd, 0));
+    assert_int_equal(optimizer_slots(&momentum), 1);
+    assert_string_equal(optimizer_slot_name(&momentum, 0), "momentum");
+    assert_int_equal(optimizer_slots(&adam), 2);
+    assert_int_equal(optimizer_slots(&adamw), 2);
+    assert_string_equal(optimizer_slot_name(&adam, 0), "exp_avg");
+    assert_string_equal(optimizer_slot_name(&adamw, 1), "exp_avg_sq");
+    assert_null(optimizer_slot_name(&adam, 2));
+}
+
+static void test_update(void **state) {
+    Optimizer o = {.kind = OPTIMIZER_ADAMW,
+                   .nesterov = true,
+                   .momentum = 0.8,
+                   .beta1 = 0.9,
+                   .beta2 = 0.99,
+                   .eps = 1e-7,
+                   .ema_decay = 0.95};
+    (void)state;
+    Update first = optimizer_update(&o, 0, 0.1, 0.5);
+    assert_int_equal(first.kind, OPTIMIZER_ADAMW);
+    assert_true(first.first && first.nesterov);
+    assert_true(first.lr == 0.1 && first.grad_scale == 0.5 && first.momentum == 0.8);
+    assert_true(first.beta1 == 0.9 && first.beta2 == 0.99 && first.eps == 1e-7);
+    assert_true(first.ema_decay == 0.95);
+    assert_true(fabs(first.correction1 - 0.1) < 1e-15);
+    assert_true(fabs(first.correction2 - 0.01) < 1e-15);
+    Update third = optimizer_update(&o, 2, 0.1, 0.5);
+    assert_false(third.first);
+    assert_true(fabs(third.correction1 - (1 - 0.9 * 0.9 * 0.9)) < 1e-15);
+    assert_true(fabs(third.correction2 - (1 - 0.99 * 0.99 * 0.99)) < 1e-15);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_constant),  cmocka_unit_test(test_step),
+        cmocka_unit_test(test_piecewise), cmocka_unit_test(test_cosine),
+        cmocka_unit_test(test_slots),     cmocka_unit_test(test_warmup_of_every_kind),
+        cmocka_unit_test(test_update),
+    };
+    return cmocka_run_group_tests_name("optim", tests, NULL, NULL);
+}

@@ -1,0 +1,160 @@
+/* The run directory: one holder, what reset removes, the best link, the crash marker. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "io_fixture.h"
+#include "lockstep/rundir.h"
+
+static void makes_parents(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(fixture_path(&f, "a/b/run"), &dir), ST_OK);
+    assert_true(fixture_exists(&f, "a/b/run/checkpoints"));
+    rundir_close(&dir);
+    rundir_close(&dir); /* accepts a closed one */
+    fixture_save(fixture_path(&f, "file"), "", 0);
+    fixture_refused(rundir_open(fixture_path(&f, "file/run"), &dir), "Not a directory");
+    fixture_refused(rundir_open("", &dir), "empty");
+    RunDir zero = {0};
+    rundir_close(&zero);
+    assert_int_equal(write(STDOUT_FILENO, "", 0), 0);
+    fixture_close(&f);
+}
+
+static void one_holder(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    int ready[2];
+    char byte, holder[64], path[512];
+    fixture_open(&f, 1);
+    snprintf(path, sizeof path, "%s", fixture_path(&f, "run"));
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        RunDir mine;
+        if (rundir_open(path, &mine) != ST_OK || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    snprintf(holder, sizeof holder, "in use by process %ld on ", (long)child);
+    fixture_refused(rundir_open(path, &dir), holder);
+    /* Dead without a word: the lock is gone with it. */
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(rundir_open(path, &dir), ST_OK);
+    RunDir second;
+    fixture_refused(rundir_open(path, &second), "in use by process");
+    rundir_close(&dir);
+    assert_int_equal(rundir_open(path, &dir), ST_OK);
+    rundir_close(&dir);
+    close(ready[0]);
+    close(ready[1]);
+    fixture_close(&f);
+}
+
+static void reset_removes_what_a_run_left(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    bool first;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_false(rundir_has_checkpoints(&dir));
+    fixture_save(fixture_path(&f, "checkpoints/step-00000001.h5.xxh3"), "x", 1);
+    assert_false(rundir_has_checkpoints(&dir));
+    fixture_save(fixture_path(&f, "checkpoints/step-00000001.h5.bad"), "x", 1);
+    assert_true(rundir_has_checkpoints(&dir));
+    unlink(fixture_path(&f, "checkpoints/step-00000001.h5.bad"));
+    assert_int_equal(checkpoint_write(dir.checkpoints, &f.checkpoint, NULL), ST_OK);
+    assert_true(rundir_has_checkpoints(&dir));
+    assert_int_equal(rundir_link_best(&dir, "step-00000001.h5"), ST_OK);
+    assert_int_equal(rundir_crash_marker(f.folder, &first), ST_OK);
+    fixture_save(fixture_path(&f, "metrics.jsonl"), "x", 1);
+    fixture_save(fixture_path(&f, "result.json"), "x", 1);
+    fixture_save(fixture_path(&f, "checkpoints/notes.txt"), "mine", 4);
+    assert_int_equal(rundir_reset(&dir), ST_OK);
+    assert_false(rundir_has_checkpoints(&dir));
+    assert_int_equal(fixture_shell("cd '%s' && test \"$(ls . checkpoints | tr '\\n' ' ')\" = "
+                                   "'.: checkpoints lock  checkpoints: notes.txt '",
+                                   f.folder),
+                     0);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+static void best_link(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    char name[256];
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    rundir_best(&dir, name);
+    assert_string_equal(name, "");
+    assert_int_equal(checkpoint_write(dir.checkpoints, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(rundir_link_best(&dir, "step-00000009.h5"), ST_OK);
+    assert_int_equal(rundir_link_best(&dir, "step-00000001.h5"), ST_OK);
+    rundir_best(&dir, name);
+    assert_string_equal(name, "step-00000001.h5");
+    assert_int_equal(checkpoint_verify(fixture_path(&f, "best.h5")), ST_OK);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+static void crash_fires_once(void **state) {
+    (void)state;
+    Fixture f;
+    bool first = false;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_crash_marker(f.folder, &first), ST_OK);
+    assert_true(first);
+    assert_int_equal(rundir_crash_marker(f.folder, &first), ST_OK);
+    assert_false(first);
+    fixture_refused(rundir_crash_marker(fixture_path(&f, "none"), &first), "crash-fired");
+    fixture_close(&f);
+}
+
+static void config_and_log(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    size_t size;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(rundir_write_config(&dir, "seed: 1\n"), ST_OK);
+    assert_int_equal(rundir_write_config(&dir, "seed: 2\n"), ST_OK);
+    char *text = fixture_load(fixture_path(&f, "config.yaml"), &size);
+    assert_string_equal(text, "seed: 2\n");
+    free(text);
+    fixture_save(fixture_path(&f, "log.txt"), "old\n", 4);
+    assert_int_equal(rundir_open_log(&dir), ST_OK);
+    assert_int_equal(write(dir.log_fd, "new\n", 4), 4);
+    text = fixture_load(fixture_path(&f, "log.txt"), &size);
+    assert_string_equal(text, "old\nnew\n");
+    free(text);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(makes_parents),    cmocka_unit_test(one_holder),
+        cmocka_unit_test(best_link),        cmocka_unit_test(reset_removes_what_a_run_left),
+        cmocka_unit_test(crash_fires_once), cmocka_unit_test(config_and_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

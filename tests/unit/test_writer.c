@@ -1,0 +1,184 @@
+/* The writer's thread: snapshots are copies, hooks run in order, failures are counted, waits end.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "io_fixture.h"
+#include "lockstep/clock.h"
+#include "lockstep/writer.h"
+
+typedef struct Hooks {
+    atomic_int before, after, best;
+    atomic_bool fail;
+    pthread_mutex_t gate; /* held by a test to keep a write from going on */
+    char best_name[256];
+} Hooks;
+
+static Status before(void *context, int64_t step) {
+    Hooks *hooks = context;
+    pthread_mutex_lock(&hooks->gate);
+    pthread_mutex_unlock(&hooks->gate);
+    hooks->before++;
+    return hooks->fail ? FAIL(ST_CHECKPOINT, "no metrics at step %lld", (long long)step) : ST_OK;
+}
+
+static Status after(void *context, int64_t step, const char *name, bool is_best) {
+    Hooks *hooks = context;
+    char expected[64];
+    snprintf(expected, sizeof expected, "step-%08lld.h5", (long long)step);
+    if (strcmp(name, expected) != 0 || hooks->before <= hooks->after)
+        return FAIL(ST_INTERNAL, "hooks out of order");
+    hooks->after++;
+    if (is_best)
+        snprintf(hooks->best_name, sizeof hooks->best_name, "%s", name);
+    return ST_OK;
+}
+
+static void spare(void *context, char name[256]) {
+    memcpy(name, ((Hooks *)context)->best_name, 256);
+}
+
+static void open_all(Fixture *f, Hooks *hooks, int64_t keep, Writer **writer) {
+    fixture_open(f, 1);
+    memset(hooks, 0, sizeof *hooks);
+    pthread_mutex_init(&hooks->gate, NULL);
+    WriterHooks table = {before, after, spare, hooks};
+    assert_int_equal(writer_start(f->folder, keep, &f->checkpoint, table, writer), ST_OK);
+}
+
+static void snapshots_are_copies(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    open_all(&f, &hooks, 3, &writer);
+    uint64_t hash[6];
+    for (int64_t step = 1; step <= 5; step++) {
+        fixture_step(&f, step);
+        assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash[step]), ST_OK);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, step == 1, 30), ST_OK);
+        /* Training goes on while the file is written. */
+        memset(f.checkpoint.weight, 0x11, (size_t)f.model.flat * sizeof(float));
+        memset(f.history, 0x11, sizeof f.history);
+    }
+    assert_int_equal(writer_flush(writer, 30), ST_OK);
+    assert_int_equal(writer_failed(writer), ST_OK);
+    assert_int_equal(hooks.after, 5);
+    /* Three newest and the best. */
+    assert_int_equal(fixture_shell("test $(ls '%s'/*.h5 | wc -l) -eq 4", f.folder), 0);
+    static const int64_t stay[] = {1, 3, 4, 5};
+    for (size_t i = 0; i < 4; i++) {
+        Checkpoint meta;
+        char name[64];
+        snprintf(name, sizeof name, "step-%08lld.h5", (long long)stay[i]);
+        assert_int_equal(checkpoint_read_meta(fixture_path(&f, name), &meta), ST_OK);
+        assert_true(meta.state_hash == hash[stay[i]]);
+        assert_int_equal(meta.state.n_history, 3);
+        assert_true(meta.state.history[2].train_loss == 0.25);
+        checkpoint_meta_free(&meta);
+    }
+    writer_stop(writer);
+    fixture_close(&f);
+}
+
+static void history_grows(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    HistoryEntry *history = calloc(1000, sizeof *history);
+    open_all(&f, &hooks, 1, &writer);
+    f.checkpoint.state.history = history;
+    for (int64_t n = 1; n <= 1000; n *= 10) {
+        history[n - 1].epoch = n;
+        f.checkpoint.state.n_history = n;
+        f.checkpoint.state.step = n;
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    }
+    assert_int_equal(writer_flush(writer, 30), ST_OK);
+    Checkpoint meta;
+    assert_int_equal(checkpoint_read_meta(fixture_path(&f, "step-00001000.h5"), &meta), ST_OK);
+    assert_int_equal(meta.state.history[999].epoch, 1000);
+    checkpoint_meta_free(&meta);
+    writer_stop(writer);
+    free(history);
+    fixture_close(&f);
+}
+
+static void two_failures_in_a_row_count(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    open_all(&f, &hooks, 3, &writer);
+    hooks.fail = true;
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    fixture_refused(writer_flush(writer, 30), "no metrics at step 1");
+    assert_int_equal(writer_failed(writer), ST_OK); /* one is a warning */
+    hooks.fail = false;
+    fixture_step(&f, 2);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    assert_int_equal(writer_flush(writer, 30), ST_OK);
+    hooks.fail = true;
+    for (int64_t step = 3; step <= 4; step++) {
+        assert_int_equal(writer_failed(writer), ST_OK);
+        fixture_step(&f, step);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+        fixture_refused(writer_flush(writer, 30), "no metrics");
+    }
+    fixture_refused(writer_failed(writer), "no metrics at step 4");
+    /* The good one is untouched. */
+    assert_int_equal(checkpoint_verify(fixture_path(&f, "step-00000002.h5")), ST_OK);
+    writer_stop(writer);
+    fixture_close(&f);
+}
+
+static void waits_have_deadlines(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    open_all(&f, &hooks, 3, &writer);
+    pthread_mutex_lock(&hooks.gate);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    double start = clock_now();
+    assert_int_equal(writer_flush(writer, 0.1), ST_DEADLINE);
+    assert_non_null(strstr(status_message(), "step 1 "));
+    status_clear();
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 0.1), ST_DEADLINE);
+    status_clear();
+    assert_true(clock_now() - start >= 0.19);
+    pthread_mutex_unlock(&hooks.gate);
+    assert_int_equal(writer_flush(writer, 30), ST_OK);
+    writer_stop(writer);
+    fixture_close(&f);
+}
+
+static void stop_finishes_the_write(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    open_all(&f, &hooks, 3, &writer);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    writer_stop(writer);
+    assert_int_equal(checkpoint_verify(fixture_path(&f, "step-00000001.h5")), ST_OK);
+    writer_stop(NULL);
+    fixture_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(snapshots_are_copies),        cmocka_unit_test(history_grows),
+        cmocka_unit_test(two_failures_in_a_row_count), cmocka_unit_test(waits_have_deadlines),
+        cmocka_unit_test(stop_finishes_the_write),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
