@@ -1,0 +1,167 @@
+/* program: buffers by lifetime never overlap, and a residual net's gradients have one assigner
+ * each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../src/model/program_internal.h"
+#include "lockstep/rng.h"
+
+enum { BUFFERS = 60 };
+
+static bool overlap(const ArenaBuffer *a, const ArenaBuffer *b) {
+    bool in_time = a->birth <= b->death && b->birth <= a->death;
+    bool in_space = a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+    return in_time && in_space;
+}
+
+static void test_arena_places_without_overlap(void **state) {
+    (void)state;
+    for (uint32_t round = 0; round < 200; round++) {
+        ArenaBuffer buffers[BUFFERS];
+        size_t total, sum = 0;
+        for (uint32_t i = 0; i < BUFFERS; i++) {
+            RngBlock r = rng_block(rng_key(round, RNG_INIT), i, 0, 0, 0);
+            int birth = (int)rng_below(r.word[0], 40);
+            buffers[i] = (ArenaBuffer){.bytes = rng_below(r.word[1], 100000),
+                                       .birth = birth,
+                                       .death = birth + (int)rng_below(r.word[2], 20)};
+        }
+        assert_int_equal(arena_plan(buffers, BUFFERS, &total), ST_OK);
+        for (int i = 0; i < BUFFERS; i++) {
+            sum += buffers[i].bytes;
+            assert_true(buffers[i].offset % ARENA_ALIGN == 0);
+            assert_true(buffers[i].offset + buffers[i].bytes <= total);
+            for (int j = 0; j < i; j++)
+                assert_false(overlap(&buffers[i], &buffers[j]));
+        }
+        assert_true(total < sum); /* something was reused */
+    }
+}
+
+static const char residual[] = "conv c=4 k=3 p=1\n"
+                               "a: relu\n"
+                               "conv c=4 k=3 p=1\n"
+                               "bn\n"
+                               "relu\n"
+                               "add with=a\n"
+                               "avgpool global\n"
+                               "linear c=10\n";
+
+typedef struct Built {
+    Model model;
+    Device *device;
+    Program *program;
+} Built;
+
+static void build(Built *built, bool training) {
+    assert_int_equal(model_parse(residual, "test", 1, (Shape){1, 3, 8, 8}, 10, 0, &built->model),
+                     ST_OK);
+    assert_int_equal(device_open_ref(&built->device), ST_OK);
+    assert_int_equal(program_build(built->device, &built->model, 2, training, &built->program),
+                     ST_OK);
+}
+
+static void tear_down(Built *built) {
+    program_free(built->program);
+    built->device->ops->close(built->device);
+    model_free(&built->model);
+}
+
+static void test_relus_are_fused_and_gradients_assigned_once(void **state) {
+    (void)state;
+    Built built;
+    build(&built, true);
+    const Program *program = built.program;
+    /* conv+relu, conv, bn+relu, add, avgpool, linear, softmax_ce */
+    assert_int_equal(program->n_ops, 7);
+    assert_true(program->plans[0]->desc.relu);
+    assert_true(program->plans[2]->desc.relu);
+    assert_int_equal(program->plans[0]->desc.grad_in[0], GRAD_NONE); /* the image */
+    /* `a` is read by the second conv and by add: add's backward comes first */
+    assert_int_equal(program->plans[3]->desc.grad_in[1], GRAD_ASSIGN);
+    assert_int_equal(program->plans[1]->desc.grad_in[0], GRAD_ADD);
+    assert_int_equal(program->plans[3]->desc.grad_in[0], GRAD_ASSIGN);
+    tear_down(&built);
+}
+
+static void test_evaluation_needs_less_memory(void **state) {
+    (void)state;
+    Built training, evaluation;
+    build(&training, true);
+    build(&evaluation, false);
+    assert_true(program_slot_bytes(evaluation.program) < program_slot_bytes(training.program));
+    tear_down(&training);
+    tear_down(&evaluation);
+}
+
+typedef struct Seen {
+    int64_t last;
+    int calls;
+} Seen;
+
+static Status on_ready(void *context, int64_t begin) {
+    Seen *seen = context;
+    assert_true(begin < seen->last);
+    seen->last = begin;
+    seen->calls++;
+    return ST_OK;
+}
+
+static void test_gradient_completes_from_its_end(void **state) {
+    (void)state;
+    Built built;
+    Stream *stream;
+    Slot *slot;
+    build(&built, true);
+    const DeviceOps *ops = built.device->ops;
+    size_t flat = (size_t)built.model.flat * sizeof(float);
+    float *weight = calloc(1, flat), image[2 * 3 * 8 * 8] = {0};
+    float *running = calloc((size_t)built.model.running_flat, sizeof *running);
+    int32_t labels[2] = {1, 2}, predicted[2];
+    float loss[2];
+    Weights weights = {0};
+    void *gradient;
+    model_init(&built.model, 3, weight, running);
+    assert_int_equal(ops->stream_open(built.device, &stream), ST_OK);
+    assert_int_equal(ops->alloc(built.device, flat, &weights.weight), ST_OK);
+    assert_int_equal(ops->alloc(built.device, flat, &gradient), ST_OK);
+    assert_int_equal(ops->alloc(built.device, (size_t)built.model.running_flat * sizeof(float),
+                                &weights.running),
+                     ST_OK);
+    assert_int_equal(ops->upload(stream, weights.weight, weight, flat), ST_OK);
+    assert_int_equal(slot_open(built.program, stream, &weights, gradient, &slot), ST_OK);
+    LaneRun run = {.loss_scale = 0.5};
+    Seen seen = {.last = built.model.flat};
+    assert_int_equal(slot_load(slot, image, labels), ST_OK);
+    assert_int_equal(slot_forward(slot, &run), ST_OK);
+    assert_int_equal(slot_backward(slot, &run, on_ready, &seen), ST_OK);
+    assert_int_equal(slot_results(slot, loss, predicted), ST_OK);
+    assert_int_equal(ops->sync(stream, 10), ST_OK);
+    assert_int_equal(seen.last, 0);
+    assert_int_equal(seen.calls, 4); /* linear, bn, conv, conv */
+    assert_true(loss[0] > 0 && loss[1] > 0);
+    slot_close(slot);
+    ops->release(built.device, weights.weight);
+    ops->release(built.device, weights.running);
+    ops->release(built.device, gradient);
+    ops->stream_close(stream);
+    free(weight);
+    free(running);
+    tear_down(&built);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_arena_places_without_overlap),
+        cmocka_unit_test(test_relus_are_fused_and_gradients_assigned_once),
+        cmocka_unit_test(test_evaluation_needs_less_memory),
+        cmocka_unit_test(test_gradient_completes_from_its_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
