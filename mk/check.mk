@@ -66,7 +66,7 @@ run-fuzz: $(BUILD)/tests/fuzz/fuzz_$(TARGET)
 	$< $(BUILD)/found tests/fuzz/corpus/$(TARGET)
 
 bench: all $(BENCH) ## speed of RECIPE=quickstart: images/s, time by phase, GFLOP/s per op, memory
-	@bench/run $(or $(RECIPE),quickstart)
+	@$(BUILD)/lockstep bench configs/$(or $(RECIPE),quickstart).yaml $(ARGS)
 
 lint: check-format check-includes check-headers check-scripts ## all four checks of the source
 

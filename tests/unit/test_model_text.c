@@ -152,6 +152,10 @@ static void test_first_line(void **state) {
     assert_string_equal(status_message(),
                         "a.yaml:41: no layer is called 'relx'; did you mean 'relu'?");
     status_clear();
+    assert_int_equal(model_parse("relu\nconv c=1 k=1 p=1", "a.yaml", 40, image, 10, 0, &model),
+                     ST_USAGE);
+    assert_string_equal(status_message(), "a.yaml:41: conv: p=1 must be smaller than k=1");
+    status_clear();
 }
 
 static void test_long_lines(void **state) {

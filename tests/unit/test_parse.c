@@ -52,10 +52,12 @@ static void test_reals(void **state) {
 }
 
 static void test_nearest_name(void **state) {
-    static const char *const names[] = {"conv", "maxpool", "avgpool", "batch-size", "k", NULL};
+    static const char *const names[] = {"conv", "maxpool", "avgpool", "batch-size",
+                                        "k",    "by",      NULL};
     static const char *const none[] = {NULL};
     (void)state;
-    assert_string_equal(nearest_name("cnov", names), "conv");       /* two letters swapped */
+    assert_string_equal(nearest_name("cnov", names), "conv"); /* two letters swapped */
+    assert_string_equal(nearest_name("yb", names), "by");
     assert_string_equal(nearest_name("con", names), "conv");        /* one lacks */
     assert_string_equal(nearest_name("convv", names), "conv");      /* one too many */
     assert_string_equal(nearest_name("MaxPool", names), "maxpool"); /* case */
