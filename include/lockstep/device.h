@@ -185,10 +185,25 @@ struct Device {
     char instruction_set[32]; /* what ranks compare and checkpoints carry: "avx512_core", "sm_90" */
 };
 
+/* Arithmetic on a GPU. fp32: no engine that rounds its inputs; tf32: convolutions and products
+ * round theirs to 10 bits of mantissa; bf16: activations and the weights they meet are bfloat16,
+ * while master weights, batch-norm statistics, the loss and sums stay fp32. */
+typedef enum Precision { PRECISION_FP32, PRECISION_TF32, PRECISION_BF16 } Precision;
+
+typedef struct CudaOptions {
+    int local_rank; /* of this process among those of its host: GPU = local_rank % visible ones */
+    Precision precision;
+    bool exact; /* only engines that give the same bits in every run */
+} CudaOptions;
+
 /* The backends. Each opens for this process alone. */
 Status device_open_ref(Device **device);
 Status device_open_ref64(Device **device); /* ref in double precision, for finite differences */
 Status device_open_cpu(Device **device);
+
+/* Loads the CUDA backend, a shared object beside the program. ST_DEVICE with one sentence that says
+ * why where there is none, or no GPU it can use. */
+Status device_open_cuda(const CudaOptions *options, Device **device);
 
 #ifdef __cplusplus
 }
