@@ -74,7 +74,7 @@ cudaError_t kernel_add(void *y, const void *a, const void *b, DType type, int64_
 /* y = max(0, x). y may be x. Bytes: 2 e count. */
 cudaError_t kernel_relu(void *y, const void *x, DType type, int64_t count, cudaStream_t stream);
 
-/* grad_x = y > 0 ? grad_y : 0. grad_x may be grad_y. Bytes: (3 + add) e count. */
+/* grad_x = y <= 0 ? 0 : grad_y. grad_x may be grad_y. Bytes: (3 + add) e count. */
 cudaError_t kernel_relu_backward(void *grad_x, const void *grad_y, const void *y, DType type,
                                  int64_t count, bool add, cudaStream_t stream);
 
@@ -146,7 +146,7 @@ cudaError_t kernel_avgpool_backward(void *grad_x, const void *grad_y, DType type
 size_t kernel_rows_scratch(int64_t rows, int64_t channels);
 
 /* sum[c] = sum over rows of x[r][c], in fixed parts: the gradient of a bias. With `y` of a fused
- * ReLU only where y > 0. Bytes: rows channels e (1 + y). */
+ * ReLU nothing where y <= 0. Bytes: rows channels e (1 + y). */
 cudaError_t kernel_sum_rows(float *sum, const void *x, const void *y, DType type, int64_t rows,
                             int64_t channels, void *scratch, cudaStream_t stream);
 
@@ -163,8 +163,8 @@ cudaError_t kernel_bn_infer(void *y, const void *x, const float *weight, const f
                             const float *mean, const float *var, DType type, int64_t rows,
                             int64_t channels, double eps, bool relu, cudaStream_t stream);
 
-/* grad_weight, grad_bias and, unless NULL, grad_x. With `y` of a fused ReLU grad_y counts only
- * where y > 0. Bytes: rows channels e (5 + add + 2 y). */
+/* grad_weight, grad_bias and, unless NULL, grad_x. With `y` of a fused ReLU grad_y counts as 0
+ * where y <= 0. Bytes: rows channels e (5 + add + 2 y). */
 cudaError_t kernel_bn_backward(void *grad_x, float *grad_weight, float *grad_bias,
                                const void *grad_y, const void *x, const void *y,
                                const float *weight, const float *mean, const float *rstd,
