@@ -31,6 +31,7 @@ typedef struct Device Device; /* opened by a backend, which embeds this struct f
 typedef struct Stream Stream; /* backend's own */
 typedef struct OpPlan OpPlan; /* likewise */
 typedef struct OpBound OpBound;
+typedef struct Recording Recording;
 
 typedef enum GradMode { GRAD_NONE, GRAD_ASSIGN, GRAD_ADD } GradMode;
 
@@ -159,8 +160,19 @@ typedef struct DeviceOps {
     Status (*write_tensor)(Stream *stream, const Tensor *tensor, const double *host);
     Status (*read_tensor)(Stream *stream, double *host, const Tensor *tensor);
 
-    /* Assigns layout and bytes to all activations of one program, which come with shape and dtype;
-     * tensors[0] is the image. A pure rule over the whole list. */
+    /* A device that pays for each call it is given can keep a sequence of them and run it as one.
+     * What forward and backward enqueue between record_begin and record_end is not run but kept;
+     * replay runs it, on the same memory, for the lane that lane_begin last named. Only ops may be
+     * recorded, no copies. NULL, all five, where the device has no use for it. */
+    Status (*lane_begin)(Stream *stream, const LaneRun *run);
+    Status (*record_begin)(Stream *stream);
+    Status (*record_end)(Stream *stream, Recording **recording);
+    Status (*replay)(Stream *stream, Recording *recording);
+    void (*forget)(Recording *recording); /* accepts NULL */
+
+    /* Assigns layout and bytes, and a narrower dtype where it computes in one, to all activations
+     * of one program, which come with shape and dtype; tensors[0] is the image. A pure rule over
+     * the whole list. */
     Status (*layouts)(Device *device, Tensor *tensors, int n_tensors);
 
     const Op *ops[LAYER_KINDS]; /* NULL: not supported, reported when a program is built */
@@ -183,6 +195,8 @@ struct Device {
     uint32_t fuses_relu;      /* bit LAYER_x: a ReLU can be fused behind this kind */
     char description[128];    /* one line for the log: "oneDNN 2.6.3, AVX-512, Winograd" */
     char instruction_set[32]; /* what ranks compare and checkpoints carry: "avx512_core", "sm_90" */
+    char unit[48];            /* what one rank alone may use: a GPU's UUID; "": shared freely */
+    bool beside_host;         /* computes beside the host's cores: one thread of a rank feeds it */
 };
 
 /* Arithmetic on a GPU. fp32: no engine that rounds its inputs; tf32: convolutions and products

@@ -14,19 +14,23 @@
 #include <cudnn.h>
 
 #include "graph.h"
+#include "kernels.h"
 #include "lockstep/device.h"
 
 /* Values of Tensor.layout on this backend besides LAYOUT_PLAIN: N, H, W, C. A map of 1 x 1 looks
  * the same in both and is always called plain. */
 enum { LAYOUT_NHWC = 1 };
 
-/* Bytes of Stream.temp. */
-enum { CUDA_TEMP_BYTES = 1 << 20 };
+enum {
+    CUDA_TEMP_BYTES = 8 << 20,      /* of Stream.temp */
+    CUDA_STAGING_BYTES = 16 << 20,  /* pinned, of a stream */
+    CUDA_WORKSPACE_MAX = 256 << 20, /* that an engine may ask for */
+    CUDA_OLDEST_GPU = 80            /* compute capability, times 10 */
+};
 
 typedef struct CudaDevice {
     Device base;
-    int index;     /* of the GPU among those this process sees; -1: plans only */
-    char uuid[40]; /* "GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" */
+    int index; /* of the GPU among those this process sees; -1: plans only */
     Precision precision;
     DType activation; /* DT_F32, or DT_BF16 with precision bf16 */
     GraphTarget target;
@@ -45,11 +49,14 @@ struct Stream {
     CudaDevice *device; /* borrowed */
     cudaStream_t stream;
     cudnnHandle_t cudnn;
-    char *staging; /* pinned, [staging_bytes] */
-    size_t staging_bytes, staging_used;
+    bool recording; /* between record_begin and record_end */
+    char *staging;  /* pinned, [CUDA_STAGING_BYTES] */
+    size_t staging_used;
     int n_pending;
     PendingCopy pending[PENDING_COPIES_MAX];
-    void *temp; /* device memory, [CUDA_TEMP_BYTES], for one call at a time */
+    void *temp;     /* device memory, [CUDA_TEMP_BYTES], for one call at a time */
+    KernelRun *run; /* device memory: what kernels read of the lane that is computed */
+    KernelRun last; /* the same as was last enqueued; seed, step and lane 0 at first */
 };
 
 /* Evaluates a CUDA call once; ST_DEVICE naming it if it fails. */
@@ -60,8 +67,26 @@ Status cuda_check(cudaError_t result, const char *what, const char *file, int li
 Status cuda_enter(const CudaDevice *device);
 
 /* Members of DeviceOps that other files here use. */
+Status cuda_alloc(Device *device, size_t bytes, void **memory);
+void cuda_release(Device *device, void *memory);
+Status cuda_stream_open(Device *device, Stream **stream);
+void cuda_stream_close(Stream *stream);
+Status cuda_sync(Stream *stream, double seconds);
 Status cuda_upload(Stream *stream, void *device_memory, const void *host, size_t bytes);
 Status cuda_download(Stream *stream, void *host, const void *device_memory, size_t bytes);
+
+/* Tensors (tensor.c): members of DeviceOps. */
+Status cuda_upload_images(Stream *stream, const Tensor *images, const float *host);
+Status cuda_write_tensor(Stream *stream, const Tensor *tensor, const double *host);
+Status cuda_read_tensor(Stream *stream, double *host, const Tensor *tensor);
+Status cuda_layouts(Device *device, Tensor *tensors, int n_tensors);
+
+/* Recordings (recording.c): members of DeviceOps. */
+Status cuda_lane_begin(Stream *stream, const LaneRun *run);
+Status cuda_record_begin(Stream *stream);
+Status cuda_record_end(Stream *stream, Recording **recording);
+Status cuda_replay(Stream *stream, Recording *recording);
+void cuda_forget(Recording *recording);
 
 /* Flat ranges (flat.c): members of DeviceOps. norm's `partial` is host memory, there after sync. */
 Status cuda_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
@@ -70,6 +95,9 @@ Status cuda_to_real(Stream *stream, void *sum, const void *value, int64_t count,
 Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
                  int64_t count, double scale);
 Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range);
+
+/* The entry of the shared object: what device_open_cuda calls. */
+Status cuda_open(const CudaOptions *options, Device **device);
 
 /* A device for planning alone: the GPU that `properties` (cuDNN's JSON) describes need not be
  * there. Programs can be built on it; nothing runs. `planned` as in GraphTarget. */

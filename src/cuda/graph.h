@@ -28,7 +28,7 @@
 typedef struct Graph Graph;
 typedef struct GraphCall GraphCall;
 
-/* What a graph is planned for. */
+/* What graphs are planned for. */
 typedef struct GraphTarget {
     cudnnHandle_t handle;            /* NULL: plan only, for `device` */
     cudnnBackendDescriptor_t device; /* CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR; unused with a handle */
@@ -36,6 +36,8 @@ typedef struct GraphTarget {
                                         DOWN_CONVERT_INPUTS are allowed on fp32 tensors */
     bool exact;                      /* engines noted NONDETERMINISTIC are not allowed */
     size_t workspace_max;            /* bytes */
+    Graph *cache; /* of all living graphs of this target: one that is asked for again is shared.
+                     Planning is for one thread at a time */
     /* Told of each graph that was planned, and of each that has no engine (graph NULL); `name` is
      * the graph's. May be NULL. */
     void (*planned)(void *context, const char *name, const Graph *graph);
@@ -87,11 +89,11 @@ typedef struct GraphConv {
 } GraphConv;
 
 /* Y = relu?(X * W + BIAS?). */
-Status graph_conv_forward(const GraphTarget *target, const GraphConv *conv, Graph **graph);
+Status graph_conv_forward(GraphTarget *target, const GraphConv *conv, Graph **graph);
 /* DX from DY, W. */
-Status graph_conv_data(const GraphTarget *target, const GraphConv *conv, Graph **graph);
+Status graph_conv_data(GraphTarget *target, const GraphConv *conv, Graph **graph);
 /* DW (of dtype) from X, DY. */
-Status graph_conv_weights(const GraphTarget *target, const GraphConv *conv, Graph **graph);
+Status graph_conv_weights(GraphTarget *target, const GraphConv *conv, Graph **graph);
 
 /* Y[m,n] = X[m,k] W[k,n] (+ BIAS[n], relu). Each factor is row-major, or the transpose of a
  * row-major matrix. */
@@ -102,16 +104,13 @@ typedef struct GraphProduct {
     bool x_transposed, w_transposed;
     bool bias, relu;
 } GraphProduct;
-Status graph_product(const GraphTarget *target, const GraphProduct *product, Graph **graph);
-
-/* DBIAS[c] = sum of DY over n, h, w. */
-Status graph_bias_gradient(const GraphTarget *target, Shape shape, DType dtype, Graph **graph);
+Status graph_product(GraphTarget *target, const GraphProduct *product, Graph **graph);
 
 /* Training: Y = relu?(SCALE (X - MEAN) RSTD + BIAS); writes MEAN, RSTD, STATS_MEAN, STATS_VAR. */
-Status graph_bn_forward(const GraphTarget *target, Shape shape, DType dtype, double eps, bool relu,
+Status graph_bn_forward(GraphTarget *target, Shape shape, DType dtype, double eps, bool relu,
                         Graph **graph);
 /* DX, DSCALE, DBIAS from X, DY, SCALE, MEAN, RSTD. */
-Status graph_bn_backward(const GraphTarget *target, Shape shape, DType dtype, Graph **graph);
+Status graph_bn_backward(GraphTarget *target, Shape shape, DType dtype, Graph **graph);
 
 /* Square windows; `average` counts no padding. Max pooling writes INDEX where it is trained. */
 typedef struct GraphPool {
@@ -120,18 +119,18 @@ typedef struct GraphPool {
     int64_t kernel, stride, pad;
     bool average, index;
 } GraphPool;
-Status graph_pool_forward(const GraphTarget *target, const GraphPool *pool, Graph **graph);
+Status graph_pool_forward(GraphTarget *target, const GraphPool *pool, Graph **graph);
 /* DX from DY, and INDEX for max pooling. */
-Status graph_pool_backward(const GraphTarget *target, const GraphPool *pool, Graph **graph);
+Status graph_pool_backward(GraphTarget *target, const GraphPool *pool, Graph **graph);
 
 typedef enum GraphCurve { GRAPH_RELU, GRAPH_GELU } GraphCurve;
 /* Y from X; DX from DY and X (for ReLU also right where X is the output). */
-Status graph_curve_forward(const GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
+Status graph_curve_forward(GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
                            Graph **graph);
-Status graph_curve_backward(const GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
+Status graph_curve_backward(GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
                             Graph **graph);
 
-void graph_free(Graph *graph); /* accepts NULL */
+void graph_free(GraphTarget *target, Graph *graph); /* accepts NULL */
 const GraphInfo *graph_info(const Graph *graph);
 
 /* data[role] for each role of the graph; others are ignored. `workspace` has graph_info's bytes. */
