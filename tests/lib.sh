@@ -4,6 +4,9 @@
 #   lockstep RANKS WORD...         runs build/lockstep under mpirun (RANKS 0: without); sets $code, all output in $log
 #   train NAME RANKS CONFIG WORD... the same for `lockstep train` with run directory $tmp/NAME
 #   start NAME RANKS CONFIG WORD...  the same in the background; $launched is its process; finish it with wait_for
+#   ranks_of                       the process ids of the ranks that $launched, an mpirun, has started
+#   stop_hard                      kill -9 of $launched and all of its ranks at once
+#   newest NAME                    the newest checkpoint of the run, by name
 #   result NAME KEY...             values of the run's result.json
 #   bits NAME                      what must be equal for the same bits: one line
 #   stable_metrics NAME            metrics.jsonl without times, rates, memory, ranks, threads, host
@@ -16,6 +19,7 @@
 
 program=$BUILD/lockstep
 log=$tmp/log
+# shellcheck disable=SC2034 # for the scripts
 recipes=tests/recipes
 [ -x "$program" ] || { fail "$program exists" && finish; }
 # Options of whoever runs the tests are not theirs.
@@ -69,6 +73,13 @@ wait_for() {
     cp "$tmp/$1.log" "$log"
 }
 
+ranks_of() { cat "/proc/$launched/task/"*/children 2>/dev/null; }
+stop_hard() {
+    # shellcheck disable=SC2046
+    kill -KILL "$launched" $(ranks_of) 2>/dev/null
+    wait "$launched" 2>/dev/null
+}
+
 # until_true SECONDS COMMAND...: polls.
 until_true() {
     local end=$((SECONDS + $1))
@@ -79,6 +90,7 @@ until_true() {
     done
 }
 
+newest() { find "$tmp/$1/checkpoints" -name 'step-*.h5' 2>/dev/null | sort | tail -n 1; }
 result() {
     local name=$1
     shift
