@@ -31,8 +31,8 @@ void log_line(LogLevel level, const char *format, ...) __attribute__((format(pri
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
 
-/* A line that is printed on whatever rank calls it, as `[host rank 3/8] ...`: for events of one rank that
- * others cannot see. On stderr and in log.txt. */
+/* A line that is printed on whatever rank calls it, as `[host rank 3/8] ...`: for events of one
+ * rank that others cannot see. On stderr and in log.txt. */
 void log_rank(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The one line a failing run prints, on whatever rank calls it: `lockstep: [host rank 3/8 step

@@ -29,7 +29,7 @@ typedef struct Run {
     int64_t resumed_from; /* step, or -1 */
     EvalResult test;      /* of the last evaluation of the test set */
     int64_t tested_step;  /* when that was; -1: never in this process */
-    bool without_files; /* eval and bench: no run directory */
+    bool without_files;   /* eval and bench: no run directory */
     RunDir dir;           /* rank 0 */
     Writer *writer;       /* rank 0 */
     Progress *progress;   /* rank 0 */
