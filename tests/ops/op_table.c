@@ -153,7 +153,8 @@ Status op_case_layer(const OpCase *row, Layer *layer) {
     memcpy(&layer->args, &row->args, sizeof row->args);
     layer->in = row->in;
     layer->in.n = 1;
-    if (row->args.pool.global && (row->kind == LAYER_MAXPOOL || row->kind == LAYER_AVGPOOL)) {
+    bool pool = row->kind == LAYER_MAXPOOL || row->kind == LAYER_AVGPOOL;
+    if (pool && row->args.pool.global) {
         layer->args.pool.kernel = 0; /* as model text leaves them */
         layer->args.pool.stride = 0;
     }
