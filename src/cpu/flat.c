@@ -38,7 +38,8 @@ static inline double double_of(int64_t bits) {
 static inline int64_t nearest_integer(double x) {
     double upper = x * 0x1p-32 + ROUNDER;
     double rest = (x - (upper - ROUNDER) * 0x1p32) + ROUNDER;
-    return ((bits_of(upper) - bits_of(ROUNDER)) << 32) + (bits_of(rest) - bits_of(ROUNDER));
+    int64_t high = (int64_t)((uint64_t)(bits_of(upper) - bits_of(ROUNDER)) << 32);
+    return high + (bits_of(rest) - bits_of(ROUNDER));
 }
 
 /* (double)x. The halves are put into the mantissas of 2^84 (the upper one, its sign made an offset
