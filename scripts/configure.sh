@@ -86,10 +86,15 @@ need libyaml yaml-0.1
 need cJSON libcjson
 need xxHash libxxhash
 
-# gcc's OpenMP run time sets oneDNN's thread count; clang finds its header only after its own.
+# gcc's OpenMP run time sets oneDNN's thread count. clang is given gcc's omp.h, and nothing else of that folder:
+# its own stdatomic.h would find gcc's.
 libs="$libs -lgomp -lpthread -lm"
-if $CC --version 2>/dev/null | grep -qi clang && command -v gcc >/dev/null; then
-    cflags="$cflags -idirafter $(gcc -print-file-name=include)"
+omp_header=$(gcc -print-file-name=include/omp.h 2>/dev/null || true)
+if ! echo '#include <omp.h>' | $CC -E - >/dev/null 2>&1 && [ -f "$omp_header" ]; then
+    omp=$(dirname "$out")/omp
+    mkdir -p "$omp"
+    ln -sf "$omp_header" "$omp/omp.h"
+    cflags="$cflags -isystem $omp"
 fi
 
 test_libs=

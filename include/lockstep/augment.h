@@ -18,7 +18,8 @@ typedef struct Augment {
     int64_t crop_pad; /* pixels padded on each side before a random 32 x 32 crop; 0: none */
     int64_t pad_fill; /* byte value of padding and of corners a rotation uncovers, 0 to 255 */
     double flip;      /* probability of a horizontal mirror */
-    double rotate;    /* largest angle in degrees, either way; nearest-neighbour; 0: none */
+    double rotate;    /* largest angle in degrees, either way (positive: counter-clockwise);
+                         nearest-neighbour; 0: none */
     int64_t cutout; /* side of a square set to the mean (0 after normalisation), centre anywhere; 0:
                        none */
     float mean[3], std[3]; /* of pixel / 255, per channel */

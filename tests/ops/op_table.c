@@ -124,11 +124,6 @@ const OpCase op_table[] = {
      .in = {5, 7, 1, 1},
      .relu = true,
      .grad_in = {GRAD_NONE, GRAD_ASSIGN}},
-    {.kind = LAYER_ADD,
-     .name = "add to itself",
-     .in = {2, 4, 4, 4},
-     .same_input = true,
-     .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
     {.kind = LAYER_ADD, .name = "add eval", .in = {2, 3, 5, 5}, .relu = true, .evaluation = true},
     {.kind = LAYER_ADD,
      .name = "add large",
@@ -158,7 +153,8 @@ Status op_case_layer(const OpCase *row, Layer *layer) {
     memcpy(&layer->args, &row->args, sizeof row->args);
     layer->in = row->in;
     layer->in.n = 1;
-    if (row->args.pool.global && (row->kind == LAYER_MAXPOOL || row->kind == LAYER_AVGPOOL)) {
+    bool pool = row->kind == LAYER_MAXPOOL || row->kind == LAYER_AVGPOOL;
+    if (pool && row->args.pool.global) {
         layer->args.pool.kernel = 0; /* as model text leaves them */
         layer->args.pool.stride = 0;
     }
