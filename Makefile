@@ -72,7 +72,8 @@ COMPILE = $(CC) $(ALL_CFLAGS) -Iinclude -I$(BUILD) $(DEP_CFLAGS) -MMD -MP
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS)
 
 # ---- Sources ----
-LIB_SRC := $(sort $(wildcard src/*/*.c))
+# What needs CUDA, cuDNN or NCCL is a shared object of its own.
+LIB_SRC := $(filter-out src/cuda/% src/comm/comm_nccl.c,$(sort $(wildcard src/*/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) \
            $(patsubst src/ref/%.c,$(BUILD)/obj/ref64/%.o,$(wildcard src/ref/*.c))
 LIB := $(BUILD)/liblockstep.a

@@ -22,6 +22,7 @@
 #define LOCKSTEP_DEVICE_H
 
 #include "lockstep/layer.h"
+#include "lockstep/placement.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,6 +33,7 @@ typedef struct Stream Stream; /* backend's own */
 typedef struct OpPlan OpPlan; /* likewise */
 typedef struct OpBound OpBound;
 typedef struct Recording Recording;
+typedef struct Mark Mark; /* likewise: a place in a stream's work (CUDA: a cudaEvent_t) */
 
 typedef enum GradMode { GRAD_NONE, GRAD_ASSIGN, GRAD_ADD } GradMode;
 
@@ -153,8 +155,21 @@ typedef struct DeviceOps {
     /* Enqueued copies between host and device memory. Host memory must stay as it is until sync. */
     Status (*upload)(Stream *stream, void *device_memory, const void *host, size_t bytes);
     Status (*download)(Stream *stream, void *host, const void *device_memory, size_t bytes);
+    /* Optional, all four or none: order between streams. `mark` sets the mark behind all that is
+     * enqueued so far, `wait` keeps what is enqueued later until the mark's work is done (at once
+     * if it was never set). NULL: a stream executes in the calling thread, so the order of calls is
+     * enough. */
+    Status (*mark_open)(Device *device, Mark **mark);
+    void (*mark_close)(Mark *mark);
+    Status (*mark)(Stream *stream, Mark *mark);
+    Status (*wait)(Stream *stream, Mark *mark);
     /* A batch of images, real NCHW on the host, into an activation tensor of any layout. */
     Status (*upload_images)(Stream *stream, const Tensor *images, const float *host);
+    /* Optional, for a device that makes images itself: images[n] from the uint8 records at
+     * `records`, which stay in device memory, as placement[n] (device memory) says. NULL: images
+     * come from the host. */
+    Status (*load_images)(Stream *stream, const Tensor *images, const uint8_t *records,
+                          const Placement *placement, const PixelScale *scale);
     /* For tests and tools: copies between an activation (or its gradient) of any layout and double
      * N, C, H, W on the host. They return when the copy is done, and may allocate. */
     Status (*write_tensor)(Stream *stream, const Tensor *tensor, const double *host);
@@ -183,7 +198,8 @@ typedef struct DeviceOps {
     Status (*to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                        double bound, bool add, int64_t *bad);
     Status (*to_real)(Stream *stream, void *sum, const void *value, int64_t count, bool add);
-    /* partial[c] = sum of (grad * scale)^2 in double over chunk c of NORM_CHUNK elements. */
+    /* partial[c] = sum of (grad * scale)^2 in double over chunk c of NORM_CHUNK elements. `partial`
+     * is host memory, to be read after sync. */
     Status (*norm)(Stream *stream, double *partial, const int64_t *fixed, const void *real,
                    int64_t count, double scale);
     Status (*update)(Stream *stream, const Update *update, const UpdateRange *range);
@@ -195,7 +211,6 @@ struct Device {
     uint32_t fuses_relu;      /* bit LAYER_x: a ReLU can be fused behind this kind */
     char description[128];    /* one line for the log: "oneDNN 2.6.3, AVX-512, Winograd" */
     char instruction_set[32]; /* what ranks compare and checkpoints carry: "avx512_core", "sm_90" */
-    char unit[48];            /* what one rank alone may use: a GPU's UUID; "": shared freely */
     bool beside_host;         /* computes beside the host's cores: one thread of a rank feeds it */
 };
 

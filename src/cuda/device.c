@@ -231,7 +231,7 @@ static void set_options(CudaDevice *device, const CudaOptions *options) {
         1u << LAYER_CONV | 1u << LAYER_BN | 1u << LAYER_LINEAR | 1u << LAYER_ADD;
 }
 
-/* Names the GPU, as people call it, as ranks compare it, and as the only one of its kind. */
+/* Names the GPU, as people call it and as ranks compare it. */
 static Status describe(CudaDevice *device) {
     struct cudaDeviceProp properties;
     int runtime = 0, sm;
@@ -248,11 +248,6 @@ static Status describe(CudaDevice *device) {
              precision_name(device->precision));
     snprintf(device->base.instruction_set, sizeof device->base.instruction_set,
              "sm_%d x%d cudnn%zu", sm, properties.multiProcessorCount, cudnn);
-    char *at = device->base.unit + sprintf(device->base.unit, "GPU-");
-    for (int i = 0; i < 16; i++) {
-        bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-        at += sprintf(at, "%s%02x", dash ? "-" : "", (unsigned char)properties.uuid.bytes[i]);
-    }
     return ST_OK;
 }
 

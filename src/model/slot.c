@@ -11,6 +11,7 @@ struct Slot {
     void *arena, *scratch; /* device memory */
     void *stats;           /* [running_flat real] */
     void *labels;          /* [batch] int32 */
+    Placement *placement;  /* [batch] device memory, where the device makes images; else NULL */
     void *loss;            /* [batch] real */
     void *predicted;       /* [batch] int32 */
     OpBound **bound;       /* [n_ops] */
@@ -78,6 +79,8 @@ static Status allocate(Slot *slot) {
     if (program->model->running_flat > 0)
         TRY(device->ops->alloc(device, (size_t)program->model->running_flat * real, &slot->stats));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &slot->labels));
+    if (device->ops->load_images)
+        TRY(device->ops->alloc(device, batch * sizeof *slot->placement, (void **)&slot->placement));
     TRY(device->ops->alloc(device, batch * real, &slot->loss));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &slot->predicted));
     return ST_OK;
@@ -116,8 +119,8 @@ void slot_close(Slot *slot) {
         if (slot->bound[o])
             slot->program->plans[o]->op->unbind(slot->bound[o]);
     }
-    void *memory[] = {slot->arena,  slot->scratch, slot->stats,
-                      slot->labels, slot->loss,    slot->predicted};
+    void *memory[] = {slot->arena,     slot->scratch, slot->stats,    slot->labels,
+                      slot->placement, slot->loss,    slot->predicted};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         device->ops->release(device, memory[i]);
     free(slot->bound);
@@ -129,15 +132,29 @@ size_t program_slot_bytes(const Program *program) {
     size_t real = dtype_size(program->device->real);
     return program->arena_bytes + program->scratch_bytes +
            (size_t)program->model->running_flat * real +
-           (size_t)program->batch * (real + 2 * sizeof(int32_t));
+           (size_t)program->batch * (real + 2 * sizeof(int32_t) +
+                                     (program->device->ops->load_images ? sizeof(Placement) : 0));
+}
+
+static Status load_labels(Slot *slot, const int32_t *labels) {
+    return slot->program->device->ops->upload(slot->stream, slot->labels, labels,
+                                              (size_t)slot->program->batch * sizeof *labels);
 }
 
 Status slot_load(Slot *slot, const float *images, const int32_t *labels) {
+    Tensor image = placed(slot, 0, false);
+    TRY(slot->program->device->ops->upload_images(slot->stream, &image, images));
+    return load_labels(slot, labels);
+}
+
+Status slot_load_records(Slot *slot, const uint8_t *records, const Placement *placement,
+                         const PixelScale *scale, const int32_t *labels) {
     const DeviceOps *ops = slot->program->device->ops;
     Tensor image = placed(slot, 0, false);
-    TRY(ops->upload_images(slot->stream, &image, images));
-    return ops->upload(slot->stream, slot->labels, labels,
-                       (size_t)slot->program->batch * sizeof *labels);
+    TRY(ops->upload(slot->stream, slot->placement, placement,
+                    (size_t)slot->program->batch * sizeof *placement));
+    TRY(ops->load_images(slot->stream, &image, records, slot->placement, scale));
+    return load_labels(slot, labels);
 }
 
 Status slot_forward(Slot *slot, const LaneRun *run) {

@@ -95,6 +95,7 @@ static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint)
     int cores = cores_available() / comm_local_size(run->comm);
     run->threads = options->threads > 0 ? (int)options->threads : cores > 1 ? cores : 1;
     TRY(engine_open(&run->engine, device, &run->model, NULL, run->threads, &sizes));
+    TRY(engine_keep(&run->engine, &run->input.test.shard, &run->input.test.kept));
     checkpoint->model = &run->model;
     run->host.weight = calloc((size_t)run->model.flat, sizeof(float));
     run->host.running = calloc((size_t)run->model.running_flat + 1, sizeof(float));

@@ -117,6 +117,15 @@ static Status read_data(Run *run) {
     return input_read(&run->input, run->config, run->rank, run->size);
 }
 
+/* The records stay in the memory of a device that makes images itself. */
+static Status keep_records(Run *run) {
+    Input *input = &run->input;
+    for (int64_t i = 0; i < input->lane_count; i++)
+        TRY(engine_keep(&run->engine, &input->shards[i], &input->kept[i]));
+    TRY(engine_keep(&run->engine, &input->held.shard, &input->held.kept));
+    return engine_keep(&run->engine, &input->test.shard, &input->test.kept);
+}
+
 static Status plan(Run *run) {
     EngineSizes sizes = {0};
     const Optimizer *optimizer = &run->config->optimizer;
@@ -124,6 +133,7 @@ static Status plan(Run *run) {
     sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
     TRY(engine_open(&run->engine, run->engine.device, &run->model, optimizer, run->threads,
                     &sizes));
+    TRY(keep_records(run));
     TRY(grad_sum_open(&run->sum, run->comm, run->engine.device, &run->model, run->config));
     if (optimizer->clip_norm > 0) {
         run->norm_partial =
@@ -198,7 +208,8 @@ Status start_loader(Run *run) {
                            .first_step = run->state.step,
                            .end_step = run->end_step,
                            .threads = (int)run->config->loader_threads,
-                           .depth = 2 * run->input.lane_count};
+                           .depth = 2 * run->input.lane_count,
+                           .draw_only = run->engine.device->ops->load_images != NULL};
     return loader_start(&config, &run->loader);
 }
 
