@@ -55,11 +55,11 @@ static __global__ void __launch_bounds__(BLOCK)
     Span columns = window(at.column, s.kernel, s.stride, s.pad, s.in_w);
     int top = at.row * s.stride - s.pad, left = at.column * s.stride - s.pad;
     float best[V];
-    Pack<uint16_t, V> won;
+    int won[V];
 #pragma unroll
     for (int k = 0; k < V; k++) {
         best[k] = -INFINITY;
-        won.at[k] = (uint16_t)((rows.begin - top) * s.kernel + columns.begin - left);
+        won[k] = (rows.begin - top) * s.kernel + columns.begin - left;
     }
     for (int row = rows.begin; row < rows.end; row++)
         for (int column = columns.begin; column < columns.end; column++) {
@@ -70,17 +70,20 @@ static __global__ void __launch_bounds__(BLOCK)
                 float value = as_float(px.at[k]);
                 if (value > best[k] || (isnan(value) && !isnan(best[k]))) {
                     best[k] = value;
-                    won.at[k] = (uint16_t)place;
+                    won[k] = place;
                 }
             }
         }
     Pack<T, V> py;
+    Pack<uint16_t, V> places;
 #pragma unroll
-    for (int k = 0; k < V; k++)
+    for (int k = 0; k < V; k++) {
         py.at[k] = from_float<T>(best[k]);
+        places.at[k] = (uint16_t)won[k];
+    }
     store<V>(y, i, py);
     if (winner != NULL)
-        store<V>(winner, i, won);
+        store<V>(winner, i, places);
 }
 
 /* Writes sum, or adds it to what is there. */

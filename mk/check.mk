@@ -85,6 +85,9 @@ check-headers: ## each public header compiles alone, as C11 and C++17
 check-scripts: ## shellcheck over the scripts
 	@scripts/check-scripts
 
+check-ptxas: ## no kernel spills registers, on any GPU it is built for (nvcc; no GPU)
+	@tests/run scripts/check-ptxas
+
 clean: ## remove the build directory
 	rm -rf $(BUILD)
 
@@ -96,4 +99,4 @@ help: ## this list
 
 .PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-self asan tsan \
         fuzz-smoke fuzz run-asan run-tsan run-fuzz-smoke run-fuzz bench lint format check-format \
-        check-includes check-headers check-scripts clean help
+        check-includes check-headers check-scripts check-ptxas clean help

@@ -96,6 +96,16 @@ Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const vo
                  int64_t count, double scale);
 Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range);
 
+/* Images from records in device memory (flat.c): a member of DeviceOps. */
+Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *records,
+                        const Placement *placement, const PixelScale *scale);
+
+/* Order between streams (mark.c): members of DeviceOps. */
+Status cuda_mark_open(Device *device, Mark **mark);
+void cuda_mark_close(Mark *mark);
+Status cuda_mark(Stream *stream, Mark *mark);
+Status cuda_wait(Stream *stream, Mark *mark);
+
 /* The entry of the shared object: what device_open_cuda calls. */
 Status cuda_open(const CudaOptions *options, Device **device);
 

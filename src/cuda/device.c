@@ -179,7 +179,9 @@ static void cuda_close(Device *base) {
     .write_tensor = cuda_write_tensor, .read_tensor = cuda_read_tensor, .layouts = cuda_layouts,   \
     .lane_begin = cuda_lane_begin, .record_begin = cuda_record_begin,                              \
     .record_end = cuda_record_end, .replay = cuda_replay, .forget = cuda_forget,                   \
-    .to_fixed = cuda_to_fixed, .to_real = cuda_to_real, .norm = cuda_norm, .update = cuda_update
+    .load_images = cuda_load_images, .mark_open = cuda_mark_open, .mark_close = cuda_mark_close,   \
+    .mark = cuda_mark, .wait = cuda_wait, .to_fixed = cuda_to_fixed, .to_real = cuda_to_real,      \
+    .norm = cuda_norm, .update = cuda_update
 
 static const DeviceOps device_ops = {
     CUDA_OPS,

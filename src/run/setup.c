@@ -150,6 +150,10 @@ static Status plan(Run *run) {
                     &sizes));
     TRY(keep_records(run));
     TRY(grad_sum_open(&run->sum, run->comm, run->engine.device, &run->model, run->config));
+    for (int t = 0; t < run->threads; t++) {
+        for (int i = 0; i < sizes.n_train; i++)
+            slot_cut(run->engine.workers[t].train[i], run->sum.begin, run->sum.buckets);
+    }
     if (optimizer->clip_norm > 0) {
         run->norm_partial =
             calloc((size_t)(run->model.flat / NORM_CHUNK + 1), sizeof *run->norm_partial);
