@@ -45,9 +45,8 @@ train bad 2 $tiny --data "$tmp/bad"
 one_error 3 'test_batch.bin' "a file of another size"
 
 # ---- Usage. ----
-# shellcheck disable=SC2016
 RANK1_WORDS="--seed 5" with_rank1 differs 3
-one_error 2 'rank 1 differs from that of rank 0: `seed: 5` against `seed: 1`' "another --seed on rank 1"
+one_error 2 'rank 1 differs from that of rank 0: .seed: 5. against .seed: 1.' "another --seed on rank 1"
 RANK1_ENV="LOCKSTEP_OPTIMIZER_LR=0.5" with_rank1 differs 3
 one_error 2 'rank 1 differs .*lr: 0.5` against' "another variable on rank 1"
 RANK1_ENV="DNNL_MAX_CPU_ISA=SSE41" with_rank1 differs 3
@@ -126,6 +125,22 @@ wait_for gone
 lost "a folder that goes away"
 mv "$tmp/gone/moved" "$tmp/gone/checkpoints"
 check "a folder that goes away: no damaged checkpoint" sound gone
+
+# Away for one write only: the longer epochs of a slower network leave the time to bring it back.
+small_data "$tmp/longer" 1500 100
+CIFAR10_DIR=$tmp/longer start once 2 $recipes/small.yaml --epochs 100000 --eval.every 1000
+until_true 60 compgen -G "$tmp/once/checkpoints/*.h5" >/dev/null
+before=$(newest once)
+mv "$tmp/once/checkpoints" "$tmp/once/moved"
+until_true 60 grep -q '^warning: .*trying again' "$tmp/once.log"
+mv "$tmp/once/moved" "$tmp/once/checkpoints"
+written() { [ "$(newest once)" != "$before" ]; }
+check "one failed write: the next one is made" until_true 60 written
+kill -USR1 "$launched"
+wait_for once
+check "one failed write: the run goes on" test $code = 75
+check "one failed write: one warning" test "$(grep -c '^warning: ' "$log")" = 1
+check "one failed write: no damaged checkpoint" sound once
 
 mkdir "$tmp/disk"
 if mount -t tmpfs -o size=4m tmpfs "$tmp/disk" 2>/dev/null; then
