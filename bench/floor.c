@@ -21,7 +21,7 @@
 #include "lockstep/model.h"
 
 enum { ARGS_MAX = 16, LAYERS_MAX = 256, CALLS_MAX = 3 * LAYERS_MAX, KEPT = 5, ALIGN = 4096 };
-enum { THREADS_MAX = 256, WARM_STEPS = 2 };
+enum { THREADS_MAX = 256, WARM_STEPS = 2, STEPS_MAX = 4096 };
 static const double MEASURED_SECONDS = 4;
 
 /* What an argument of a primitive is: tensors of the layer; KEPT_x, what forward leaves to
@@ -108,7 +108,7 @@ typedef struct Lane {
     dnnl_stream_t stream;
     dnnl_exec_arg_t args[CALLS_MAX][ARGS_MAX];
     double best_s[CALLS_MAX]; /* of each call */
-    double step_s;            /* the mean of a step */
+    double step_s;            /* the median of a step */
     Status status;
     StatusRecord record;
 } Lane;
@@ -426,15 +426,22 @@ static Status lane_step(Lane *lane) {
     return ST_OK;
 }
 
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 static Status lane_measure(Lane *lane) {
-    double start = clock_now(), now = start;
+    double taken[STEPS_MAX], start = clock_now(), before = start;
     int steps = 0;
-    while (now - start < MEASURED_SECONDS) {
+    while (steps < STEPS_MAX && before - start < MEASURED_SECONDS) {
         TRY(lane_step(lane));
-        steps++;
-        now = clock_now();
+        double now = clock_now();
+        taken[steps++] = now - before;
+        before = now;
     }
-    lane->step_s = (now - start) / steps;
+    qsort(taken, (size_t)steps, sizeof *taken, ascending);
+    lane->step_s = taken[steps / 2];
     return ST_OK;
 }
 
