@@ -25,6 +25,7 @@ one_line() {
         fail "$1" "wanted code $2 and one line with '$3'; got code $code and" "$(cat "$tmp/err")"
     fi
 }
+# shellcheck disable=SC2317 # called by check
 took_cpu() { [ "$code" = 0 ] && grep -q 'device auto: takes cpu' "$tmp/out"; }
 
 try "$here/lockstep" --device cuda
