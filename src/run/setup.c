@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crash.h"
 #include "cuda_library.h"
 #include "lockstep/log.h"
 #include "version.h"
@@ -189,6 +190,9 @@ static void announce(const Run *run) {
              " steps an epoch; %.0f MB of buffers a rank",
              run->model.parameters, (double)model_multiply_adds(&run->model) / 1e6,
              run->input.sampler.steps_per_epoch, (double)engine_bytes(&run->engine) / 1e6);
+    if (run->without_files)
+        return;
+    crash_announce(&config->crash, run->size);
     if (config->holdout > 0)
         log_info("best.h5 is selected on %" PRId64 " held-out training records", config->holdout);
     else
