@@ -8,7 +8,8 @@ GPU_TESTS := $(addprefix tests/gpu/,properties.sh ops.sh train.sh ranks.sh sanit
 
 $(BUILD)/obj/tests/plans/%.o $(BUILD)/obj/tests/gpu/%.o: COMPILE += -Isrc/cuda -Ikernels $(CUDA_CFLAGS)
 
-$(sort $(PLANS:%/libcuda.so.1=) $(GPU_TOOLS)): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_LIB) $(LIB) $(BUILD)/flags
+ifneq ($(CUDA_LIB),)
+$(sort $(filter-out %.so.1,$(PLANS)) $(GPU_TOOLS)): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_LIB) $(LIB) $(BUILD)/flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $< -L$(BUILD) -l:$(notdir $(CUDA_LIB)) $(LIB) $(CUDA_LIBS) $(DEP_LIBS)
@@ -17,6 +18,7 @@ $(BUILD)/tests/plans/driver/libcuda.so.1: tests/plans/libcuda.c $(BUILD)/flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -fPIC -shared -Wl,-soname,libcuda.so.1 -o $@ $<
+endif
 
 check-plans: $(PLANS) ## every cuDNN graph of every recipe, planned for five GPUs that need not be there
 	@TEST_SHOW=1 tests/run tests/plans/plans.sh tests/plans/refused.sh tests/plans/properties.sh

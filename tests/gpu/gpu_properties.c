@@ -3,7 +3,9 @@
  *   gpu_properties count              prints how many GPUs there are; code 5 and one line why where
  * none gpu_properties dump INDEX         prints the properties of one, in the form of
  * tests/plans/gpus/sm_NN.json gpu_properties sm INDEX           prints its architecture: sm_90
- *   gpu_properties compare OURS REAL  prints each value that differs; code 1 where one does
+ *   gpu_properties peak INDEX P       prints its peak in GFLOP/s, dense, at its highest clock; P:
+ * fp32, tf32, bf16 gpu_properties compare OURS REAL  prints each value that differs; code 1 where
+ * one does
  *
  * What differs from card to card of one model, or with the driver, is not compared. */
 #include <cJSON.h>
@@ -37,16 +39,55 @@ static Status check_cudnn(cudnnStatus_t result, const char *call) {
 #define TRY_CUDNN(call) TRY(check_cudnn((call), #call))
 
 static Status count(int *n) {
+    int driver = 0;
     *n = 0;
+    cudaDriverGetVersion(&driver);
+    if (driver == 0)
+        return FAIL(ST_DEVICE, "this machine has no NVIDIA driver");
     TRY_CUDA(cudaGetDeviceCount(n));
     return *n > 0 ? ST_OK : FAIL(ST_DEVICE, "the driver sees no GPU");
 }
 
-static Status print_sm(int index) {
+static Status architecture(int index, int *sm) {
     int major = 0, minor = 0;
     TRY_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index));
     TRY_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index));
-    printf("sm_%d\n", 10 * major + minor);
+    *sm = 10 * major + minor;
+    return ST_OK;
+}
+
+/* Operations of one processor in one cycle, from NVIDIA's data sheets: peak / processors / clock.
+ */
+typedef struct Rate {
+    int sm;
+    double fp32, tf32, bf16;
+} Rate;
+
+static const Rate rates[] = {{80, 128, 1024, 2048}, {86, 256, 256, 512},    {89, 256, 512, 1024},
+                             {90, 256, 2048, 4096}, {100, 256, 4096, 8192}, {120, 256, 256, 512}};
+
+static Status print_peak(int index, const char *precision) {
+    int sm, processors = 0, clock_khz = 0;
+    TRY(architecture(index, &sm));
+    TRY_CUDA(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, index));
+    TRY_CUDA(cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, index));
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        const Rate *rate = &rates[i];
+        if (rate->sm != sm)
+            continue;
+        double each = strcmp(precision, "bf16") == 0   ? rate->bf16
+                      : strcmp(precision, "tf32") == 0 ? rate->tf32
+                                                       : rate->fp32;
+        printf("%.0f\n", 1e-6 * each * processors * clock_khz);
+        return ST_OK;
+    }
+    return FAIL(ST_DEVICE, "no peak is known for sm_%d", sm);
+}
+
+static Status print_sm(int index) {
+    int sm;
+    TRY(architecture(index, &sm));
+    printf("sm_%d\n", sm);
     return ST_OK;
 }
 
@@ -144,6 +185,8 @@ int main(int argc, char **argv) {
         status = dump(atoi(argv[2]));
     else if (argc == 3 && strcmp(what, "sm") == 0)
         status = print_sm(atoi(argv[2]));
+    else if (argc == 4 && strcmp(what, "peak") == 0)
+        status = print_peak(atoi(argv[2]), argv[3]);
     else if (argc == 4 && strcmp(what, "compare") == 0)
         status = compare(argv[2], argv[3], &differences);
     else

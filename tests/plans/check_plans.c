@@ -12,7 +12,8 @@
  * engine fails, but for the kinds listed in `replaced`, where the backend has another way, which is
  * then checked in its place.
  *
- * TABLE gets one line a graph: name, engine, mode, position, workspace, notes, separated by tabs.
+ * TABLE gets one line a graph: name, engine, mode, position, workspace, notes, the first program
+ * that has it, separated by tabs.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,12 +27,7 @@
 #include "lockstep/program.h"
 #include "lockstep/sampler.h"
 
-enum {
-    PROPERTIES_MAX = 65536,
-    GRAPHS_MAX = 4096,
-    PROGRAMS_MAX = 64,
-    SIZES_MAX = 8
-};
+enum { PROPERTIES_MAX = 65536, GRAPHS_MAX = 4096, PROGRAMS_MAX = 64, SIZES_MAX = 8 };
 
 typedef struct Check {
     const char *gpu; /* "sm_90", of the file's name */
@@ -39,7 +35,7 @@ typedef struct Check {
     CudaOptions options;
     Device *device;
     FILE *table;
-    const char *recipe;     /* being planned */
+    char what[160];         /* is being planned: "resnet9, training of 64 images" */
     char *seen[GRAPHS_MAX]; /* names */
     int n_seen;
     int n_programs;
@@ -155,30 +151,30 @@ static void planned(void *context, const char *name, const Graph *graph) {
         printf("# %s\n", wrong);
         check->failures++;
     }
-    fprintf(check->table, "%s\t%" PRId64 "\t%s\t%d\t%zu\t%s\n", name, info->engine, mode,
-            info->position, info->workspace, notes);
+    fprintf(check->table, "%s\t%" PRId64 "\t%s\t%d\t%zu\t%s\t%s\n", name, info->engine, mode,
+            info->position, info->workspace, notes, check->what);
 }
 
 /* ---- The programs of a recipe ---- */
 
-static Status build(Check *check, Model *model, int64_t batch, bool training) {
+static Status build(Check *check, const char *recipe, Model *model, int64_t batch, bool training) {
     Program *program = NULL;
     int before = check->n_seen;
     if (check->n_programs == PROGRAMS_MAX)
         return FAIL(ST_INTERNAL, "more than %d programs", PROGRAMS_MAX);
+    snprintf(check->what, sizeof check->what, "%s, %s of %" PRId64 " images", recipe,
+             training ? "training" : "evaluation", batch);
     Status status = program_build(check->device, model, batch, training, &program);
-    const char *what = training ? "training" : "evaluation";
     if (status != ST_OK) {
-        printf("not ok - %s %s %s, %s of %" PRId64 " images\n# %s\n", check->gpu,
-               check->precision_name, check->recipe, what, batch, status_message());
+        printf("not ok - %s %s %s\n# %s\n", check->gpu, check->precision_name, check->what,
+               status_message());
         status_clear();
         check->failures++;
         return ST_OK;
     }
     check->program[check->n_programs++] = program;
-    printf("ok - %s %s %s, %s of %" PRId64 " images: %d layers planned, %d graphs not met before, "
-           "%.1f MiB a slot\n",
-           check->gpu, check->precision_name, check->recipe, what, batch, program_ops(program),
+    printf("ok - %s %s %s: %d layers planned, %d graphs not met before, %.1f MiB a slot\n",
+           check->gpu, check->precision_name, check->what, program_ops(program),
            check->n_seen - before, (double)program_slot_bytes(program) / 1048576);
     return ST_OK;
 }
@@ -222,12 +218,11 @@ static Status check_recipe(Check *check, char *recipe, Model *model) {
     TRY_DONE(config_load(lanes ? 3 : 1, arguments, config));
     TRY_DONE(model_parse(config->model, recipe, config->model_line, image, DATASET_CLASSES,
                          config->label_smoothing, model));
-    check->recipe = config->name;
     TRY_DONE(find_sizes(config, train, &n_train, eval, &n_eval));
     for (int i = 0; i < n_train; i++)
-        TRY_DONE(build(check, model, train[i], true));
+        TRY_DONE(build(check, config->name, model, train[i], true));
     for (int i = 0; i < n_eval; i++)
-        TRY_DONE(build(check, model, eval[i], false));
+        TRY_DONE(build(check, config->name, model, eval[i], false));
 done:
     free(config);
     return status;
@@ -275,7 +270,7 @@ static Status check_all(Check *check, int argc, char **argv) {
     if (!check->table)
         return FAIL(ST_USAGE, "%s: %s", argv[3], strerror(errno));
     TRY_DONE(cuda_open_plans(properties, &check->options, planned, check, &check->device));
-    printf("# %s\n", check->device->description);
+    printf("# %s %s, cuDNN %zu\n", check->gpu, check->precision_name, cudnnGetVersion());
     for (int i = 4; i < argc && n_models < PROGRAMS_MAX; i++)
         TRY_DONE(check_recipe(check, argv[i], &models[n_models++]));
 done:
