@@ -65,8 +65,8 @@ run-fuzz: $(BUILD)/tests/fuzz/fuzz_$(TARGET)
 	@mkdir -p $(BUILD)/found
 	$< $(BUILD)/found tests/fuzz/corpus/$(TARGET)
 
-bench: all $(BENCH) ## speed of RECIPE=quickstart: images/s, time by phase, GFLOP/s per op, memory
-	@$(BUILD)/lockstep bench configs/$(or $(RECIPE),quickstart).yaml $(ARGS)
+bench: all $(BENCH) ## speed of RECIPE=quickstart: images/s, phases, GFLOP/s a layer, share of the floor, memory
+	@BUILD=$(BUILD) bench/recipe $(or $(RECIPE),quickstart) $(or $(ROUNDS),3) $(ARGS)
 
 lint: check-format check-includes check-headers check-scripts ## all four checks of the source
 

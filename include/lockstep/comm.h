@@ -1,15 +1,14 @@
 /* comm: ranks. The control plane (agreement, broadcast, comparison) is always MPI, or nothing for
  * one rank without a launcher; the data plane sums buckets.
  *
- * Every wait has a deadline. A wait that passes it asks the other ranks where they are
- * (comm_expire), prints one line and aborts: an early return of one rank between two collectives
- * would hang the others for good. So a Status other than ST_OK from a collective here means that
- * MPI itself failed; the caller must go to comm_abort, never to comm_close. comm_agree and
- * comm_same go there themselves, so their Status is always one that all ranks have.
+ * Every wait has a deadline. A rank whose wait passes it exchanges with all others that wait where
+ * they are; one of them prints one line, and all end: an early return of one rank between two
+ * collectives would hang the others for good. So a Status other than ST_OK from a collective here
+ * means that MPI itself failed; the caller must go to comm_abort, never to comm_close. comm_agree
+ * and comm_same go there themselves, so their Status is always one that all ranks have.
  *
- * Three threads may call MPI at once (main: control plane; reducer: data plane; both answer "where
- * are you" questions while they wait), each on a communicator of its own: MPI_THREAD_MULTIPLE is
- * required. */
+ * Two threads may call MPI at once (main: control plane; reducer: data plane; whichever waits also
+ * tells other ranks where), each on a communicator of its own: MPI_THREAD_MULTIPLE is required. */
 #ifndef LOCKSTEP_COMM_H
 #define LOCKSTEP_COMM_H
 

@@ -103,6 +103,7 @@ typedef struct Op {
     Status (*bind)(const OpPlan *plan, const OpMemory *memory, OpBound **bound);
     void (*unbind)(OpBound *bound);
     Status (*forward)(Stream *stream, OpBound *bound, const LaneRun *run);
+    /* May overwrite grad_out: nothing reads it afterwards. */
     Status (*backward)(Stream *stream, OpBound *bound, const LaneRun *run);
 } Op;
 

@@ -58,8 +58,10 @@ Status slot_load_records(Slot *slot, const uint8_t *records, const Placement *pl
 Status slot_forward(Slot *slot, const LaneRun *run);
 
 /* Called in backward when flat gradient elements [begin, flat) are complete; begin only falls, and
- * the last call has begin 0. */
+ * the last call has begin 0. Called after each op with parameters, or, where slot_cut named bounds
+ * (ascending, the first 0), only when one of them was passed. */
 typedef Status (*ReadyFn)(void *context, int64_t begin);
+void slot_cut(Slot *slot, const int64_t *begins, int n);
 Status slot_backward(Slot *slot, const LaneRun *run, ReadyFn ready, void *context);
 
 /* After forward: enqueues copies of the loss (real[batch]) and predicted class (int32[batch]) of

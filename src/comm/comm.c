@@ -6,7 +6,6 @@
  * to be silent. */
 #include "comm_internal.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

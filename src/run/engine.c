@@ -5,17 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-Status engine_open_device(DeviceChoice choice, Device **device) {
-    switch (choice) {
-    case DEVICE_CUDA:
-        return FAIL(ST_DEVICE, "--device cuda: this build has no CUDA backend; use --device cpu");
-    case DEVICE_REF:
-        return device_open_ref(device);
-    case DEVICE_AUTO:
-    case DEVICE_CPU:
-        return device_open_cpu(device);
+#include "lockstep/log.h"
+
+static Status open_cuda(const RunConfig *config, int local_rank, Device **device) {
+    CudaOptions options = {.local_rank = local_rank,
+                           .precision = config->precision,
+                           .exact = config->reduction == REDUCTION_EXACT};
+    return device_open_cuda(&options, device);
+}
+
+static Status open_host(const RunConfig *config, Device **device) {
+    if (config->precision != PRECISION_FP32)
+        return FAIL(ST_USAGE, "--precision: only a GPU computes in another one than fp32");
+    return config->device == DEVICE_REF ? device_open_ref(device) : device_open_cpu(device);
+}
+
+Status engine_open_device(const RunConfig *config, int local_rank, Device **device) {
+    Status status = ST_OK;
+    if (config->device == DEVICE_CUDA || config->device == DEVICE_AUTO)
+        status = open_cuda(config, local_rank, device);
+    if (config->device == DEVICE_CUDA) {
+        if (status != ST_OK)
+            status_prefix("--device cuda");
+        return status;
     }
-    return FAIL(ST_INTERNAL, "unknown device choice %d", (int)choice);
+    if (config->device == DEVICE_AUTO && status == ST_OK)
+        return ST_OK;
+    if (status != ST_OK) {
+        log_debug("device auto: %s", status_message());
+        status_clear();
+    }
+    return open_host(config, device);
 }
 
 static size_t flat_bytes(const Engine *engine) {

@@ -62,10 +62,10 @@ typedef struct EngineSizes {
     int64_t train[ENGINE_TRAIN_SIZES], eval[ENGINE_EVAL_SIZES]; /* batches, falling */
 } EngineSizes;
 
-/* Opens `choice` for a process that is `local_rank`; auto takes cuda where a GPU can be used, else
- * cpu. The device stays the caller's. ST_DEVICE where it cannot be had: never another one instead.
- */
-Status engine_open_device(DeviceChoice choice, Device **device);
+/* Opens the device that `config` asks for, for a process that is `local_rank` on its host; auto
+ * takes cuda where a GPU can be used, else cpu. The device stays the caller's. ST_DEVICE where it
+ * cannot be had: never another one instead. */
+Status engine_open_device(const RunConfig *config, int local_rank, Device **device);
 
 /* Plans and allocates everything. `optimizer` NULL: evaluation only. The device passes to the
  * engine. */
