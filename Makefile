@@ -131,7 +131,7 @@ $(BUILD)/lockstep: $(BUILD)/obj/src/main.o $(LIB) $(BUILD)/flags
 # Machine code for these GPUs, and PTX that the driver compiles for later ones; the PTX stays as it is in the file.
 SM := 80 90 100 120
 NVCC_FLAGS := -std=c++17 -O3 -lineinfo -Iinclude -Ikernels -fmad=false -cudart shared --compress-mode=none \
-    -Xcompiler -fPIC,-Wall $(foreach sm,$(SM),-gencode arch=compute_$(sm),code=sm_$(sm)) \
+    -Xcompiler -fPIC,-fvisibility=hidden,-Wall $(foreach sm,$(SM),-gencode arch=compute_$(sm),code=sm_$(sm)) \
     -gencode arch=compute_80,code=compute_80
 
 # A backend of a build that had one must not be found by one that is to have none.
@@ -139,7 +139,9 @@ ifeq ($(CUDA_LIB),)
 $(if $(COMPILING),$(if $(wildcard $(BUILD)/liblockstep_cuda.so),$(shell rm $(BUILD)/liblockstep_cuda.so)))
 endif
 
-$(CUDA_OBJ): COMPILE += -fPIC -Ikernels $(CUDA_CFLAGS)
+# It shows its two entries alone: the program exports all it has, and of two functions of one name (the CPU backend's
+# plan_make, say) the program's would be called from here as well.
+$(CUDA_OBJ): COMPILE += -fPIC -fvisibility=hidden -Ikernels $(CUDA_CFLAGS)
 
 $(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
 	$(call say,LINK,$@)
