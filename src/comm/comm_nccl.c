@@ -63,7 +63,7 @@ static Status poll(const Nccl *nccl, bool *idle) {
     TRY_NCCL(nccl, ncclCommGetAsyncError(nccl->comm, &state));
     *idle = state == ncclSuccess;
     if (state != ncclSuccess && state != ncclInProgress)
-        return nccl_fail(nccl, state, "the background", __FILE__, __LINE__);
+        return nccl_fail(nccl, state, "a collective call", __FILE__, __LINE__);
     return ST_OK;
 }
 
