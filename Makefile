@@ -102,11 +102,13 @@ OPS := $(call programs,tests/ops/test_*.c)
 GOLDEN := $(call programs,tests/golden/test_*.c)
 TOOLS := $(call programs,tests/*.c)
 DIST := $(call programs,tests/dist/*.c)
+# Programs that call kernels and NCCL themselves; each is linked with all of the backend's objects but src/cuda.
+CUDA_TESTS := $(if $(CUDA_LIB),$(call programs,tests/cuda/test_*.c tests/cuda/*_program.c))
 BENCH := $(call programs,bench/*.c)
 # With clang's SANITIZE=fuzzer,... libFuzzer brings main; else driver.c does.
 FUZZ_MAIN := $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/driver.o)
 FUZZ := $(call programs,tests/fuzz/fuzz_*.c)
-TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ)
+TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ) $(CUDA_TESTS)
 
 all: $(LIB) $(PROGRAM) $(CUDA_LIB) ## build the library and build/lockstep (the default)
 
@@ -146,6 +148,13 @@ $(CUDA_OBJ): COMPILE += -fPIC -fvisibility=hidden -Ikernels $(CUDA_CFLAGS)
 $(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-z,lazy $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS)
+
+CUDA_TEST_OBJ := $(BUILD)/obj/tests/cuda/gpu_array.o $(BUILD)/obj/src/comm/comm_nccl.o $(KERNEL_OBJ)
+$(BUILD)/obj/tests/cuda/%.o: COMPILE += -Ikernels $(CUDA_CFLAGS)
+$(CUDA_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_TEST_OBJ) $(LIB) $(BUILD)/flags
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $< $(CUDA_TEST_OBJ) $(LIB) $(CUDA_LIBS) $(TEST_LIBS) $(DEP_LIBS) -lstdc++
 
 $(BUILD)/obj/kernels/%.o: kernels/%.cu $(BUILD)/flags
 	$(call say,NVCC,$<)

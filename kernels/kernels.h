@@ -78,11 +78,6 @@ cudaError_t gpu_relu(void *y, const void *x, DType type, int64_t count, cudaStre
 cudaError_t gpu_relu_backward(void *grad_x, const void *grad_y, const void *y, DType type,
                               int64_t count, bool add, cudaStream_t stream);
 
-/* y = x Phi(x), exact form. Bytes: 2 e count. */
-cudaError_t gpu_gelu(void *y, const void *x, DType type, int64_t count, cudaStream_t stream);
-cudaError_t gpu_gelu_backward(void *grad_x, const void *grad_y, const void *x, DType type,
-                              int64_t count, bool add, cudaStream_t stream);
-
 /* y = factor x; with factor 1 and add the sum of two gradients. Bytes: (2 + add) e count. */
 cudaError_t gpu_scale(void *y, const void *x, double factor, DType type, int64_t count, bool add,
                       cudaStream_t stream);

@@ -36,8 +36,8 @@ static Status train_backward(const CudaPlan *plan, Stream *stream, void *const *
 /* The statistics that cuDNN's forward leaves to us. */
 static Status report(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_bn_stats(at[2], at[3], at[0], at[1], plan_rows(plan), plan_channels(plan),
-                             bn_eps(plan), stream->stream));
+    TRY_CUDA(gpu_bn_stats(at[2], at[3], at[0], at[1], plan_rows(plan), plan_channels(plan),
+                          bn_eps(plan), stream->stream));
     return ST_OK;
 }
 
