@@ -65,8 +65,8 @@ run-fuzz: $(BUILD)/tests/fuzz/fuzz_$(TARGET)
 	@mkdir -p $(BUILD)/found
 	$< $(BUILD)/found tests/fuzz/corpus/$(TARGET)
 
-bench: all $(BENCH) ## speed of RECIPE=quickstart: images/s, time by phase, GFLOP/s per op, memory
-	@$(BUILD)/lockstep bench configs/$(or $(RECIPE),quickstart).yaml $(ARGS)
+bench: all $(BENCH) ## speed of RECIPE=quickstart: images/s, phases, GFLOP/s a layer, share of the floor, memory
+	@BUILD=$(BUILD) bench/recipe $(or $(RECIPE),quickstart) $(or $(ROUNDS),3) $(ARGS)
 
 lint: check-format check-includes check-headers check-scripts ## all four checks of the source
 
@@ -85,6 +85,9 @@ check-headers: ## each public header compiles alone, as C11 and C++17
 check-scripts: ## shellcheck over the scripts
 	@scripts/check-scripts
 
+check-ptxas: ## no kernel spills registers, on any GPU it is built for (nvcc; no GPU)
+	@tests/run scripts/check-ptxas
+
 clean: ## remove the build directory
 	rm -rf $(BUILD)
 
@@ -96,4 +99,4 @@ help: ## this list
 
 .PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-self asan tsan \
         fuzz-smoke fuzz run-asan run-tsan run-fuzz-smoke run-fuzz bench lint format check-format \
-        check-includes check-headers check-scripts clean help
+        check-includes check-headers check-scripts check-ptxas clean help

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/placement.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -18,11 +20,20 @@ typedef struct Augment {
     int64_t crop_pad; /* pixels padded on each side before a random 32 x 32 crop; 0: none */
     int64_t pad_fill; /* byte value of padding and of corners a rotation uncovers, 0 to 255 */
     double flip;      /* probability of a horizontal mirror */
-    double rotate;    /* largest angle in degrees, either way; nearest-neighbour; 0: none */
+    double rotate;    /* largest angle in degrees, either way (positive: counter-clockwise);
+                         nearest-neighbour; 0: none */
     int64_t cutout; /* side of a square set to the mean (0 after normalisation), centre anywhere; 0:
                        none */
     float mean[3], std[3]; /* of pixel / 255, per channel */
 } Augment;
+
+/* What the seed's counters draw for a record of number `record`, which is the one at `place` of
+ * those in memory. */
+Placement augment_draw(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,
+                       int32_t place);
+
+/* What placement_scale wants of each channel. */
+PixelScale augment_scale(const Augment *augment);
 
 /* The training version of one record: image[3][32][32]. */
 void augment_train(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,

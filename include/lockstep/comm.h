@@ -1,15 +1,14 @@
 /* comm: ranks. The control plane (agreement, broadcast, comparison) is always MPI, or nothing for
  * one rank without a launcher; the data plane sums buckets.
  *
- * Every wait has a deadline. A wait that passes it asks the other ranks where they are
- * (comm_expire), prints one line and aborts: an early return of one rank between two collectives
- * would hang the others for good. So a Status other than ST_OK from a collective here means that
- * MPI itself failed; the caller must go to comm_abort, never to comm_close. comm_agree and
- * comm_same go there themselves, so their Status is always one that all ranks have.
+ * Every wait has a deadline. A rank whose wait passes it exchanges with all others that wait where
+ * they are; one of them prints one line, and all end: an early return of one rank between two
+ * collectives would hang the others for good. So a Status other than ST_OK from a collective here
+ * means that MPI itself failed; the caller must go to comm_abort, never to comm_close. comm_agree
+ * and comm_same go there themselves, so their Status is always one that all ranks have.
  *
- * Three threads may call MPI at once (main: control plane; reducer: data plane; both answer "where
- * are you" questions while they wait), each on a communicator of its own: MPI_THREAD_MULTIPLE is
- * required. */
+ * Two threads may call MPI at once (main: control plane; reducer: data plane; whichever waits also
+ * tells other ranks where), each on a communicator of its own: MPI_THREAD_MULTIPLE is required. */
 #ifndef LOCKSTEP_COMM_H
 #define LOCKSTEP_COMM_H
 
@@ -84,9 +83,14 @@ Status comm_max_f64(Comm *comm, double *values, int64_t count);  /* in place */
 Status comm_same(Comm *comm, const char *what, const char *mine);
 
 /* Collective, data plane: sums `data`[count] of DT_I64 or DT_F32 in place over ranks; called by one
- * thread at a time (the reducer's), in the same order on every rank. `bucket` is for the deadline's
- * line. */
-Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, int bucket);
+ * thread at a time (the reducer's), in the same order on every rank. `after`: NULL, or the device's
+ * Mark behind the work that completes `data`. `bucket` is for the deadline's line. */
+Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket);
+
+/* Collective, agreed: from now on NCCL sums, over the CUDA devices that are current in the calling
+ * threads; `data` is device memory, `after` a cudaEvent_t. ST_DEVICE where two ranks have the same
+ * GPU. Does nothing without MPI. Part of the CUDA backend's shared object. */
+Status comm_open_nccl(Comm *comm);
 
 /* Local, never returns: prints this thread's recorded message (or only the status where there is
  * none, or nothing where it was printed already) and ends all ranks with `status` as their exit

@@ -40,9 +40,10 @@ typedef struct Dataset {
 } Dataset;
 
 /* `data` is a folder, or "synthetic". ST_DATA naming the folder or the first missing or short file
- * and the remedy (scripts/get-cifar10.sh, --data synthetic). Sizes need only be whole records of
- * five and one files of equal role, so that a small set in the same format works: count follows the
- * files. */
+ * and the remedy (scripts/get-cifar10.sh, --data synthetic). Files need only be whole records, the
+ * five of training equally many, so that a small set in the same format works: count follows the
+ * files. Beside official training files (10,000 records each) the test file must be official too.
+ */
 Status dataset_open(const char *data, uint64_t seed, Dataset *dataset);
 
 /* "cifar10" or "synthetic". */

@@ -42,7 +42,8 @@ int64_t sampler_images(const Sampler *sampler, int64_t step, int64_t lane);
 /* Images of the whole step over all lanes. */
 int64_t sampler_step_images(const Sampler *sampler, int64_t step);
 
-/* The distinct lane batches a run meets, largest first: sizes[0..3); returns how many (1 to 3). */
+/* The distinct lane batches a run meets, largest first: sizes[0..3); returns how many (1 to 3). The
+ * 0 of a lane that has nothing left for the shorter step is not among them. */
 int sampler_batches(const Sampler *sampler, int64_t sizes[3]);
 
 /* order[count of the shard]: the shuffled order of lane `lane`'s shard (positions in the shard) in

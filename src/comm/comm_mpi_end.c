@@ -24,7 +24,7 @@
 #include "lockstep/log.h"
 
 enum { TAG_REPORT = 1, TAG_SPOKEN = 2 };
-enum { NAMES_MAX = 8, ABORT_LIMIT_S = 30 };
+enum { NAMES_MAX = 8, ABORT_LIMIT_S = 30, SEND_POLLS = 4 };
 
 static const double EXCHANGE_S = 2, PLACE_S = 1, RANK_S = 0.05, RANK_MAX_S = 1, HUSH_S = 10;
 static const double POLL_S = 0.005;
@@ -146,10 +146,15 @@ end_with(Comm *comm, Status status, const char *message, double delay) {
         if (spoken)
             clock_sleep(HUSH_S);
         tell_all(comm, TAG_SPOKEN);
-        listen(comm, &spoken);
+        for (int i = 0; i < SEND_POLLS; i++) { /* over a network it may take a connection first */
+            listen(comm, &spoken);
+            clock_sleep(POLL_S);
+        }
         log_fatal(comm->step, message);
     }
     fflush(stdout);
+    if (comm->data->abort)
+        comm->data->abort(comm);
     /* Should MPI_Abort hang too, because the launcher is gone, the kernel ends this rank. */
     signal(SIGALRM, SIG_DFL);
     alarm(ABORT_LIMIT_S);

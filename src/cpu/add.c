@@ -8,7 +8,7 @@ static Status add_gradient(CpuPlan *plan, const MemDesc *md, int input) {
     if (plan->base.desc.grad_in[input] == GRAD_ASSIGN) {
         Step *copy =
             STEP(plan, PHASE_BACKWARD, {AT_GRAD_OUT, DNNL_ARG_FROM, 0}, {place, DNNL_ARG_TO, 0});
-        return kernel_reorder(engine, md, md, &copy->kernel);
+        return kernel_reorder(engine, md, md, false, &copy->kernel);
     }
     if (plan->base.desc.grad_in[input] == GRAD_ADD) {
         Step *add = STEP(plan, PHASE_BACKWARD, {place, DNNL_ARG_SRC_0, 0},

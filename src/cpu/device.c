@@ -74,18 +74,23 @@ static Status download(Stream *stream, void *host, const void *device_memory, si
     return ST_OK;
 }
 
+/* In plain layout a memcpy. In the others each run of memory holds `block` channels of a pixel. */
 static Status upload_images(Stream *stream, const Tensor *images, const float *host) {
     (void)stream;
     Shape s = images->shape;
+    int64_t map = s.h * s.w;
     float *to = images->data;
-    if (images->layout != LAYOUT_NHWC) {
+    if (images->layout == LAYOUT_PLAIN) {
         memcpy(to, host, (size_t)shape_count(s) * sizeof(float));
         return ST_OK;
     }
-    for (int64_t n = 0; n < s.n; n++, host += s.c * s.h * s.w)
-        for (int64_t i = 0; i < s.h * s.w; i++)
-            for (int64_t c = 0; c < s.c; c++)
-                *to++ = host[c * s.h * s.w + i];
+    int64_t block = images->layout == LAYOUT_BLOCKED16  ? 16
+                    : images->layout == LAYOUT_BLOCKED8 ? 8
+                                                        : s.c;
+    for (int64_t first = 0; first < s.n * s.c; first += block, host += block * map)
+        for (int64_t i = 0; i < map; i++)
+            for (int64_t c = 0; c < block; c++)
+                *to++ = host[c * map + i];
     return ST_OK;
 }
 

@@ -1,10 +1,11 @@
 /* cpu/flat: work on ranges of the flat buffers: conversion to fixed point, native sums, partial
  * norms, and the optimizers. Bound by memory: each makes one pass.
  *
- * Loops are cut into spans of SPAN elements, a constant that a compiler turns into whole vectors;
- * what is left over runs through the same text one by one. Element-wise arithmetic rounds the same
- * in both. The conversions between int64 and double, which only AVX-512DQ has as instructions, are
- * spelt out in operations that every instruction set has on vectors. */
+ * Work is cut into spans of SPAN elements, copied into local arrays: loops of constant length over
+ * arrays that cannot overlap become whole vectors in any compiler. The last span of a range copies
+ * fewer elements, with zeros behind them. The conversions between int64 and double, which only
+ * AVX-512DQ has as instructions, are spelt out in operations that every instruction set has on
+ * vectors. */
 #include <math.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 
 enum { SPAN = 16 };
 
-#define SPAN_FN static inline __attribute__((always_inline)) void
+#define SPAN_FN static inline __attribute__((always_inline))
 
 /* Bits of a double as an integer and back. */
 static inline int64_t bits_of(double x) {
@@ -37,7 +38,8 @@ static inline double double_of(int64_t bits) {
 static inline int64_t nearest_integer(double x) {
     double upper = x * 0x1p-32 + ROUNDER;
     double rest = (x - (upper - ROUNDER) * 0x1p32) + ROUNDER;
-    return ((bits_of(upper) - bits_of(ROUNDER)) << 32) + (bits_of(rest) - bits_of(ROUNDER));
+    int64_t high = (int64_t)((uint64_t)(bits_of(upper) - bits_of(ROUNDER)) << 32);
+    return high + (bits_of(rest) - bits_of(ROUNDER));
 }
 
 /* (double)x. The halves are put into the mantissas of 2^84 (the upper one, its sign made an offset
@@ -49,49 +51,54 @@ static inline double nearest_double(int64_t x) {
     return (upper - (0x1p84 + 0x1p63 + 0x1p52)) + lower;
 }
 
-SPAN_FN fixed_span(int n, const float *restrict value, double scale, double bound, bool add,
-                   int64_t *restrict sum, int64_t *restrict bad) {
-    int64_t bad_here = 0;
-    for (int i = 0; i < n; i++) {
-        double x = (double)value[i];
-        bool good = fabs(x) < bound; /* false for NaN */
-        int64_t fixed = nearest_integer(good ? x * scale : 0.0);
-        bad_here += good ? 0 : 1;
-        sum[i] = (add ? sum[i] : 0) + fixed;
+/* One span of n elements. Returns how many of them are bad. Positive doubles compare as their bits
+ * do, infinities and NaNs as the largest: so the test needs no branch. */
+SPAN_FN int64_t fixed_span(size_t n, const float *value, double scale, double bound, bool add,
+                           int64_t *sum) {
+    float x[SPAN] = {0};
+    int64_t total[SPAN] = {0}, good = 0;
+    memcpy(x, value, n * sizeof *x);
+    if (add)
+        memcpy(total, sum, n * sizeof *total);
+    for (int i = 0; i < SPAN; i++) {
+        double wide = (double)x[i];
+        uint64_t below = (uint64_t)(bits_of(fabs(wide)) - bits_of(bound)) >> 63; /* 0 or 1 */
+        total[i] += nearest_integer(double_of(bits_of(wide * scale) & -(int64_t)below));
+        good += (int64_t)below;
     }
-    *bad += bad_here;
+    memcpy(sum, total, n * sizeof *total);
+    return SPAN - good;
 }
 
-CLONES static void fixed_range(int64_t count, const float *value, double scale, double bound,
-                               bool add, int64_t *sum, int64_t *bad) {
-    int64_t i = 0, bad_here = 0;
-    if (add)
-        for (; i + SPAN <= count; i += SPAN)
-            fixed_span(SPAN, value + i, scale, bound, true, sum + i, &bad_here);
-    else
-        for (; i + SPAN <= count; i += SPAN)
-            fixed_span(SPAN, value + i, scale, bound, false, sum + i, &bad_here);
-    fixed_span((int)(count - i), value + i, scale, bound, add, sum + i, &bad_here);
-    *bad += bad_here;
+CLONES static int64_t fixed_range(int64_t count, const float *value, double scale, double bound,
+                                  bool add, int64_t *sum) {
+    int64_t i = 0, bad = 0;
+    for (; i + SPAN <= count; i += SPAN)
+        bad += fixed_span(SPAN, value + i, scale, bound, add, sum + i);
+    return bad + fixed_span((size_t)(count - i), value + i, scale, bound, add, sum + i);
 }
 
 Status cpu_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                     double bound, bool add, int64_t *bad) {
     (void)stream;
-    fixed_range(count, value, scale, bound, add, sum, bad);
+    *bad += fixed_range(count, value, scale, bound, add, sum);
     return ST_OK;
 }
 
-SPAN_FN add_span(int n, const float *restrict value, float *restrict sum) {
-    for (int i = 0; i < n; i++)
-        sum[i] = sum[i] + value[i];
+SPAN_FN void add_span(size_t n, const float *value, float *sum) {
+    float x[SPAN] = {0}, total[SPAN] = {0};
+    memcpy(x, value, n * sizeof *x);
+    memcpy(total, sum, n * sizeof *total);
+    for (int i = 0; i < SPAN; i++)
+        total[i] = total[i] + x[i];
+    memcpy(sum, total, n * sizeof *total);
 }
 
 CLONES static void add_range(int64_t count, const float *value, float *sum) {
     int64_t i = 0;
     for (; i + SPAN <= count; i += SPAN)
         add_span(SPAN, value + i, sum + i);
-    add_span((int)(count - i), value + i, sum + i);
+    add_span((size_t)(count - i), value + i, sum + i);
 }
 
 Status cpu_to_real(Stream *stream, void *sum, const void *value, int64_t count, bool add) {
@@ -103,28 +110,43 @@ Status cpu_to_real(Stream *stream, void *sum, const void *value, int64_t count, 
     return ST_OK;
 }
 
-/* Adds squares into SPAN running sums, element i into sum[i]. */
-SPAN_FN squares_span(int n, const int64_t *restrict fixed, const float *restrict gradient,
-                     double scale, double *restrict sum) {
-    for (int i = 0; i < n; i++) {
-        double g = (fixed != NULL ? nearest_double(fixed[i]) : (double)gradient[i]) * scale;
-        sum[i] += g * g;
+/* n gradients, zeros behind them: g = gradient scale in double. `fixed` or `real` is set. */
+SPAN_FN void gradient_span(size_t n, const int64_t *fixed, const float *real, double scale,
+                           double *g) {
+    if (fixed != NULL) {
+        int64_t x[SPAN] = {0};
+        memcpy(x, fixed, n * sizeof *x);
+        for (int i = 0; i < SPAN; i++)
+            g[i] = nearest_double(x[i]) * scale;
+    } else {
+        float x[SPAN] = {0};
+        memcpy(x, real, n * sizeof *x);
+        for (int i = 0; i < SPAN; i++)
+            g[i] = (double)x[i] * scale;
     }
 }
 
+/* Adds the squares of n gradients into SPAN running sums. */
+SPAN_FN void squares_span(size_t n, const int64_t *fixed, const float *real, double scale,
+                          double *sum) {
+    double g[SPAN];
+    gradient_span(n, fixed, real, scale, g);
+    for (int i = 0; i < SPAN; i++)
+        sum[i] += g[i] * g[i];
+}
+
 /* Sum of squares of one chunk: SPAN running sums, then those in order. */
-CLONES static double squares(int64_t count, const int64_t *fixed, const float *gradient,
-                             double scale) {
+CLONES static double squares(int64_t count, const int64_t *fixed, const float *real, double scale) {
     double sum[SPAN] = {0}, total = 0;
-    int64_t i = 0;
-    if (fixed != NULL)
-        for (; i + SPAN <= count; i += SPAN)
-            squares_span(SPAN, fixed + i, NULL, scale, sum);
-    else
-        for (; i + SPAN <= count; i += SPAN)
-            squares_span(SPAN, NULL, gradient + i, scale, sum);
-    squares_span((int)(count - i), fixed != NULL ? fixed + i : NULL,
-                 fixed != NULL ? NULL : gradient + i, scale, sum);
+    for (int64_t i = 0; i < count; i += SPAN) {
+        size_t n = count - i < SPAN ? (size_t)(count - i) : SPAN;
+        const int64_t *fixed_here = fixed != NULL ? fixed + i : NULL;
+        const float *real_here = fixed != NULL ? NULL : real + i;
+        if (n == SPAN)
+            squares_span(SPAN, fixed_here, real_here, scale, sum);
+        else
+            squares_span(n, fixed_here, real_here, scale, sum);
+    }
     for (int s = 0; s < SPAN; s++)
         total += sum[s];
     return total;
@@ -142,50 +164,42 @@ Status cpu_norm(Stream *stream, double *partial, const int64_t *fixed, const voi
     return ST_OK;
 }
 
-/* ---- The optimizers: a gradient of a span, then one of three kinds, then the average ---- */
-
-SPAN_FN gradient_span(int n, const int64_t *restrict fixed, const float *restrict real,
-                      double scale, float *restrict g) {
-    if (fixed != NULL)
-        for (int i = 0; i < n; i++)
-            g[i] = (float)(nearest_double(fixed[i]) * scale);
-    else
-        for (int i = 0; i < n; i++)
-            g[i] = update_gradient_real(real[i], scale);
-}
-
-SPAN_FN sgd_span(int n, const UpdateTerms *terms, const float *restrict g, float *restrict w,
-                 float *restrict m) {
-    for (int i = 0; i < n; i++)
-        update_sgd(terms, g[i], &w[i], &m[i]);
-}
-
-SPAN_FN adam_span(int n, const UpdateTerms *terms, const float *restrict g, float *restrict w,
-                  float *restrict m, float *restrict v) {
-    for (int i = 0; i < n; i++)
-        update_adam(terms, g[i], &w[i], &m[i], &v[i]);
-}
-
-SPAN_FN ema_span(int n, const UpdateTerms *terms, const float *restrict w, float *restrict e) {
-    for (int i = 0; i < n; i++)
-        update_ema(terms, w[i], &e[i]);
-}
-
-/* Elements [at, at + n). */
-SPAN_FN update_span(int n, int64_t at, const Update *update, const UpdateTerms *terms,
-                    const UpdateRange *range) {
-    float g[SPAN], no_slot[SPAN] = {0};
+/* One span of n elements: gradient, one of the three kinds, moving average. */
+SPAN_FN void update_span(size_t n, int64_t at, const Update *update, const UpdateTerms *terms,
+                         const UpdateRange *range) {
+    double exact[SPAN];
+    float g[SPAN], w[SPAN] = {0}, m[SPAN] = {0}, v[SPAN] = {0}, e[SPAN] = {0};
     float *weight = (float *)range->weight + at;
-    float *first = range->slot[0] != NULL ? (float *)range->slot[0] + at : no_slot;
+    float *first = range->slot[0] != NULL ? (float *)range->slot[0] + at : NULL;
+    float *second = range->slot[1] != NULL ? (float *)range->slot[1] + at : NULL;
+    float *ema = range->ema != NULL ? (float *)range->ema + at : NULL;
     gradient_span(n, range->fixed != NULL ? range->fixed + at : NULL,
                   range->fixed != NULL ? NULL : (const float *)range->real + at, update->grad_scale,
-                  g);
-    if (update->kind == OPTIMIZER_SGD)
-        sgd_span(n, terms, g, weight, first);
+                  exact);
+    for (int i = 0; i < SPAN; i++)
+        g[i] = (float)exact[i];
+    memcpy(w, weight, n * sizeof *w);
+    if (first != NULL)
+        memcpy(m, first, n * sizeof *m);
+    if (second != NULL)
+        memcpy(v, second, n * sizeof *v);
+    if (update->kind != OPTIMIZER_SGD)
+        for (int i = 0; i < SPAN; i++)
+            update_adam(terms, g[i], &w[i], &m[i], &v[i]);
     else
-        adam_span(n, terms, g, weight, first, (float *)range->slot[1] + at);
-    if (range->ema != NULL)
-        ema_span(n, terms, weight, (float *)range->ema + at);
+        for (int i = 0; i < SPAN; i++)
+            update_sgd(terms, g[i], &w[i], &m[i]);
+    memcpy(weight, w, n * sizeof *w);
+    if (first != NULL)
+        memcpy(first, m, n * sizeof *m);
+    if (second != NULL)
+        memcpy(second, v, n * sizeof *v);
+    if (ema != NULL) {
+        memcpy(e, ema, n * sizeof *e);
+        for (int i = 0; i < SPAN; i++)
+            update_ema(terms, w[i], &e[i]);
+        memcpy(ema, e, n * sizeof *e);
+    }
 }
 
 CLONES static void update_range(const Update *update, const UpdateRange *range) {
@@ -193,7 +207,7 @@ CLONES static void update_range(const Update *update, const UpdateRange *range) 
     int64_t i = 0;
     for (; i + SPAN <= range->count; i += SPAN)
         update_span(SPAN, i, update, &terms, range);
-    update_span((int)(range->count - i), i, update, &terms, range);
+    update_span((size_t)(range->count - i), i, update, &terms, range);
 }
 
 Status cpu_update(Stream *stream, const Update *update, const UpdateRange *range) {

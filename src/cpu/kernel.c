@@ -72,8 +72,24 @@ bool md_equal(const MemDesc *a, const MemDesc *b) {
     return dnnl_memory_desc_equal(a, b) != 0;
 }
 
+/* Makes the primitive of made->desc unless `result` is a failure, and frees what made it. */
+static dnnl_status_t finish(dnnl_status_t result, dnnl_primitive_attr_t attr, dnnl_post_ops_t post,
+                            Kernel *made, Kernel *kernel) {
+    if (result == dnnl_success)
+        result = dnnl_primitive_create(&made->primitive, made->desc);
+    if (post != NULL)
+        dnnl_post_ops_destroy(post);
+    if (attr != NULL)
+        dnnl_primitive_attr_destroy(attr);
+    if (result == dnnl_success)
+        *kernel = *made;
+    else
+        kernel_free(made);
+    return result;
+}
+
 /* Turns a filled operation descriptor into a kernel, with its scratchpad in the caller's memory.
- * Leaves `result` for the caller to judge. */
+ * The caller judges the result. */
 static dnnl_status_t create(dnnl_engine_t engine, const_dnnl_op_desc_t op, bool relu,
                             const Kernel *forward, Kernel *kernel) {
     Kernel made = {0};
@@ -92,17 +108,7 @@ static dnnl_status_t create(dnnl_engine_t engine, const_dnnl_op_desc_t op, bool 
     if (result == dnnl_success)
         result = dnnl_primitive_desc_create(&made.desc, op, attr, engine,
                                             forward != NULL ? forward->desc : NULL);
-    if (result == dnnl_success)
-        result = dnnl_primitive_create(&made.primitive, made.desc);
-    if (post != NULL)
-        dnnl_post_ops_destroy(post);
-    if (attr != NULL)
-        dnnl_primitive_attr_destroy(attr);
-    if (result == dnnl_success)
-        *kernel = made;
-    else
-        kernel_free(&made);
-    return result;
+    return finish(result, attr, post, &made, kernel);
 }
 
 /* The passes of a convolution, by one algorithm. */
@@ -279,15 +285,23 @@ Status kernel_add(dnnl_engine_t engine, const MemDesc *md, bool relu, Kernel *ke
 }
 
 /* Without user scratchpad: oneDNN's fp32 reorders have none. */
-Status kernel_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to,
+Status kernel_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
                       Kernel *kernel) {
     Kernel made = {0};
-    TRY_DNNL(dnnl_reorder_primitive_desc_create(&made.desc, from, engine, to, engine, NULL));
-    dnnl_status_t result = dnnl_primitive_create(&made.primitive, made.desc);
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_post_ops_t post = NULL;
+    dnnl_status_t result = dnnl_success;
+    if (add) {
+        result = dnnl_primitive_attr_create(&attr);
+        if (result == dnnl_success)
+            result = dnnl_post_ops_create(&post);
+        if (result == dnnl_success)
+            result = dnnl_post_ops_append_sum(post, 1);
+        if (result == dnnl_success)
+            result = dnnl_primitive_attr_set_post_ops(attr, post);
+    }
     if (result == dnnl_success)
-        *kernel = made;
-    else
-        kernel_free(&made);
-    TRY_DNNL(result);
+        result = dnnl_reorder_primitive_desc_create(&made.desc, from, engine, to, engine, attr);
+    TRY_DNNL(finish(result, attr, post, &made, kernel));
     return ST_OK;
 }

@@ -94,7 +94,8 @@ Status kernel_curve_backward(dnnl_engine_t engine, Curve curve, double factor, c
 /* DST = SRC_0 + SRC_1, one layout for all; DST may be SRC_0. */
 Status kernel_add(dnnl_engine_t engine, const MemDesc *md, bool relu, Kernel *kernel);
 
-/* A copy from FROM to TO that changes the form. */
-Status kernel_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, Kernel *kernel);
+/* A copy from FROM to TO that changes the form; `add`: TO += FROM. */
+Status kernel_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
+                      Kernel *kernel);
 
 #endif

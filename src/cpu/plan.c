@@ -29,7 +29,7 @@ size_t plan_saved(CpuPlan *plan, size_t bytes) {
     return offset;
 }
 
-static void need_temp(CpuPlan *plan, size_t bytes) {
+void plan_temp(CpuPlan *plan, size_t bytes) {
     plan->temp_bytes = bytes > plan->temp_bytes ? bytes : plan->temp_bytes;
 }
 
@@ -58,7 +58,7 @@ Status plan_weights(CpuPlan *plan, Step *step, const MemDesc *plain) {
     plan->base.packed_bytes += aligned(md_bytes(&wanted));
     Step *pack = STEP(plan, PHASE_PACK, {AT_WEIGHT, DNNL_ARG_FROM, 0},
                       {AT_PACKED, DNNL_ARG_TO, weights->offset});
-    return kernel_reorder(plan->device->engine, plain, &wanted, &pack->kernel);
+    return kernel_reorder(plan->device->engine, plain, &wanted, false, &pack->kernel);
 }
 
 Status plan_grad_weights(CpuPlan *plan, Step *step, const MemDesc *plain) {
@@ -67,10 +67,10 @@ Status plan_grad_weights(CpuPlan *plan, Step *step, const MemDesc *plain) {
     if (md_equal(&written, plain))
         return ST_OK;
     gradient->place = AT_TEMP;
-    need_temp(plan, md_bytes(&written));
+    plan_temp(plan, md_bytes(&written));
     Step *unpack =
         STEP(plan, PHASE_BACKWARD, {AT_TEMP, DNNL_ARG_FROM, 0}, {AT_GRAD_WEIGHT, DNNL_ARG_TO, 0});
-    return kernel_reorder(plan->device->engine, &written, plain, &unpack->kernel);
+    return kernel_reorder(plan->device->engine, &written, plain, false, &unpack->kernel);
 }
 
 Status plan_grad_in(CpuPlan *plan, Step *step, int id, int input) {
@@ -79,7 +79,7 @@ Status plan_grad_in(CpuPlan *plan, Step *step, int id, int input) {
         return ST_OK;
     MemDesc md = kernel_md(&step->kernel, id);
     arg_at(step, place)->place = AT_TEMP;
-    need_temp(plan, md_bytes(&md));
+    plan_temp(plan, md_bytes(&md));
     Step *add = STEP(plan, PHASE_BACKWARD, {place, DNNL_ARG_SRC_0, 0}, {AT_TEMP, DNNL_ARG_SRC_1, 0},
                      {place, DNNL_ARG_DST, 0});
     return kernel_add(plan->device->engine, &md, false, &add->kernel);

@@ -112,8 +112,9 @@ Step *plan_step(CpuPlan *plan, Phase phase, const Arg *args);
 /* Appends one more argument to a step. */
 void step_argument(Step *step, Arg arg);
 
-/* Room for `bytes` in the op's saved memory: its offset. */
+/* Room for `bytes` in the op's saved memory: its offset; and in temp, at its start. */
 size_t plan_saved(CpuPlan *plan, size_t bytes);
+void plan_temp(CpuPlan *plan, size_t bytes);
 
 /* The weights argument of `step`, given as AT_WEIGHT: redirects it to a packed copy, and appends
  * the packing, where the kernel wants another form than `plain`. */

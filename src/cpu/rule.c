@@ -16,7 +16,7 @@ void rule_layouts(const Shape *shapes, int n, bool wide, int *layouts) {
             layout = LAYOUT_NHWC;
     for (int i = 0; i < n; i++)
         layouts[i] = is_map(shapes[i]) ? layout : LAYOUT_PLAIN;
-    if (layout != LAYOUT_NHWC)
+    if (shapes[0].c % block_of(layout) != 0)
         layouts[0] = LAYOUT_PLAIN;
 }
 

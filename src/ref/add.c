@@ -1,4 +1,4 @@
-/* ref/add: y = a + b. Both inputs may be one tensor: then its gradient is assigned and added to. */
+/* ref/add: y = a + b. */
 #include "ref.h"
 
 static Status add_plan(Device *device, const OpDesc *desc, OpPlan **plan) {

@@ -11,6 +11,13 @@
 
 static const char *const how_word[] = {"kill", "segv", "abort", "exit", "hang", "nan"};
 
+void crash_announce(const CrashAt *crash, int ranks) {
+    if (crash->step >= 0)
+        log_info("crash-at: rank %lld is to end by %s before step %lld, once in this run directory",
+                 (long long)(crash->rank < 0 ? ranks - 1 : crash->rank), how_word[crash->how],
+                 (long long)crash->step);
+}
+
 bool crash_due(const CrashAt *crash, const char *run_dir, int64_t step, Comm *comm) {
     bool first = false;
     int64_t victim = crash->rank < 0 ? comm_size(comm) - 1 : crash->rank;

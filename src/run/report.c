@@ -12,6 +12,7 @@ void summarize(const Run *run, const RunResult *result) {
     const char *synthetic = run->input.dataset.synthetic ? " [synthetic]" : "";
     char hex[17];
     snprintf(hex, sizeof hex, "%016" PRIx64, result->state_hash);
+    log_set_level(LOG_INFO); /* --quiet ends here */
     log_info("seconds: data %.1f, forward %.1f, backward %.1f, exposed communication %.1f, "
              "optimizer %.1f, checkpoint %.1f (largest over ranks)",
              t->data, t->forward, t->backward, t->exposed, t->optimizer, t->checkpoint);

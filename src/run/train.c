@@ -243,9 +243,12 @@ static void open_progress(Run *run) {
 /* Everything between an opened communicator and the exit code. Collective. */
 static Status train_ranks(Run *run) {
     bool stopped;
+    if (run->config->quiet) /* until the end of the run speaks */
+        log_set_level(LOG_WARN);
     TRY(setup_run(run));
     TRY(resume_or_begin(run));
     if (run->state.step >= run->end_step || run->state.finished) {
+        log_set_level(LOG_INFO);
         log_info("%s is finished: step %" PRId64 " of %" PRId64
                  "; ask for more --epochs or --steps, or start over with --reset",
                  run->config->out, run->state.step, run->end_step);
@@ -285,6 +288,8 @@ Status train_command(int argc, char **argv) {
     status = config_load(argc - 1, argv + 1, run.config);
     if (status == ST_OK && (run.config->help || run.config->dump_config || run.config->describe)) {
         status = print_only(run.config);
+        if (status != ST_OK)
+            log_fatal(-1, status_message());
         free(run.config);
         return status;
     }

@@ -2,6 +2,7 @@
  * comm.sh. Prints `rank R: ok` where the mode is one that must succeed; fails otherwise with a
  * message and exit code 1, or in the way the mode is about. */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,8 +78,8 @@ static Status run_reduce(Comm *comm, int64_t count) {
         sums[i] = value_of(comm_rank(comm), i);
         reals[i] = (float)(comm_rank(comm) + i % 1000); /* sums exactly */
     }
-    TRY(comm_reduce(comm, sums, count, DT_I64, 0));
-    TRY(comm_reduce(comm, reals, count, DT_F32, 1));
+    TRY(comm_reduce(comm, sums, count, DT_I64, NULL, 0));
+    TRY(comm_reduce(comm, reals, count, DT_F32, NULL, 1));
     int size = comm_size(comm);
     for (int64_t i = 0; i < count; i++) {
         int64_t expected = 0;
@@ -116,9 +117,11 @@ static Status run_late(Comm *comm, int64_t late) {
     return comm_barrier(comm);
 }
 
-/* Rank `stuck` never comes to the barrier. */
+/* Rank `stuck` never comes to the barrier. Ranks 2 and more would wait for long, but answer. */
 static Status run_stuck(Comm *comm, int64_t stuck) {
     comm_at(comm, 7, PHASE_CHECKPOINT);
+    if (comm_rank(comm) >= 2)
+        comm_set_deadline(comm, 30);
     if (comm_rank(comm) == stuck)
         clock_sleep(60);
     return comm_barrier(comm);
@@ -128,7 +131,7 @@ static Status run_stuck(Comm *comm, int64_t stuck) {
 static Status run_apart(Comm *comm, int64_t step) {
     int64_t sum = 0;
     comm_at(comm, step, PHASE_EVALUATE);
-    return comm_rank(comm) % 2 ? comm_reduce(comm, &sum, 1, DT_I64, 4) : comm_barrier(comm);
+    return comm_rank(comm) % 2 ? comm_reduce(comm, &sum, 1, DT_I64, NULL, 4) : comm_barrier(comm);
 }
 
 /* Three buckets a step over the reducer; in the second step rank `stuck` (-1: none) does not submit
@@ -194,10 +197,10 @@ static Status run_abort_agreed(Comm *comm, int64_t who) {
     return comm_barrier(comm);
 }
 
-/* Rank `dead` leaves without a word. */
+/* Rank `dead` is killed. */
 static Status run_dead(Comm *comm, int64_t dead) {
     if (comm_rank(comm) == dead)
-        abort();
+        raise(SIGKILL);
     return comm_barrier(comm);
 }
 
@@ -221,6 +224,8 @@ static const struct {
 
 int main(int argc, char **argv) {
     Comm *comm;
+    /* As in the trainer, which takes SIGTERM for a request: ranks outlive an abort for a second. */
+    signal(SIGTERM, SIG_IGN);
     Status status = comm_open_mpi(&argc, &argv, DEADLINE_S, &comm);
     if (status != ST_OK || argc < 2) {
         fprintf(stderr, "%s\n", status != ST_OK ? status_message() : "usage: MODE [ARGUMENT]");

@@ -87,11 +87,6 @@ static Status allocate_memory(OpRun *run) {
     Shape per_image = {desc->out.shape.n, 1, 1, 1};
 
     for (int k = 0; k < desc->n_in; k++) {
-        if (k == 1 && run->row->same_input) {
-            memory->in[1] = memory->in[0];
-            memory->grad_in[1] = memory->grad_in[0];
-            continue;
-        }
         TRY(allocate_like(run, &desc->in[k], &memory->in[k]));
         if (desc->grad_in[k] != GRAD_NONE)
             TRY(allocate_like(run, &desc->in[k], &memory->grad_in[k]));
@@ -174,7 +169,7 @@ static Status read_plain(OpRun *run, double *host, const Tensor *tensor) {
 Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
     const DeviceOps *ops = run->device->ops;
     OpMemory *memory = &run->memory;
-    for (int k = run->row->same_input ? 0 : 1; k >= 0; k--)
+    for (int k = 0; k < 2; k++)
         TRY(write_plain(run, &memory->in[k], data->in[k]));
     for (int i = 0; i < LAYER_PARAMS_MAX; i++)
         TRY(write_plain(run, &memory->param[i], data->param[i]));
@@ -213,8 +208,6 @@ Status op_run_backward(OpRun *run, const OpData *data, OpResult *result) {
     for (int k = 0; k < plan->desc.n_in; k++) {
         if (!plan->backward_reads_in)
             TRY(spoil_tensor(run, &memory->in[k]));
-        if (run->row->same_input && k == 1)
-            continue;
         if (plan->desc.grad_in[k] == GRAD_ADD)
             TRY(write_plain(run, &memory->grad_in[k], data->grad_before[k]));
         else

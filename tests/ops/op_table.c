@@ -56,6 +56,7 @@ const OpCase op_table[] = {
     {BN = {1e-5, 0.1}, .name = "bn one image", .in = {1, 4, 3, 3}},
     {BN = {1e-5, 0.1}, .name = "bn single value", .in = {1, 4, 1, 1}},
     {BN = {1e-5, 0.1}, .name = "bn image", .in = {4, 3, 5, 5}, .image = true},
+    {BN = {1e-5, 0.1}, .name = "bn image blocks", .in = {4, 16, 5, 5}, .image = true},
     {BN = {1e-5, 0.1}, .name = "bn eval", .in = {2, 5, 4, 4}, .evaluation = true},
     {BN = {1e-5, 0.1}, .name = "bn eval relu", .in = {2, 16, 4, 4}, .relu = true,
      .evaluation = true},
@@ -100,6 +101,8 @@ const OpCase op_table[] = {
     {LIN = {7, true}, .name = "linear of maps", .in = {5, 4, 3, 3}},
     {LIN = {7, true}, .name = "linear of maps, odd channels", .in = {2, 5, 3, 2}, .relu = true},
     {LIN = {16, true}, .name = "linear relu", .in = {1, 9, 1, 1}, .relu = true},
+    {LIN = {7, true}, .name = "linear of maps add", .in = {5, 16, 3, 3}, .grad_in = {GRAD_ADD}},
+    {LIN = {7, true}, .name = "linear of odd maps add", .in = {5, 5, 3, 3}, .grad_in = {GRAD_ADD}},
     {LIN = {6, true}, .name = "linear add", .in = {32, 5, 1, 1}, .grad_in = {GRAD_ADD}},
     {LIN = {10, true}, .name = "linear image", .in = {2, 3, 4, 4}, .image = true},
     {LIN = {10, true}, .name = "linear eval", .in = {5, 16, 2, 2}, .evaluation = true},
@@ -124,11 +127,6 @@ const OpCase op_table[] = {
      .in = {5, 7, 1, 1},
      .relu = true,
      .grad_in = {GRAD_NONE, GRAD_ASSIGN}},
-    {.kind = LAYER_ADD,
-     .name = "add to itself",
-     .in = {2, 4, 4, 4},
-     .same_input = true,
-     .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
     {.kind = LAYER_ADD, .name = "add eval", .in = {2, 3, 5, 5}, .relu = true, .evaluation = true},
     {.kind = LAYER_ADD,
      .name = "add large",
@@ -158,7 +156,8 @@ Status op_case_layer(const OpCase *row, Layer *layer) {
     memcpy(&layer->args, &row->args, sizeof row->args);
     layer->in = row->in;
     layer->in.n = 1;
-    if (row->args.pool.global && (row->kind == LAYER_MAXPOOL || row->kind == LAYER_AVGPOOL)) {
+    bool pool = row->kind == LAYER_MAXPOOL || row->kind == LAYER_AVGPOOL;
+    if (pool && row->args.pool.global) {
         layer->args.pool.kernel = 0; /* as model text leaves them */
         layer->args.pool.stride = 0;
     }

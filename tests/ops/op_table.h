@@ -23,7 +23,6 @@ typedef struct OpCase {
     bool relu;
     bool evaluation; /* forward alone, as planned for evaluation */
     bool image;      /* the input is the program's image: a layout of its own, and no gradient */
-    bool same_input; /* add: both inputs are one tensor */
     bool ties;       /* the input takes few values, so that many are equal */
     bool given_mask; /* dropout: the mask comes from LaneRun.dropout_mask */
     bool large;

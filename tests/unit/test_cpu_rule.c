@@ -36,8 +36,8 @@ static void layouts_of_programs(void **state) {
          {LAYOUT_PLAIN, LAYOUT_BLOCKED8, LAYOUT_BLOCKED8}},
         /* a map of one column is a map */
         {true, 2, {{8, 3, 32, 32}, {8, 5, 7, 1}}, {LAYOUT_NHWC, LAYOUT_NHWC}},
-        /* 16 channels in the image do not block it */
-        {true, 2, {{8, 16, 4, 4}, {8, 16, 4, 4}}, {LAYOUT_PLAIN, LAYOUT_BLOCKED16}},
+        /* an image of whole blocks is blocked like the rest */
+        {true, 2, {{8, 16, 4, 4}, {8, 16, 4, 4}}, {LAYOUT_BLOCKED16, LAYOUT_BLOCKED16}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int layout[SHAPES_MAX];

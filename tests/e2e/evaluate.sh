@@ -1,0 +1,97 @@
+#!/bin/bash
+# limit: 120
+# lockstep eval gives what training said of the same weights, to the bit, at any rank count; inspect --verify tells a good
+# file from a bad one; each test image is counted once.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 164 130 || { fail "small data" && finish; }
+export CIFAR10_DIR=$tmp/data
+small=$recipes/small.yaml # its evaluation is of the moving average; 130 images in batches of 50
+
+train run 2 $small --steps 30
+check "a run" test $code = 0
+last=$(newest run)
+said=$(result run test_accuracy test_loss confusion)
+
+# eval_json RANKS WORD...: lockstep eval --json into $tmp/eval.json
+eval_json() {
+    local ranks=$1
+    shift
+    if [ "$ranks" = 0 ]; then "$program" eval "$@" --json; else mpirun -np "$ranks" "$program" eval "$@" --json; fi \
+        >"$tmp/eval.json" 2>"$log"
+    code=$?
+}
+for ranks in 0 1 2 3 5; do
+    eval_json $ranks "$last" --threads 1
+    check "eval on $ranks ranks: exit code 0" test $code = 0
+    check "eval on $ranks ranks: accuracy, loss and counts of the run, to the bit" \
+        test "$(tests/read_json get "$tmp/eval.json" test_accuracy test_loss confusion)" = "$said"
+done
+eval_json 2 "$last" --threads 2
+check "eval with 2 threads a rank: the same" test "$(tests/read_json get "$tmp/eval.json" test_accuracy test_loss confusion)" = "$said"
+check "eval --json names step, data set, number of images" \
+    test "$(tests/read_json get "$tmp/eval.json" step dataset images | tr '\n' ' ')" = "30 cifar10 130 "
+train from-best 1 $small --steps 30
+eval_json 0 "$tmp/from-best/best.h5"
+check "eval of best.h5: the best accuracy" \
+    test "$(tests/read_json get "$tmp/eval.json" test_accuracy step)" = "$(result from-best best_accuracy best_step)"
+
+read -r images diagonal < <(tests/read_json confusion "$tmp/run/result.json")
+check "each test image is counted once" test "$images" = 130
+check "the diagonal is the accuracy" test "$diagonal" = "$(result run test_accuracy)"
+# Class counts of the test images against the sums of the rows.
+labels=$(for ((i = 0; i < 130; i++)); do od -An -tu1 -j $((i * 3073)) -N1 "$tmp/data/test_batch.bin"; done | sort -n | uniq -c | awk '{ print $2, $1 }')
+rows=$(result run confusion | tr -d '[ ' | sed 's/],*/\n/g' | awk -F, 'NF > 1 { s = 0; for (i = 1; i <= NF; i++) s += $i; if (s > 0) print NR - 1, s }')
+check "the rows are the true classes" test "$rows" = "$labels"
+
+"$program" eval "$last" >"$log" 2>&1
+check "eval for people: accuracy" grep -qF "test accuracy $(awk -v a="$(result run test_accuracy)" 'BEGIN { printf "%.2f", 100 * a }') %" "$log"
+check "eval for people: ten classes" test "$(grep -cE '^  [a-z]+ +[0-9.]+ %$' "$log")" = 10
+check "eval for people: says that it used the moving average" grep -q 'moving average' "$log"
+
+# ---- While training goes on. ----
+start live 2 $recipes/tiny.yaml --epochs 100000 --checkpoint-every 50 --eval.every 100000 --keep 1000
+until_true 60 compgen -G "$tmp/live/checkpoints/*.h5" >/dev/null
+one=$(newest live)
+eval_json 0 "$one" --threads 1
+check "eval while training goes on" test $code = 0
+check "inspect --verify while training goes on" "$program" inspect --verify "$one"
+check "training does go on" kill -0 "$launched"
+kill -USR1 "$launched"
+wait_for live
+check "training was not disturbed" test $code = 75
+
+# ---- Errors. ----
+lockstep 0 eval "$last" --data "$tmp/nowhere"
+one_error 3 nowhere "eval without the images"
+lockstep 2 eval "$tmp/none.h5"
+one_error 4 none.h5 "eval of a file that is not there"
+lockstep 0 eval
+one_error 2 'which checkpoint' "eval of nothing"
+lockstep 0 eval "$last" --jason
+one_error 2 'unknown option --jason' "an unknown option of eval"
+
+# ---- inspect. ----
+"$program" inspect "$last" >"$log" 2>&1
+check "inspect: the state hash is the run's" grep -qF "$(result run state_hash)" "$log"
+check "inspect: parameters, running statistics, average, both moments" bash -c "
+    for group in params running ema optimizer; do grep -q \"/\$group\|\$group\" '$log' || { echo no \$group; exit 1; }; done"
+check "inspect --verify of a good file" "$program" inspect --verify "$last"
+damage() {
+    cp "$last" "$tmp/copy.h5" && cp "$last.xxh3" "$tmp/copy.h5.xxh3"
+    printf '\125' | dd of="$tmp/copy.h5" bs=1 seek="$1" conv=notrunc status=none
+}
+size=$(stat -c %s "$last")
+for at in 3 $((size / 3)) $((size / 2)) $((size - 1)); do
+    damage "$at"
+    cmp -s "$last" "$tmp/copy.h5" && printf '\252' | dd of="$tmp/copy.h5" bs=1 seek="$at" conv=notrunc status=none
+    lockstep 0 inspect --verify "$tmp/copy.h5"
+    one_error 4 copy.h5 "inspect --verify with byte $at of $size changed"
+done
+cp "$last" "$tmp/copy.h5" && printf 'x' >>"$tmp/copy.h5.xxh3" && printf 'zz' | dd of="$tmp/copy.h5.xxh3" bs=1 conv=notrunc status=none
+lockstep 0 inspect --verify "$tmp/copy.h5"
+one_error 4 copy.h5 "inspect --verify with a changed sidecar"
+lockstep 0 inspect --verify "$tmp/none.h5"
+one_error 4 none.h5 "inspect --verify of a file that is not there"
+finish

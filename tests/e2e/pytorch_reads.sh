@@ -1,0 +1,88 @@
+#!/bin/bash
+# limit: 240
+# PyTorch, by scripts/to_pytorch.py, gets the accuracy that `lockstep eval` gets from the same checkpoint, but for images
+# whose two largest logits nearly tie.
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/../tap.sh"
+
+python=/usr/bin/python3
+$python -c 'import h5py, torch, yaml' 2>/dev/null || skip_all "python3-torch or python3-h5py is missing"
+[ -x "$BUILD/lockstep" ] || skip_all "$BUILD/lockstep is not built"
+
+# Images in the data set's format whose brightness goes with their class: a few steps learn something.
+mkdir "$tmp/data"
+$python - "$tmp/data" <<'EOF'
+import sys
+import numpy as np
+random = np.random.RandomState(1)
+def write(name, n):
+    label = random.randint(0, 10, n)
+    pixels = (random.randint(0, 256, (n, 3072)) * 0.4 + label[:, None] * 15).clip(0, 255)
+    np.concatenate([label[:, None], pixels], 1).astype(np.uint8).tofile(f"{sys.argv[1]}/{name}")
+for i in range(1, 6):
+    write(f"data_batch_{i}.bin", 80)
+write("test_batch.bin", 1000)
+EOF
+
+# Every layer kind, labels, strides, padding, a bias where there is none by default and the reverse.
+cat >"$tmp/all-layers.yaml" <<'EOF'
+batch-size: 40
+lanes: 2
+steps: 40
+epochs: 9
+label-smoothing: 0.1
+optimizer:
+  name: adam
+  lr: 0.003
+model: |
+  conv c=16 k=3 p=1 bias
+  gelu
+  maxpool k=3 s=2 p=1
+  trunk: conv c=16 k=3 p=1  # a comment
+  bn eps=0.001
+  r1: relu
+  conv c=16 k=3 p=1
+  bn
+  add with=trunk
+  avgpool k=3 s=2 p=1
+  conv c=32 k=3 s=2 p=1
+  bn
+  r2: relu
+  side: conv c=32 k=4 s=4 from=r1
+  bn
+  add with=r2
+  maxpool global
+  dropout p=0.3
+  linear c=24 bias=0
+  gelu
+  linear c=10
+  scale by=0.5
+EOF
+
+compare() { # NAME CHECKPOINT
+    "$BUILD/lockstep" eval "$2" --data "$tmp/data" --json >"$tmp/lockstep.json" 2>"$tmp/err" &&
+        $python scripts/to_pytorch.py "$2" --data "$tmp/data" >"$tmp/torch.json" 2>>"$tmp/err" ||
+        { fail "$1" "$(cat "$tmp/err")"; return; }
+    check "$1 ($(grep -o '"test_accuracy": [0-9.]*' "$tmp/torch.json"))" $python - "$tmp" <<'EOF'
+import json, sys
+ours, theirs = (json.load(open(f"{sys.argv[1]}/{name}.json")) for name in ("lockstep", "torch"))
+assert ours["images"] == theirs["images"] == 1000
+assert 0.2 < ours["test_accuracy"] < 1, "the net learned too little, or all, to compare by"
+# An image that changes class changes two counts.
+moved = sum(abs(a - b) for us, them in zip(ours["confusion"], theirs["confusion"]) for a, b in zip(us, them))
+assert moved <= 2 * len(theirs["near_ties"]) < 100, (ours, theirs)
+EOF
+}
+
+train=("$BUILD/lockstep" train --data "$tmp/data" --quiet)
+check "trains every layer kind" "${train[@]}" "$tmp/all-layers.yaml" --out "$tmp/all"
+compare "every layer kind" "$tmp/all/checkpoints/step-00000040.h5"
+check "trains quickstart with a moving average" "${train[@]}" configs/quickstart.yaml --batch-size 40 --lanes 4 --steps 40 \
+    --optimizer.lr 0.05 --optimizer.ema-decay 0.5 --out "$tmp/ema"
+compare "moving average" "$tmp/ema/checkpoints/step-00000040.h5"
+check "a state_dict is saved" $python scripts/to_pytorch.py "$tmp/ema/best.h5" --out "$tmp/model.pt"
+check "the state_dict holds the arrays" $python -c "
+import torch
+state = torch.load('$tmp/model.pt')
+assert state['conv1.weight'].shape == (32, 3, 3, 3) and state['bn4.running_var'].min() > 0 and len(state) == 22"
+finish

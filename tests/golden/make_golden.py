@@ -1,0 +1,288 @@
+#!/usr/bin/python3
+"""Makes tests/golden/*.golden: what PyTorch in float64 says of whole networks.
+
+    /usr/bin/python3 tests/golden/make_golden.py        (python3-torch, python3-numpy)
+
+For each case: a model text, initial weights, one batch, dropout masks, an optimizer; then the loss
+of each image and every gradient at the first step, the batch statistics, the loss in evaluation,
+and the weights after five steps on that one batch. Weights and images are drawn by `unit`, which
+golden.c draws again; the rest is stored. Of a tensor with more than SAMPLES elements in a big case,
+evenly spaced SAMPLES and the norm are stored.
+
+File: records of (uint32 length, name, uint8 type, uint64 count, data), little-endian; type b: bytes,
+d: float64."""
+import os
+import re
+import struct
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+STEPS = 5
+SAMPLES = 200
+IMAGES, LABELS, MASKS = 1000, 1001, 1100  # streams of `unit`; below them: parameters
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONFIGS = os.path.join(HERE, "..", "..", "configs")
+
+
+def unit(stream, count):
+    """count numbers in [0, 1), multiples of 2^-24: a hash of (stream, index)."""
+    x = np.arange(count, dtype=np.uint32) + np.uint32((stream * 0x9E3779B9) & 0xFFFFFFFF)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
+        x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
+    return (x >> np.uint32(8)).astype(np.float64) * 2.0**-24
+
+
+def parse(text):
+    """Model text to a list of (kind, name, arguments)."""
+    layers, ordinals = [], {}
+    for line in text.splitlines():
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        label = words.pop(0)[:-1] if words[0].endswith(":") else None
+        kind = words.pop(0)
+        ordinals[kind] = ordinals.get(kind, 0) + 1
+        pairs = (word.partition("=") for word in words)
+        layers.append((kind, label or f"{kind}{ordinals[kind]}", {k: v or "1" for k, _, v in pairs}))
+    return layers
+
+
+class Net:
+    """The network of a model text, with parameters by name in text order."""
+
+    def __init__(self, text, shape, batch):
+        self.layers, self.param, self.spared, self.masks = parse(text), {}, set(), []
+        self.stats, self.batch = {}, batch
+        self.forward(torch.zeros(batch, *shape, dtype=torch.float64), make=True)
+
+    def add_param(self, name, dims, low, high, spared):
+        u = unit(len(self.param), int(np.prod(dims)))
+        value = (low + (high - low) * u).astype(np.float32).astype(np.float64).reshape(dims)
+        self.param[name] = torch.tensor(value, requires_grad=True)
+        if spared:
+            self.spared.add(name)
+
+    def make(self, kind, name, args, x):
+        if kind in ("conv", "linear"):
+            out = int(args["c"])
+            side = int(args["k"]) if kind == "conv" else 0
+            inputs = x.shape[1] if kind == "conv" else x[0].numel()
+            bound = 1.5 / (inputs * max(side, 1) ** 2) ** 0.5
+            dims = (out, inputs, side, side) if side else (out, inputs)
+            self.add_param(f"{name}.weight", dims, -bound, bound, False)
+            if int(args.get("bias", kind == "linear")):
+                self.add_param(f"{name}.bias", (out,), -bound, bound, True)
+        if kind == "bn":
+            self.add_param(f"{name}.weight", (x.shape[1],), 0.5, 1.5, True)
+            self.add_param(f"{name}.bias", (x.shape[1],), -0.5, 0.5, True)
+        if kind == "dropout":
+            kept = unit(MASKS + len(self.masks), x.numel()) >= float(args["p"])
+            self.masks.append(torch.tensor(kept.astype(np.float64)).reshape(x.shape))
+
+    def one(self, kind, name, args, x, saved, dropouts, training):
+        p = self.param
+        if kind == "conv":
+            return F.conv2d(x, p[f"{name}.weight"], p.get(f"{name}.bias"),
+                            int(args.get("s", 1)), int(args.get("p", 0)))
+        if kind == "bn":
+            if training:
+                count = x.numel() / x.shape[1]
+                var = x.var((0, 2, 3), unbiased=False) * (count / (count - 1))
+                self.stats[f"{name}.running_mean"] = x.mean((0, 2, 3)).detach()
+                self.stats[f"{name}.running_var"] = var.detach()
+            return F.batch_norm(x, None if training else self.stats[f"{name}.running_mean"],
+                                None if training else self.stats[f"{name}.running_var"],
+                                p[f"{name}.weight"], p[f"{name}.bias"], training, 0.0,
+                                float(args.get("eps", 1e-5)))
+        if kind == "relu":
+            return F.relu(x)
+        if kind == "gelu":
+            return F.gelu(x)
+        if kind in ("maxpool", "avgpool"):
+            k = x.shape[2] if "global" in args else int(args["k"])
+            s, pad = int(args.get("s", k)), int(args.get("p", 0))
+            if kind == "maxpool":
+                return F.max_pool2d(x, k, s, pad)
+            return F.avg_pool2d(x, k, s, pad, count_include_pad=False)
+        if kind == "linear":
+            y = F.linear(x.flatten(1), p[f"{name}.weight"], p.get(f"{name}.bias"))
+            return y[:, :, None, None]
+        if kind == "dropout":
+            dropouts.append(name)
+            mask = self.masks[len(dropouts) - 1]
+            return x * mask / (1 - float(args["p"])) if training else x
+        if kind == "add":
+            return x + saved[args["with"]]
+        if kind == "scale":
+            return x * float(args["by"])
+        raise ValueError(kind)
+
+    def forward(self, x, make=False, training=True):
+        saved, dropouts = {"image": x}, []
+        for kind, name, args in self.layers:
+            x = saved[args["from"]] if "from" in args else x
+            if make:
+                self.make(kind, name, args, x)
+            x = saved[name] = self.one(kind, name, args, x, saved, dropouts, training)
+        return x.flatten(1)
+
+
+def optimizer_of(net, o):
+    decay = o["decay"]
+    groups = [{"params": [v for k, v in net.param.items() if o["all"] or k not in net.spared],
+               "weight_decay": decay},
+              {"params": [v for k, v in net.param.items() if not o["all"] and k in net.spared],
+               "weight_decay": 0.0}]
+    groups = [g for g in groups if g["params"]]
+    if o["kind"] == 0:
+        return torch.optim.SGD(groups, lr=o["lr"], momentum=o["momentum"], nesterov=o["nesterov"])
+    made = torch.optim.Adam if o["kind"] == 1 else torch.optim.AdamW
+    return made(groups, lr=o["lr"], betas=(o["beta1"], o["beta2"]), eps=o["eps"])
+
+
+class File:
+    def __init__(self, name):
+        self.path = os.path.join(HERE, name + ".golden")
+        self.data = b""
+
+    def put(self, name, value):
+        name = name.encode()
+        value = value.encode() if isinstance(value, str) else value
+        kind = b"b" if isinstance(value, bytes) else b"d"
+        data = value if kind == b"b" else np.ascontiguousarray(value, dtype="<f8").tobytes()
+        count = len(data) if kind == b"b" else len(data) // 8
+        self.data += struct.pack("<I", len(name)) + name + kind + struct.pack("<Q", count) + data
+
+    def put_tensor(self, name, tensor, big):
+        flat = tensor.detach().numpy().reshape(-1)
+        if big and flat.size > SAMPLES:
+            self.put(name + ".norm", [np.linalg.norm(flat)])
+            flat = flat[np.arange(SAMPLES) * flat.size // SAMPLES]
+        self.put(name, flat)
+
+    def close(self):
+        with open(self.path, "wb") as file:
+            file.write(self.data)
+        print(f"{self.path}: {len(self.data)} bytes")
+
+
+def make_case(name, text, shape, classes, batch, smoothing, big=False, **options):
+    o = {"kind": 0, "lr": 0.05, "momentum": 0.0, "nesterov": False, "decay": 0.0, "all": True,
+         "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **options}
+    net = Net(text, shape, batch)
+    images = (4 * unit(IMAGES, batch * int(np.prod(shape))) - 2).astype(np.float32)
+    images = torch.tensor(images.astype(np.float64)).reshape(batch, *shape)
+    labels = torch.tensor((unit(LABELS, batch) * classes).astype(np.int64))
+    optimizer = optimizer_of(net, o)
+    file = File(name)
+    file.put("model", text)
+    file.put("shape", [*shape, classes, batch, smoothing])
+    file.put("optimizer", [o[k] for k in ("kind", "lr", "momentum", "nesterov", "decay", "all",
+                                          "beta1", "beta2", "eps")])
+    for i, mask in enumerate(net.masks):
+        file.put(f"mask.{i}", mask.numpy().astype(np.uint8).tobytes())
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net.forward(images), labels, reduction="none",
+                               label_smoothing=smoothing)
+        loss.mean().backward()
+        if step == 0:
+            logits = net.forward(images, training=False)
+            file.put("loss", loss.detach().numpy())
+            file.put("eval_loss", F.cross_entropy(logits, labels, reduction="none",
+                                                  label_smoothing=smoothing).detach().numpy())
+            file.put("eval_predicted", logits.argmax(1).numpy())
+            for key, value in net.stats.items():
+                file.put("stats." + key, value.numpy())
+            for key, value in net.param.items():
+                file.put_tensor("grad." + key, value.grad, big)
+        optimizer.step()
+    file.put("last_loss", loss.detach().numpy())
+    for key, value in net.param.items():
+        file.put_tensor("after." + key, value, big)
+    file.close()
+
+
+def config_model(name):
+    """The model text of a recipe: the block behind `model: |`, and its label smoothing."""
+    with open(os.path.join(CONFIGS, name + ".yaml")) as file:
+        text = file.read()
+    block = re.search(r"^model: \|\n((?:(?:  .*)?\n)+)", text, re.M).group(1)
+    smoothing = re.search(r"^label-smoothing: *([0-9.]+)", text, re.M)
+    return block, float(smoothing.group(1)) if smoothing else 0.0
+
+
+RESIDUAL = """\
+conv c=8 k=3 p=1
+bn
+r1: relu
+conv c=8 k=3 p=1
+bn
+add with=r1
+r2: relu
+maxpool k=2
+conv c=16 k=3 s=2 p=1 bias
+bn
+relu
+dropout p=0.3
+avgpool global
+linear c=5
+scale by=0.5
+"""
+
+MIXED = """\
+conv c=6 k=5 p=2 bias
+g1: gelu
+maxpool k=3 s=2 p=1
+s: scale by=1.5
+conv c=12 k=3 p=1
+bn
+relu
+conv c=6 k=1
+add with=s
+relu
+avgpool k=2
+dropout p=0.5
+linear c=20
+gelu
+dropout p=0.2
+linear c=7
+"""
+
+# Tensors read by three layers and by two, and a branch from an earlier layer.
+BRANCHES = """\
+a: conv c=4 k=3 p=1 bias
+b: conv c=4 k=3 p=1 from=a
+add with=a
+c: gelu
+add with=b
+e: bn
+d: conv c=4 k=1 from=a
+add with=e
+bn
+relu
+maxpool global
+linear c=4 bias=0
+"""
+
+
+def main():
+    torch.manual_seed(0)
+    small = (3, 8, 8)
+    make_case("residual-sgd", RESIDUAL, small, 5, 6, 0.1, momentum=0.9, nesterov=True,
+              decay=5e-4, all=False)
+    make_case("residual-sgd-plain", RESIDUAL, small, 5, 5, 0.0, lr=0.1)
+    make_case("residual-adam", RESIDUAL, small, 5, 6, 0.0, kind=1, lr=0.003, decay=1e-2)
+    make_case("mixed-adamw", MIXED, small, 7, 4, 0.2, kind=2, lr=0.003, decay=0.05, all=False)
+    make_case("mixed-sgd", MIXED, small, 7, 4, 0.0, momentum=0.9, decay=1e-3)
+    make_case("branches-adam", BRANCHES, (2, 7, 7), 4, 5, 0.0, kind=1, lr=0.003)
+    for recipe, options in (("quickstart", {"momentum": 0.9, "nesterov": True, "decay": 5e-4}),
+                            ("msu-net", {"momentum": 0.9, "lr": 0.01})):
+        text, smoothing = config_model(recipe)
+        make_case(recipe, text, (3, 32, 32), 10, 4, smoothing, big=True, **options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,361 @@
+/* Whole networks against PyTorch in float64 (make_golden.py): loss of each image, batch statistics,
+ * every gradient, loss and class in evaluation, and how far the weights moved in five steps. On ref
+ * in double, ref in float, and cpu; run from the root of the source tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "golden.h"
+#include "lockstep/optim.h"
+#include "lockstep/program.h"
+#include "tolerance.h"
+
+enum { STEPS = 5, IMAGES = 1000, LABELS = 1001, BATCH_MAX = 16 }; /* as in make_golden.py */
+
+/* Adam moves an element with next to no gradient by rounding alone: such are left out of the
+ * comparison of weights. As a share of the tensor's root mean square, and absolutely. */
+static const double GRADIENT_SHARE = 1e-2, GRADIENT_LEAST = 1e-6;
+
+static const char *const cases[] = {
+    "residual-sgd", "residual-sgd-plain", "residual-adam", "mixed-adamw",
+    "mixed-sgd",    "branches-adam",      "quickstart",    "msu-net",
+};
+enum { CASES = sizeof cases / sizeof cases[0] };
+
+/* One golden case on one device. */
+typedef struct Net {
+    const char *name;
+    double tolerance;
+    Device *device;
+    Stream *stream;
+    Golden golden;
+    Model model;
+    Program *training, *evaluation;
+    Slot *slot, *eval_slot;
+    Weights weights; /* device memory */
+    void *gradient;  /* likewise */
+    void *state[2];  /* slots of the optimizer */
+    int64_t batch;
+    Optimizer optimizer;
+    double lr;
+    LaneRun run;
+    double *host[3];   /* [flat]: weights at the start, now, gradient of the first step */
+    double *statistic; /* [running_flat] */
+} Net;
+
+static void check(const Net *net, Status status) {
+    if (status != ST_OK)
+        fail_msg("%s on %s: %s", net->name, net->device->description, status_message());
+}
+
+static const GoldenRecord *find(const Net *net, const char *prefix, const char *name) {
+    char full[2 * GOLDEN_NAME_MAX];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    const GoldenRecord *record = golden_find(&net->golden, full);
+    if (record == NULL)
+        fail_msg("%s.golden has no %s", net->name, full);
+    return record;
+}
+
+static void compare(const Net *net, const char *prefix, const char *name, const double *found,
+                    const double *expected, int64_t count) {
+    double error = tolerance_error(found, expected, count);
+    if (getenv("LOCKSTEP_TEST_ERRORS") != NULL)
+        print_message("%-20s %-20s %s%s: %.2g of %.2g\n", net->name, net->device->description,
+                      prefix, name, error, net->tolerance);
+    if (!(error <= net->tolerance))
+        fail_msg("%s on %s: %s%s is off by %g, more than %g", net->name, net->device->description,
+                 prefix, name, error, net->tolerance);
+}
+
+/* A plain vector in device memory. */
+static Tensor vector(const Net *net, void *data, int64_t count) {
+    return (Tensor){.shape = {1, count, 1, 1},
+                    .dtype = net->device->real,
+                    .layout = LAYOUT_PLAIN,
+                    .bytes = (size_t)count * dtype_size(net->device->real),
+                    .data = data};
+}
+
+static void read_vector(const Net *net, void *data, int64_t count, double *host) {
+    Tensor tensor = vector(net, data, count);
+    check(net, net->device->ops->read_tensor(net->stream, host, &tensor));
+}
+
+static void write_vector(const Net *net, void *data, int64_t count, const double *host) {
+    Tensor tensor = vector(net, data, count);
+    check(net, net->device->ops->write_tensor(net->stream, &tensor, host));
+}
+
+static double *numbers(int64_t count) {
+    double *value = calloc((size_t)count + 1, sizeof *value);
+    assert_non_null(value);
+    return value;
+}
+
+static void *device_numbers(const Net *net, int64_t count) {
+    void *memory;
+    check(net, net->device->ops->alloc(net->device, ((size_t)count + 1) * sizeof(double), &memory));
+    return memory;
+}
+
+/* The initial weights, as make_golden.py draws them. */
+static void draw_weights(Net *net) {
+    for (int p = 0; p < net->model.n_params; p++) {
+        const ParamView *view = &net->model.params[p];
+        const Layer *layer = &net->model.layers[view->layer];
+        const int64_t *dim = layer->param[0].dim;
+        double bound = 1.5 / sqrt((double)(dim[1] * dim[2] * dim[3]));
+        double low = layer->kind != LAYER_BN ? -bound : view->which == 0 ? 0.5 : -0.5;
+        double high = layer->kind != LAYER_BN ? bound : view->which == 0 ? 1.5 : 0.5;
+        for (int64_t i = 0; i < view->count; i++)
+            net->host[0][view->offset + i] =
+                (float)(low + (high - low) * golden_unit((uint32_t)p, i));
+    }
+    write_vector(net, net->weights.weight, net->model.flat, net->host[0]);
+}
+
+static void load_batch(Net *net, Slot *slot) {
+    int64_t count = net->batch * shape_count(net->model.image);
+    float *images = calloc((size_t)count, sizeof *images);
+    int32_t labels[BATCH_MAX];
+    assert_non_null(images);
+    for (int64_t i = 0; i < count; i++)
+        images[i] = (float)(4 * golden_unit(IMAGES, i) - 2);
+    for (int64_t n = 0; n < net->batch; n++)
+        labels[n] = (int32_t)(golden_unit(LABELS, n) * (double)net->model.classes);
+    check(net, slot_load(slot, images, labels));
+    check(net, net->device->ops->sync(net->stream, 60));
+    free(images);
+}
+
+static void read_case(Net *net) {
+    char path[256];
+    snprintf(path, sizeof path, "tests/golden/%s.golden", net->name);
+    check(net, golden_read(path, &net->golden));
+    const double *shape = find(net, "", "shape")->value;
+    const double *o = find(net, "", "optimizer")->value;
+    Shape image = {1, (int64_t)shape[0], (int64_t)shape[1], (int64_t)shape[2]};
+    check(net, model_parse(find(net, "", "model")->bytes, path, 1, image, (int64_t)shape[3],
+                           shape[5], &net->model));
+    net->batch = (int64_t)shape[4];
+    assert_true(net->batch <= BATCH_MAX);
+    net->lr = o[1];
+    net->optimizer = (Optimizer){
+        .kind = (OptimizerKind)o[0],
+        .momentum = o[2],
+        .nesterov = o[3] != 0,
+        .weight_decay = o[4],
+        .decay_all = o[5] != 0,
+        .beta1 = o[6],
+        .beta2 = o[7],
+        .eps = o[8],
+    };
+    net->run.loss_scale = 1 / (double)net->batch;
+    for (int m = 0; m < 8; m++) {
+        char name[16];
+        snprintf(name, sizeof name, "mask.%d", m);
+        const GoldenRecord *mask = golden_find(&net->golden, name);
+        net->run.dropout_mask[m] = mask != NULL ? (const uint8_t *)mask->bytes : NULL;
+    }
+}
+
+static void net_open(Net *net) {
+    read_case(net);
+    for (int h = 0; h < 3; h++)
+        net->host[h] = numbers(net->model.flat);
+    net->statistic = numbers(net->model.running_flat);
+    check(net, net->device->ops->stream_open(net->device, &net->stream));
+    net->weights.weight = device_numbers(net, net->model.flat);
+    net->weights.running = device_numbers(net, net->model.running_flat);
+    net->gradient = device_numbers(net, net->model.flat);
+    for (int s = 0; s < 2; s++)
+        net->state[s] = device_numbers(net, net->model.flat);
+    check(net, program_build(net->device, &net->model, net->batch, true, &net->training));
+    check(net, program_build(net->device, &net->model, net->batch, false, &net->evaluation));
+    check(net, slot_open(net->training, net->stream, &net->weights, net->gradient, &net->slot));
+    check(net, slot_open(net->evaluation, net->stream, &net->weights, NULL, &net->eval_slot));
+    draw_weights(net);
+    load_batch(net, net->slot);
+    load_batch(net, net->eval_slot);
+}
+
+static void net_close(Net *net) {
+    const DeviceOps *ops = net->device->ops;
+    void *memory[] = {net->weights.weight, net->weights.running, net->gradient, net->state[0],
+                      net->state[1]};
+    slot_close(net->eval_slot);
+    slot_close(net->slot);
+    program_free(net->evaluation);
+    program_free(net->training);
+    for (size_t m = 0; m < sizeof memory / sizeof memory[0]; m++)
+        ops->release(net->device, memory[m]);
+    ops->stream_close(net->stream);
+    for (int h = 0; h < 3; h++)
+        free(net->host[h]);
+    free(net->statistic);
+    model_free(&net->model);
+    golden_free(&net->golden);
+}
+
+/* Forward of one program; loss[batch] and predicted[batch] come to the host. */
+static void forward(Net *net, Program *program, Slot *slot, double *loss, int32_t *predicted) {
+    union {
+        float f32[BATCH_MAX];
+        double f64[BATCH_MAX];
+    } value;
+    for (int op = 0; op < program_ops(program); op++)
+        check(net, program_pack(program, net->stream, &net->weights, op));
+    check(net, slot_forward(slot, &net->run));
+    check(net, slot_results(slot, &value, predicted));
+    check(net, net->device->ops->sync(net->stream, 60));
+    for (int64_t n = 0; n < net->batch; n++)
+        loss[n] = net->device->real == DT_F64 ? value.f64[n] : (double)value.f32[n];
+}
+
+/* Batch statistics of the first step, then evaluation with them as running statistics. */
+static void compare_evaluation(Net *net) {
+    double loss[BATCH_MAX];
+    int32_t predicted[BATCH_MAX];
+    if (net->model.n_running > 0) {
+        read_vector(net, (void *)slot_stats(net->slot), net->model.running_flat, net->statistic);
+        write_vector(net, net->weights.running, net->model.running_flat, net->statistic);
+    }
+    for (int r = 0; r < net->model.n_running; r++) {
+        const ParamView *view = &net->model.running[r];
+        compare(net, "stats.", view->name, net->statistic + view->offset,
+                find(net, "stats.", view->name)->value, view->count);
+    }
+    forward(net, net->evaluation, net->eval_slot, loss, predicted);
+    compare(net, "", "eval_loss", loss, find(net, "", "eval_loss")->value, net->batch);
+    for (int64_t n = 0; n < net->batch; n++)
+        assert_int_equal(predicted[n], (int)find(net, "", "eval_predicted")->value[n]);
+}
+
+/* Compares value[flat] (less `origin`, where given) with the records prefix + name: all elements,
+ * or evenly spaced ones and the norm. Elements of no gradient can be left out. */
+static void compare_params(Net *net, const char *prefix, const double *value, const double *origin,
+                           bool skip_flat_ones) {
+    for (int p = 0; p < net->model.n_params; p++) {
+        const ParamView *view = &net->model.params[p];
+        const GoldenRecord *record = find(net, prefix, view->name);
+        const double *gradient = net->host[2] + view->offset;
+        double *found = numbers(record->count), *expected = numbers(record->count);
+        double squares = 0, norm = 0;
+        int64_t taken = 0;
+        for (int64_t i = 0; i < view->count; i++) {
+            squares += gradient[i] * gradient[i];
+            norm += value[view->offset + i] * value[view->offset + i];
+        }
+        double least = GRADIENT_SHARE * sqrt(squares / (double)view->count);
+        least = least > GRADIENT_LEAST ? least : GRADIENT_LEAST;
+        for (int64_t r = 0; r < record->count; r++) {
+            int64_t i = r * view->count / record->count;
+            double from = origin != NULL ? origin[view->offset + i] : 0;
+            if (skip_flat_ones && fabs(gradient[i]) < least)
+                continue;
+            found[taken] = value[view->offset + i] - from;
+            expected[taken++] = record->value[r] - from;
+        }
+        compare(net, prefix, view->name, found, expected, taken);
+        if (record->count < view->count) {
+            char name[2 * GOLDEN_NAME_MAX];
+            snprintf(name, sizeof name, "%s.norm", view->name);
+            norm = sqrt(norm);
+            compare(net, prefix, name, &norm, find(net, prefix, name)->value, 1);
+        }
+        free(found);
+        free(expected);
+    }
+}
+
+static void update(Net *net, int64_t step) {
+    Update constants = optimizer_update(&net->optimizer, step, net->lr, 1);
+    size_t real = dtype_size(net->device->real);
+    for (int p = 0; p < net->model.n_params; p++) {
+        const ParamView *view = &net->model.params[p];
+        size_t at = (size_t)view->offset * real;
+        bool decays = net->optimizer.decay_all || view->spec.decay;
+        UpdateRange range = {
+            .count = view->count,
+            .weight = (char *)net->weights.weight + at,
+            .real = (char *)net->gradient + at,
+            .decay = decays ? net->optimizer.weight_decay : 0,
+        };
+        for (int s = 0; s < optimizer_slots(&net->optimizer); s++)
+            range.slot[s] = (char *)net->state[s] + at;
+        check(net, net->device->ops->update(net->stream, &constants, &range));
+    }
+}
+
+static void run_case(Device *device, double tolerance, const char *name) {
+    Net net = {.name = name, .tolerance = tolerance, .device = device};
+    double loss[BATCH_MAX];
+    int32_t predicted[BATCH_MAX];
+    net_open(&net);
+    for (int64_t step = 0; step < STEPS; step++) {
+        net.run.step = step;
+        forward(&net, net.training, net.slot, loss, predicted);
+        check(&net, slot_backward(net.slot, &net.run, NULL, NULL));
+        if (step == 0) {
+            compare(&net, "", "loss", loss, find(&net, "", "loss")->value, net.batch);
+            read_vector(&net, net.gradient, net.model.flat, net.host[2]);
+            compare_params(&net, "grad.", net.host[2], NULL, false);
+            compare_evaluation(&net);
+        }
+        update(&net, step);
+    }
+    compare(&net, "", "last_loss", loss, find(&net, "", "last_loss")->value, net.batch);
+    read_vector(&net, net.weights.weight, net.model.flat, net.host[1]);
+    compare_params(&net, "after.", net.host[1], net.host[0], net.optimizer.kind != OPTIMIZER_SGD);
+    net_close(&net);
+}
+
+/* A device and what it is held to. */
+typedef struct Side {
+    const char *name;
+    Status (*open)(Device **device);
+    double tolerance;
+} Side;
+
+static const Side sides[] = {
+    {"ref64", device_open_ref64, TOL_GOLDEN_DOUBLE},
+    {"ref", device_open_ref, TOL_GOLDEN_FLOAT},
+    {"cpu", device_open_cpu, TOL_GOLDEN_FLOAT},
+};
+enum { SIDES = sizeof sides / sizeof sides[0] };
+
+typedef struct Job {
+    const Side *side;
+    const char *name;
+    char title[64];
+} Job;
+
+static void run_job(void **state) {
+    const Job *job = *state;
+    Device *device;
+    if (job->side->open(&device) != ST_OK)
+        fail_msg("%s: %s", job->side->name, status_message());
+    run_case(device, job->side->tolerance, job->name);
+    device->ops->close(device);
+}
+
+int main(void) {
+    Job jobs[SIDES * CASES];
+    struct CMUnitTest tests[SIDES * CASES];
+    memset(tests, 0, sizeof tests);
+    for (int j = 0; j < SIDES * CASES; j++) {
+        jobs[j].side = &sides[j / CASES];
+        jobs[j].name = cases[j % CASES];
+        snprintf(jobs[j].title, sizeof jobs[j].title, "%s on %s", jobs[j].name, jobs[j].side->name);
+        tests[j].name = jobs[j].title;
+        tests[j].test_func = run_job;
+        tests[j].initial_state = &jobs[j];
+    }
+    return cmocka_run_group_tests_name("whole networks against PyTorch", tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+# Helpers for test scripts that train: source this first, in place of tap.sh, which it brings.
+#
+#   small_data DIR PER_FILE TEST   a data set of 5 * PER_FILE and TEST records: the first ones of CIFAR10_DIR, else made
+#   lockstep RANKS WORD...         runs build/lockstep under mpirun (RANKS 0: without); sets $code, all output in $log
+#   train NAME RANKS CONFIG WORD... the same for `lockstep train` with run directory $tmp/NAME
+#   start NAME RANKS CONFIG WORD...  the same in the background; $launched is its process; finish it with wait_for
+#   ranks_of                       the process ids of the ranks that $launched, an mpirun, has started
+#   stop_hard                      kill -9 of $launched and all of its ranks at once
+#   newest NAME                    the newest checkpoint of the run, by name
+#   result NAME KEY...             values of the run's result.json
+#   bits NAME                      what must be equal for the same bits: one line
+#   stable_metrics NAME            metrics.jsonl without times, rates, memory, ranks, threads, host
+#   same NAME REFERENCE WHAT       checks that both runs have the same bits and the same metrics
+#   sound NAME                     whether every checkpoint of a run verifies, its links and sidecars are whole
+#   one_error CODE PATTERN NAME    checks $code, and that $log has one line of lockstep's own error, which matches PATTERN
+# shellcheck shell=bash
+# shellcheck source=tests/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+
+program=$BUILD/lockstep
+log=$tmp/log
+# shellcheck disable=SC2034 # for the scripts
+recipes=tests/recipes
+[ -x "$program" ] || { fail "$program exists" && finish; }
+# Options of whoever runs the tests are not theirs.
+# shellcheck disable=SC2086
+unset ${!LOCKSTEP_@}
+
+small_data() {
+    local dir=$1 per_file=$2 test=$3 i
+    if [ -z "${CIFAR10_DIR:-}" ]; then
+        "$BUILD/tests/dist/make_cifar" "$dir" "$per_file" "$test"
+        return
+    fi
+    mkdir -p "$dir"
+    for i in 1 2 3 4 5; do head -c $((per_file * 3073)) "$CIFAR10_DIR/data_batch_$i.bin" >"$dir/data_batch_$i.bin"; done
+    head -c $((test * 3073)) "$CIFAR10_DIR/test_batch.bin" >"$dir/test_batch.bin"
+}
+
+lockstep() {
+    local ranks=$1
+    shift
+    if [ "$ranks" = 0 ]; then
+        timeout -k 5 100 "$program" "$@" >"$log" 2>&1
+    else
+        timeout -k 5 100 mpirun -np "$ranks" "$program" "$@" >"$log" 2>&1
+    fi
+    code=$?
+}
+
+train() {
+    local name=$1 ranks=$2 config=$3
+    shift 3
+    lockstep "$ranks" train "$config" --out "$tmp/$name" --threads 1 "$@"
+}
+
+start() {
+    local name=$1 ranks=$2 config=$3
+    shift 3
+    # exec: $launched is mpirun itself, so signals go there.
+    if [ "$ranks" = 0 ]; then
+        (exec "$program" train "$config" --out "$tmp/$name" --threads 1 "$@") >"$tmp/$name.log" 2>&1 &
+    else
+        (exec mpirun -np "$ranks" "$program" train "$config" --out "$tmp/$name" --threads 1 "$@") >"$tmp/$name.log" 2>&1 &
+    fi
+    launched=$!
+}
+
+# wait_for NAME: the end of the run that `start NAME` began; sets $code and $log's content.
+wait_for() {
+    wait "$launched"
+    code=$?
+    cp "$tmp/$1.log" "$log"
+}
+
+ranks_of() { cat "/proc/$launched/task/"*/children 2>/dev/null; }
+stop_hard() {
+    # shellcheck disable=SC2046
+    kill -KILL "$launched" $(ranks_of) 2>/dev/null
+    wait "$launched" 2>/dev/null
+}
+
+# until_true SECONDS COMMAND...: polls.
+until_true() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.05
+    done
+}
+
+newest() { find "$tmp/$1/checkpoints" -name 'step-*.h5' 2>/dev/null | sort | tail -n 1; }
+result() {
+    local name=$1
+    shift
+    tests/read_json get "$tmp/$name/result.json" "$@"
+}
+bits() { result "$1" state_hash test_loss test_accuracy step confusion 2>&1 | tr '\n' ' '; }
+stable_metrics() { tests/read_json stable "$tmp/$1/metrics.jsonl"; }
+
+same() {
+    local name=$1 reference=$2 what=$3 difference
+    if [ "$code" != 0 ]; then
+        fail "$what" "exit code $code" "$(tail -n 20 "$log")"
+    elif [ "$(bits "$name")" != "$(bits "$reference")" ]; then
+        fail "$what" "$name: $(bits "$name")" "$reference: $(bits "$reference")"
+    elif ! difference=$(diff <(stable_metrics "$name") <(stable_metrics "$reference")); then
+        fail "$what" "metrics.jsonl of $name and $reference:" "$difference"
+    else
+        pass "$what"
+    fi
+}
+
+# Prints what is wrong; nothing, and code 0, where all is well.
+sound() {
+    local folder=$tmp/$1/checkpoints file bad=0
+    for file in "$folder"/step-*.h5; do
+        [ -e "$file" ] || continue
+        "$program" inspect --verify "$file" >/dev/null 2>"$tmp/.verify" || { cat "$tmp/.verify" && bad=1; }
+    done
+    if [ -L "$tmp/$1/best.h5" ] && [ ! -e "$tmp/$1/best.h5" ]; then
+        echo "best.h5 points to nothing: $(readlink "$tmp/$1/best.h5")" && bad=1
+    fi
+    return $bad
+}
+
+one_error() {
+    local want=$1 pattern=$2 name=$3 lines
+    lines=$(grep -c '^lockstep: ' "$log")
+    if [ "$code" != "$want" ]; then
+        fail "$name" "wanted exit code $want, got $code:" "$(tail -n 20 "$log")"
+    elif [ "$lines" != 1 ]; then
+        fail "$name" "wanted one line of lockstep's own, got $lines:" "$(tail -n 20 "$log")"
+    elif ! grep '^lockstep: ' "$log" | grep -qE -- "$pattern"; then
+        fail "$name" "its line does not match $pattern:" "$(grep '^lockstep: ' "$log")"
+    else
+        pass "$name"
+    fi
+}
