@@ -33,6 +33,14 @@ static Status train_backward(const CudaPlan *plan, Stream *stream, void *const *
     return ST_OK;
 }
 
+/* The statistics that cuDNN's forward leaves to us. */
+static Status report(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
+    (void)run;
+    TRY_CUDA(kernel_bn_stats(at[2], at[3], at[0], at[1], plan_rows(plan), plan_channels(plan),
+                             bn_eps(plan), stream->stream));
+    return ST_OK;
+}
+
 /* Our own kernels for both directions. */
 static void own_steps(CudaPlan *plan, size_t mean, size_t rstd) {
     const OpDesc *desc = &plan->base.desc;
@@ -52,9 +60,9 @@ static void own_steps(CudaPlan *plan, size_t mean, size_t rstd) {
 static void cudnn_steps(CudaPlan *plan, Graph *forward, Graph *backward, size_t mean, size_t rstd) {
     GRAPH_STEP(plan, PHASE_FORWARD, forward, {AT_IN, ROLE_X, 0}, {AT_OUT, ROLE_Y, 0},
                {AT_WEIGHT, ROLE_SCALE, 0}, {AT_BIAS, ROLE_BIAS, 0}, {AT_SAVED, ROLE_MEAN, mean},
-               {AT_SAVED, ROLE_RSTD, rstd}, {AT_RUNNING_MEAN, ROLE_OLD_MEAN, 0},
-               {AT_RUNNING_VAR, ROLE_OLD_VAR, 0}, {AT_STATS_MEAN, ROLE_STATS_MEAN, 0},
-               {AT_STATS_VAR, ROLE_STATS_VAR, 0});
+               {AT_SAVED, ROLE_RSTD, rstd});
+    LAUNCH_STEP(plan, PHASE_FORWARD, report, {AT_SAVED, 0, mean}, {AT_SAVED, 0, rstd},
+                {AT_STATS_MEAN, 0, 0}, {AT_STATS_VAR, 0, 0});
     plan_grad_relu(plan);
     GRAPH_STEP(plan, PHASE_BACKWARD, backward, {AT_IN, ROLE_X, 0}, {AT_GRAD_OUT, ROLE_DY, 0},
                {AT_WEIGHT, ROLE_SCALE, 0}, {AT_SAVED, ROLE_MEAN, mean}, {AT_SAVED, ROLE_RSTD, rstd},
@@ -77,9 +85,7 @@ static Status bn_steps(CudaPlan *plan) {
     size_t row = (size_t)shape.c * sizeof(float);
     size_t mean = plan_saved(plan, row), rstd = plan_saved(plan, row);
     plan->base.backward_reads_in = true;
-    /* A single value has no unbiased variance: cuDNN's would be NaN, ours is 0. */
-    if (plan_rows(plan) > 1 &&
-        plan_has_engine(
+    if (plan_has_engine(
             graph_bn_forward(target, shape, type, bn_eps(plan), desc->relu, &forward)) &&
         plan_has_engine(graph_bn_backward(target, shape, type, &backward))) {
         cudnn_steps(plan, forward, backward, mean, rstd);

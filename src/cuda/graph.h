@@ -45,27 +45,22 @@ typedef struct GraphTarget {
 } GraphTarget;
 
 typedef enum GraphRole {
-    ROLE_X,          /* input */
-    ROLE_W,          /* filter, or the second factor of a product */
-    ROLE_Y,          /* output */
-    ROLE_BIAS,       /* [c] */
-    ROLE_SCALE,      /* [c] bn's weight */
-    ROLE_DY,         /* gradient of Y */
-    ROLE_DX,         /* gradient of X */
-    ROLE_DW,         /* gradient of W */
-    ROLE_DSCALE,     /* [c] */
-    ROLE_DBIAS,      /* [c] */
-    ROLE_MEAN,       /* [c] of the batch, from forward to backward */
-    ROLE_RSTD,       /* [c] 1 / sqrt(biased variance + eps) */
-    ROLE_OLD_MEAN,   /* [c] any finite numbers: cuDNN's running statistics, with factor 1 */
-    ROLE_OLD_VAR,    /* [c] likewise */
-    ROLE_STATS_MEAN, /* [c] of the batch */
-    ROLE_STATS_VAR,  /* [c] unbiased */
-    ROLE_INDEX,      /* int8, which element of its window was the largest */
-    ROLE_EPS,        /* value, passed by the graph itself */
-    ROLE_FACTOR,     /* likewise */
-    ROLE_INNER,      /* virtual: between two operations */
-    ROLE_INNER2,     /* likewise */
+    ROLE_X,      /* input */
+    ROLE_W,      /* filter, or the second factor of a product */
+    ROLE_Y,      /* output */
+    ROLE_BIAS,   /* [c] */
+    ROLE_SCALE,  /* [c] bn's weight */
+    ROLE_DY,     /* gradient of Y */
+    ROLE_DX,     /* gradient of X */
+    ROLE_DW,     /* gradient of W */
+    ROLE_DSCALE, /* [c] */
+    ROLE_DBIAS,  /* [c] */
+    ROLE_MEAN,   /* [c] of the batch, from forward to backward */
+    ROLE_RSTD,   /* [c] 1 / sqrt(biased variance + eps) */
+    ROLE_INDEX,  /* int8, which element of its window was the largest */
+    ROLE_EPS,    /* value, passed by the graph itself */
+    ROLE_INNER,  /* virtual: between two operations */
+    ROLE_INNER2, /* likewise */
     GRAPH_ROLES
 } GraphRole;
 
@@ -106,7 +101,7 @@ typedef struct GraphProduct {
 } GraphProduct;
 Status graph_product(GraphTarget *target, const GraphProduct *product, Graph **graph);
 
-/* Training: Y = relu?(SCALE (X - MEAN) RSTD + BIAS); writes MEAN, RSTD, STATS_MEAN, STATS_VAR. */
+/* Training: Y = relu?(SCALE (X - MEAN) RSTD + BIAS); writes MEAN, RSTD. */
 Status graph_bn_forward(GraphTarget *target, Shape shape, DType dtype, double eps, bool relu,
                         Graph **graph);
 /* DX, DSCALE, DBIAS from X, DY, SCALE, MEAN, RSTD. */

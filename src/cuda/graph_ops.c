@@ -179,18 +179,8 @@ Status graph_bn_forward(GraphTarget *target, Shape shape, DType dtype, double ep
                    per_channel(&b, ROLE_MEAN, shape));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC,
                    per_channel(&b, ROLE_RSTD, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_INPUT_RUNNING_MEAN_DESC,
-                   per_channel(&b, ROLE_OLD_MEAN, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_INPUT_RUNNING_VAR_DESC,
-                   per_channel(&b, ROLE_OLD_VAR, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_OUTPUT_RUNNING_MEAN_DESC,
-                   per_channel(&b, ROLE_STATS_MEAN, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_OUTPUT_RUNNING_VAR_DESC,
-                   per_channel(&b, ROLE_STATS_VAR, shape));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC,
                    build_value(&b, ROLE_EPS, (float)eps));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_EXP_AVG_FACTOR_DESC,
-                   build_value(&b, ROLE_FACTOR, 1));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, normal);
     build_op(&b, op);
     if (relu)
