@@ -70,11 +70,26 @@ static Status hand_over(Run *run, bool is_best) {
     return writer_snapshot(run->writer, &checkpoint, is_best, run->config->deadline / 2);
 }
 
+/* Brings the weights to the host. A ReLU or a maximum of oneDNN swallows NaN, so weights that are
+ * not finite need not show in the loss: they must not get into a checkpoint either. Local. */
+static Status fetch_weights(Run *run) {
+    HostState weight_only = {.weight = run->host.weight};
+    int64_t bad = 0;
+    TRY(engine_get(&run->engine, &weight_only));
+    for (int64_t i = 0; i < run->model.flat; i++)
+        bad += !isfinite(run->host.weight[i]);
+    if (bad > 0)
+        return FAIL(ST_DIVERGED,
+                    "diverged: %" PRId64 " weights are NaN or infinite; lower the learning rate or "
+                    "clip gradients, the last checkpoint is untouched",
+                    bad);
+    return ST_OK;
+}
+
 /* The cheap comparison on the way: parameters only. Collective. */
 static Status compare_parameters(Run *run) {
-    HostState weight_only = {.weight = run->host.weight};
     char what[64], hex[17];
-    TRY(comm_agree(run->comm, engine_get(&run->engine, &weight_only)));
+    TRY(comm_agree(run->comm, fetch_weights(run)));
     hash_hex(hash_bytes(run->host.weight, (size_t)run->model.flat * sizeof(float)), hex);
     snprintf(what, sizeof what, "parameters after step %" PRId64, run->state.step);
     return comm_same(run->comm, what, hex);
