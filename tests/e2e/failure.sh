@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 240
+# limit: 600
 # Every failure ends in time, with the documented exit code, in one line that names the rank and the cause, and with no
 # damaged checkpoint.
 # shellcheck source=tests/lib.sh

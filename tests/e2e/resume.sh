@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 300
+# limit: 600
 # A run that was interrupted in any way and resumed ends as the uninterrupted one does: same state hash, same accuracy,
 # same metrics.jsonl. Damaged checkpoints are passed over; nothing ever starts afresh on its own.
 # shellcheck source=tests/lib.sh
