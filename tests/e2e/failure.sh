@@ -10,10 +10,11 @@ small_data "$tmp/longer" 3000 100 || { fail "more data" && finish; }
 export CIFAR10_DIR=$tmp/data
 tiny=$recipes/tiny.yaml
 
-# Starts lockstep; rank 1 gets more words ($RANK1_WORDS) or another environment ($RANK1_ENV).
+# Starts lockstep; rank 1 gets more words ($RANK1_WORDS) or another environment ($RANK1_ENV), or never gets there.
 cat >"$tmp/as-rank" <<'SH'
 #!/bin/bash
 [ "$OMPI_COMM_WORLD_RANK" = 1 ] || exec "$@"
+[ -z "${RANK1_ABSENT:-}" ] || exec sleep 60
 exec env ${RANK1_ENV:-} "$@" ${RANK1_WORDS:-}
 SH
 chmod +x "$tmp/as-rank"
@@ -93,6 +94,11 @@ train stall 4 $tiny --steps 20 --checkpoint-every 3 --deadline 4 --crash-at 8:2:
 one_error 7 'step 8\] rank 2 \(.*\) did not answer within 4 s; rank 0, 1, 3 wait in step 8, reduce' "rank 2 stalls"
 in_time "rank 2 stalls" 30
 check "rank 2 stalls: no damaged checkpoint" sound stall
+
+began=$SECONDS
+RANK1_ABSENT=1 with_rank1 absent 3 --deadline 4
+one_error 7 'rank 0 on .* waited for 4 s in MPI_Init' "rank 1 never starts"
+in_time "rank 1 never starts" 30
 
 # Stopped between two checkpoints: mpirun wakes it to kill it, and no wait of its own may speak then.
 CIFAR10_DIR=$tmp/longer start stopped 3 $recipes/small.yaml --epochs 100000 --eval.every 1000 --deadline 4
