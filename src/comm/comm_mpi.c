@@ -24,6 +24,7 @@ enum { CHUNK_BYTES = 32 << 20 };
  * four ranks on two cores a third longer. */
 static const double YIELD_S = 100e-6, NAP_SHARE = 0.125, NAP_MAX_S = 200e-6, LONG_NAP_S = 1e-3;
 static const double WATCH_EVERY_S = 0.05;
+static const double START_MIN_S = 20;
 
 static Status mpi_fail(int error, const char *call, const char *file, int line) {
     char text[MPI_MAX_ERROR_STRING] = "";
@@ -139,11 +140,16 @@ static void mpi_free(Mpi *mpi) {
     free(mpi);
 }
 
+/* Processes start and end at different times, however short the deadline of a running step is. */
+static double start_deadline(double deadline_s) {
+    return deadline_s < START_MIN_S ? START_MIN_S : deadline_s;
+}
+
 static Status mpi_leave(Comm *comm) {
     Mpi *mpi = comm->control_state;
     Watchdog watchdog;
     TRY(mpi_barrier(comm));
-    TRY(watchdog_start(&watchdog, comm->deadline, "MPI_Finalize"));
+    TRY(watchdog_start(&watchdog, start_deadline(comm->deadline), "MPI_Finalize"));
     TRY_MPI(MPI_Comm_free(&mpi->data));
     TRY_MPI(MPI_Comm_free(&mpi->watch));
     TRY_MPI(MPI_Comm_free(&mpi->control));
@@ -228,7 +234,7 @@ Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm) {
     mpi->watch = mpi->control = mpi->data = MPI_COMM_NULL;
     c->control_state = c->data_state = mpi;
     Watchdog watchdog;
-    TRY(watchdog_start(&watchdog, deadline_s, "MPI_Init"));
+    TRY(watchdog_start(&watchdog, start_deadline(deadline_s), "MPI_Init"));
     /* Until the next line MPI ends the process on errors, with a message of its own. */
     TRY_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
     TRY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
