@@ -23,6 +23,10 @@ typedef struct WriterHooks {
     Status (*after)(void *context, int64_t step, const char *file_name, bool is_best);
     /* After that: the file name (in `checkpoints`) that pruning must spare, "" if none. */
     void (*spare)(void *context, char file_name[256]);
+    /* Right before each commit and before pruning: whether the folder is still ours. */
+    Status (*allowed)(void *context);
+    /* A write has failed, and the thread's error record says why. May end the process. */
+    void (*failed)(void *context);
     void *context;
 } WriterHooks;
 

@@ -36,16 +36,19 @@ struct Writer {
 
 static Status write_one(Writer *writer) {
     const WriterHooks *hooks = &writer->hooks;
+    CheckpointGate gate = {hooks->allowed, hooks->context};
     int64_t step = writer->copy.state.step;
     char name[CHECKPOINT_FILE_NAME], spare[256] = "";
     if (hooks->before)
         TRY(hooks->before(hooks->context, step));
-    TRY(checkpoint_write(writer->folder, &writer->copy, NULL));
+    TRY(checkpoint_write(writer->folder, &writer->copy, &gate, NULL));
     checkpoint_file_name(step, name);
     if (hooks->after)
         TRY(hooks->after(hooks->context, step, name, writer->is_best));
     if (hooks->spare)
         hooks->spare(hooks->context, spare);
+    if (hooks->allowed)
+        TRY(hooks->allowed(hooks->context));
     return checkpoint_prune(writer->folder, writer->keep, *spare ? spare : NULL);
 }
 
@@ -59,8 +62,11 @@ static void *writer_main(void *argument) {
             break;
         pthread_mutex_unlock(&writer->lock);
         StatusRecord record = {0};
-        if (write_one(writer) != ST_OK)
+        if (write_one(writer) != ST_OK) {
+            if (writer->hooks.failed)
+                writer->hooks.failed(writer->hooks.context);
             status_take(&record);
+        }
         /* Only this thread changes `failures`; a slow terminal must not hold the lock. */
         if (record.status != ST_OK && writer->failures == 0)
             log_warn("%s; trying again at the next checkpoint", record.message);

@@ -24,6 +24,7 @@ typedef struct Source {
 static Status choose(Run *run, Source *source) {
     const RunConfig *config = run->config;
     source->path[0] = '\0';
+    TRY(rundir_check(&run->dir));
     if (config->reset)
         return rundir_reset(&run->dir);
     if (strcmp(config->resume, "auto") == 0)

@@ -134,12 +134,16 @@ static Status plan(Run *run) {
     return ST_OK;
 }
 
+static bool directory_lost(const void *dir) {
+    return rundir_lost(dir);
+}
+
 static Status take_directory(Run *run) {
     if (run->rank != 0 || run->without_files)
         return ST_OK;
     TRY(rundir_open(run->config->out, &run->dir));
     TRY(rundir_open_log(&run->dir));
-    log_to_file(run->dir.log_fd);
+    log_to_file(run->dir.log_fd, directory_lost, &run->dir);
     return ST_OK;
 }
 
@@ -150,6 +154,10 @@ static void announce(const Run *run) {
              LOCKSTEP_VERSION, LOCKSTEP_GIT, comm_library(run->comm), run->size,
              run->size == 1 ? "" : "s", run->threads, run->threads == 1 ? "" : "s", config->lanes,
              config->batch_size / config->lanes, comm_host(run->comm));
+    if (getenv("SLURM_JOB_ID")) {
+        const char *restart = getenv("SLURM_RESTART_COUNT");
+        log_info("Slurm job %s, restart %s", getenv("SLURM_JOB_ID"), restart ? restart : "0");
+    }
     log_info("device %s%s: %s", config->device == DEVICE_AUTO ? "auto: takes " : "",
              run->engine.device->ops->name, run->engine.device->description);
     if (run->input.dataset.synthetic)
@@ -247,7 +255,7 @@ Status end_run(Run *run, Status status) {
      * this rank's alone, and the others may wait for it for ever. */
     if (status != ST_OK && status != ST_STOPPED && run->comm && status_message()[0])
         comm_abort(run->comm, status);
-    log_to_file(-1);
+    log_to_file(-1, NULL, NULL);
     free_run(run);
     free(run->config);
     comm_close(run->comm);

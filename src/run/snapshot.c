@@ -50,11 +50,31 @@ static void spare_best(void *context, char file_name[256]) {
     rundir_best(&run->dir, file_name);
 }
 
+static Status still_ours(void *context) {
+    Run *run = context;
+    return rundir_check(&run->dir);
+}
+
+/* Where the run directory is another process's there is nothing to agree on: the other ranks may be
+ * on nodes that cannot be reached any more. */
+static void stop_if_lost(void *context) {
+    Run *run = context;
+    if (!rundir_lost(&run->dir))
+        return;
+    status_clear();
+    comm_abort(run->comm, rundir_check(&run->dir));
+}
+
 Status start_writer(Run *run) {
     Status status = ST_OK;
     if (run->rank == 0) {
         Checkpoint shape;
-        WriterHooks hooks = {before_commit, after_commit, spare_best, run};
+        WriterHooks hooks = {.before = before_commit,
+                             .after = after_commit,
+                             .spare = spare_best,
+                             .allowed = still_ours,
+                             .failed = stop_if_lost,
+                             .context = run};
         checkpoint_view(run, &shape);
         status = writer_start(run->dir.checkpoints, run->config->keep, &shape, hooks, &run->writer);
     }
