@@ -9,6 +9,7 @@
 
 #include "crash.h"
 #include "lockstep/log.h"
+#include "site.h"
 #include "version.h"
 
 int cores_available(void) {
@@ -149,15 +150,18 @@ static Status take_directory(Run *run) {
 
 static void announce(const Run *run) {
     const RunConfig *config = run->config;
+    char site[512];
     log_info("lockstep %s (%s), %s: %d rank%s x %d thread%s, %" PRId64 " lanes of %" PRId64
              " images, rank 0 on %s",
              LOCKSTEP_VERSION, LOCKSTEP_GIT, comm_library(run->comm), run->size,
              run->size == 1 ? "" : "s", run->threads, run->threads == 1 ? "" : "s", config->lanes,
              config->batch_size / config->lanes, comm_host(run->comm));
-    if (getenv("SLURM_JOB_ID")) {
-        const char *restart = getenv("SLURM_RESTART_COUNT");
-        log_info("Slurm job %s, restart %s", getenv("SLURM_JOB_ID"), restart ? restart : "0");
-    }
+    site_job(site, sizeof site);
+    if (site[0])
+        log_info("%s", site);
+    site_network(site, sizeof site);
+    if (site[0])
+        log_info("network: %s", site);
     log_info("device %s%s: %s", config->device == DEVICE_AUTO ? "auto: takes " : "",
              run->engine.device->ops->name, run->engine.device->description);
     if (run->input.dataset.synthetic)
@@ -178,12 +182,19 @@ static void announce(const Run *run) {
         log_info("best.h5 is selected on the test set (--holdout N selects honestly)");
 }
 
-Status setup_run(Run *run) {
-    const RunConfig *config = run->config;
+Status setup_ranks(Run *run) {
+    char lanes[24];
     TRY(comm_same(run->comm, "build", LOCKSTEP_VERSION " " LOCKSTEP_GIT));
     TRY(compare_config(run));
     TRY(comm_agree(run->comm, resolve_sizes(run)));
-    TRY(comm_agree(run->comm, parse_model(config, &run->model)));
+    snprintf(lanes, sizeof lanes, "%" PRId64, run->config->lanes);
+    TRY(comm_same(run->comm, "number of lanes (auto follows the host's cores)", lanes));
+    return comm_agree(run->comm, parse_model(run->config, &run->model));
+}
+
+Status setup_run(Run *run) {
+    const RunConfig *config = run->config;
+    TRY(setup_ranks(run));
     TRY(comm_agree(run->comm, take_directory(run)));
     TRY(comm_agree(run->comm, open_device(run)));
     TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
