@@ -145,7 +145,7 @@ static Status take_directory(Run *run) {
     TRY(rundir_open(run->config->out, &run->dir));
     TRY(rundir_open_log(&run->dir));
     log_to_file(run->dir.log_fd, directory_lost, &run->dir);
-    return ST_OK;
+    return fence_start(run->comm, &run->dir, &run->fence);
 }
 
 static void announce(const Run *run) {
@@ -257,6 +257,7 @@ static void free_run(Run *run) {
     free(run->state.history);
     free(run->norm_partial);
     free(run->config_text);
+    fence_stop(run->fence);
     if (run->rank == 0 && !run->without_files)
         rundir_close(&run->dir);
 }

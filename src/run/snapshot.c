@@ -55,14 +55,9 @@ static Status still_ours(void *context) {
     return rundir_check(&run->dir);
 }
 
-/* Where the run directory is another process's there is nothing to agree on: the other ranks may be
- * on nodes that cannot be reached any more. */
 static void stop_if_lost(void *context) {
     Run *run = context;
-    if (!rundir_lost(&run->dir))
-        return;
-    status_clear();
-    comm_abort(run->comm, rundir_check(&run->dir));
+    fence_check(run->comm, &run->dir);
 }
 
 Status start_writer(Run *run) {

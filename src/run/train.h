@@ -4,6 +4,7 @@
 
 #include "engine.h"
 #include "evaluate.h"
+#include "fence.h"
 #include "grad_sum.h"
 #include "input.h"
 #include "lockstep/loader.h"
@@ -31,6 +32,7 @@ typedef struct Run {
     int64_t tested_step;  /* when that was; -1: never in this process */
     bool without_files;   /* eval and bench: no run directory */
     RunDir dir;           /* rank 0 */
+    Fence *fence;         /* rank 0 */
     Writer *writer;       /* rank 0 */
     Progress *progress;   /* rank 0 */
     HostState

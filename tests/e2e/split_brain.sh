@@ -73,5 +73,20 @@ for ranks in 0 2; do
     refuse "$ranks: no line of the old one's end is in the new one's log" \
         bash -c "sed '1,/restart 1\$/d' '$tmp/$name/log.txt' | grep -E 'error:|restart 0'"
 done
+
+# ---- The old one writes nothing, for it waits for a rank that is out of reach. ----
+export SLURM_JOB_ID=77
+start waits 2 $tiny "${words[@]}"
+old=$launched
+until_true 60 progressed waits
+owner=$(awk '/^pid/ { print $2 }' "$tmp/waits/owner")
+for rank in $(ranks_of); do [ "$rank" = "$owner" ] || kill -STOP "$rank"; done
+SLURM_RESTART_COUNT=1 train waits 2 $tiny "${words[@]}"
+same waits whole "the restarted job takes the directory of one that waits"
+launched=$old
+SECONDS=0
+wait_for waits
+one_error 4 'belongs to process .* \(job 77, restart 1\) now' "the one that waits stops as well"
+check "within seconds" test $SECONDS -le 20
 unset SLURM_JOB_ID
 finish
