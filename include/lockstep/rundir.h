@@ -2,6 +2,7 @@
  *
  *   config.yaml  log.txt  metrics.jsonl  result.json  checkpoints/  best.h5 -> checkpoints/...
  *   owner        the process that may write here (host, pid, job, restart); carries its kernel lock
+ *   local        name of the folder below --checkpoint-local where later checkpoints may be
  *   crash-fired  marker of --crash-at
  *
  * A job that was restarted on other nodes takes the directory from its predecessor, which may be
@@ -19,6 +20,7 @@ extern "C" {
 typedef struct RunDir {
     char path[4096];
     char checkpoints[4096];
+    char local[4096];                /* folder of --checkpoint-local, "": none */
     char owner[512];                 /* what the owner file says while the directory is ours */
     int lock_fd, log_fd, metrics_fd; /* -1: not open */
 } RunDir;
@@ -40,6 +42,14 @@ Status rundir_reset(RunDir *dir);
 
 /* True where the directory holds checkpoints (good or bad). */
 bool rundir_has_checkpoints(const RunDir *dir);
+
+/* The newest good checkpoint, "" where there is none: of `checkpoints`, or of the folder that this
+ * run had below `base` on this node (--checkpoint-local; "" for none) where that one is newer. Bad
+ * ones are renamed .bad; ST_CHECKPOINT as checkpoint_newest. */
+Status rundir_newest(RunDir *dir, const char *base, char path[4096]);
+
+/* Sets dir->local: the folder that rundir_newest chose from, else a new one below `base`. */
+Status rundir_begin_local(RunDir *dir, const char *base);
 
 /* Opens log.txt for appending, as a new file with what the old one holds. */
 Status rundir_open_log(RunDir *dir);

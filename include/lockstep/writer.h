@@ -30,14 +30,17 @@ typedef struct WriterHooks {
     void *context;
 } WriterHooks;
 
-/* `shape` says which arrays there are: room for a copy of them is allocated here, once. The model,
- * the config text and the slot names of this and later snapshots must outlive the writer. */
-Status writer_start(const char *folder, int64_t keep, const Checkpoint *shape, WriterHooks hooks,
-                    Writer **writer);
+/* `local` (NULL: none) is a folder on this node for checkpoints that need not last: they are
+ * removed once one that lasts is committed to `folder`. `shape` says which arrays there are: room
+ * for a copy of them is allocated here, once. The model, the config text and the slot names of this
+ * and later snapshots must outlive the writer. */
+Status writer_start(const char *folder, const char *local, int64_t keep, const Checkpoint *shape,
+                    WriterHooks hooks, Writer **writer);
 
-/* Hands over a copy of `checkpoint`. ST_DEADLINE where the previous write did not end in
+/* Hands over a copy of `checkpoint`, for `folder` where it must last or there is no local folder.
+ * ST_DEADLINE where the previous write did not end in
  * deadline_s. */
-Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool is_best,
+Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting, bool is_best,
                        double deadline_s);
 
 /* Waits for the write in progress; the status of the last one. */

@@ -18,35 +18,15 @@
 #include "file_util.h"
 #include "owner.h"
 
-/* mkdir -p */
-static Status make_folders(const char *path) {
-    char part[4096];
-    int n = snprintf(part, sizeof part, "%s", path);
-    if (n <= 0 || n >= (int)sizeof part)
-        return FAIL(ST_CHECKPOINT, "--out: the path is empty or too long");
-    for (char *c = part + 1;; c++) {
-        char keep = *c;
-        if (keep != '/' && keep != '\0')
-            continue;
-        *c = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s; choose another --out", part,
-                        strerror(errno));
-        *c = keep;
-        if (keep == '\0')
-            return ST_OK;
-    }
-}
-
 Status rundir_open(const char *path, RunDir *dir) {
     Status status = ST_OK;
     memset(dir, 0, sizeof *dir);
     dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
-    TRY_DONE(make_folders(path));
+    TRY_DONE(file_make_folders(path, "--out"));
     snprintf(dir->path, sizeof dir->path, "%s", path);
     TRY_DONE(owner_take(path, dir->owner, &dir->lock_fd));
     TRY_DONE(file_join(path, "checkpoints", dir->checkpoints));
-    TRY_DONE(make_folders(dir->checkpoints));
+    TRY_DONE(file_make_folders(dir->checkpoints, "--out"));
 done:
     if (status != ST_OK)
         rundir_close(dir);

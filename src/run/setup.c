@@ -229,6 +229,7 @@ static Status open_outputs(Run *run) {
     char *text = NULL;
     if (run->rank != 0)
         return ST_OK;
+    TRY(rundir_begin_local(&run->dir, run->config->checkpoint_local));
     TRY(config_text(run->config, false, &text));
     Status status = rundir_write_config(&run->dir, text);
     free(text);
