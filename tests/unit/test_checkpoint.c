@@ -434,8 +434,16 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
     snprintf(temporary, sizeof temporary, "step-00000008.h5.tmp.1.0.0.%s", host);
     fixture_save(fixture_path(&f, temporary), "x", 1);
     fixture_save(fixture_path(&f, "step-00000009.h5.tmp.99999999.0.0.elsewhere"), "x", 1);
+    /* Of this very job before its restart, on a node that may be out of reach; and of another job.
+     */
+    fixture_save(fixture_path(&f, "step-00000010.h5.tmp.1.77.1.elsewhere"), "x", 1);
+    fixture_save(fixture_path(&f, "step-00000010.h5.tmp.1.78.1.elsewhere"), "x", 1);
     flip(fixture_path(&f, "step-00000005.h5"), 1000);
+    setenv("SLURM_JOB_ID", "77", 1);
+    setenv("SLURM_RESTART_COUNT", "2", 1);
     assert_int_equal(checkpoint_prune(f.folder, 2, "step-00000001.h5"), ST_OK);
+    unsetenv("SLURM_JOB_ID");
+    unsetenv("SLURM_RESTART_COUNT");
     /* Two good ones: 6 and 4, for 5 is bad and does not count; 1 is the best. */
     static const char *const stay[] = {"step-00000006.h5",
                                        "step-00000006.h5.xxh3",
@@ -445,11 +453,12 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
                                        "step-00000001.h5.xxh3",
                                        "step-00000005.h5.bad",
                                        "step-00000005.h5.xxh3.bad",
-                                       "step-00000009.h5.tmp.99999999.0.0.elsewhere"};
+                                       "step-00000009.h5.tmp.99999999.0.0.elsewhere",
+                                       "step-00000010.h5.tmp.1.78.1.elsewhere"};
     for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
         assert_true(fixture_exists(&f, stay[i]));
     assert_true(fixture_exists(&f, temporary));
-    assert_int_equal(fixture_shell("test $(ls -A '%s' | wc -l) -eq 10", f.folder), 0);
+    assert_int_equal(fixture_shell("test $(ls -A '%s' | wc -l) -eq 11", f.folder), 0);
     fixture_close(&f);
 }
 
