@@ -143,7 +143,7 @@ $(CUDA_OBJ): COMPILE += -fPIC -Ikernels $(CUDA_CFLAGS)
 
 $(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-z,lazy $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
+	$(Q)$(CC) -shared -Wl,-z,lazy,-Bsymbolic $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
 
 $(BUILD)/obj/kernels/%.o: kernels/%.cu $(BUILD)/flags
 	$(call say,NVCC,$<)

@@ -1,5 +1,5 @@
 /* FINDS: is not a cuDNN descriptor, or was destroyed */
-#include "cudnn.h"
+#include "convolution.h"
 
 static int run(bool planted) {
     return convolve(planted ? DESTROYED : NO_MISTAKE);

@@ -1,5 +1,5 @@
 /* FINDS: leak: 1 cuDNN descriptors left at the end */
-#include "cudnn.h"
+#include "convolution.h"
 
 static int run(bool planted) {
     return convolve(planted ? LEFT_BEHIND : NO_MISTAKE);

@@ -1,5 +1,5 @@
 /* FINDS: the variant pack has no pointer for tensor 3 */
-#include "cudnn.h"
+#include "convolution.h"
 
 static int run(bool planted) {
     return convolve(planted ? NO_POINTER : NO_MISTAKE);

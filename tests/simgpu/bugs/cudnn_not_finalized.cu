@@ -1,5 +1,5 @@
 /* FINDS: a tensor was not finalized */
-#include "cudnn.h"
+#include "convolution.h"
 
 static int run(bool planted) {
     return convolve(planted ? NOT_FINALIZED : NO_MISTAKE);

@@ -1,5 +1,5 @@
 /* FINDS: convolution: dimension 3 of tensor 3 is 4, 5 would fit */
-#include "cudnn.h"
+#include "convolution.h"
 
 static int run(bool planted) {
     return convolve(planted ? WRONG_SHAPE : NO_MISTAKE);

@@ -1,5 +1,5 @@
 /* FINDS: convolution: convolution: out of bounds: \[0, 200\) of allocation 3 */
-#include "cudnn.h"
+#include "convolution.h"
 
 static int run(bool planted) {
     return convolve(planted ? SMALL_OUTPUT : NO_MISTAKE);
