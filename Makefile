@@ -141,6 +141,7 @@ endif
 
 $(CUDA_OBJ): COMPILE += -fPIC -Ikernels $(CUDA_CFLAGS)
 
+# Its own names come first, though the program has some of the same (plan_make of the CPU's backend).
 $(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-z,lazy,-Bsymbolic $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
