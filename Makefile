@@ -202,3 +202,4 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 .SECONDARY:
 
 include mk/check.mk
+include mk/sim.mk
