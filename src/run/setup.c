@@ -13,8 +13,7 @@
 #include "site.h"
 #include "version.h"
 
-/* Cores this process may use. */
-static int cores_available(void) {
+int cores_available(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
@@ -95,7 +94,8 @@ int compute_threads(const Run *run, int64_t wanted) {
     int cores = cores_available() / comm_local_size(run->comm);
     if (wanted > 0)
         return (int)wanted;
-    return run->engine.device->beside_host || cores < 1 ? 1 : cores;
+    bool beside = run->engine.device && run->engine.device->beside_host;
+    return beside || cores < 1 ? 1 : cores;
 }
 
 /* Threads and lanes that the configuration left to the machine. Local, the same on every rank. */
