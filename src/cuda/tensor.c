@@ -27,8 +27,8 @@ Status cuda_upload_images(Stream *stream, const Tensor *images, const float *hos
         char *to = (char *)images->data + (size_t)(first * pixels) * dtype_size(images->dtype);
         TRY(cuda_upload(stream, stream->temp, host + first * pixels,
                         (size_t)(count * pixels) * sizeof *host));
-        TRY_CUDA(kernel_to_nhwc(to, images->dtype, s.c, stream->temp, DT_F32, count, s.c, s.h * s.w,
-                                stream->stream));
+        TRY_CUDA(gpu_to_nhwc(to, images->dtype, s.c, stream->temp, DT_F32, count, s.c, s.h * s.w,
+                             stream->stream));
     }
     return ST_OK;
 }
@@ -37,8 +37,12 @@ Status cuda_upload_images(Stream *stream, const Tensor *images, const float *hos
 
 enum { TOOL_SECONDS = 300 };
 
-static int64_t nhwc(Shape s, int64_t n, int64_t c, int64_t pixel) {
-    return (n * s.h * s.w + pixel) * s.c + c;
+/* Where an element stands in memory; `pixel` counts h and w. */
+static int64_t element(const Tensor *tensor, int64_t n, int64_t c, int64_t pixel) {
+    Shape s = tensor->shape;
+    int64_t map = s.h * s.w;
+    return tensor->layout == LAYOUT_NHWC ? (n * map + pixel) * s.c + c
+                                         : (n * s.c + c) * map + pixel;
 }
 
 static uint16_t to_bf16(float value) {
@@ -63,7 +67,7 @@ Status cuda_write_tensor(Stream *stream, const Tensor *tensor, const double *hos
     for (int64_t n = 0; n < s.n; n++)
         for (int64_t c = 0; c < s.c; c++)
             for (int64_t i = 0; i < s.h * s.w; i++, host++) {
-                int64_t at = nhwc(s, n, c, i);
+                int64_t at = element(tensor, n, c, i);
                 if (tensor->dtype == DT_BF16)
                     ((uint16_t *)form)[at] = to_bf16((float)*host);
                 else
@@ -85,7 +89,7 @@ Status cuda_read_tensor(Stream *stream, double *host, const Tensor *tensor) {
     for (int64_t n = 0; status == ST_OK && n < s.n; n++)
         for (int64_t c = 0; c < s.c; c++)
             for (int64_t i = 0; i < s.h * s.w; i++) {
-                int64_t at = nhwc(s, n, c, i);
+                int64_t at = element(tensor, n, c, i);
                 *host++ = tensor->dtype == DT_BF16 ? from_bf16(((const uint16_t *)form)[at])
                                                    : ((const float *)form)[at];
             }

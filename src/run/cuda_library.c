@@ -7,9 +7,16 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "lockstep/clock.h"
 #include "lockstep/device.h"
+#include "lockstep/log.h"
 
 #define LIBRARY "liblockstep_cuda.so"
+
+/* What the library calls in the program, so that the linker takes it along into every program. */
+static const void *const called[]
+    __attribute__((used)) = {(const void *)clock_now, (const void *)clock_sleep,
+                             (const void *)status_fail, (const void *)log_line};
 
 /* What the loader's message says is missing: "libcudnn.so.9: cannot open shared object file: ..."
  */
