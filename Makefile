@@ -177,8 +177,10 @@ define link_rule
 $(1): $(BUILD)/%: $(BUILD)/obj/%.o $(2) $(LIB) $(BUILD)/flags
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(LINK) -o $$@ $$< $(2) $(LIB) $$(TEST_LIBS) $$(DEP_LIBS)
+	$$(Q)$$(LINK) -o $$@ $$< $(2) $$(or $$(WHOLE_LIB),$(LIB)) $$(TEST_LIBS) $$(DEP_LIBS)
 endef
+# The CUDA backend takes lockstep's functions from the program that loads it.
+$(filter %/test_cuda_vs_ref,$(OPS)): WHOLE_LIB = -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
 $(if $(UNIT),$(eval $(call link_rule,$(UNIT),$(call helpers,unit))))
 $(if $(OPS),$(eval $(call link_rule,$(OPS),$(call helpers,ops))))
 $(if $(GOLDEN),$(eval $(call link_rule,$(GOLDEN),$(call helpers,golden))))
