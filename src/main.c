@@ -18,6 +18,8 @@ static const Command commands[] = {
     {"eval", eval_command,
      "accuracy of a checkpoint: lockstep eval CHECKPOINT [--data DIR] [--json]"},
     {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
+    {"preflight", preflight_command,
+     "whether the hosts of a run are ready: lockstep preflight CONFIG [--KEY VALUE]..."},
     {"bench", bench_command,
      "speed of a recipe by phase and layer: lockstep bench CONFIG [--KEY VALUE]..."},
 };
@@ -29,7 +31,7 @@ static void print_help(FILE *out) {
             "lockstep trains image classifiers on CIFAR-10, data-parallel over MPI, with the same "
             "bits at any rank count.\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
     fprintf(
         out,
         "\n`lockstep SUBCOMMAND --help` lists its options; `lockstep --version` the versions of "

@@ -77,11 +77,18 @@ typedef struct Checkpoint {
     RunState state;
 } Checkpoint;
 
+/* Asked right before a checkpoint is committed; a failure keeps it from being. */
+typedef struct CheckpointGate {
+    Status (*ask)(void *context);
+    void *context;
+} CheckpointGate;
+
 /* Writes and commits FOLDER/step-%08lld.h5. ST_CHECKPOINT with path and cause; nothing half-written
  * is left under the final name. A good file of that step with the same state hash is success, one
- * with another hash ST_CHECKPOINT; a damaged one is renamed .bad. *bytes (may be NULL) is the
- * file's size. */
-Status checkpoint_write(const char *folder, const Checkpoint *checkpoint, int64_t *bytes);
+ * with another hash ST_CHECKPOINT; a damaged one is renamed .bad. `gate` may be NULL. *bytes (may
+ * be NULL) is the file's size. */
+Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
+                        const CheckpointGate *gate, int64_t *bytes);
 
 /* Checks sidecar, then reads /meta and /state: fills *checkpoint anew, all but model and arrays
  * (NULL). config and history are allocated and owned by the caller, who frees them with

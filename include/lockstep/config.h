@@ -67,7 +67,8 @@ typedef struct RunConfig {
     int64_t bucket_bytes; /* of a message */
     double deadline;      /* seconds */
 
-    int64_t checkpoint_every; /* steps; 0: epoch ends only */
+    int64_t checkpoint_every;               /* steps; 0: epoch ends only */
+    char checkpoint_local[CONFIG_PATH_MAX]; /* folder on rank 0's node, "": none */
     int64_t keep;
     char resume[CONFIG_PATH_MAX]; /* "auto", "none", or a file */
     bool reset;

@@ -5,6 +5,7 @@
 #ifndef LOCKSTEP_LOG_H
 #define LOCKSTEP_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -21,8 +22,9 @@ void log_identify(int rank, int size, const char *host);
 void log_set_level(LogLevel level);
 
 /* Appends all later lines to the open file descriptor `fd` as well, time-stamped; -1 stops that.
- * The caller keeps the descriptor. */
-void log_to_file(int fd);
+ * The caller keeps the descriptor. `lost` (may be NULL) is asked before each line: once it says
+ * true, nothing more goes there. It must not log. */
+void log_to_file(int fd, bool (*lost)(const void *), const void *context);
 
 /* One line, without a newline at the end of `format`; dropped on ranks other than 0. */
 void log_line(LogLevel level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -63,8 +63,8 @@ typedef struct RunResult {
     const char *status;        /* "finished" or "stopped" */
 } RunResult;
 
-/* Opens metrics.jsonl for appending after cutting it back to `step` (0: empties it). Lines after
- * `step`, torn and unreadable ones go; where none does the file is left as it is. */
+/* Opens metrics.jsonl for appending, as a new file with the old one's lines up to `step` (0: none).
+ * Lines after it, torn and unreadable ones go. */
 Status metrics_open(RunDir *dir, int64_t step);
 Status metrics_train(RunDir *dir, const TrainMetrics *metrics);
 Status metrics_eval(RunDir *dir, const EvalMetrics *metrics);

@@ -18,6 +18,10 @@ Status eval_command(int argc, char **argv);
 /* What is in a checkpoint, and whether every byte checks. Local. */
 Status inspect_command(int argc, char **argv);
 
+/* Whether the hosts of a run have what it needs, and the same; an all-reduce checked and timed.
+ * Collective. */
+Status preflight_command(int argc, char **argv);
+
 /* Speed of a recipe by phase and op, on random images. Local. */
 Status bench_command(int argc, char **argv);
 

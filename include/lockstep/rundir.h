@@ -1,8 +1,13 @@
-/* rundir: the run directory, written by rank 0 alone. Local.
+/* rundir: the run directory, written by rank 0 alone, and by one process at a time. Local.
  *
  *   config.yaml  log.txt  metrics.jsonl  result.json  checkpoints/  best.h5 -> checkpoints/...
- *   lock         held by a kernel lock (flock) that dies with its holder
- *   crash-fired  marker of --crash-at */
+ *   owner        the process that may write here (host, pid, job, restart); carries its kernel lock
+ *   local        name of the folder below --checkpoint-local where later checkpoints may be
+ *   crash-fired  marker of --crash-at
+ *
+ * A job that was restarted on other nodes takes the directory from its predecessor, which may be
+ * alive on a node that was cut off: so every function below that writes looks at the owner file
+ * first, and fails with ST_CHECKPOINT where it names another process. */
 #ifndef LOCKSTEP_RUNDIR_H
 #define LOCKSTEP_RUNDIR_H
 
@@ -15,13 +20,22 @@ extern "C" {
 typedef struct RunDir {
     char path[4096];
     char checkpoints[4096];
+    char local[4096];                /* folder of --checkpoint-local, "": none */
+    char owner[512];                 /* what the owner file says while the directory is ours */
     int lock_fd, log_fd, metrics_fd; /* -1: not open */
 } RunDir;
 
-/* Creates the directory (parents too) and takes its lock. ST_CHECKPOINT where another run holds it
- * (names host and pid from the lock file), or it cannot be made. */
+/* Creates the directory (parents too) and takes it. ST_CHECKPOINT where another run has it (names
+ * host, process and job), or it cannot be made. Taken from a run that still holds it only by the
+ * same Slurm job with a higher restart count, or where the holder is seen to be dead. */
 Status rundir_open(const char *path, RunDir *dir);
 void rundir_close(RunDir *dir);
+
+/* ST_CHECKPOINT, naming the new owner, where the directory is no longer ours. Thread-safe. */
+Status rundir_check(const RunDir *dir);
+
+/* True where it belongs to another process for good. Leaves the error record alone. Thread-safe. */
+bool rundir_lost(const RunDir *dir);
 
 /* Removes checkpoints, metrics, result and crash marker: --reset. */
 Status rundir_reset(RunDir *dir);
@@ -29,7 +43,15 @@ Status rundir_reset(RunDir *dir);
 /* True where the directory holds checkpoints (good or bad). */
 bool rundir_has_checkpoints(const RunDir *dir);
 
-/* Opens log.txt for appending. */
+/* The newest good checkpoint, "" where there is none: of `checkpoints`, or of the folder that this
+ * run had below `base` on this node (--checkpoint-local; "" for none) where that one is newer. Bad
+ * ones are renamed .bad; ST_CHECKPOINT as checkpoint_newest. */
+Status rundir_newest(RunDir *dir, const char *base, char path[4096]);
+
+/* Sets dir->local: the folder that rundir_newest chose from, else a new one below `base`. */
+Status rundir_begin_local(RunDir *dir, const char *base);
+
+/* Opens log.txt for appending, as a new file with what the old one holds. */
 Status rundir_open_log(RunDir *dir);
 
 /* Writes config.yaml (temporary name, rename). */

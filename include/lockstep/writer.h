@@ -23,17 +23,24 @@ typedef struct WriterHooks {
     Status (*after)(void *context, int64_t step, const char *file_name, bool is_best);
     /* After that: the file name (in `checkpoints`) that pruning must spare, "" if none. */
     void (*spare)(void *context, char file_name[256]);
+    /* Right before each commit and before pruning: whether the folder is still ours. */
+    Status (*allowed)(void *context);
+    /* A write has failed, and the thread's error record says why. May end the process. */
+    void (*failed)(void *context);
     void *context;
 } WriterHooks;
 
-/* `shape` says which arrays there are: room for a copy of them is allocated here, once. The model,
- * the config text and the slot names of this and later snapshots must outlive the writer. */
-Status writer_start(const char *folder, int64_t keep, const Checkpoint *shape, WriterHooks hooks,
-                    Writer **writer);
+/* `local` (NULL: none) is a folder on this node for checkpoints that need not last: they are
+ * removed once one that lasts is committed to `folder`. `shape` says which arrays there are: room
+ * for a copy of them is allocated here, once. The model, the config text and the slot names of this
+ * and later snapshots must outlive the writer. */
+Status writer_start(const char *folder, const char *local, int64_t keep, const Checkpoint *shape,
+                    WriterHooks hooks, Writer **writer);
 
-/* Hands over a copy of `checkpoint`. ST_DEADLINE where the previous write did not end in
+/* Hands over a copy of `checkpoint`, for `folder` where it must last or there is no local folder.
+ * ST_DEADLINE where the previous write did not end in
  * deadline_s. */
-Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool is_best,
+Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting, bool is_best,
                        double deadline_s);
 
 /* Waits for the write in progress; the status of the last one. */

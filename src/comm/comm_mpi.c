@@ -3,8 +3,8 @@
  * Every wait is a non-blocking collective polled by wait_for: that is what gives it a deadline,
  * lets it answer other ranks' deadlines (comm_mpi_end.c), and keeps an idle rank off the cores.
  * Long messages go in chunks, so that counts fit an int and MPI's own copy of a message stays
- * small. Only MPI_Init_thread, the making of the communicators right after it, and MPI_Finalize
- * right after a barrier block without a deadline of ours. */
+ * small. MPI_Init_thread, the making of the communicators right after it, and MPI_Finalize block:
+ * a watchdog is their deadline. */
 #include "comm_mpi_internal.h"
 
 #include <sched.h>
@@ -15,6 +15,7 @@
 
 #include "lockstep/clock.h"
 #include "lockstep/log.h"
+#include "watchdog.h"
 
 enum { CHUNK_BYTES = 32 << 20 };
 
@@ -23,6 +24,7 @@ enum { CHUNK_BYTES = 32 << 20 };
  * four ranks on two cores a third longer. */
 static const double YIELD_S = 100e-6, NAP_SHARE = 0.125, NAP_MAX_S = 200e-6, LONG_NAP_S = 1e-3;
 static const double WATCH_EVERY_S = 0.05;
+static const double START_MIN_S = 20;
 
 static Status mpi_fail(int error, const char *call, const char *file, int line) {
     char text[MPI_MAX_ERROR_STRING] = "";
@@ -144,13 +146,21 @@ static void mpi_free(Mpi *mpi) {
     free(mpi);
 }
 
+/* Processes start and end at different times, however short the deadline of a running step is. */
+static double start_deadline(double deadline_s) {
+    return deadline_s < START_MIN_S ? START_MIN_S : deadline_s;
+}
+
 static Status mpi_leave(Comm *comm) {
     Mpi *mpi = comm->control_state;
+    Watchdog watchdog;
     TRY(mpi_barrier(comm));
+    TRY(watchdog_start(&watchdog, start_deadline(comm->deadline), "MPI_Finalize"));
     TRY_MPI(MPI_Comm_free(&mpi->data));
     TRY_MPI(MPI_Comm_free(&mpi->watch));
     TRY_MPI(MPI_Comm_free(&mpi->control));
     TRY_MPI(MPI_Finalize());
+    watchdog_stop(&watchdog);
     return ST_OK;
 }
 
@@ -229,6 +239,8 @@ Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm) {
     }
     mpi->watch = mpi->control = mpi->data = MPI_COMM_NULL;
     c->control_state = c->data_state = mpi;
+    Watchdog watchdog;
+    TRY(watchdog_start(&watchdog, start_deadline(deadline_s), "MPI_Init"));
     /* Until the next line MPI ends the process on errors, with a message of its own. */
     TRY_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
     TRY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
@@ -239,6 +251,7 @@ Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm) {
     /* Sleeps of some ten microseconds shall last so long; later threads inherit it. */
     prctl(PR_SET_TIMERSLACK, 1000UL);
     Status status = mpi_set_up(c, provided);
+    watchdog_stop(&watchdog);
     if (status != ST_OK)
         comm_abort(c, status);
     *comm = c;

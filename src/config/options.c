@@ -121,6 +121,11 @@ const Option config_options[] = {
      "run directory; without it runs/CONFIGNAME"},
     {"checkpoint-every", NULL, "STEPS", OPTION_INT, AT(checkpoint_every), 0, 1e15, "0", NULL, 0,
      "steps between checkpoints; 0: at the ends of epochs alone"},
+    {"checkpoint-local", NULL, "DIR", OPTION_TEXT, AT(checkpoint_local), 0, 0, "", NULL,
+     OPTION_UNSTORED,
+     "folder on rank 0's node for the checkpoints between ends of epochs: they outlive a crash, "
+     "not "
+     "the node; a job that starts again elsewhere goes on from the run directory's last one"},
     {"keep", NULL, "N", OPTION_INT, AT(keep), 1, 1e6, "3", NULL, 0,
      "checkpoints kept, besides best"},
     {"resume", NULL, "WHAT", OPTION_TEXT, AT(resume), 0, 0, "auto", NULL, OPTION_UNSTORED,

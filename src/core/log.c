@@ -22,6 +22,8 @@ static struct {
     void (*before)(void *);
     void (*after)(void *);
     void *context;
+    bool (*lost)(const void *);
+    const void *lost_context;
 } logger = {.lock = PTHREAD_MUTEX_INITIALIZER, .size = 1, .fd = -1, .level = LOG_INFO};
 
 void log_identify(int rank, int size, const char *host) {
@@ -38,9 +40,11 @@ void log_set_level(LogLevel level) {
     pthread_mutex_unlock(&logger.lock);
 }
 
-void log_to_file(int fd) {
+void log_to_file(int fd, bool (*lost)(const void *), const void *context) {
     pthread_mutex_lock(&logger.lock);
     logger.fd = fd;
+    logger.lost = lost;
+    logger.lost_context = context;
     pthread_mutex_unlock(&logger.lock);
 }
 
@@ -75,6 +79,8 @@ static void emit(LogLevel level, const char *text) {
         if (logger.after)
             logger.after(logger.context);
     }
+    if (logger.fd >= 0 && logger.lost && logger.lost(logger.lost_context))
+        logger.fd = -1;
     if (logger.fd >= 0) {
         static const char *const word[] = {"debug", "info", "warning", "error"};
         char now[21];

@@ -53,6 +53,10 @@ bool checkpoint_temporary_is_stale(const char *name) {
         sscanf(mark, ".tmp.%ld.%lld.%lld.%n", &pid, &job, &restart, &host_at) != 3 || host_at == 0)
         return false;
     gethostname(host, sizeof host - 1);
+    const char *my_job = getenv("SLURM_JOB_ID"), *my_restart = getenv("SLURM_RESTART_COUNT");
+    if (my_job && my_restart && job == strtoll(my_job, NULL, 10) &&
+        restart < strtoll(my_restart, NULL, 10))
+        return true; /* wherever that process is, the directory is not its own any more */
     if (strcmp(mark + host_at, host) != 0)
         return false;
     return pid == (long)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);

@@ -200,14 +200,20 @@ static Status settle(const Names *names, uint64_t state_hash, bool *same) {
     return ST_OK;
 }
 
+static Status ask(const CheckpointGate *gate) {
+    return gate && gate->ask ? gate->ask(gate->context) : ST_OK;
+}
+
 /* Both renames. A sidecar in the way belongs to a damaged file, or to one that was never committed.
  */
-static Status commit(const char *folder, const Names *names, const char *hex, uint64_t state_hash) {
+static Status commit(const char *folder, const Names *names, const char *hex, uint64_t state_hash,
+                     const CheckpointGate *gate) {
     char line[33 + 2 + CHECKPOINT_FILE_NAME];
     int length = snprintf(line, sizeof line, "%s  %s\n", hex, names->file);
     for (int attempt = 0; attempt < COMMIT_ATTEMPTS; attempt++) {
         bool exists, same;
         TRY(file_create(names->temporary_sidecar, line, (size_t)length));
+        TRY(ask(gate));
         TRY(file_rename_new(names->temporary_sidecar, names->sidecar, &exists));
         if (!exists) {
             TRY(file_rename_new(names->temporary, names->path, &exists));
@@ -225,7 +231,7 @@ static Status commit(const char *folder, const Names *names, const char *hex, ui
 
 /* Writes the bytes under the temporary name, reads them back, and commits. */
 static Status write_and_commit(const char *folder, const Names *names, const Hdf5Image *image,
-                               uint64_t state_hash) {
+                               uint64_t state_hash, const CheckpointGate *gate) {
     Status status = ST_OK;
     char hex[33], read_back[33];
     checkpoint_hex(image->bytes, image->size, hex);
@@ -236,14 +242,15 @@ static Status write_and_commit(const char *folder, const Names *names, const Hdf
             FAIL(ST_CHECKPOINT, "%s: reads back other bytes than were written", names->temporary);
         goto done;
     }
-    TRY_DONE(commit(folder, names, hex, state_hash));
+    TRY_DONE(commit(folder, names, hex, state_hash, gate));
 done:
     unlink(names->temporary);
     unlink(names->temporary_sidecar);
     return status;
 }
 
-Status checkpoint_write(const char *folder, const Checkpoint *checkpoint, int64_t *bytes) {
+Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
+                        const CheckpointGate *gate, int64_t *bytes) {
     Status status = ST_OK;
     Names names;
     Hdf5Image image = {NULL, 0};
@@ -252,10 +259,11 @@ Status checkpoint_write(const char *folder, const Checkpoint *checkpoint, int64_
     struct stat info;
     TRY(name_all(folder, checkpoint->state.step, &names));
     TRY(checkpoint_state_hash(checkpoint, &state_hash));
+    TRY(ask(gate));
     TRY(settle(&names, state_hash, &same));
     if (!same) {
         TRY_DONE(build(checkpoint, state_hash, &image));
-        TRY_DONE(write_and_commit(folder, &names, &image, state_hash));
+        TRY_DONE(write_and_commit(folder, &names, &image, state_hash, gate));
     }
     if (bytes && stat(names.path, &info) == 0)
         *bytes = (int64_t)info.st_size;

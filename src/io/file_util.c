@@ -132,6 +132,25 @@ Status file_rename_new(const char *from, const char *to, bool *exists) {
     return ST_OK;
 }
 
+Status file_make_folders(const char *path, const char *option) {
+    char part[4096];
+    int n = snprintf(part, sizeof part, "%s", path);
+    if (n <= 0 || n >= (int)sizeof part)
+        return FAIL(ST_CHECKPOINT, "%s: the path is empty or too long", option);
+    for (char *c = part + 1;; c++) {
+        char keep = *c;
+        if (keep != '/' && keep != '\0')
+            continue;
+        *c = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s; choose another %s", part,
+                        strerror(errno), option);
+        *c = keep;
+        if (keep == '\0')
+            return ST_OK;
+    }
+}
+
 Status file_remove(const char *path) {
     if (unlink(path) != 0 && errno != ENOENT)
         return FAIL_PATH(path, "removed");

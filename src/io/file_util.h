@@ -30,6 +30,9 @@ Status file_sync_folder(const char *folder);
  * nothing changed and ST_OK is returned). */
 Status file_rename_new(const char *from, const char *to, bool *exists);
 
+/* mkdir -p; `option` names the path in messages. */
+Status file_make_folders(const char *path, const char *option);
+
 /* Removes a file that may not be there. */
 Status file_remove(const char *path);
 

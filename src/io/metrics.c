@@ -76,6 +76,7 @@ static void add_measured(Line *line, const char *key, double value, bool first) 
 }
 
 static Status put_line(RunDir *dir, Line *line) {
+    TRY(rundir_check(dir));
     add(line, "}\n");
     if (line->used >= LINE_BYTES)
         return FAIL(ST_INTERNAL, "a line of metrics.jsonl is longer than %d bytes", LINE_BYTES);
@@ -166,12 +167,11 @@ Status metrics_open(RunDir *dir, int64_t step) {
     char path[4096];
     char *text = NULL;
     size_t size = 0;
+    TRY(rundir_check(dir));
     TRY(file_join(dir->path, "metrics.jsonl", path));
     if (access(path, F_OK) == 0) {
         TRY(file_load(path, &text, &size));
-        size_t kept = cut(text, size, step);
-        if (kept != size)
-            TRY_DONE(file_replace(dir->path, "metrics.jsonl", text, kept));
+        TRY_DONE(file_replace(dir->path, "metrics.jsonl", text, cut(text, size, step)));
     }
     dir->metrics_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (dir->metrics_fd < 0)
@@ -252,6 +252,7 @@ static cJSON *result_object(const RunResult *result) {
 }
 
 Status metrics_result(RunDir *dir, const RunResult *result) {
+    TRY(rundir_check(dir));
     cJSON *root = result_object(result);
     /* Every part is in the text or the text is NULL: cJSON's adders pass NULL through. */
     char *text = root ? cJSON_Print(root) : NULL;

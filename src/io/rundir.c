@@ -1,7 +1,9 @@
 /* rundir: the run directory. See rundir.h.
  *
- * The lock is the kernel's: it dies with its holder, so nothing has to be cleaned up after a crash.
- * The text in the lock file only serves the message that a second run prints. */
+ * Between a look at the owner file and the write that follows, another process may take the
+ * directory. So nothing that the old one can still reach is the new one's: log.txt and
+ * metrics.jsonl are begun as new files under the old names (what an old process holds open has no
+ * name any more), and a commit never replaces a file (file_rename_new). */
 #include "lockstep/rundir.h"
 
 #include <dirent.h>
@@ -10,88 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "file_util.h"
-#include "lockstep/clock.h"
-
-/* mkdir -p */
-static Status make_folders(const char *path) {
-    char part[4096];
-    int n = snprintf(part, sizeof part, "%s", path);
-    if (n <= 0 || n >= (int)sizeof part)
-        return FAIL(ST_CHECKPOINT, "--out: the path is empty or too long");
-    for (char *c = part + 1;; c++) {
-        char keep = *c;
-        if (keep != '/' && keep != '\0')
-            continue;
-        *c = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s; choose another --out", part,
-                        strerror(errno));
-        *c = keep;
-        if (keep == '\0')
-            return ST_OK;
-    }
-}
-
-/* The lock is another's: names the holder as far as its text is there. */
-static Status in_use(const RunDir *dir, int fd) {
-    char text[256] = "", host[128], since[32];
-    long pid;
-    ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    if (n > 0 && sscanf(text, "%127s %ld %31s", host, &pid, since) == 3)
-        return FAIL(ST_CHECKPOINT,
-                    "%s is in use by process %ld on %s since %s; wait for its end or choose "
-                    "another --out",
-                    dir->path, pid, host, since);
-    return FAIL(ST_CHECKPOINT,
-                "%s is in use by another run; wait for its end or choose another --out", dir->path);
-}
-
-static Status take_lock(RunDir *dir) {
-    char path[4096], text[256], host[64] = "", now[21];
-    Status status = ST_OK;
-    TRY(file_join(dir->path, "lock", path));
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s; choose another --out", path,
-                    strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        status = errno == EWOULDBLOCK
-                     ? in_use(dir, fd)
-                     : FAIL(ST_CHECKPOINT,
-                            "%s: cannot be locked: %s; choose an --out on a file system that has "
-                            "locks",
-                            path, strerror(errno));
-        goto done;
-    }
-    gethostname(host, sizeof host - 1);
-    clock_iso8601(now);
-    int length = snprintf(text, sizeof text, "%s %ld %s\n", host, (long)getpid(), now);
-    if (ftruncate(fd, 0) != 0) {
-        status = FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", path, strerror(errno));
-        goto done;
-    }
-    TRY_DONE(file_write(fd, path, text, (size_t)length));
-    dir->lock_fd = fd;
-    return ST_OK;
-done:
-    close(fd);
-    return status;
-}
+#include "owner.h"
 
 Status rundir_open(const char *path, RunDir *dir) {
     Status status = ST_OK;
     memset(dir, 0, sizeof *dir);
     dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
-    TRY_DONE(make_folders(path));
+    TRY_DONE(file_make_folders(path, "--out"));
     snprintf(dir->path, sizeof dir->path, "%s", path);
-    TRY_DONE(take_lock(dir));
+    TRY_DONE(owner_take(path, dir->owner, &dir->lock_fd));
     TRY_DONE(file_join(path, "checkpoints", dir->checkpoints));
-    TRY_DONE(make_folders(dir->checkpoints));
+    TRY_DONE(file_make_folders(dir->checkpoints, "--out"));
 done:
     if (status != ST_OK)
         rundir_close(dir);
@@ -105,10 +40,18 @@ void rundir_close(RunDir *dir) {
         if (dir->log_fd >= 0)
             close(dir->log_fd);
         if (dir->lock_fd >= 0)
-            close(dir->lock_fd);
+            owner_release(dir->lock_fd);
     }
     memset(dir, 0, sizeof *dir);
     dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
+}
+
+Status rundir_check(const RunDir *dir) {
+    return owner_check(dir->path, dir->owner);
+}
+
+bool rundir_lost(const RunDir *dir) {
+    return owner_look(dir->path, dir->owner) == OWNER_OTHER;
 }
 
 /* A checkpoint, its sidecar, one of them quarantined or under a temporary name. */
@@ -137,6 +80,7 @@ done:
 Status rundir_reset(RunDir *dir) {
     static const char *const names[] = {"best.h5", "result.json", "metrics.jsonl", "crash-fired"};
     char path[4096];
+    TRY(rundir_check(dir));
     TRY(remove_checkpoints(dir->checkpoints));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         TRY(file_join(dir->path, names[i], path));
@@ -160,9 +104,23 @@ bool rundir_has_checkpoints(const RunDir *dir) {
     return found;
 }
 
+/* A new file with what the old one holds. */
+static Status renew(const char *folder, const char *name, const char *path) {
+    char *text = NULL;
+    size_t size = 0;
+    if (access(path, F_OK) != 0)
+        return ST_OK;
+    TRY(file_load(path, &text, &size));
+    Status status = file_replace(folder, name, text, size);
+    free(text);
+    return status;
+}
+
 Status rundir_open_log(RunDir *dir) {
     char path[4096];
+    TRY(rundir_check(dir));
     TRY(file_join(dir->path, "log.txt", path));
+    TRY(renew(dir->path, "log.txt", path));
     dir->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (dir->log_fd < 0)
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
@@ -170,11 +128,13 @@ Status rundir_open_log(RunDir *dir) {
 }
 
 Status rundir_write_config(RunDir *dir, const char *text) {
+    TRY(rundir_check(dir));
     return file_replace(dir->path, "config.yaml", text, strlen(text));
 }
 
 Status rundir_link_best(RunDir *dir, const char *file_name) {
     char path[4096], temporary[4096], target[512];
+    TRY(rundir_check(dir));
     TRY(file_join(dir->path, "best.h5", path));
     TRY(file_join(dir->path, "best.h5.tmp", temporary));
     snprintf(target, sizeof target, "checkpoints/%s", file_name);

@@ -19,7 +19,8 @@
 enum { FAILURES_MAX = 2 };
 
 struct Writer {
-    char folder[4096];
+    char folder[4096], local[4096]; /* local "": none */
+    const char *target;             /* one of them: where the copy goes */
     int64_t keep;
     WriterHooks hooks;
     Checkpoint copy; /* arrays and history are ours, the rest borrowed */
@@ -36,17 +37,23 @@ struct Writer {
 
 static Status write_one(Writer *writer) {
     const WriterHooks *hooks = &writer->hooks;
+    CheckpointGate gate = {hooks->allowed, hooks->context};
     int64_t step = writer->copy.state.step;
     char name[CHECKPOINT_FILE_NAME], spare[256] = "";
     if (hooks->before)
         TRY(hooks->before(hooks->context, step));
-    TRY(checkpoint_write(writer->folder, &writer->copy, NULL));
+    TRY(checkpoint_write(writer->target, &writer->copy, &gate, NULL));
     checkpoint_file_name(step, name);
     if (hooks->after)
         TRY(hooks->after(hooks->context, step, name, writer->is_best));
     if (hooks->spare)
         hooks->spare(hooks->context, spare);
-    return checkpoint_prune(writer->folder, writer->keep, *spare ? spare : NULL);
+    if (hooks->allowed)
+        TRY(hooks->allowed(hooks->context));
+    TRY(checkpoint_prune(writer->target, writer->keep, *spare ? spare : NULL));
+    if (writer->target == writer->folder && writer->local[0])
+        return checkpoint_prune(writer->local, 0, NULL);
+    return ST_OK;
 }
 
 static void *writer_main(void *argument) {
@@ -59,8 +66,11 @@ static void *writer_main(void *argument) {
             break;
         pthread_mutex_unlock(&writer->lock);
         StatusRecord record = {0};
-        if (write_one(writer) != ST_OK)
+        if (write_one(writer) != ST_OK) {
+            if (writer->hooks.failed)
+                writer->hooks.failed(writer->hooks.context);
             status_take(&record);
+        }
         /* Only this thread changes `failures`; a slow terminal must not hold the lock. */
         if (record.status != ST_OK && writer->failures == 0)
             log_warn("%s; trying again at the next checkpoint", record.message);
@@ -83,7 +93,7 @@ static Status wait_idle(Writer *writer, double deadline_s) {
             return FAIL(ST_DEADLINE,
                         "the checkpoint of step %lld was not written to %s within %g s: the file "
                         "system does not answer, or is too slow for --deadline",
-                        (long long)writer->copy.state.step, writer->folder, deadline_s);
+                        (long long)writer->copy.state.step, writer->target, deadline_s);
     }
     return ST_OK;
 }
@@ -121,14 +131,16 @@ static void release(Writer *writer) {
     free(writer);
 }
 
-Status writer_start(const char *folder, int64_t keep, const Checkpoint *shape, WriterHooks hooks,
-                    Writer **out) {
+Status writer_start(const char *folder, const char *local, int64_t keep, const Checkpoint *shape,
+                    WriterHooks hooks, Writer **out) {
     Status status = ST_OK;
     bool have_cond = false;
     Writer *writer = calloc(1, sizeof *writer);
     TRY_ALLOC(writer);
     pthread_mutex_init(&writer->lock, NULL);
     snprintf(writer->folder, sizeof writer->folder, "%s", folder);
+    snprintf(writer->local, sizeof writer->local, "%s", local ? local : "");
+    writer->target = writer->folder;
     writer->keep = keep;
     writer->hooks = hooks;
     TRY_DONE(allocate(writer, shape));
@@ -181,7 +193,7 @@ static Status fill(Writer *writer, const Checkpoint *from) {
     return ST_OK;
 }
 
-Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool is_best,
+Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting, bool is_best,
                        double deadline_s) {
     pthread_mutex_lock(&writer->lock);
     Status status = wait_idle(writer, deadline_s);
@@ -189,6 +201,7 @@ Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool is_bes
         status = fill(writer, checkpoint);
     if (status == ST_OK) {
         writer->is_best = is_best;
+        writer->target = lasting || !writer->local[0] ? writer->folder : writer->local;
         writer->busy = true;
         pthread_cond_broadcast(&writer->changed);
     }

@@ -24,10 +24,11 @@ typedef struct Source {
 static Status choose(Run *run, Source *source) {
     const RunConfig *config = run->config;
     source->path[0] = '\0';
+    TRY(rundir_check(&run->dir));
     if (config->reset)
         return rundir_reset(&run->dir);
     if (strcmp(config->resume, "auto") == 0)
-        return checkpoint_newest(run->dir.checkpoints, true, source->path);
+        return rundir_newest(&run->dir, config->checkpoint_local, source->path);
     if (strcmp(config->resume, "none") == 0) {
         if (rundir_has_checkpoints(&run->dir))
             return FAIL(ST_CHECKPOINT,

@@ -10,6 +10,7 @@
 #include "crash.h"
 #include "cuda_library.h"
 #include "lockstep/log.h"
+#include "site.h"
 #include "version.h"
 
 /* Cores this process may use. */
@@ -163,22 +164,33 @@ static Status plan(Run *run) {
     return ST_OK;
 }
 
+static bool directory_lost(const void *dir) {
+    return rundir_lost(dir);
+}
+
 static Status take_directory(Run *run) {
     if (run->rank != 0 || run->without_files)
         return ST_OK;
     TRY(rundir_open(run->config->out, &run->dir));
     TRY(rundir_open_log(&run->dir));
-    log_to_file(run->dir.log_fd);
-    return ST_OK;
+    log_to_file(run->dir.log_fd, directory_lost, &run->dir);
+    return fence_start(run->comm, &run->dir, &run->fence);
 }
 
 static void announce(const Run *run) {
     const RunConfig *config = run->config;
+    char site[512];
     log_info("lockstep %s (%s), %s: %d rank%s x %d thread%s, %" PRId64 " lanes of %" PRId64
              " images, rank 0 on %s",
              LOCKSTEP_VERSION, LOCKSTEP_GIT, comm_library(run->comm), run->size,
              run->size == 1 ? "" : "s", run->threads, run->threads == 1 ? "" : "s", config->lanes,
              config->batch_size / config->lanes, comm_host(run->comm));
+    site_job(site, sizeof site);
+    if (site[0])
+        log_info("%s", site);
+    site_network(site, sizeof site);
+    if (site[0])
+        log_info("network: %s", site);
     log_info("device %s%s: %s", config->device == DEVICE_AUTO ? "auto: takes " : "",
              run->engine.device->ops->name, run->engine.device->description);
     if (run->input.dataset.synthetic)
@@ -199,15 +211,22 @@ static void announce(const Run *run) {
         log_info("best.h5 is selected on the test set (--holdout N selects honestly)");
 }
 
-Status setup_run(Run *run) {
-    const RunConfig *config = run->config;
+Status setup_ranks(Run *run) {
+    char lanes[24];
     TRY(comm_same(run->comm, "build", LOCKSTEP_VERSION " " LOCKSTEP_GIT));
     TRY(compare_config(run));
     TRY(comm_agree(run->comm, open_device(run)));
     TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
     TRY(open_data_plane(run));
     TRY(comm_agree(run->comm, resolve_sizes(run)));
-    TRY(comm_agree(run->comm, parse_model(config, &run->model)));
+    snprintf(lanes, sizeof lanes, "%" PRId64, run->config->lanes);
+    TRY(comm_same(run->comm, "number of lanes (auto follows the host's cores)", lanes));
+    return comm_agree(run->comm, parse_model(run->config, &run->model));
+}
+
+Status setup_run(Run *run) {
+    const RunConfig *config = run->config;
+    TRY(setup_ranks(run));
     TRY(comm_agree(run->comm, take_directory(run)));
     comm_at(run->comm, -1, PHASE_DATA);
     TRY(comm_agree(run->comm, read_data(run)));
@@ -241,6 +260,7 @@ static Status open_outputs(Run *run) {
     char *text = NULL;
     if (run->rank != 0)
         return ST_OK;
+    TRY(rundir_begin_local(&run->dir, run->config->checkpoint_local));
     TRY(config_text(run->config, false, &text));
     Status status = rundir_write_config(&run->dir, text);
     free(text);
@@ -269,6 +289,7 @@ static void free_run(Run *run) {
     free(run->state.history);
     free(run->norm_partial);
     free(run->config_text);
+    fence_stop(run->fence);
     if (run->rank == 0 && !run->without_files)
         rundir_close(&run->dir);
 }
@@ -278,7 +299,7 @@ Status end_run(Run *run, Status status) {
      * this rank's alone, and the others may wait for it for ever. */
     if (status != ST_OK && status != ST_STOPPED && run->comm && status_message()[0])
         comm_abort(run->comm, status);
-    log_to_file(-1);
+    log_to_file(-1, NULL, NULL);
     free_run(run);
     free(run->config);
     comm_close(run->comm);

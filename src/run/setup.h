@@ -15,7 +15,11 @@ Status end_run(Run *run, Status status);
 /* Model text of the configuration. Local. */
 Status parse_model(const RunConfig *config, Model *model);
 
-/* Compares build and configuration over ranks, takes the run directory, reads the data, plans the
+/* Compares build and configuration over ranks, settles threads and lanes, reads the model text.
+ * Collective, agreed. */
+Status setup_ranks(Run *run);
+
+/* setup_ranks, then takes the run directory, reads the data, plans the
  * model. Collective, agreed. */
 Status setup_run(Run *run);
 

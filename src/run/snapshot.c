@@ -50,44 +50,76 @@ static void spare_best(void *context, char file_name[256]) {
     rundir_best(&run->dir, file_name);
 }
 
+static Status still_ours(void *context) {
+    Run *run = context;
+    return rundir_check(&run->dir);
+}
+
+static void stop_if_lost(void *context) {
+    Run *run = context;
+    fence_check(run->comm, &run->dir);
+}
+
 Status start_writer(Run *run) {
     Status status = ST_OK;
     if (run->rank == 0) {
         Checkpoint shape;
-        WriterHooks hooks = {before_commit, after_commit, spare_best, run};
+        WriterHooks hooks = {.before = before_commit,
+                             .after = after_commit,
+                             .spare = spare_best,
+                             .allowed = still_ours,
+                             .failed = stop_if_lost,
+                             .context = run};
         checkpoint_view(run, &shape);
-        status = writer_start(run->dir.checkpoints, run->config->keep, &shape, hooks, &run->writer);
+        status = writer_start(run->dir.checkpoints, run->dir.local, run->config->keep, &shape,
+                              hooks, &run->writer);
     }
     return comm_agree(run->comm, status);
 }
 
-static Status hand_over(Run *run, bool is_best) {
+static Status hand_over(Run *run, bool lasting, bool is_best) {
     Checkpoint checkpoint;
     if (run->rank != 0)
         return ST_OK;
     TRY(engine_get(&run->engine, &run->host));
     checkpoint_view(run, &checkpoint);
-    return writer_snapshot(run->writer, &checkpoint, is_best, run->config->deadline / 2);
+    return writer_snapshot(run->writer, &checkpoint, lasting, is_best, run->config->deadline / 2);
+}
+
+/* Brings the weights to the host. A ReLU or a maximum of oneDNN swallows NaN, so weights that are
+ * not finite need not show in the loss: they must not get into a checkpoint either. Local. */
+static Status fetch_weights(Run *run) {
+    HostState weight_only = {.weight = run->host.weight};
+    int64_t bad = 0;
+    TRY(engine_get(&run->engine, &weight_only));
+    for (int64_t i = 0; i < run->model.flat; i++)
+        bad += !isfinite(run->host.weight[i]);
+    if (bad > 0)
+        return FAIL(ST_DIVERGED,
+                    "diverged: %" PRId64 " weights are NaN or infinite; lower the learning rate or "
+                    "clip gradients, the last checkpoint is untouched",
+                    bad);
+    return ST_OK;
 }
 
 /* The cheap comparison on the way: parameters only. Collective. */
 static Status compare_parameters(Run *run) {
-    HostState weight_only = {.weight = run->host.weight};
     char what[64], hex[17];
-    TRY(comm_agree(run->comm, engine_get(&run->engine, &weight_only)));
+    TRY(comm_agree(run->comm, fetch_weights(run)));
     hash_hex(hash_bytes(run->host.weight, (size_t)run->model.flat * sizeof(float)), hex);
     snprintf(what, sizeof what, "parameters after step %" PRId64, run->state.step);
     return comm_same(run->comm, what, hex);
 }
 
-Status checkpoint_now(Run *run, bool is_best) {
-    if (run->saved_step == run->state.step)
+Status checkpoint_now(Run *run, bool lasting, bool is_best) {
+    if (run->saved_step == run->state.step && (run->saved_lasts || !lasting))
         return ST_OK;
     double start = clock_now();
     comm_at(run->comm, run->state.step, PHASE_CHECKPOINT);
     TRY(compare_parameters(run));
-    TRY(comm_agree(run->comm, hand_over(run, is_best)));
+    TRY(comm_agree(run->comm, hand_over(run, lasting, is_best)));
     run->saved_step = run->state.step;
+    run->saved_lasts = lasting;
     run->interval.checkpoint += clock_now() - start;
     return ST_OK;
 }
@@ -137,7 +169,7 @@ static Status flush_writer(Run *run) {
     if (run->rank != 0 || writer_flush(run->writer, seconds) == ST_OK)
         return ST_OK;
     status_clear();
-    TRY(hand_over(run, false));
+    TRY(hand_over(run, true, false));
     return writer_flush(run->writer, seconds);
 }
 
@@ -148,7 +180,7 @@ Status finish_run(Run *run, bool stopped) {
         TRY(evaluate(&run->engine, run->comm, &run->input.test, &run->config->augment, &run->test));
         run->tested_step = run->state.step;
     }
-    TRY(checkpoint_now(run, false));
+    TRY(checkpoint_now(run, true, false));
     comm_at(run->comm, run->state.step, PHASE_FINISH);
     TRY(comm_agree(run->comm, flush_writer(run)));
     TRY(total_times(run, &times));

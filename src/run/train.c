@@ -187,7 +187,7 @@ static Status after_step(Run *run, const StepTotals *totals) {
         state->epoch_loss = state->epoch_correct = state->epoch_images = 0;
     }
     if (epoch_ends || (config->checkpoint_every > 0 && state->step % config->checkpoint_every == 0))
-        TRY(checkpoint_now(run, is_best));
+        TRY(checkpoint_now(run, epoch_ends, is_best));
     return ST_OK;
 }
 

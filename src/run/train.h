@@ -4,6 +4,7 @@
 
 #include "engine.h"
 #include "evaluate.h"
+#include "fence.h"
 #include "grad_sum.h"
 #include "input.h"
 #include "lockstep/loader.h"
@@ -31,11 +32,13 @@ typedef struct Run {
     int64_t tested_step;  /* when that was; -1: never in this process */
     bool without_files;   /* eval and bench: no run directory */
     RunDir dir;           /* rank 0 */
+    Fence *fence;         /* rank 0 */
     Writer *writer;       /* rank 0 */
     Progress *progress;   /* rank 0 */
     HostState
         host; /* flat host buffers: all on rank 0, for snapshots; weight and running elsewhere */
     int64_t saved_step;         /* of the last snapshot; -1: none in this process */
+    bool saved_lasts;           /* that one did not go to --checkpoint-local */
     PhaseTimes interval, total; /* of this rank: since the last logged step, and of the run */
     double begin_s;             /* clock at the first step */
     double interval_s, train_s; /* spent in steps since the last logged one, and in all */
@@ -62,8 +65,9 @@ Status step_run(Run *run, bool nan, StepTotals *totals);
 Status resume_or_begin(Run *run);
 
 /* Hands the state to the writer (rank 0) and compares parameters over ranks, unless this step's
- * state was saved already. Collective, agreed. */
-Status checkpoint_now(Run *run, bool is_best);
+ * state was saved already. One that need not last may go to --checkpoint-local. Collective, agreed.
+ */
+Status checkpoint_now(Run *run, bool lasting, bool is_best);
 
 /* Starts rank 0's writer, once the state is there. Collective, agreed. */
 Status start_writer(Run *run);

@@ -11,6 +11,17 @@
 
 #include "version.h"
 
+void versions_line(char *out, size_t room) {
+    const dnnl_version_t *dnnl = dnnl_version();
+    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+    unsigned major = 0, minor = 0, release = 0;
+    int length = 0;
+    MPI_Get_library_version(mpi, &length); /* allowed before MPI_Init */
+    H5get_libversion(&major, &minor, &release);
+    snprintf(out, room, "%.*s, HDF5 %u.%u.%u, oneDNN %d.%d.%d", (int)strcspn(mpi, ",\n"), mpi,
+             major, minor, release, dnnl->major, dnnl->minor, dnnl->patch);
+}
+
 void versions_print(FILE *out) {
     const dnnl_version_t *dnnl = dnnl_version();
     char mpi[MPI_MAX_LIBRARY_VERSION_STRING];

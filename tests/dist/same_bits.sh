@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 400
+# limit: 600
 # One seed gives the same bits at any number of ranks and threads, however they are placed: state hash, test loss and
 # accuracy, confusion counts, metrics.jsonl. One reference run a recipe; more than two epochs, so that the order
 # of the records, the running statistics and the best checkpoint cross an epoch's end.

@@ -1,18 +1,20 @@
 #!/bin/bash
-# limit: 240
+# limit: 600
 # Every failure ends in time, with the documented exit code, in one line that names the rank and the cause, and with no
 # damaged checkpoint.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 small_data "$tmp/data" 40 100 || { fail "small data" && finish; }
+small_data "$tmp/longer" 3000 100 || { fail "more data" && finish; }
 export CIFAR10_DIR=$tmp/data
 tiny=$recipes/tiny.yaml
 
-# Starts lockstep; rank 1 gets more words ($RANK1_WORDS) or another environment ($RANK1_ENV).
+# Starts lockstep; rank 1 gets more words ($RANK1_WORDS) or another environment ($RANK1_ENV), or never gets there.
 cat >"$tmp/as-rank" <<'SH'
 #!/bin/bash
 [ "$OMPI_COMM_WORLD_RANK" = 1 ] || exec "$@"
+[ -z "${RANK1_ABSENT:-}" ] || exec sleep 90
 exec env ${RANK1_ENV:-} "$@" ${RANK1_WORDS:-}
 SH
 chmod +x "$tmp/as-rank"
@@ -93,8 +95,14 @@ one_error 7 'step 8\] rank 2 \(.*\) did not answer within 4 s; rank 0, 1, 3 wait
 in_time "rank 2 stalls" 30
 check "rank 2 stalls: no damaged checkpoint" sound stall
 
-start stopped 3 $tiny --epochs 100000 --checkpoint-every 5 --deadline 4
-until_true 60 test -s "$tmp/stopped/metrics.jsonl"
+began=$SECONDS
+RANK1_ABSENT=1 with_rank1 absent 3 --deadline 4 # at least 20 s while ranks start
+one_error 7 'rank 0 on .* waited for 20 s in MPI_Init' "rank 1 never starts"
+in_time "rank 1 never starts" 60
+
+# Stopped between two checkpoints: mpirun wakes it to kill it, and no wait of its own may speak then.
+CIFAR10_DIR=$tmp/longer start stopped 3 $recipes/small.yaml --epochs 100000 --eval.every 1000 --deadline 4
+until_true 60 compgen -G "$tmp/stopped/checkpoints/*.h5" >/dev/null
 kill -STOP "$(ranks_of | awk '{ print $1 }')"
 began=$SECONDS
 wait_for stopped
@@ -127,7 +135,6 @@ mv "$tmp/gone/moved" "$tmp/gone/checkpoints"
 check "a folder that goes away: no damaged checkpoint" sound gone
 
 # Away for one write only: the longer epochs of a slower network leave the time to bring it back.
-small_data "$tmp/longer" 1500 100
 CIFAR10_DIR=$tmp/longer start once 2 $recipes/small.yaml --epochs 100000 --eval.every 1000
 until_true 60 compgen -G "$tmp/once/checkpoints/*.h5" >/dev/null
 before=$(newest once)

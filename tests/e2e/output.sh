@@ -29,7 +29,7 @@ for ranks in 0 3; do
     has "$ranks ranks: the last lines sum up" "$log" '^test accuracy [0-9.]+ %, test loss [0-9.]+$' \
         '^seconds: data .*forward .*backward .*exposed communication .*optimizer .*checkpoint' \
         "^finished after step 20 .*state_hash $(result lines-$ranks state_hash), run directory $tmp/lines-$ranks\$"
-    check "$ranks ranks: one rank speaks" test "$(grep -c '^finished' "$log")" = 1
+    check "$ranks ranks: one rank speaks" test "$(grep -c '^device' "$log") $(grep -c '^finished' "$log")" = '1 1'
 done
 has "each rank's shard is in the log" "$log" 'rank 0 on .*: lanes 0-1, training records 0-99, [0-9.]+ MB' \
     'rank 1 on .*: lanes 2-2, training records 100-149' 'rank 2 on .*: lanes 3-3, training records 150-199'

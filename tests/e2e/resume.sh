@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 300
+# limit: 600
 # A run that was interrupted in any way and resumed ends as the uninterrupted one does: same state hash, same accuracy,
 # same metrics.jsonl. Damaged checkpoints are passed over; nothing ever starts afresh on its own.
 # shellcheck source=tests/lib.sh
@@ -64,7 +64,7 @@ progressed() { [ "$(newest killed)" != "$before" ] || ! kill -0 "$launched" 2>/d
 half_written() { compgen -G "$tmp/killed/checkpoints/step-*.tmp.*" | grep -vxF -- "$stale"; }
 being_written() { half_written >/dev/null || ! kill -0 "$launched" 2>/dev/null; }
 torn=0
-for round in 1 2 3 4 5 6 7 8; do
+for round in 1 2 3 4 5 6; do
     before=$(newest killed)
     stale=$(compgen -G "$tmp/killed/checkpoints/step-*.tmp.*")
     ranks=$((round % 3 + 1))
@@ -83,7 +83,7 @@ for round in 1 2 3 4 5 6 7 8; do
 done
 check "at least one of them while a checkpoint was being written" test $torn -gt 0
 train killed 3 $tiny --steps 240 --checkpoint-every 1
-same killed long "killed eight times: as the uninterrupted run"
+same killed long "killed six times: as the uninterrupted run"
 check "temporary files of the killed are gone" bash -c "! compgen -G '$tmp/killed/checkpoints/*.tmp.*'"
 
 # ---- Asked to stop. ----

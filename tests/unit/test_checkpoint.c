@@ -61,7 +61,7 @@ static void assert_same_meta(const Fixture *f, const Checkpoint *c) {
 
 static void write_step(Fixture *f, int64_t step) {
     fixture_step(f, step);
-    if (checkpoint_write(f->folder, &f->checkpoint, NULL) != ST_OK)
+    if (checkpoint_write(f->folder, &f->checkpoint, NULL, NULL) != ST_OK)
         fail_msg("%s", status_message());
 }
 
@@ -80,7 +80,7 @@ static void round_trip(void **state) {
     Checkpoint meta, arrays;
     int64_t bytes = 0;
     fixture_open(&f, 800);
-    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, &bytes), ST_OK);
+    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL, &bytes), ST_OK);
     const char *path = fixture_path(&f, "step-00000800.h5");
     assert_int_equal(fixture_shell("test $(stat -c %%s '%s') -eq %lld", path, (long long)bytes), 0);
     assert_int_equal(checkpoint_verify(path), ST_OK);
@@ -133,7 +133,7 @@ static void long_config_empty_history_no_slots(void **state) {
     f.checkpoint.ema = NULL;
     f.checkpoint.n_slots = 0;
     f.checkpoint.state.n_history = 0;
-    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL, NULL), ST_OK);
     assert_int_equal(checkpoint_read_meta(fixture_path(&f, "step-00000001.h5"), &meta), ST_OK);
     assert_string_equal(meta.config, text);
     assert_int_equal(meta.n_slots, 0);
@@ -166,7 +166,7 @@ static void many_chunks(void **state) {
     out.running = in.running = &none;
     for (int64_t i = 0; i < big.count; i++)
         out.weight[i] = (float)i;
-    assert_int_equal(checkpoint_write(f.folder, &out, NULL), ST_OK);
+    assert_int_equal(checkpoint_write(f.folder, &out, NULL, NULL), ST_OK);
     in.running = NULL;
     assert_int_equal(checkpoint_read_arrays(fixture_path(&f, "step-00000009.h5"), &in), ST_OK);
     assert_memory_equal(in.weight, out.weight, (size_t)big.count * sizeof(float));
@@ -367,14 +367,14 @@ static void good_files_are_never_replaced(void **state) {
     assert_int_equal(fixture_shell("test $(stat -c %%Y '%s') -eq 1000", path), 0);
     /* Another state of the same step: refused. */
     f.checkpoint.weight[0] += 1;
-    fixture_refused(checkpoint_write(f.folder, &f.checkpoint, NULL), "another state");
+    fixture_refused(checkpoint_write(f.folder, &f.checkpoint, NULL, NULL), "another state");
     char *second = fixture_load(path, &size2);
     assert_int_equal(size, size2);
     assert_memory_equal(first, second, size);
     assert_int_equal(checkpoint_verify(path), ST_OK);
     /* A damaged one: moved away, written anew. */
     flip(path, size / 2);
-    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL, NULL), ST_OK);
     assert_int_equal(checkpoint_verify(path), ST_OK);
     assert_true(fixture_exists(&f, "step-00000004.h5.bad"));
     assert_true(fixture_exists(&f, "step-00000004.h5.xxh3.bad"));
@@ -434,8 +434,16 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
     snprintf(temporary, sizeof temporary, "step-00000008.h5.tmp.1.0.0.%s", host);
     fixture_save(fixture_path(&f, temporary), "x", 1);
     fixture_save(fixture_path(&f, "step-00000009.h5.tmp.99999999.0.0.elsewhere"), "x", 1);
+    /* Of this very job before its restart, on a node that may be out of reach; and of another job.
+     */
+    fixture_save(fixture_path(&f, "step-00000010.h5.tmp.1.77.1.elsewhere"), "x", 1);
+    fixture_save(fixture_path(&f, "step-00000010.h5.tmp.1.78.1.elsewhere"), "x", 1);
     flip(fixture_path(&f, "step-00000005.h5"), 1000);
+    setenv("SLURM_JOB_ID", "77", 1);
+    setenv("SLURM_RESTART_COUNT", "2", 1);
     assert_int_equal(checkpoint_prune(f.folder, 2, "step-00000001.h5"), ST_OK);
+    unsetenv("SLURM_JOB_ID");
+    unsetenv("SLURM_RESTART_COUNT");
     /* Two good ones: 6 and 4, for 5 is bad and does not count; 1 is the best. */
     static const char *const stay[] = {"step-00000006.h5",
                                        "step-00000006.h5.xxh3",
@@ -445,11 +453,12 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
                                        "step-00000001.h5.xxh3",
                                        "step-00000005.h5.bad",
                                        "step-00000005.h5.xxh3.bad",
-                                       "step-00000009.h5.tmp.99999999.0.0.elsewhere"};
+                                       "step-00000009.h5.tmp.99999999.0.0.elsewhere",
+                                       "step-00000010.h5.tmp.1.78.1.elsewhere"};
     for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
         assert_true(fixture_exists(&f, stay[i]));
     assert_true(fixture_exists(&f, temporary));
-    assert_int_equal(fixture_shell("test $(ls -A '%s' | wc -l) -eq 10", f.folder), 0);
+    assert_int_equal(fixture_shell("test $(ls -A '%s' | wc -l) -eq 11", f.folder), 0);
     fixture_close(&f);
 }
 
@@ -510,13 +519,14 @@ static void full_disk(void **state) {
     /* From next to no room to enough for all but the sidecar (the file has 17 KB). */
     for (int kib = 4; kib <= 20; kib += 4) {
         assert_int_equal(fixture_shell("mount -o remount,size=%dk '%s'", kib, small), 0);
-        fixture_refused(checkpoint_write(small, &f.checkpoint, NULL), "No space left on device");
+        fixture_refused(checkpoint_write(small, &f.checkpoint, NULL, NULL),
+                        "No space left on device");
         assert_int_equal(fixture_shell("test -z \"$(ls -A '%s')\"", small), 0);
     }
     assert_int_equal(fixture_shell("mount -o remount,size=1m '%s'", small), 0);
-    assert_int_equal(checkpoint_write(small, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(checkpoint_write(small, &f.checkpoint, NULL, NULL), ST_OK);
     assert_int_equal(fixture_shell("umount '%s'", small), 0);
-    fixture_refused(checkpoint_write(fixture_path(&f, "none"), &f.checkpoint, NULL),
+    fixture_refused(checkpoint_write(fixture_path(&f, "none"), &f.checkpoint, NULL, NULL),
                     "No such file");
     fixture_close(&f);
 }

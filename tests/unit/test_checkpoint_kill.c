@@ -20,7 +20,7 @@ enum { KILLS = 40 };
 static void write_for_ever(Fixture *f, int64_t step) {
     for (;; step++) {
         fixture_step(f, step);
-        if (checkpoint_write(f->folder, &f->checkpoint, NULL) != ST_OK ||
+        if (checkpoint_write(f->folder, &f->checkpoint, NULL, NULL) != ST_OK ||
             checkpoint_prune(f->folder, 3, NULL) != ST_OK)
             _exit(1);
     }

@@ -1,4 +1,5 @@
 /* metrics.jsonl: valid lines, numbers that read back, the cut at resume; result.json. */
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,16 +147,51 @@ static void cut_back(void **state) {
     check_cut(T(1) "rubbish\n\n[1]\n{\"step\":\"2\"}\n{}\n" T(2), 5, T(1) T(2));
 }
 
-static void untouched_where_nothing_goes(void **state) {
+/* A process that was cut off may still hold the file open: it must not reach the new one's. */
+static void begun_as_a_new_file(void **state) {
     (void)state;
     Fixture f;
     RunDir dir;
+    size_t size;
     fixture_open(&f, 1);
     fixture_save(fixture_path(&f, "metrics.jsonl"), T(1) T(2), strlen(T(1) T(2)));
+    int old = open(fixture_path(&f, "metrics.jsonl"), O_WRONLY | O_APPEND);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(fixture_shell("ln '%s/metrics.jsonl' '%s/same'", f.folder, f.folder), 0);
     assert_int_equal(metrics_open(&dir, 2), ST_OK);
-    assert_int_equal(fixture_shell("test '%s/metrics.jsonl' -ef '%s/same'", f.folder, f.folder), 0);
+    assert_int_equal(write(old, T(3), strlen(T(3))), strlen(T(3)));
+    char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
+    assert_string_equal(text, T(1) T(2));
+    free(text);
+    close(old);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+/* Nothing is written once the directory is another process's. */
+static void not_where_the_directory_is_lost(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    size_t size;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0), ST_OK);
+    fixture_save(fixture_path(&f, "owner"), "", 0);
+    TrainMetrics train = sample(1);
+    EvalMetrics eval = {.dataset = "cifar10", .step = 1, .split = "test"};
+    RunResult r = {.device = "cpu",
+                   .dataset = "cifar10",
+                   .git = "0",
+                   .selected_on = "test",
+                   .status = "finished"};
+    fixture_refused(metrics_train(&dir, &train), "owner is gone");
+    fixture_refused(metrics_eval(&dir, &eval), "owner is gone");
+    fixture_refused(metrics_result(&dir, &r), "owner is gone");
+    fixture_refused(metrics_open(&dir, 0), "owner is gone");
+    assert_false(fixture_exists(&f, "result.json"));
+    char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
+    assert_int_equal(size, 0);
+    free(text);
     rundir_close(&dir);
     fixture_close(&f);
 }
@@ -220,8 +256,11 @@ static void result(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_read_back), cmocka_unit_test(volatile_fields_stand_last),
-        cmocka_unit_test(cut_back),        cmocka_unit_test(untouched_where_nothing_goes),
+        cmocka_unit_test(lines_read_back),
+        cmocka_unit_test(volatile_fields_stand_last),
+        cmocka_unit_test(cut_back),
+        cmocka_unit_test(begun_as_a_new_file),
+        cmocka_unit_test(not_where_the_directory_is_lost),
         cmocka_unit_test(result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

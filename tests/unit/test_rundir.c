@@ -79,7 +79,7 @@ static void reset_removes_what_a_run_left(void **state) {
     fixture_save(fixture_path(&f, "checkpoints/step-00000001.h5.bad"), "x", 1);
     assert_true(rundir_has_checkpoints(&dir));
     unlink(fixture_path(&f, "checkpoints/step-00000001.h5.bad"));
-    assert_int_equal(checkpoint_write(dir.checkpoints, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(checkpoint_write(dir.checkpoints, &f.checkpoint, NULL, NULL), ST_OK);
     assert_true(rundir_has_checkpoints(&dir));
     assert_int_equal(rundir_link_best(&dir, "step-00000001.h5"), ST_OK);
     assert_int_equal(rundir_crash_marker(f.folder, &first), ST_OK);
@@ -89,7 +89,7 @@ static void reset_removes_what_a_run_left(void **state) {
     assert_int_equal(rundir_reset(&dir), ST_OK);
     assert_false(rundir_has_checkpoints(&dir));
     assert_int_equal(fixture_shell("cd '%s' && test \"$(ls . checkpoints | tr '\\n' ' ')\" = "
-                                   "'.: checkpoints lock  checkpoints: notes.txt '",
+                                   "'.: checkpoints owner  checkpoints: notes.txt '",
                                    f.folder),
                      0);
     rundir_close(&dir);
@@ -105,7 +105,7 @@ static void best_link(void **state) {
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
     rundir_best(&dir, name);
     assert_string_equal(name, "");
-    assert_int_equal(checkpoint_write(dir.checkpoints, &f.checkpoint, NULL), ST_OK);
+    assert_int_equal(checkpoint_write(dir.checkpoints, &f.checkpoint, NULL, NULL), ST_OK);
     assert_int_equal(rundir_link_best(&dir, "step-00000009.h5"), ST_OK);
     assert_int_equal(rundir_link_best(&dir, "step-00000001.h5"), ST_OK);
     rundir_best(&dir, name);

@@ -1,5 +1,6 @@
 /* The writer's thread: snapshots are copies, hooks run in order, failures are counted, waits end.
  */
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +18,8 @@
 typedef struct Hooks {
     atomic_int before, after, best;
     atomic_bool fail;
-    pthread_mutex_t gate; /* held by a test to keep a write from going on */
+    atomic_int questions, yes, refused; /* of `allowed`: asked, answered by yes, told to `failed` */
+    pthread_mutex_t gate;               /* held by a test to keep a write from going on */
     char best_name[256];
 } Hooks;
 
@@ -45,12 +47,59 @@ static void spare(void *context, char name[256]) {
     memcpy(name, ((Hooks *)context)->best_name, 256);
 }
 
+static Status allowed(void *context) {
+    Hooks *hooks = context;
+    if (hooks->questions++ < hooks->yes)
+        return ST_OK;
+    return FAIL(ST_CHECKPOINT, "the folder is another's");
+}
+
+static void failed(void *context) {
+    Hooks *hooks = context;
+    if (strstr(status_message(), "another's"))
+        hooks->refused++;
+}
+
 static void open_all(Fixture *f, Hooks *hooks, int64_t keep, Writer **writer) {
     fixture_open(f, 1);
     memset(hooks, 0, sizeof *hooks);
+    hooks->yes = INT_MAX;
     pthread_mutex_init(&hooks->gate, NULL);
-    WriterHooks table = {before, after, spare, hooks};
-    assert_int_equal(writer_start(f->folder, keep, &f->checkpoint, table, writer), ST_OK);
+    WriterHooks table = {.before = before,
+                         .after = after,
+                         .spare = spare,
+                         .allowed = allowed,
+                         .failed = failed,
+                         .context = hooks};
+    assert_int_equal(writer_start(f->folder, NULL, keep, &f->checkpoint, table, writer), ST_OK);
+}
+
+/* A folder that is another's is left as it was, whenever that is found out. */
+static void asks_before_it_changes_anything(void **state) {
+    (void)state;
+    for (int yes = 0; yes <= 3; yes++) {
+        Fixture f;
+        Hooks hooks;
+        Writer *writer;
+        open_all(&f, &hooks, 1, &writer);
+        for (int64_t step = 1; step <= 2; step++) {
+            fixture_step(&f, step);
+            hooks.questions = 0;
+            hooks.yes = step == 1 ? INT_MAX : yes;
+            assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+            Status status = writer_flush(writer, 30);
+            assert_int_equal(status, step == 2 && yes < 3 ? ST_CHECKPOINT : ST_OK);
+            status_clear();
+        }
+        /* Asked at the start, before the commit, before pruning. */
+        assert_int_equal(hooks.questions, yes < 3 ? yes + 1 : 3);
+        assert_int_equal(hooks.refused, yes < 3);
+        assert_int_equal(fixture_exists(&f, "step-00000001.h5"), yes < 3);
+        assert_int_equal(fixture_exists(&f, "step-00000002.h5"), yes >= 2);
+        assert_int_equal(fixture_shell("ls '%s' | grep -q tmp", f.folder), 1);
+        writer_stop(writer);
+        fixture_close(&f);
+    }
 }
 
 static void snapshots_are_copies(void **state) {
@@ -63,7 +112,7 @@ static void snapshots_are_copies(void **state) {
     for (int64_t step = 1; step <= 5; step++) {
         fixture_step(&f, step);
         assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash[step]), ST_OK);
-        assert_int_equal(writer_snapshot(writer, &f.checkpoint, step == 1, 30), ST_OK);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, step == 1, 30), ST_OK);
         /* Training goes on while the file is written. */
         memset(f.checkpoint.weight, 0x11, (size_t)f.model.flat * sizeof(float));
         memset(f.history, 0x11, sizeof f.history);
@@ -100,7 +149,7 @@ static void history_grows(void **state) {
         history[n - 1].epoch = n;
         f.checkpoint.state.n_history = n;
         f.checkpoint.state.step = n;
-        assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
     }
     assert_int_equal(writer_flush(writer, 30), ST_OK);
     Checkpoint meta;
@@ -119,18 +168,18 @@ static void two_failures_in_a_row_count(void **state) {
     Writer *writer;
     open_all(&f, &hooks, 3, &writer);
     hooks.fail = true;
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
     fixture_refused(writer_flush(writer, 30), "no metrics at step 1");
     assert_int_equal(writer_failed(writer), ST_OK); /* one is a warning */
     hooks.fail = false;
     fixture_step(&f, 2);
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
     assert_int_equal(writer_flush(writer, 30), ST_OK);
     hooks.fail = true;
     for (int64_t step = 3; step <= 4; step++) {
         assert_int_equal(writer_failed(writer), ST_OK);
         fixture_step(&f, step);
-        assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
         fixture_refused(writer_flush(writer, 30), "no metrics");
     }
     fixture_refused(writer_failed(writer), "no metrics at step 4");
@@ -147,12 +196,12 @@ static void waits_have_deadlines(void **state) {
     Writer *writer;
     open_all(&f, &hooks, 3, &writer);
     pthread_mutex_lock(&hooks.gate);
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
     double start = clock_now();
     assert_int_equal(writer_flush(writer, 0.1), ST_DEADLINE);
     assert_non_null(strstr(status_message(), "step 1 "));
     status_clear();
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 0.1), ST_DEADLINE);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 0.1), ST_DEADLINE);
     status_clear();
     assert_true(clock_now() - start >= 0.19);
     pthread_mutex_unlock(&hooks.gate);
@@ -167,7 +216,7 @@ static void stop_finishes_the_write(void **state) {
     Hooks hooks;
     Writer *writer;
     open_all(&f, &hooks, 3, &writer);
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, false, 30), ST_OK);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
     writer_stop(writer);
     assert_int_equal(checkpoint_verify(fixture_path(&f, "step-00000001.h5")), ST_OK);
     writer_stop(NULL);
@@ -176,8 +225,11 @@ static void stop_finishes_the_write(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(snapshots_are_copies),        cmocka_unit_test(history_grows),
-        cmocka_unit_test(two_failures_in_a_row_count), cmocka_unit_test(waits_have_deadlines),
+        cmocka_unit_test(asks_before_it_changes_anything),
+        cmocka_unit_test(snapshots_are_copies),
+        cmocka_unit_test(history_grows),
+        cmocka_unit_test(two_failures_in_a_row_count),
+        cmocka_unit_test(waits_have_deadlines),
         cmocka_unit_test(stop_finishes_the_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,314 @@
+/* owner: the owner file. See owner.h.
+ *
+ * Who may take a directory:
+ *
+ *   the lock is free           anybody, but for the same job before a restart (a left-over of it)
+ *   the lock is another's      the same job with a higher restart count; whoever sees the holder
+ * dead there are no locks         these two, and anybody once the holder has noted its end
+ *
+ * A process counts as dead only where this kernel would know it: same boot, same pid namespace.
+ * Taking is one rename, so there is never a moment without an owner, and the old process's lock,
+ * which is on the file that was replaced, keeps nobody out any more. */
+#include "owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file_util.h"
+#include "lockstep/clock.h"
+#include "lockstep/log.h"
+
+enum { TAKE_ATTEMPTS = 20 };
+
+/* What the file says. A zeroed one: nobody. */
+typedef struct Holder {
+    char host[64];
+    long pid;
+    char job[64];      /* the batch system's id, or "none" */
+    long long restart; /* how often it has restarted the job */
+    char since[32];
+    char boot[64], space[64]; /* this boot of the kernel; the pid namespace */
+    long long started;        /* clock ticks between boot and the start of the process */
+    bool ended;
+} Holder;
+
+typedef enum LockState { LOCK_MINE, LOCK_OTHERS, LOCK_NONE } LockState;
+
+/* The word behind the last ')' of /proc/PID/stat is field 3; the start time is field 22. */
+static long long start_of(long pid) {
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    char *at = strrchr(text, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoll(at, NULL, 10) : -1;
+}
+
+static Holder myself(void) {
+    Holder me = {.boot = "unknown", .space = "unknown", .job = "none"};
+    const char *job = getenv("SLURM_JOB_ID");
+    const char *restart = getenv("SLURM_RESTART_COUNT");
+    if (gethostname(me.host, sizeof me.host - 1) != 0 || !me.host[0])
+        snprintf(me.host, sizeof me.host, "unknown");
+    me.pid = (long)getpid();
+    if (job && *job)
+        snprintf(me.job, sizeof me.job, "%s", job);
+    me.restart = restart ? strtoll(restart, NULL, 10) : 0;
+    clock_iso8601(me.since);
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t n = read(fd, me.boot, sizeof me.boot - 1);
+        me.boot[n > 0 ? n : 0] = '\0';
+        me.boot[strcspn(me.boot, "\n")] = '\0';
+        close(fd);
+    }
+    ssize_t n = readlink("/proc/self/ns/pid", me.space, sizeof me.space - 1);
+    if (n > 0)
+        me.space[n] = '\0';
+    me.started = start_of(me.pid);
+    return me;
+}
+
+static int write_text(const Holder *me, char *text) {
+    return snprintf(text, OWNER_TEXT_MAX,
+                    "host %s\npid %ld\njob %s\nrestart %lld\nsince %s\nboot %s\nspace %s\n"
+                    "started %lld\n",
+                    me->host, me->pid, me->job, me->restart, me->since, me->boot, me->space,
+                    me->started);
+}
+
+/* False for a text that names nobody: a new or torn file. */
+static bool read_text(const char *text, Holder *holder) {
+    char word[8] = "";
+    memset(holder, 0, sizeof *holder);
+    int n = sscanf(text,
+                   "host %63s pid %ld job %63s restart %lld since %31s boot %63s space %63s "
+                   "started %lld %7s",
+                   holder->host, &holder->pid, holder->job, &holder->restart, holder->since,
+                   holder->boot, holder->space, &holder->started, word);
+    holder->ended = strcmp(word, "ended") == 0;
+    return n >= 8;
+}
+
+/* "process 123 on node2 since 2026-01-01T00:00:00Z (job 7, restart 1)" */
+static void describe(const Holder *holder, char *out, size_t room) {
+    char job[128] = "";
+    if (strcmp(holder->job, "none") != 0)
+        snprintf(job, sizeof job, " (job %s, restart %lld)", holder->job, holder->restart);
+    snprintf(out, room, "process %ld on %s since %s%s", holder->pid, holder->host, holder->since,
+             job);
+}
+
+static bool same_job(const Holder *a, const Holder *b) {
+    return strcmp(a->job, "none") != 0 && strcmp(a->job, b->job) == 0;
+}
+
+static bool seen_dead(const Holder *holder, const Holder *me) {
+    if (strcmp(me->boot, "unknown") == 0 || strcmp(holder->boot, me->boot) != 0 ||
+        strcmp(me->space, "unknown") == 0 || strcmp(holder->space, me->space) != 0)
+        return false;
+    if (kill((pid_t)holder->pid, 0) != 0 && errno == ESRCH)
+        return true;
+    long long started = start_of(holder->pid);
+    return started >= 0 && started != holder->started; /* its number is another's now */
+}
+
+static Status in_use(const char *folder, const Holder *holder, bool known) {
+    char who[384] = "another run";
+    if (known)
+        describe(holder, who, sizeof who);
+    return FAIL(ST_CHECKPOINT, "%s is in use by %s; wait for its end or choose another --out",
+                folder, who);
+}
+
+/* Whether `me` may take the directory from what `text` says. */
+static Status may_take(const char *folder, const char *text, const Holder *me, LockState lock) {
+    Holder holder;
+    char who[384];
+    bool known = read_text(text, &holder);
+    bool restarted = known && same_job(&holder, me) && me->restart > holder.restart;
+    bool dead = known && seen_dead(&holder, me);
+    if (restarted && !dead && lock == LOCK_OTHERS) {
+        describe(&holder, who, sizeof who);
+        log_warn("%s is taken over from %s, which may still be alive where this job ran before",
+                 folder, who);
+    }
+    if (restarted || dead)
+        return ST_OK;
+    if (lock == LOCK_OTHERS)
+        return in_use(folder, &holder, known);
+    if (!known || holder.ended)
+        return ST_OK;
+    if (same_job(&holder, me) && me->restart < holder.restart) {
+        describe(&holder, who, sizeof who);
+        return FAIL(ST_CHECKPOINT,
+                    "%s belongs to %s; this process is of restart %lld, a left-over that must not "
+                    "write there",
+                    folder, who, me->restart);
+    }
+    if (lock == LOCK_MINE)
+        return ST_OK;
+    describe(&holder, who, sizeof who);
+    return FAIL(ST_CHECKPOINT,
+                "%s is in use by %s, or was when that died: its file system has no locks to tell; "
+                "if that process is gone remove %s/owner, else choose another --out",
+                folder, who, folder);
+}
+
+static Status try_lock(int fd, const char *path, LockState *state) {
+    *state = LOCK_MINE;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return ST_OK;
+    *state = LOCK_OTHERS;
+    if (errno == EWOULDBLOCK)
+        return ST_OK;
+    *state = LOCK_NONE;
+    if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
+        return ST_OK;
+    return FAIL(ST_CHECKPOINT, "%s: cannot be locked: %s", path, strerror(errno));
+}
+
+/* At most OWNER_TEXT_MAX - 1 bytes of an open file. */
+static bool load(int fd, char *text) {
+    ssize_t n = pread(fd, text, OWNER_TEXT_MAX - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    return n >= 0;
+}
+
+static Status make_mine(const char *folder, const char *path, const Holder *me, char *text,
+                        int *fd) {
+    char name[256], temporary[4096];
+    LockState lock;
+    Status status = ST_OK;
+    snprintf(name, sizeof name, "owner.tmp.%ld.%s", me->pid, me->host);
+    TRY(file_join(folder, name, temporary));
+    int mine = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (mine < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be created: %s; choose another --out", temporary,
+                    strerror(errno));
+    TRY_DONE(file_write(mine, temporary, text, (size_t)write_text(me, text)));
+    TRY_DONE(try_lock(mine, temporary, &lock));
+    if (fsync(mine) != 0 || rename(temporary, path) != 0) {
+        status = FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", path, strerror(errno));
+        goto done;
+    }
+    TRY_DONE(file_sync_folder(folder));
+    *fd = mine;
+    return ST_OK;
+done:
+    unlink(temporary);
+    close(mine);
+    return status;
+}
+
+/* One attempt; *again where the file was replaced while it was looked at. */
+static Status attempt(const char *folder, const char *path, char *text, int *fd, bool *again) {
+    struct stat opened, named;
+    Holder me = myself();
+    LockState lock;
+    Status status = ST_OK;
+    *again = false;
+    int old = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (old < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s; choose another --out", path,
+                    strerror(errno));
+    TRY_DONE(try_lock(old, path, &lock));
+    if (fstat(old, &opened) != 0 || stat(path, &named) != 0 || opened.st_ino != named.st_ino ||
+        opened.st_dev != named.st_dev || !load(old, text)) {
+        *again = true;
+        goto done;
+    }
+    if (lock == LOCK_NONE)
+        log_warn("%s: the file system has no locks; only the owner file keeps a second run out",
+                 folder);
+    TRY_DONE(may_take(folder, text, &me, lock));
+    TRY_DONE(make_mine(folder, path, &me, text, fd));
+done:
+    close(old);
+    return status;
+}
+
+Status owner_take(const char *folder, char *text, int *fd) {
+    char path[4096];
+    TRY(file_join(folder, "owner", path));
+    for (int i = 0; i < TAKE_ATTEMPTS; i++) {
+        bool again;
+        TRY(attempt(folder, path, text, fd, &again));
+        if (!again)
+            return ST_OK;
+    }
+    return FAIL(ST_CHECKPOINT,
+                "%s: other processes keep taking this run directory; choose another "
+                "--out",
+                folder);
+}
+
+/* What the file says now; opened by name each time, so that a file system of another host is asked.
+ */
+static Ownership look(const char *folder, const char *mine, char *text) {
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/owner", folder) >= (int)sizeof path)
+        return OWNER_UNKNOWN;
+    text[0] = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? OWNER_OTHER : OWNER_UNKNOWN;
+    bool loaded = load(fd, text);
+    int error = errno;
+    close(fd);
+    errno = error;
+    if (!loaded)
+        return error == ESTALE ? OWNER_OTHER : OWNER_UNKNOWN;
+    return strcmp(text, mine) == 0 ? OWNER_SELF : OWNER_OTHER;
+}
+
+Ownership owner_look(const char *folder, const char *text) {
+    char now[OWNER_TEXT_MAX];
+    return look(folder, text, now);
+}
+
+Status owner_check(const char *folder, const char *text) {
+    char now[OWNER_TEXT_MAX], who[384];
+    Holder holder;
+    switch (look(folder, text, now)) {
+    case OWNER_SELF:
+        return ST_OK;
+    case OWNER_UNKNOWN:
+        return FAIL(ST_CHECKPOINT, "%s/owner: cannot be read: %s", folder, strerror(errno));
+    case OWNER_OTHER:
+        break;
+    }
+    if (!read_text(now, &holder))
+        return FAIL(ST_CHECKPOINT,
+                    "%s/owner is gone: the run directory was taken from this process, which stops "
+                    "and writes nothing more there",
+                    folder);
+    describe(&holder, who, sizeof who);
+    return FAIL(ST_CHECKPOINT,
+                "%s belongs to %s now; this process is no longer its owner, stops, and writes "
+                "nothing more there",
+                folder, who);
+}
+
+void owner_release(int fd) {
+    static const char ended[] = "ended\n";
+    /* Only file systems without locks need the note: where it cannot be written, the next run
+     * there says what to do. */
+    if (lseek(fd, 0, SEEK_END) < 0 || write(fd, ended, sizeof ended - 1) < 0)
+        log_debug("the owner file could not be marked as ended: %s", strerror(errno));
+    close(fd);
+}

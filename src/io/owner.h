@@ -1,0 +1,35 @@
+/* owner: whose run directory this is. Private to src/io. Local.
+ *
+ * The file `owner` names one process and carries its kernel lock. The lock dies with the process
+ * and keeps a second one out; but where a node was cut off and its job started again elsewhere, the
+ * old process may live on with the lock in its hands, and some file systems have no locks. So the
+ * file itself decides: who takes the directory puts a new file, locked and filled before it got its
+ * name, in place of the old one, and whoever is not named in it any more must not write. */
+#ifndef LOCKSTEP_IO_OWNER_H
+#define LOCKSTEP_IO_OWNER_H
+
+#include "lockstep/status.h"
+
+enum { OWNER_TEXT_MAX = 512 };
+
+typedef enum Ownership {
+    OWNER_SELF,
+    OWNER_OTHER,  /* somebody else is named, or the file is gone: for good */
+    OWNER_UNKNOWN /* the file cannot be read just now: errno */
+} Ownership;
+
+/* Takes FOLDER. text[OWNER_TEXT_MAX] is what its owner file now says, *fd holds its lock. Where
+ * another process has the directory it is ST_CHECKPOINT naming that process, unless this one
+ * belongs to the same job restarted since, or the other is seen to be dead. */
+Status owner_take(const char *folder, char *text, int *fd);
+
+/* Whether the owner file still says `text`. Leaves the error record alone. */
+Ownership owner_look(const char *folder, const char *text);
+
+/* ST_CHECKPOINT unless it does; names the new owner. */
+Status owner_check(const char *folder, const char *text);
+
+/* Notes in the file behind `fd` that its process has ended, and closes it. */
+void owner_release(int fd);
+
+#endif

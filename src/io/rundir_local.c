@@ -1,0 +1,116 @@
+/* rundir_local: checkpoints on a node's own disk. See rundir.h.
+ *
+ * A run may go on from such a checkpoint only if it went on to it: another node may meanwhile have
+ * taken the run from an older state, and metrics.jsonl with it. So the folder below
+ * --checkpoint-local has a random name that stands in the run directory, and whoever goes on from
+ * anything else gives it a new one. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checkpoint_internal.h"
+#include "file_util.h"
+#include "lockstep/hash.h"
+#include "lockstep/log.h"
+#include "lockstep/rundir.h"
+
+enum { NAME_MAX_BYTES = 32 };
+static const char prefix[] = "lockstep-"; /* and 16 hex digits */
+
+/* The name in the run directory, "" if there is none. */
+static void load_name(const RunDir *dir, char name[NAME_MAX_BYTES]) {
+    char path[4096];
+    name[0] = '\0';
+    if (snprintf(path, sizeof path, "%s/local", dir->path) >= (int)sizeof path)
+        return;
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return;
+    if (!fgets(name, NAME_MAX_BYTES, file) || strncmp(name, prefix, sizeof prefix - 1) != 0 ||
+        strspn(name + sizeof prefix - 1, "0123456789abcdef") != 16)
+        name[0] = '\0';
+    else
+        name[sizeof prefix - 1 + 16] = '\0';
+    fclose(file);
+}
+
+static int64_t step_at(const char *path) {
+    const char *slash = strrchr(path, '/');
+    int64_t step;
+    return slash && checkpoint_step_of(slash + 1, &step) ? step : -1;
+}
+
+/* The newest one of this node's folder; "" where that is another's, gone, or without a good one. */
+static Status newest_local(RunDir *dir, const char *base, char path[4096]) {
+    char name[NAME_MAX_BYTES];
+    path[0] = '\0';
+    load_name(dir, name);
+    if (!base[0] || !name[0])
+        return ST_OK;
+    TRY(file_join(base, name, dir->local));
+    if (access(dir->local, F_OK) != 0) {
+        log_warn("%s is not on this node: checkpoints that a node keeps to itself cannot be gone "
+                 "on from elsewhere",
+                 dir->local);
+        return ST_OK;
+    }
+    if (checkpoint_newest(dir->local, true, path) != ST_OK) {
+        log_warn("%s", status_message());
+        status_clear();
+        path[0] = '\0';
+    }
+    return ST_OK;
+}
+
+Status rundir_newest(RunDir *dir, const char *base, char path[4096]) {
+    char local[4096];
+    path[0] = '\0';
+    TRY(newest_local(dir, base, local));
+    if (local[0] && rundir_has_checkpoints(dir) &&
+        checkpoint_newest(dir->checkpoints, true, path) != ST_OK)
+        status_clear(); /* bad ones were warned of; there is a good one here */
+    else if (!local[0])
+        TRY(checkpoint_newest(dir->checkpoints, true, path));
+    if (local[0] && step_at(local) > step_at(path))
+        memcpy(path, local, sizeof local);
+    else
+        dir->local[0] = '\0';
+    return ST_OK;
+}
+
+/* The folder of the name that goes out of use, where it is on this node. */
+static Status remove_old(const char *base, const char *name) {
+    char folder[4096];
+    TRY(file_join(base, name, folder));
+    if (access(folder, F_OK) != 0)
+        return ST_OK;
+    TRY(checkpoint_prune(folder, 0, NULL));
+    if (rmdir(folder) != 0 && errno != ENOTEMPTY && errno != EEXIST)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be removed: %s", folder, strerror(errno));
+    return ST_OK;
+}
+
+Status rundir_begin_local(RunDir *dir, const char *base) {
+    char path[4096], old[NAME_MAX_BYTES], name[NAME_MAX_BYTES], hex[17];
+    uint64_t number = 0;
+    TRY(rundir_check(dir));
+    if (dir->local[0])
+        return ST_OK;
+    load_name(dir, old);
+    TRY(file_join(dir->path, "local", path));
+    TRY(file_remove(path));
+    if (!base[0])
+        return ST_OK;
+    if (old[0])
+        TRY(remove_old(base, old));
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return FAIL(ST_INTERNAL, "the system gives no random number: %s", strerror(errno));
+    hash_hex(number, hex);
+    snprintf(name, sizeof name, "%s%s", prefix, hex);
+    TRY(file_join(base, name, dir->local));
+    TRY(file_make_folders(dir->local, "--checkpoint-local"));
+    return file_replace(dir->path, "local", name, strlen(name));
+}

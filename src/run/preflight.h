@@ -1,0 +1,49 @@
+/* preflight: what `lockstep preflight` finds out. preflight_probe.c looks at one rank's host,
+ * preflight_report.c compares all of them, preflight_command.c is the command. */
+#ifndef LOCKSTEP_RUN_PREFLIGHT_H
+#define LOCKSTEP_RUN_PREFLIGHT_H
+
+#include "train.h"
+
+/* One rank's findings; plain bytes, gathered on all ranks. */
+typedef struct Probe {
+    char host[64];
+    int local_rank, launcher_local_rank; /* launcher's: -1 where it does not say */
+    int ranks_here, threads, cores;
+    int64_t memory;                   /* bytes of the host */
+    int64_t tmp_free, shm_free;       /* bytes; -1: cannot be asked */
+    int64_t seconds;                  /* wall clock, right after a collective */
+    char tmp[128];                    /* TMPDIR or /tmp */
+    char system[64];                  /* kernel */
+    char libraries[160];              /* versions_line */
+    char interfaces[160], hints[256]; /* site_interfaces, site_network */
+    Status device_status, data_status;
+    char device[160], instruction_set[32]; /* or why there is none */
+    char data[512];                        /* why the data set cannot be read */
+    uint64_t data_hash;                    /* of all records; 0 for synthetic ones */
+    int64_t records[2];
+} Probe;
+
+/* The summing of one message size. */
+typedef struct ReduceTime {
+    int64_t bytes;
+    double seconds; /* median over repeats of the slowest rank */
+} ReduceTime;
+
+enum { REDUCE_SIZES = 4 };
+
+/* This rank's host. Local. */
+void probe_host(Run *run, Probe *probe);
+
+/* Sums integers over ranks, checks every element, and times it: times[REDUCE_SIZES]. Collective;
+ * a Status other than ST_OK is agreed or means comm_abort. */
+Status probe_reduce(Run *run, ReduceTime *times);
+
+/* The table. Local, rank 0. */
+void print_probes(const Run *run, const Probe *probes, const ReduceTime *times);
+
+/* Everything that would stop or spoil a run: notes are printed, problems too but for the first,
+ * which is the failure returned. Local, rank 0. */
+Status judge_probes(const Run *run, const Probe *probes);
+
+#endif

@@ -1,0 +1,56 @@
+/* preflight: `lockstep preflight`, whether the hosts of a run are ready for it.
+ *
+ * Takes the options of train and is started as train would be, so that it sees what train will see:
+ * the same hosts, launcher, variables and files. Reads the data set once a host, sums over all
+ * ranks and checks the sums; writes nothing. What would stop a run stops it, with the code the run
+ * would have ended with. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lockstep/log.h"
+#include "lockstep/run.h"
+#include "preflight.h"
+#include "setup.h"
+
+static Status preflight_ranks(Run *run) {
+    Probe mine, *all = NULL;
+    ReduceTime times[REDUCE_SIZES];
+    Status status = ST_OK;
+    TRY(setup_ranks(run));
+    comm_at(run->comm, -1, PHASE_REDUCE);
+    TRY(probe_reduce(run, times));
+    comm_at(run->comm, -1, PHASE_DATA);
+    probe_host(run, &mine);
+    all = calloc((size_t)run->size, sizeof *all);
+    TRY_DONE(comm_agree(run->comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
+    TRY_DONE(comm_allgather(run->comm, &mine, sizeof mine, all));
+    if (run->rank == 0) {
+        print_probes(run, all, times);
+        status = judge_probes(run, all);
+    }
+    TRY_DONE(comm_agree(run->comm, status));
+    log_info("ready: %d rank%s, rank 0 on %s", run->size, run->size == 1 ? "" : "s",
+             comm_host(run->comm));
+done:
+    free(all);
+    return status;
+}
+
+Status preflight_command(int argc, char **argv) {
+    Run run = {.without_files = true};
+    run.config = calloc(1, sizeof *run.config);
+    TRY_ALLOC(run.config);
+    Status status = config_load(argc - 1, argv + 1, run.config);
+    if (status == ST_OK && run.config->help) {
+        printf(
+            "lockstep preflight CONFIG [--KEY VALUE]...: the options of train; start it as train "
+            "will be\nstarted. Prints a table of the hosts, sums over all ranks, and names what "
+            "would stop the run.\n");
+        free(run.config);
+        return ST_OK;
+    }
+    status = start_ranks(&run, status);
+    if (status == ST_OK)
+        status = preflight_ranks(&run);
+    return end_run(&run, status);
+}

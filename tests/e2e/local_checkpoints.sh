@@ -1,0 +1,71 @@
+#!/bin/bash
+# limit: 180
+# --checkpoint-local: checkpoints between the ends of epochs stay on the node. After a crash there the run goes on from
+# them; elsewhere from the run directory's; never from one that the run has not gone on to.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 164 130 || { fail "small data" && finish; }
+export CIFAR10_DIR=$tmp/data
+tiny=$recipes/tiny.yaml # 25 steps an epoch
+words=(--steps 60 --checkpoint-every 4)
+# on NODE NAME WORD...: trains with that node's own folder.
+on() {
+    local node=$1 name=$2
+    shift 2
+    train "$name" 2 $tiny "${words[@]}" --checkpoint-local "$tmp/$node" "$@"
+}
+crash() {
+    rm -f "$tmp/$2/crash-fired"
+    on "$@"
+    check "$2 on $1: the planted crash" test $code = 137
+}
+local_steps() { find "$tmp/$1" -name '*.h5' -printf '%f\n' 2>/dev/null | sort | tr '\n' ' '; }
+from() { result "$1" resumed_from; }
+
+train whole 2 $tiny "${words[@]}"
+check "the undisturbed run" test $code = 0
+on node0 calm
+same calm whole "undisturbed, with a folder of the node: the same"
+check "nothing stays behind on the node" test -z "$(local_steps node0)"
+check "the run directory has epoch ends and the last step alone" \
+    test "$(find "$tmp/calm/checkpoints" -name '*.h5' -printf '%f\n' | sort | tr '\n' ' ')" = \
+    "step-00000025.h5 step-00000050.h5 step-00000060.h5 "
+
+crash node1 crashed --crash-at 42:1:kill
+check "the run directory has the epoch's end" test "$(newest crashed)" = "$tmp/crashed/checkpoints/step-00000025.h5"
+check "the node has later ones" test -n "$(local_steps node1)"
+cp -a "$tmp/crashed" "$tmp/moved"
+cp -a "$tmp/crashed" "$tmp/bad"
+cp -a "$tmp/node1" "$tmp/node3"
+on node1 crashed
+same crashed whole "gone on with on the same node: as the undisturbed run"
+check "from the node's checkpoint" test "$(from crashed)" -gt 25
+
+on node2 moved
+same moved whole "gone on with on another node: as the undisturbed run"
+check "from the run directory's checkpoint" test "$(from moved)" = 25
+check "with a warning" grep -q '^warning: .*node2/lockstep-.* is not on this node' "$log"
+
+# The run directory moves on from step 25 on node 2; what node 3 still has of later steps is of another past.
+cp -a "$tmp/bad" "$tmp/back"
+crash node2 back --crash-at 30:1:kill
+on node3 back
+same back whole "back on a node with checkpoints of another past: as the undisturbed run"
+check "not from one of them" test "$(from back)" = 25
+
+for file in "$tmp"/node3/lockstep-*/*.h5; do printf 'x' | dd of="$file" bs=1 seek=3000 conv=notrunc status=none; done
+on node3 bad
+same bad whole "the node's checkpoints are damaged: as the undisturbed run"
+check "they are passed over" grep -q 'node3/lockstep-.* passed over' "$log"
+check "from the run directory's, then" test "$(from bad)" = 25
+
+start asked 0 $tiny --steps 100000 --epochs 10000 --checkpoint-every 4 --checkpoint-local "$tmp/node1"
+logged() { [ -s "$tmp/asked/metrics.jsonl" ]; }
+until_true 60 logged
+kill -USR1 "$launched"
+wait_for asked
+check "asked to stop: exit code 75" test $code = 75
+check "the last checkpoint is in the run directory" \
+    test "$(newest asked)" = "$tmp/asked/checkpoints/step-$(printf %08d "$(result asked step)").h5"
+finish

@@ -1,0 +1,92 @@
+#!/bin/bash
+# limit: 180
+# A job whose node was cut off starts again elsewhere while its old rank 0 is still alive: the new one takes the run
+# directory, the old one stops with exit code 4 at its next write and damages nothing.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 164 130 || { fail "small data" && finish; }
+export CIFAR10_DIR=$tmp/data
+tiny=$recipes/tiny.yaml
+words=(--steps 240 --checkpoint-every 5)
+
+train whole 2 $tiny "${words[@]}"
+check "the undisturbed run" test $code = 0
+
+progressed() { [ -n "$(newest "$1")" ] || ! kill -0 "$launched" 2>/dev/null; }
+content() { (cd "$tmp/$1" && find . -type f ! -name '*.tmp.*' | sort | xargs md5sum && readlink best.h5); }
+# cut_off NAME RANKS: starts the job, and stops its rank 0 as if its node were out of reach. Sets $frozen and $old.
+cut_off() {
+    export SLURM_JOB_ID=77
+    start "$1" "$2" $tiny "${words[@]}"
+    old=$launched
+    until_true 60 progressed "$1"
+    if [ "$2" = 0 ]; then
+        frozen=$old
+    else
+        frozen=$(awk '/^pid/ { print $2 }' "$tmp/$1/owner")
+    fi
+    kill -STOP "$frozen"
+}
+# heal NAME: the old one is back; waits for its end.
+heal() {
+    kill -CONT "$frozen"
+    launched=$old
+    wait_for "$1"
+}
+
+# ---- The new one is done before the old one is back. ----
+for ranks in 0 2; do
+    name=after$ranks
+    cut_off $name $ranks
+    SLURM_JOB_ID=78 train $name 1 $tiny "${words[@]}"
+    one_error 4 'is in use by process .* \(job 77, restart 0\)' "$ranks: another job is refused"
+    train $name 1 $tiny "${words[@]}"
+    one_error 4 'is in use by process' "$ranks: the same job without a restart is refused"
+    cp "$tmp/$name.log" "$tmp/$name.first"
+    SLURM_RESTART_COUNT=1 train $name 2 $tiny "${words[@]}"
+    same $name whole "$ranks: the restarted job takes the directory: as the undisturbed run"
+    check "$ranks: it went on from a checkpoint" test "$(result $name resumed_from)" != None
+    before=$(content $name)
+    heal $name
+    one_error 4 'belongs to process .* \(job 77, restart 1\) now' "$ranks: the old one, back, stops with exit code 4"
+    check "$ranks: it has changed nothing" test "$(content $name)" = "$before"
+    check "$ranks: every checkpoint is sound" sound $name
+done
+
+# ---- Both at work at once. ----
+for ranks in 0 2; do
+    name=during$ranks
+    cut_off $name $ranks
+    (SLURM_RESTART_COUNT=1 exec mpirun -np 2 "$program" train $tiny --out "$tmp/$name" --threads 1 "${words[@]}") \
+        >"$tmp/$name.new" 2>&1 &
+    new=$!
+    at_work() { [ "$(grep -c 'Slurm job' "$tmp/$name/log.txt")" = 2 ]; }
+    until_true 60 at_work
+    heal $name
+    one_error 4 'belongs to process .* \(job 77, restart 1\) now' "$ranks: at once with the new one, the old one stops"
+    wait $new
+    code=$?
+    cp "$tmp/$name.new" "$log"
+    same $name whole "$ranks: the new one is not disturbed"
+    check "$ranks: every checkpoint of both is sound" sound $name
+    refuse "$ranks: no line of the old one's end is in the new one's log" \
+        bash -c "sed '1,/restart 1\$/d' '$tmp/$name/log.txt' | grep -E 'error:|restart 0'"
+done
+
+# ---- The old one writes nothing, for it waits for a rank that is out of reach. ----
+export SLURM_JOB_ID=77
+start waits 2 $tiny "${words[@]}"
+old=$launched
+until_true 60 progressed waits
+owner=$(awk '/^pid/ { print $2 }' "$tmp/waits/owner")
+for rank in $(ranks_of); do [ "$rank" = "$owner" ] || kill -STOP "$rank"; done
+SLURM_RESTART_COUNT=1 train waits 2 $tiny "${words[@]}"
+same waits whole "the restarted job takes the directory of one that waits"
+launched=$old
+SECONDS=0
+wait_for waits
+one_error 4 'belongs to process .* \(job 77, restart 1\) now' "the one that waits stops as well"
+check "within seconds" test $SECONDS -le 20
+unset SLURM_JOB_ID
+finish

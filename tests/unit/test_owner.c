@@ -1,0 +1,255 @@
+/* The owner file: who may take a run directory from whom, with and without kernel locks, and what a
+ * process that has lost it can no longer do. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "io_fixture.h"
+#include "lockstep/log.h"
+#include "lockstep/rundir.h"
+
+/* Takes the place of the C library's: a file system without locks where lock_error is set. */
+static int lock_error;
+int flock(int fd, int operation);
+int flock(int fd, int operation) {
+    if (lock_error) {
+        errno = lock_error;
+        return -1;
+    }
+    return (int)syscall(SYS_flock, fd, operation);
+}
+
+static void job(const char *id, const char *restart) {
+    if (id)
+        setenv("SLURM_JOB_ID", id, 1);
+    else
+        unsetenv("SLURM_JOB_ID");
+    if (restart)
+        setenv("SLURM_RESTART_COUNT", restart, 1);
+    else
+        unsetenv("SLURM_RESTART_COUNT");
+}
+
+/* A child that has taken the directory and lives until it is killed. */
+static pid_t holder(const char *folder) {
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        RunDir mine;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also where a check fails before it is buried */
+        if (rundir_open(folder, &mine) != ST_OK || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+}
+
+static void bury(pid_t child) {
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+/* Replaces a word of the owner file, as another host would have written it. */
+static void rewrite(const Fixture *f, const char *key, const char *value) {
+    assert_int_equal(
+        fixture_shell("sed -i 's|^%s .*|%s %s|' '%s/owner'", key, key, value, f->folder), 0);
+}
+
+static void a_restarted_job_takes_over(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir, late;
+    char names[64];
+    fixture_open(&f, 1);
+    job("77", NULL);
+    pid_t child = holder(f.folder);
+    fixture_refused(rundir_open(f.folder, &dir), "(job 77, restart 0)");
+    job("78", "1");
+    fixture_refused(rundir_open(f.folder, &dir), "in use by process");
+    job(NULL, "1");
+    fixture_refused(rundir_open(f.folder, &dir), "in use by process");
+    job("77", "1");
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(rundir_check(&dir), ST_OK);
+    assert_false(rundir_lost(&dir));
+    /* The lock is the new one's, whether or not the old process lives. */
+    snprintf(names, sizeof names, "in use by process %ld on ", (long)getpid());
+    job("79", NULL);
+    fixture_refused(rundir_open(f.folder, &late), names);
+    bury(child);
+    fixture_refused(rundir_open(f.folder, &late), names);
+    job("77", "0");
+    fixture_refused(rundir_open(f.folder, &late), names);
+    rundir_close(&dir);
+    fixture_close(&f);
+    job(NULL, NULL);
+}
+
+static void the_old_one_can_do_nothing(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir, next;
+    size_t size;
+    fixture_open(&f, 1);
+    job("77", "3");
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(rundir_open_log(&dir), ST_OK);
+    log_to_file(dir.log_fd, NULL, NULL);
+    log_rank("before");
+    job("77", "4");
+    assert_int_equal(rundir_open(f.folder, &next), ST_OK);
+    assert_int_equal(rundir_open_log(&next), ST_OK);
+    assert_int_equal(write(next.log_fd, "new\n", 4), 4);
+    assert_true(rundir_lost(&dir));
+    fixture_refused(rundir_check(&dir), "(job 77, restart 4) now; this process is no longer its");
+    fixture_refused(rundir_reset(&dir), "no longer its owner");
+    fixture_refused(rundir_write_config(&dir, "seed: 9\n"), "no longer its owner");
+    fixture_refused(rundir_link_best(&dir, "step-00000001.h5"), "no longer its owner");
+    fixture_refused(rundir_open_log(&dir), "no longer its owner");
+    log_rank("after"); /* even unguarded it does not reach the new one's file */
+    log_to_file(-1, NULL, NULL);
+    char *text = fixture_load(fixture_path(&f, "log.txt"), &size);
+    assert_non_null(strstr(text, "before\nnew\n"));
+    assert_null(strstr(text, "after"));
+    free(text);
+    assert_int_equal(fixture_shell("cd '%s' && test \"$(ls . | tr '\\n' ' ')\" = "
+                                   "'checkpoints log.txt owner '",
+                                   f.folder),
+                     0);
+    rundir_close(&dir); /* the end of the old one is not noted as that of the new one */
+    assert_int_equal(rundir_check(&next), ST_OK);
+    rundir_close(&next);
+    assert_int_equal(fixture_shell("tail -n 1 '%s/owner' | grep -qx ended", f.folder), 0);
+    fixture_close(&f);
+    job(NULL, NULL);
+}
+
+static bool lost(const void *dir) {
+    return rundir_lost(dir);
+}
+
+static void the_log_asks(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    size_t size;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(rundir_open_log(&dir), ST_OK);
+    log_to_file(dir.log_fd, lost, &dir);
+    log_rank("one");
+    rewrite(&f, "pid", "1");
+    log_rank("two");
+    log_to_file(-1, NULL, NULL);
+    char *text = fixture_load(fixture_path(&f, "log.txt"), &size);
+    assert_non_null(strstr(text, "one"));
+    assert_null(strstr(text, "two"));
+    free(text);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+/* The lock is free, as after a crash, but the file names a later restart of this job. */
+static void a_left_over_is_refused(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    job("77", "2");
+    bury(holder(f.folder));
+    rewrite(&f, "space", "elsewhere"); /* dead, but not seen to be */
+    job("77", "1");
+    fixture_refused(rundir_open(f.folder, &dir), "this process is of restart 1, a left-over");
+    job("78", NULL);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    rundir_close(&dir);
+    fixture_close(&f);
+    job(NULL, NULL);
+}
+
+static void without_locks(void **state) {
+    static const int errors[] = {ENOLCK, EOPNOTSUPP, ENOSYS};
+    (void)state;
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        Fixture f;
+        RunDir dir, next;
+        fixture_open(&f, 1);
+        lock_error = errors[i];
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        fixture_refused(rundir_open(f.folder, &next), "has no locks to tell; if that process is "
+                                                      "gone remove");
+        rundir_close(&dir); /* notes the end */
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        rundir_close(&dir);
+        /* A process of this kernel is seen to be dead, one of another is not. */
+        pid_t child = holder(f.folder);
+        fixture_refused(rundir_open(f.folder, &next), "no locks");
+        bury(child);
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        rundir_close(&dir);
+        bury(holder(f.folder));
+        rewrite(&f, "boot", "another");
+        fixture_refused(rundir_open(f.folder, &next), "no locks");
+        unlink(fixture_path(&f, "owner"));
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        /* Its number is given to another process after its death. */
+        rewrite(&f, "started", "1");
+        assert_int_equal(rundir_open(f.folder, &next), ST_OK);
+        rundir_close(&next);
+        rundir_close(&dir);
+        lock_error = 0;
+        fixture_close(&f);
+    }
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    lock_error = EIO;
+    fixture_refused(rundir_open(f.folder, &dir), "cannot be locked");
+    lock_error = 0;
+    fixture_close(&f);
+}
+
+static void a_torn_file_is_nobodys(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    fixture_save(fixture_path(&f, "owner"), "host a\npid 1\n", 13);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(rundir_check(&dir), ST_OK);
+    unlink(fixture_path(&f, "owner"));
+    assert_true(rundir_lost(&dir));
+    fixture_refused(rundir_check(&dir), "owner is gone");
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_restarted_job_takes_over),
+        cmocka_unit_test(the_old_one_can_do_nothing),
+        cmocka_unit_test(the_log_asks),
+        cmocka_unit_test(a_left_over_is_refused),
+        cmocka_unit_test(without_locks),
+        cmocka_unit_test(a_torn_file_is_nobodys),
+    };
+    job(NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
