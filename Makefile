@@ -102,11 +102,13 @@ OPS := $(call programs,tests/ops/test_*.c)
 GOLDEN := $(call programs,tests/golden/test_*.c)
 TOOLS := $(call programs,tests/*.c)
 DIST := $(call programs,tests/dist/*.c)
+# Programs that call kernels and NCCL themselves; each is linked with all of the backend's objects but src/cuda.
+CUDA_TESTS := $(if $(CUDA_LIB),$(call programs,tests/cuda/test_*.c tests/cuda/*_program.c))
 BENCH := $(call programs,bench/*.c)
 # With clang's SANITIZE=fuzzer,... libFuzzer brings main; else driver.c does.
 FUZZ_MAIN := $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/driver.o)
 FUZZ := $(call programs,tests/fuzz/fuzz_*.c)
-TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ)
+TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ) $(CUDA_TESTS)
 
 all: $(LIB) $(PROGRAM) $(CUDA_LIB) ## build the library and build/lockstep (the default)
 
@@ -131,7 +133,7 @@ $(BUILD)/lockstep: $(BUILD)/obj/src/main.o $(LIB) $(BUILD)/flags
 # Machine code for these GPUs, and PTX that the driver compiles for later ones; the PTX stays as it is in the file.
 SM := 80 90 100 120
 NVCC_FLAGS := -std=c++17 -O3 -lineinfo -Iinclude -Ikernels -fmad=false -cudart shared --compress-mode=none \
-    -Xcompiler -fPIC,-Wall $(foreach sm,$(SM),-gencode arch=compute_$(sm),code=sm_$(sm)) \
+    -Xcompiler -fPIC,-fvisibility=hidden,-Wall $(foreach sm,$(SM),-gencode arch=compute_$(sm),code=sm_$(sm)) \
     -gencode arch=compute_80,code=compute_80
 
 # A backend of a build that had one must not be found by one that is to have none.
@@ -139,12 +141,20 @@ ifeq ($(CUDA_LIB),)
 $(if $(COMPILING),$(if $(wildcard $(BUILD)/liblockstep_cuda.so),$(shell rm $(BUILD)/liblockstep_cuda.so)))
 endif
 
-$(CUDA_OBJ): COMPILE += -fPIC -Ikernels $(CUDA_CFLAGS)
+# It shows its two entries alone: the program exports all it has, and of two functions of one name (the CPU backend's
+# plan_make, say) the program's would be called from here as well.
+$(CUDA_OBJ): COMPILE += -fPIC -fvisibility=hidden -Ikernels $(CUDA_CFLAGS)
 
-# Its own names come first, though the program has some of the same (plan_make of the CPU's backend).
 $(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-z,lazy,-Bsymbolic $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
+	$(Q)$(CC) -shared -Wl,-z,lazy $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
+
+CUDA_TEST_OBJ := $(BUILD)/obj/tests/cuda/gpu_array.o $(BUILD)/obj/src/comm/comm_nccl.o $(KERNEL_OBJ)
+$(BUILD)/obj/tests/cuda/%.o: COMPILE += -Ikernels $(CUDA_CFLAGS)
+$(CUDA_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_TEST_OBJ) $(LIB) $(BUILD)/flags
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $< $(CUDA_TEST_OBJ) $(LIB) $(CUDA_LIBS) $(TEST_LIBS) $(DEP_LIBS) -lstdc++
 
 $(BUILD)/obj/kernels/%.o: kernels/%.cu $(BUILD)/flags
 	$(call say,NVCC,$<)

@@ -46,8 +46,8 @@ static __global__ void __launch_bounds__(BLOCK)
     store<V>(y, i, py);
 }
 
-cudaError_t kernel_dropout_mask(uint8_t *keep, int64_t count, const KernelRun *run, int layer,
-                                double rate, cudaStream_t stream) {
+cudaError_t gpu_dropout_mask(uint8_t *keep, int64_t count, const KernelRun *run, int layer,
+                             double rate, cudaStream_t stream) {
     if (count < 1 || count > INT32_MAX)
         return cudaErrorInvalidValue;
     draw_mask<<<blocks_for((count + 3) / 4), BLOCK, 0, stream>>>(keep, (uint32_t)count, run, layer,
@@ -55,9 +55,9 @@ cudaError_t kernel_dropout_mask(uint8_t *keep, int64_t count, const KernelRun *r
     return cudaGetLastError();
 }
 
-cudaError_t kernel_dropout_apply(void *y, const void *x, const uint8_t *keep, DType type, int64_t n,
-                                 int64_t hw, int64_t channels, double rate, bool add,
-                                 cudaStream_t stream) {
+cudaError_t gpu_dropout_apply(void *y, const void *x, const uint8_t *keep, DType type, int64_t n,
+                              int64_t hw, int64_t channels, double rate, bool add,
+                              cudaStream_t stream) {
     int64_t count = n * hw * channels;
     return by_pack(type, channels, count, [&](auto zero, auto pack) {
         using T = decltype(zero);

@@ -92,24 +92,24 @@ static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
     }
 }
 
-cudaError_t kernel_to_fixed(int64_t *sum, const float *value, int64_t count, double scale,
-                            double bound, bool add, int64_t *bad, cudaStream_t stream) {
+cudaError_t gpu_to_fixed(int64_t *sum, const float *value, int64_t count, double scale,
+                         double bound, bool add, int64_t *bad, cudaStream_t stream) {
     if (count < 1)
         return cudaErrorInvalidValue;
     to_fixed<<<blocks_for(count), BLOCK, 0, stream>>>(sum, value, count, scale, bound, add, bad);
     return cudaGetLastError();
 }
 
-cudaError_t kernel_to_real(float *sum, const float *value, int64_t count, bool add,
-                           cudaStream_t stream) {
+cudaError_t gpu_to_real(float *sum, const float *value, int64_t count, bool add,
+                        cudaStream_t stream) {
     if (count < 1)
         return cudaErrorInvalidValue;
     to_real<<<blocks_for(count), BLOCK, 0, stream>>>(sum, value, count, add);
     return cudaGetLastError();
 }
 
-cudaError_t kernel_norm(double *partial, const int64_t *fixed, const float *real, int64_t count,
-                        double scale, cudaStream_t stream) {
+cudaError_t gpu_norm(double *partial, const int64_t *fixed, const float *real, int64_t count,
+                     double scale, cudaStream_t stream) {
     int64_t chunks = (count + NORM_CHUNK - 1) / NORM_CHUNK;
     if (count < 1)
         return cudaErrorInvalidValue;
@@ -118,7 +118,7 @@ cudaError_t kernel_norm(double *partial, const int64_t *fixed, const float *real
     return cudaGetLastError();
 }
 
-cudaError_t kernel_update(const Update *update_, const UpdateRange *range, cudaStream_t stream) {
+cudaError_t gpu_update(const Update *update_, const UpdateRange *range, cudaStream_t stream) {
     Shared shared = {update_terms(update_, range->decay), *range, update_->grad_scale,
                      update_->kind != OPTIMIZER_SGD};
     if (range->count < 1)

@@ -28,9 +28,9 @@ static __global__ void __launch_bounds__(BLOCK)
         out[c] = from_float<T>(0);
 }
 
-cudaError_t kernel_load_images(void *images, DType type, int64_t n, int64_t channels,
-                               const uint8_t *records, const Placement *placement, PixelScale scale,
-                               cudaStream_t stream) {
+cudaError_t gpu_load_images(void *images, DType type, int64_t n, int64_t channels,
+                            const uint8_t *records, const Placement *placement, PixelScale scale,
+                            cudaStream_t stream) {
     if (n < 1 || channels < COLORS || n * PIXELS * channels > INT32_MAX)
         return cudaErrorInvalidValue;
     return by_type(type, [&](auto zero) {

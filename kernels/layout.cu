@@ -85,8 +85,8 @@ static cudaError_t by_types(DType to_type, DType from_type, Launch launch) {
     return inner != cudaSuccess ? inner : outer;
 }
 
-cudaError_t kernel_to_nhwc(void *to, DType to_type, int64_t to_channels, const void *from,
-                           DType from_type, int64_t n, int64_t c, int64_t hw, cudaStream_t stream) {
+cudaError_t gpu_to_nhwc(void *to, DType to_type, int64_t to_channels, const void *from,
+                        DType from_type, int64_t n, int64_t c, int64_t hw, cudaStream_t stream) {
     if (n < 1 || c < 1 || hw < 1 || to_channels < c || n * to_channels * hw > INT32_MAX)
         return cudaErrorInvalidValue;
     return by_types(to_type, from_type, [&](auto a, auto b) {
@@ -97,9 +97,9 @@ cudaError_t kernel_to_nhwc(void *to, DType to_type, int64_t to_channels, const v
     });
 }
 
-cudaError_t kernel_to_nchw(void *to, DType to_type, const void *from, DType from_type,
-                           int64_t from_channels, int64_t n, int64_t c, int64_t hw,
-                           cudaStream_t stream) {
+cudaError_t gpu_to_nchw(void *to, DType to_type, const void *from, DType from_type,
+                        int64_t from_channels, int64_t n, int64_t c, int64_t hw,
+                        cudaStream_t stream) {
     if (n < 1 || c < 1 || hw < 1 || from_channels < c || n * from_channels * hw > INT32_MAX)
         return cudaErrorInvalidValue;
     return by_types(to_type, from_type, [&](auto a, auto b) {
@@ -110,8 +110,8 @@ cudaError_t kernel_to_nchw(void *to, DType to_type, const void *from, DType from
     });
 }
 
-cudaError_t kernel_cast(void *to, DType to_type, const void *from, DType from_type, int64_t count,
-                        cudaStream_t stream) {
+cudaError_t gpu_cast(void *to, DType to_type, const void *from, DType from_type, int64_t count,
+                     cudaStream_t stream) {
     if (count < 1)
         return cudaErrorInvalidValue;
     return by_types(to_type, from_type, [&](auto a, auto b) {

@@ -63,9 +63,9 @@ static __global__ void __launch_bounds__(BLOCK)
     }
 }
 
-cudaError_t kernel_softmax_ce(float *loss, int32_t *predicted, const void *logits, DType type,
-                              const int32_t *labels, int64_t n, int64_t classes, double smoothing,
-                              cudaStream_t stream) {
+cudaError_t gpu_softmax_ce(float *loss, int32_t *predicted, const void *logits, DType type,
+                           const int32_t *labels, int64_t n, int64_t classes, double smoothing,
+                           cudaStream_t stream) {
     if (n < 1 || classes < 1 || n * classes > INT32_MAX)
         return cudaErrorInvalidValue;
     return by_type(type, [&](auto zero) {
@@ -75,10 +75,10 @@ cudaError_t kernel_softmax_ce(float *loss, int32_t *predicted, const void *logit
     });
 }
 
-cudaError_t kernel_softmax_ce_backward(void *grad, const void *logits, DType type,
-                                       const int32_t *labels, int64_t n, int64_t classes,
-                                       double smoothing, const KernelRun *run, bool add,
-                                       cudaStream_t stream) {
+cudaError_t gpu_softmax_ce_backward(void *grad, const void *logits, DType type,
+                                    const int32_t *labels, int64_t n, int64_t classes,
+                                    double smoothing, const KernelRun *run, bool add,
+                                    cudaStream_t stream) {
     if (n < 1 || classes < 1 || n * classes > INT32_MAX)
         return cudaErrorInvalidValue;
     return by_type(type, [&](auto zero) {

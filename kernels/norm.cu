@@ -21,7 +21,7 @@ static int64_t parts_of(int64_t rows) {
     return parts < PARTS_MAX ? parts : PARTS_MAX;
 }
 
-size_t kernel_rows_scratch(int64_t rows, int64_t channels) {
+size_t gpu_rows_scratch(int64_t rows, int64_t channels) {
     return (size_t)(parts_of(rows) * channels) * sizeof(Sums);
 }
 
@@ -223,8 +223,8 @@ static bool fits(int64_t rows, int64_t channels) {
     return rows > 0 && channels > 0 && rows * channels <= INT32_MAX;
 }
 
-cudaError_t kernel_sum_rows(float *sum, const void *x, const void *y, DType type, int64_t rows,
-                            int64_t channels, void *scratch, cudaStream_t stream) {
+cudaError_t gpu_sum_rows(float *sum, const void *x, const void *y, DType type, int64_t rows,
+                         int64_t channels, void *scratch, cudaStream_t stream) {
     if (!fits(rows, channels))
         return cudaErrorInvalidValue;
     return by_type(type, [&](auto zero) {
@@ -234,10 +234,10 @@ cudaError_t kernel_sum_rows(float *sum, const void *x, const void *y, DType type
     });
 }
 
-cudaError_t kernel_bn_train(void *y, float *mean, float *rstd, float *stats_mean, float *stats_var,
-                            const void *x, const float *weight, const float *bias, DType type,
-                            int64_t rows, int64_t channels, double eps, bool relu, void *scratch,
-                            cudaStream_t stream) {
+cudaError_t gpu_bn_train(void *y, float *mean, float *rstd, float *stats_mean, float *stats_var,
+                         const void *x, const float *weight, const float *bias, DType type,
+                         int64_t rows, int64_t channels, double eps, bool relu, void *scratch,
+                         cudaStream_t stream) {
     if (!fits(rows, channels))
         return cudaErrorInvalidValue;
     cudaError_t error = by_type(type, [&](auto zero) {
@@ -253,18 +253,17 @@ cudaError_t kernel_bn_train(void *y, float *mean, float *rstd, float *stats_mean
                         Normal{weight, bias, mean, rstd, NULL, (float)eps, relu}, stream);
 }
 
-cudaError_t kernel_bn_infer(void *y, const void *x, const float *weight, const float *bias,
-                            const float *mean, const float *var, DType type, int64_t rows,
-                            int64_t channels, double eps, bool relu, cudaStream_t stream) {
+cudaError_t gpu_bn_infer(void *y, const void *x, const float *weight, const float *bias,
+                         const float *mean, const float *var, DType type, int64_t rows,
+                         int64_t channels, double eps, bool relu, cudaStream_t stream) {
     return apply_normal(y, x, type, rows, channels,
                         Normal{weight, bias, mean, NULL, var, (float)eps, relu}, stream);
 }
 
-cudaError_t kernel_bn_backward(void *grad_x, float *grad_weight, float *grad_bias,
-                               const void *grad_y, const void *x, const void *y,
-                               const float *weight, const float *mean, const float *rstd,
-                               DType type, int64_t rows, int64_t channels, bool add, void *scratch,
-                               cudaStream_t stream) {
+cudaError_t gpu_bn_backward(void *grad_x, float *grad_weight, float *grad_bias, const void *grad_y,
+                            const void *x, const void *y, const float *weight, const float *mean,
+                            const float *rstd, DType type, int64_t rows, int64_t channels, bool add,
+                            void *scratch, cudaStream_t stream) {
     int64_t count = rows * channels;
     if (!fits(rows, channels))
         return cudaErrorInvalidValue;
@@ -299,9 +298,8 @@ static __global__ void __launch_bounds__(BLOCK)
     stats_var[channel] = (float)(rows > 1 ? var * rows / (rows - 1) : 0);
 }
 
-cudaError_t kernel_bn_stats(float *stats_mean, float *stats_var, const float *mean,
-                            const float *rstd, int64_t rows, int64_t channels, double eps,
-                            cudaStream_t stream) {
+cudaError_t gpu_bn_stats(float *stats_mean, float *stats_var, const float *mean, const float *rstd,
+                         int64_t rows, int64_t channels, double eps, cudaStream_t stream) {
     if (!fits(rows, channels))
         return cudaErrorInvalidValue;
     bn_stats<<<blocks_for(channels), BLOCK, 0, stream>>>(stats_mean, stats_var, mean, rstd,

@@ -22,21 +22,6 @@ struct Scale {
     __device__ float operator()(float a, float) const { return a * factor; }
 };
 
-static __device__ inline float normal_below(float x) {
-    return 0.5f * (1 + erff(x * 0.70710678118654752f));
-}
-
-struct Gelu {
-    __device__ float operator()(float x, float) const { return x * normal_below(x); }
-};
-
-struct GeluBackward {
-    __device__ float operator()(float grad, float x) const {
-        float density = 0.39894228040143268f * expf(-0.5f * x * x); /* 1 / sqrt(2 pi) */
-        return grad * (normal_below(x) + x * density);
-    }
-};
-
 /* y = operation(a, b), or y += operation(a, b). b may be NULL; y may be a or b. */
 template <int V, typename T, typename Operation>
 static __global__ void __launch_bounds__(BLOCK)
@@ -68,31 +53,22 @@ static cudaError_t launch(void *y, const void *a, const void *b, DType type, int
     });
 }
 
-cudaError_t kernel_add(void *y, const void *a, const void *b, DType type, int64_t count, bool relu,
-                       cudaStream_t stream) {
+cudaError_t gpu_add(void *y, const void *a, const void *b, DType type, int64_t count, bool relu,
+                    cudaStream_t stream) {
     return launch(y, a, b, type, count, false, Add{relu}, stream);
 }
 
-cudaError_t kernel_relu(void *y, const void *x, DType type, int64_t count, cudaStream_t stream) {
+cudaError_t gpu_relu(void *y, const void *x, DType type, int64_t count, cudaStream_t stream) {
     return launch(y, x, NULL, type, count, false, Relu{}, stream);
 }
 
-cudaError_t kernel_relu_backward(void *grad_x, const void *grad_y, const void *y, DType type,
-                                 int64_t count, bool add, cudaStream_t stream) {
+cudaError_t gpu_relu_backward(void *grad_x, const void *grad_y, const void *y, DType type,
+                              int64_t count, bool add, cudaStream_t stream) {
     return launch(grad_x, grad_y, y, type, count, add, ReluBackward{}, stream);
 }
 
-cudaError_t kernel_gelu(void *y, const void *x, DType type, int64_t count, cudaStream_t stream) {
-    return launch(y, x, NULL, type, count, false, Gelu{}, stream);
-}
-
-cudaError_t kernel_gelu_backward(void *grad_x, const void *grad_y, const void *x, DType type,
-                                 int64_t count, bool add, cudaStream_t stream) {
-    return launch(grad_x, grad_y, x, type, count, add, GeluBackward{}, stream);
-}
-
-cudaError_t kernel_scale(void *y, const void *x, double factor, DType type, int64_t count, bool add,
-                         cudaStream_t stream) {
+cudaError_t gpu_scale(void *y, const void *x, double factor, DType type, int64_t count, bool add,
+                      cudaStream_t stream) {
     return launch(y, x, NULL, type, count, add, Scale{(float)factor}, stream);
 }
 
@@ -112,8 +88,8 @@ static __global__ void __launch_bounds__(BLOCK)
     store<V>(y, i, py);
 }
 
-cudaError_t kernel_bias(void *y, const float *bias, DType type, int64_t rows, int64_t channels,
-                        bool relu, cudaStream_t stream) {
+cudaError_t gpu_bias(void *y, const float *bias, DType type, int64_t rows, int64_t channels,
+                     bool relu, cudaStream_t stream) {
     return by_pack(type, channels, rows * channels, [&](auto zero, auto pack) {
         using T = decltype(zero);
         constexpr int V = decltype(pack)::elements;

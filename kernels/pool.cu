@@ -189,8 +189,8 @@ static int64_t inputs(const PoolShape &s) {
     return (int64_t)s.n * s.c * s.in_h * s.in_w;
 }
 
-cudaError_t kernel_maxpool(void *y, uint16_t *winner, const void *x, DType type, PoolShape shape,
-                           cudaStream_t stream) {
+cudaError_t gpu_maxpool(void *y, uint16_t *winner, const void *x, DType type, PoolShape shape,
+                        cudaStream_t stream) {
     return by_shape(type, shape, [&](auto zero, auto pack) {
         using T = decltype(zero);
         constexpr int V = decltype(pack)::elements;
@@ -200,8 +200,8 @@ cudaError_t kernel_maxpool(void *y, uint16_t *winner, const void *x, DType type,
     });
 }
 
-cudaError_t kernel_maxpool_backward(void *grad_x, const void *grad_y, const uint16_t *winner,
-                                    DType type, PoolShape shape, bool add, cudaStream_t stream) {
+cudaError_t gpu_maxpool_backward(void *grad_x, const void *grad_y, const uint16_t *winner,
+                                 DType type, PoolShape shape, bool add, cudaStream_t stream) {
     return by_shape(type, shape, [&](auto zero, auto pack) {
         using T = decltype(zero);
         constexpr int V = decltype(pack)::elements;
@@ -211,8 +211,7 @@ cudaError_t kernel_maxpool_backward(void *grad_x, const void *grad_y, const uint
     });
 }
 
-cudaError_t kernel_avgpool(void *y, const void *x, DType type, PoolShape shape,
-                           cudaStream_t stream) {
+cudaError_t gpu_avgpool(void *y, const void *x, DType type, PoolShape shape, cudaStream_t stream) {
     return by_shape(type, shape, [&](auto zero, auto pack) {
         using T = decltype(zero);
         constexpr int V = decltype(pack)::elements;
@@ -222,8 +221,8 @@ cudaError_t kernel_avgpool(void *y, const void *x, DType type, PoolShape shape,
     });
 }
 
-cudaError_t kernel_avgpool_backward(void *grad_x, const void *grad_y, DType type, PoolShape shape,
-                                    bool add, cudaStream_t stream) {
+cudaError_t gpu_avgpool_backward(void *grad_x, const void *grad_y, DType type, PoolShape shape,
+                                 bool add, cudaStream_t stream) {
     return by_shape(type, shape, [&](auto zero, auto pack) {
         using T = decltype(zero);
         constexpr int V = decltype(pack)::elements;

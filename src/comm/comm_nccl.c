@@ -63,7 +63,7 @@ static Status poll(const Nccl *nccl, bool *idle) {
     TRY_NCCL(nccl, ncclCommGetAsyncError(nccl->comm, &state));
     *idle = state == ncclSuccess;
     if (state != ncclSuccess && state != ncclInProgress)
-        return nccl_fail(nccl, state, "the background", __FILE__, __LINE__);
+        return nccl_fail(nccl, state, "a collective call", __FILE__, __LINE__);
     return ST_OK;
 }
 
@@ -212,7 +212,7 @@ static void name_library(Comm *comm) {
                  version / 10000, version / 100 % 100, version % 100);
 }
 
-Status comm_open_nccl(Comm *comm) {
+__attribute__((visibility("default"))) Status comm_open_nccl(Comm *comm) {
     char uuid[UUID_TEXT_MAX] = "";
     ncclUniqueId id = {0};
     if (!comm->control_state) /* one rank without MPI: comm_self sums by doing nothing */

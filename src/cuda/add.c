@@ -4,13 +4,13 @@
 
 static Status forward(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_add(at[2], at[0], at[1], plan_type(plan), plan_count(plan),
-                        plan->base.desc.relu, stream->stream));
+    TRY_CUDA(gpu_add(at[2], at[0], at[1], plan_type(plan), plan_count(plan), plan->base.desc.relu,
+                     stream->stream));
     return ST_OK;
 }
 
 static Status give(const CudaPlan *plan, Stream *stream, void *const *at, bool add) {
-    TRY_CUDA(kernel_scale(at[1], at[0], 1, plan_type(plan), plan_count(plan), add, stream->stream));
+    TRY_CUDA(gpu_scale(at[1], at[0], 1, plan_type(plan), plan_count(plan), add, stream->stream));
     return ST_OK;
 }
 

@@ -9,17 +9,17 @@ static double bn_eps(const CudaPlan *plan) {
 
 static Status infer(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_bn_infer(at[1], at[0], at[2], at[3], at[4], at[5], plan_type(plan),
-                             plan_rows(plan), plan_channels(plan), bn_eps(plan),
-                             plan->base.desc.relu, stream->stream));
+    TRY_CUDA(gpu_bn_infer(at[1], at[0], at[2], at[3], at[4], at[5], plan_type(plan),
+                          plan_rows(plan), plan_channels(plan), bn_eps(plan), plan->base.desc.relu,
+                          stream->stream));
     return ST_OK;
 }
 
 static Status train(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_bn_train(at[1], at[4], at[5], at[6], at[7], at[0], at[2], at[3],
-                             plan_type(plan), plan_rows(plan), plan_channels(plan), bn_eps(plan),
-                             plan->base.desc.relu, at[8], stream->stream));
+    TRY_CUDA(gpu_bn_train(at[1], at[4], at[5], at[6], at[7], at[0], at[2], at[3], plan_type(plan),
+                          plan_rows(plan), plan_channels(plan), bn_eps(plan), plan->base.desc.relu,
+                          at[8], stream->stream));
     return ST_OK;
 }
 
@@ -27,24 +27,24 @@ static Status train_backward(const CudaPlan *plan, Stream *stream, void *const *
                              const LaneRun *run) {
     (void)run;
     const OpDesc *desc = &plan->base.desc;
-    TRY_CUDA(kernel_bn_backward(at[8], at[6], at[7], at[1], at[0], desc->relu ? at[2] : NULL, at[3],
-                                at[4], at[5], plan_type(plan), plan_rows(plan), plan_channels(plan),
-                                desc->grad_in[0] == GRAD_ADD, at[9], stream->stream));
+    TRY_CUDA(gpu_bn_backward(at[8], at[6], at[7], at[1], at[0], desc->relu ? at[2] : NULL, at[3],
+                             at[4], at[5], plan_type(plan), plan_rows(plan), plan_channels(plan),
+                             desc->grad_in[0] == GRAD_ADD, at[9], stream->stream));
     return ST_OK;
 }
 
 /* The statistics that cuDNN's forward leaves to us. */
 static Status report(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_bn_stats(at[2], at[3], at[0], at[1], plan_rows(plan), plan_channels(plan),
-                             bn_eps(plan), stream->stream));
+    TRY_CUDA(gpu_bn_stats(at[2], at[3], at[0], at[1], plan_rows(plan), plan_channels(plan),
+                          bn_eps(plan), stream->stream));
     return ST_OK;
 }
 
 /* Our own kernels for both directions. */
 static void own_steps(CudaPlan *plan, size_t mean, size_t rstd) {
     const OpDesc *desc = &plan->base.desc;
-    plan_need_workspace(plan, kernel_rows_scratch(plan_rows(plan), plan_channels(plan)));
+    plan_need_workspace(plan, gpu_rows_scratch(plan_rows(plan), plan_channels(plan)));
     LAUNCH_STEP(plan, PHASE_FORWARD, train, {AT_IN, 0, 0}, {AT_OUT, 0, 0}, {AT_WEIGHT, 0, 0},
                 {AT_BIAS, 0, 0}, {AT_SAVED, 0, mean}, {AT_SAVED, 0, rstd}, {AT_STATS_MEAN, 0, 0},
                 {AT_STATS_VAR, 0, 0}, {AT_WORKSPACE, 0, 0});

@@ -7,15 +7,15 @@
 static Status finish_forward(const CudaPlan *plan, Stream *stream, void *const *at,
                              const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_bias(at[0], at[1], plan_type(plan), plan_rows(plan), plan_channels(plan),
-                         plan->base.desc.relu, stream->stream));
+    TRY_CUDA(gpu_bias(at[0], at[1], plan_type(plan), plan_rows(plan), plan_channels(plan),
+                      plan->base.desc.relu, stream->stream));
     return ST_OK;
 }
 
 static Status relu_forward(const CudaPlan *plan, Stream *stream, void *const *at,
                            const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_relu(at[0], at[0], plan_type(plan), plan_count(plan), stream->stream));
+    TRY_CUDA(gpu_relu(at[0], at[0], plan_type(plan), plan_count(plan), stream->stream));
     return ST_OK;
 }
 

@@ -253,7 +253,7 @@ static Status describe(CudaDevice *device) {
     return ST_OK;
 }
 
-Status cuda_open(const CudaOptions *options, Device **out) {
+__attribute__((visibility("default"))) Status cuda_open(const CudaOptions *options, Device **out) {
     int count = 0;
     Status status = ST_OK;
     TRY(count_devices(&count));

@@ -8,16 +8,16 @@ static double dropout_rate(const CudaPlan *plan) {
 
 static Status copy(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_cast(at[1], plan_type(plan), at[0], plan_type(plan), plan_count(plan),
-                         stream->stream));
+    TRY_CUDA(
+        gpu_cast(at[1], plan_type(plan), at[0], plan_type(plan), plan_count(plan), stream->stream));
     return ST_OK;
 }
 
 static Status apply(const CudaPlan *plan, Stream *stream, void *y, const void *x, const void *keep,
                     bool add) {
     Shape s = plan->base.desc.out.shape;
-    TRY_CUDA(kernel_dropout_apply(y, x, keep, plan_type(plan), s.n, s.h * s.w, s.c,
-                                  dropout_rate(plan), add, stream->stream));
+    TRY_CUDA(gpu_dropout_apply(y, x, keep, plan_type(plan), s.n, s.h * s.w, s.c, dropout_rate(plan),
+                               add, stream->stream));
     return ST_OK;
 }
 
@@ -27,8 +27,8 @@ static Status forward(const CudaPlan *plan, Stream *stream, void *const *at, con
     if (given != NULL)
         TRY(cuda_upload(stream, at[2], given, (size_t)plan_count(plan)));
     else
-        TRY_CUDA(kernel_dropout_mask(at[2], plan_count(plan), stream->run, desc->index,
-                                     dropout_rate(plan), stream->stream));
+        TRY_CUDA(gpu_dropout_mask(at[2], plan_count(plan), stream->run, desc->index,
+                                  dropout_rate(plan), stream->stream));
     return apply(plan, stream, at[1], at[0], at[2], false);
 }
 

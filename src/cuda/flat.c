@@ -5,13 +5,13 @@
 Status cuda_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                      double bound, bool add, int64_t *bad) {
     TRY(cuda_enter(stream->device));
-    TRY_CUDA(kernel_to_fixed(sum, value, count, scale, bound, add, bad, stream->stream));
+    TRY_CUDA(gpu_to_fixed(sum, value, count, scale, bound, add, bad, stream->stream));
     return ST_OK;
 }
 
 Status cuda_to_real(Stream *stream, void *sum, const void *value, int64_t count, bool add) {
     TRY(cuda_enter(stream->device));
-    TRY_CUDA(kernel_to_real(sum, value, count, add, stream->stream));
+    TRY_CUDA(gpu_to_real(sum, value, count, add, stream->stream));
     return ST_OK;
 }
 
@@ -25,8 +25,8 @@ Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const vo
         int64_t left = count - begin;
         int64_t part = left < chunks_max * NORM_CHUNK ? left : chunks_max * NORM_CHUNK;
         int64_t chunks = (part + NORM_CHUNK - 1) / NORM_CHUNK;
-        TRY_CUDA(kernel_norm(stream->temp, fixed != NULL ? fixed + begin : NULL,
-                             fixed != NULL ? NULL : real + begin, part, scale, stream->stream));
+        TRY_CUDA(gpu_norm(stream->temp, fixed != NULL ? fixed + begin : NULL,
+                          fixed != NULL ? NULL : real + begin, part, scale, stream->stream));
         TRY(cuda_download(stream, partial + begin / NORM_CHUNK, stream->temp,
                           (size_t)chunks * sizeof *partial));
     }
@@ -35,7 +35,7 @@ Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const vo
 
 Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range) {
     TRY(cuda_enter(stream->device));
-    TRY_CUDA(kernel_update(update, range, stream->stream));
+    TRY_CUDA(gpu_update(update, range, stream->stream));
     return ST_OK;
 }
 
@@ -46,8 +46,8 @@ Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *rec
     if (images->layout != LAYOUT_NHWC || s.c != 3 || s.h != PLACEMENT_SIDE || s.w != PLACEMENT_SIDE)
         return FAIL(ST_INTERNAL, "the GPU makes images of 3 x 32 x 32 in N, H, W, C only");
     TRY(cuda_enter(stream->device));
-    TRY_CUDA(kernel_load_images(images->data, images->dtype, s.n,
-                                (int64_t)(images->bytes / dtype_size(images->dtype)) / pixels,
-                                records, placement, *scale, stream->stream));
+    TRY_CUDA(gpu_load_images(images->data, images->dtype, s.n,
+                             (int64_t)(images->bytes / dtype_size(images->dtype)) / pixels, records,
+                             placement, *scale, stream->stream));
     return ST_OK;
 }

@@ -21,10 +21,10 @@ static Status finish_forward(const CudaPlan *plan, Stream *stream, void *const *
     (void)run;
     bool relu = plan->base.desc.relu;
     if (plan->base.desc.layer->args.linear.bias)
-        TRY_CUDA(kernel_bias(at[0], at[1], plan_type(plan), plan_rows(plan), plan_channels(plan),
-                             relu, stream->stream));
+        TRY_CUDA(gpu_bias(at[0], at[1], plan_type(plan), plan_rows(plan), plan_channels(plan), relu,
+                          stream->stream));
     else if (relu)
-        TRY_CUDA(kernel_relu(at[0], at[0], plan_type(plan), plan_count(plan), stream->stream));
+        TRY_CUDA(gpu_relu(at[0], at[0], plan_type(plan), plan_count(plan), stream->stream));
     return ST_OK;
 }
 

@@ -86,7 +86,7 @@ static Status pack_weight(const CudaPlan *plan, Stream *stream, void *const *at,
     (void)run;
     Extents e = weight_extents(plan);
     TRY_CUDA(
-        kernel_to_nhwc(at[1], plan_type(plan), e.i, at[0], DT_F32, e.o, e.i, e.hw, stream->stream));
+        gpu_to_nhwc(at[1], plan_type(plan), e.i, at[0], DT_F32, e.o, e.i, e.hw, stream->stream));
     return ST_OK;
 }
 
@@ -95,7 +95,7 @@ static Status unpack_grad_weight(const CudaPlan *plan, Stream *stream, void *con
     (void)run;
     Extents e = weight_extents(plan);
     TRY_CUDA(
-        kernel_to_nchw(at[1], DT_F32, at[0], plan_type(plan), e.i, e.o, e.i, e.hw, stream->stream));
+        gpu_to_nchw(at[1], DT_F32, at[0], plan_type(plan), e.i, e.o, e.i, e.hw, stream->stream));
     return ST_OK;
 }
 
@@ -137,8 +137,8 @@ void plan_finish_grad_weight(CudaPlan *plan) {
 
 static Status add_temp(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_scale(at[1], at[0], 1, plan_type(plan),
-                          shape_count(plan->base.desc.in[0].shape), true, stream->stream));
+    TRY_CUDA(gpu_scale(at[1], at[0], 1, plan_type(plan), shape_count(plan->base.desc.in[0].shape),
+                       true, stream->stream));
     return ST_OK;
 }
 
@@ -157,8 +157,8 @@ void plan_finish_grad_in(CudaPlan *plan) {
 static Status mask_gradient(const CudaPlan *plan, Stream *stream, void *const *at,
                             const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_relu_backward(at[0], at[0], at[1], plan_type(plan), plan_count(plan), false,
-                                  stream->stream));
+    TRY_CUDA(gpu_relu_backward(at[0], at[0], at[1], plan_type(plan), plan_count(plan), false,
+                               stream->stream));
     return ST_OK;
 }
 
@@ -173,13 +173,13 @@ void plan_grad_relu(CudaPlan *plan) {
 static Status sum_gradient(const CudaPlan *plan, Stream *stream, void *const *at,
                            const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_sum_rows(at[0], at[1], NULL, plan_type(plan), plan_rows(plan),
-                             plan_channels(plan), at[2], stream->stream));
+    TRY_CUDA(gpu_sum_rows(at[0], at[1], NULL, plan_type(plan), plan_rows(plan), plan_channels(plan),
+                          at[2], stream->stream));
     return ST_OK;
 }
 
 void plan_grad_bias(CudaPlan *plan) {
-    plan_need_workspace(plan, kernel_rows_scratch(plan_rows(plan), plan_channels(plan)));
+    plan_need_workspace(plan, gpu_rows_scratch(plan_rows(plan), plan_channels(plan)));
     LAUNCH_STEP(plan, PHASE_BACKWARD, sum_gradient, {AT_GRAD_BIAS, 0, 0}, {AT_GRAD_OUT, 0, 0},
                 {AT_WORKSPACE, 0, 0});
 }

@@ -21,31 +21,31 @@ static PoolShape pool_shape(const CudaPlan *plan) {
 static Status max_forward(const CudaPlan *plan, Stream *stream, void *const *at,
                           const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_maxpool(at[1], plan->base.desc.training ? at[2] : NULL, at[0], plan_type(plan),
-                            pool_shape(plan), stream->stream));
+    TRY_CUDA(gpu_maxpool(at[1], plan->base.desc.training ? at[2] : NULL, at[0], plan_type(plan),
+                         pool_shape(plan), stream->stream));
     return ST_OK;
 }
 
 static Status max_backward(const CudaPlan *plan, Stream *stream, void *const *at,
                            const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_maxpool_backward(at[1], at[0], at[2], plan_type(plan), pool_shape(plan),
-                                     plan->base.desc.grad_in[0] == GRAD_ADD, stream->stream));
+    TRY_CUDA(gpu_maxpool_backward(at[1], at[0], at[2], plan_type(plan), pool_shape(plan),
+                                  plan->base.desc.grad_in[0] == GRAD_ADD, stream->stream));
     return ST_OK;
 }
 
 static Status average_forward(const CudaPlan *plan, Stream *stream, void *const *at,
                               const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_avgpool(at[1], at[0], plan_type(plan), pool_shape(plan), stream->stream));
+    TRY_CUDA(gpu_avgpool(at[1], at[0], plan_type(plan), pool_shape(plan), stream->stream));
     return ST_OK;
 }
 
 static Status average_backward(const CudaPlan *plan, Stream *stream, void *const *at,
                                const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_avgpool_backward(at[1], at[0], plan_type(plan), pool_shape(plan),
-                                     plan->base.desc.grad_in[0] == GRAD_ADD, stream->stream));
+    TRY_CUDA(gpu_avgpool_backward(at[1], at[0], plan_type(plan), pool_shape(plan),
+                                  plan->base.desc.grad_in[0] == GRAD_ADD, stream->stream));
     return ST_OK;
 }
 

@@ -3,16 +3,16 @@
 
 static Status forward(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
-    TRY_CUDA(kernel_scale(at[1], at[0], plan->base.desc.layer->args.scale.factor, plan_type(plan),
-                          plan_count(plan), false, stream->stream));
+    TRY_CUDA(gpu_scale(at[1], at[0], plan->base.desc.layer->args.scale.factor, plan_type(plan),
+                       plan_count(plan), false, stream->stream));
     return ST_OK;
 }
 
 static Status backward(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
     const OpDesc *desc = &plan->base.desc;
-    TRY_CUDA(kernel_scale(at[1], at[0], desc->layer->args.scale.factor, plan_type(plan),
-                          plan_count(plan), desc->grad_in[0] == GRAD_ADD, stream->stream));
+    TRY_CUDA(gpu_scale(at[1], at[0], desc->layer->args.scale.factor, plan_type(plan),
+                       plan_count(plan), desc->grad_in[0] == GRAD_ADD, stream->stream));
     return ST_OK;
 }
 

@@ -9,8 +9,8 @@ static double smoothing(const CudaPlan *plan) {
 static Status forward(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     (void)run;
     Shape in = plan->base.desc.in[0].shape;
-    TRY_CUDA(kernel_softmax_ce(at[2], at[3], at[0], plan_type(plan), at[1], in.n, in.c,
-                               smoothing(plan), stream->stream));
+    TRY_CUDA(gpu_softmax_ce(at[2], at[3], at[0], plan_type(plan), at[1], in.n, in.c,
+                            smoothing(plan), stream->stream));
     return ST_OK;
 }
 
@@ -18,9 +18,9 @@ static Status backward(const CudaPlan *plan, Stream *stream, void *const *at, co
     (void)run;
     const OpDesc *desc = &plan->base.desc;
     Shape in = desc->in[0].shape;
-    TRY_CUDA(kernel_softmax_ce_backward(at[2], at[0], plan_type(plan), at[1], in.n, in.c,
-                                        smoothing(plan), stream->run, desc->grad_in[0] == GRAD_ADD,
-                                        stream->stream));
+    TRY_CUDA(gpu_softmax_ce_backward(at[2], at[0], plan_type(plan), at[1], in.n, in.c,
+                                     smoothing(plan), stream->run, desc->grad_in[0] == GRAD_ADD,
+                                     stream->stream));
     return ST_OK;
 }
 

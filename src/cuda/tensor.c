@@ -27,8 +27,8 @@ Status cuda_upload_images(Stream *stream, const Tensor *images, const float *hos
         char *to = (char *)images->data + (size_t)(first * pixels) * dtype_size(images->dtype);
         TRY(cuda_upload(stream, stream->temp, host + first * pixels,
                         (size_t)(count * pixels) * sizeof *host));
-        TRY_CUDA(kernel_to_nhwc(to, images->dtype, s.c, stream->temp, DT_F32, count, s.c, s.h * s.w,
-                                stream->stream));
+        TRY_CUDA(gpu_to_nhwc(to, images->dtype, s.c, stream->temp, DT_F32, count, s.c, s.h * s.w,
+                             stream->stream));
     }
     return ST_OK;
 }
