@@ -1,9 +1,11 @@
 # lockstep's build. `make help` lists the targets. Everything made goes to $(BUILD).
 #
-# Variables:  CC=clang   SANITIZE=address,undefined | thread   WERROR=1   BUILD=DIR   V=1 (show the commands)
+# Variables:  CUDA=0 | 1 (without, or not without, the CUDA backend; default: where CUDA, cuDNN and NCCL are found)
+#             CC=clang   SANITIZE=address,undefined | thread   WERROR=1   BUILD=DIR   V=1 (show the commands)
 #             NP= DATA= CONFIG= ARGS= RESUME=1 (make run)      SETUP=0 (install nothing)
 #
-# src/*/*.c become liblockstep.a, src/main.c the program. Each src/ref/*.c is compiled twice: the second
+# src/*/*.c become liblockstep.a, src/main.c the program. All that needs CUDA (src/cuda, src/comm/comm_nccl.c,
+# kernels/*.cu) becomes liblockstep_cuda.so beside it, which the program loads when it is asked for a GPU. Each src/ref/*.c is compiled twice: the second
 # time with -DREF_DOUBLE, the float64 truth that the tests differentiate. Objects depend on the headers they include, on
 # the flags and compiler they were made with, and on the libraries found (config.mk, remade when these change).
 
@@ -29,7 +31,7 @@ endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
 TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-includes \
-              check-headers check-scripts clean help
+              check-headers check-scripts check-ptxas clean help
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
 endif
@@ -46,6 +48,9 @@ ifneq ($(findstring thread,$(SANITIZE)),)
 ALL_CFLAGS += "-Dtarget_clones(...)=noinline"
 endif
 
+# The CUDA backend takes lockstep's own functions from the program that loads it, and is looked for beside it.
+EXPORT := -rdynamic -Wl,--enable-new-dtags -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../..'
+
 ifdef COMPILING
 CONFIG_MK := $(BUILD)/config.mk
 -include $(CONFIG_MK)
@@ -58,9 +63,14 @@ endif
 ifneq ($(MISSING),)
 $(error missing: $(MISSING). `make setup` installs what lockstep needs)
 endif
+ifeq ($(CUDA),1)
+ifneq ($(CUDA_MISSING),)
+$(error CUDA=1, but $(CUDA_MISSING))
+endif
+endif
 $(shell scripts/version.sh $(BUILD)/version.h)
 
-FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(DEP_CFLAGS) $(DEP_LIBS)
+FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(DEP_CFLAGS) $(DEP_LIBS) $(EXPORT)
 ifneq ($(FLAGS_NOW),$(file <$(BUILD)/flags))
 $(file >$(BUILD)/flags,$(FLAGS_NOW))
 endif
@@ -69,13 +79,19 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 COMPILE = $(CC) $(ALL_CFLAGS) -Iinclude -I$(BUILD) $(DEP_CFLAGS) -MMD -MP
-LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS)
+LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORT)
 
 # ---- Sources ----
-LIB_SRC := $(sort $(wildcard src/*/*.c))
+# What needs CUDA, cuDNN or NCCL is a shared object of its own.
+LIB_SRC := $(filter-out src/cuda/% src/comm/comm_nccl.c,$(sort $(wildcard src/*/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) \
            $(patsubst src/ref/%.c,$(BUILD)/obj/ref64/%.o,$(wildcard src/ref/*.c))
 LIB := $(BUILD)/liblockstep.a
+# Sanitized programs run on the CPU alone.
+CUDA_SRC := $(if $(HAVE_CUDA),$(if $(SANITIZE),,$(wildcard src/cuda/*.c src/comm/comm_nccl.c)))
+CUDA_OBJ := $(CUDA_SRC:%.c=$(BUILD)/obj/%.o)
+KERNEL_OBJ := $(if $(CUDA_SRC),$(patsubst %.cu,$(BUILD)/obj/%.o,$(wildcard kernels/*.cu)))
+CUDA_LIB := $(if $(CUDA_SRC),$(BUILD)/liblockstep_cuda.so)
 PROGRAM := $(patsubst src/main.c,$(BUILD)/lockstep,$(wildcard src/main.c))
 
 # A test program is one file test_*.c with main; the other .c files of its folder are helpers linked into each.
@@ -86,13 +102,15 @@ OPS := $(call programs,tests/ops/test_*.c)
 GOLDEN := $(call programs,tests/golden/test_*.c)
 TOOLS := $(call programs,tests/*.c)
 DIST := $(call programs,tests/dist/*.c)
+# Programs that call kernels and NCCL themselves; each is linked with all of the backend's objects but src/cuda.
+CUDA_TESTS := $(if $(CUDA_LIB),$(call programs,tests/cuda/test_*.c tests/cuda/*_program.c))
 BENCH := $(call programs,bench/*.c)
 # With clang's SANITIZE=fuzzer,... libFuzzer brings main; else driver.c does.
 FUZZ_MAIN := $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/driver.o)
 FUZZ := $(call programs,tests/fuzz/fuzz_*.c)
-TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ)
+TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ) $(CUDA_TESTS)
 
-all: $(LIB) $(PROGRAM) ## build the library and build/lockstep (the default)
+all: $(LIB) $(PROGRAM) $(CUDA_LIB) ## build the library and build/lockstep (the default)
 
 programs: all $(TEST_PROGRAMS) $(BENCH) ## build every test and bench program as well
 
@@ -110,6 +128,38 @@ $(LIB): $(LIB_OBJ) $(BUILD)/sources
 $(BUILD)/lockstep: $(BUILD)/obj/src/main.o $(LIB) $(BUILD)/flags
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $< $(LIB) $(DEP_LIBS)
+
+# ---- The CUDA backend ----
+# Machine code for these GPUs, and PTX that the driver compiles for later ones; the PTX stays as it is in the file.
+SM := 80 90 100 120
+NVCC_FLAGS := -std=c++17 -O3 -lineinfo -Iinclude -Ikernels -fmad=false -cudart shared --compress-mode=none \
+    -Xcompiler -fPIC,-fvisibility=hidden,-Wall $(foreach sm,$(SM),-gencode arch=compute_$(sm),code=sm_$(sm)) \
+    -gencode arch=compute_80,code=compute_80
+
+# A backend of a build that had one must not be found by one that is to have none.
+ifeq ($(CUDA_LIB),)
+$(if $(COMPILING),$(if $(wildcard $(BUILD)/liblockstep_cuda.so),$(shell rm $(BUILD)/liblockstep_cuda.so)))
+endif
+
+# It shows its two entries alone: the program exports all it has, and of two functions of one name (the CPU backend's
+# plan_make, say) the program's would be called from here as well.
+$(CUDA_OBJ): COMPILE += -fPIC -fvisibility=hidden -Ikernels $(CUDA_CFLAGS)
+
+$(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-z,lazy $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
+
+CUDA_TEST_OBJ := $(BUILD)/obj/tests/cuda/gpu_array.o $(BUILD)/obj/src/comm/comm_nccl.o $(KERNEL_OBJ)
+$(BUILD)/obj/tests/cuda/%.o: COMPILE += -Ikernels $(CUDA_CFLAGS)
+$(CUDA_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_TEST_OBJ) $(LIB) $(BUILD)/flags
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $< $(CUDA_TEST_OBJ) $(LIB) $(CUDA_LIBS) $(TEST_LIBS) $(DEP_LIBS) -lstdc++
+
+$(BUILD)/obj/kernels/%.o: kernels/%.cu $(BUILD)/flags
+	$(call say,NVCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) $(NVCC_FLAGS) -MD -MF $(@:.o=.d) -c $< -o $@
 
 $(BUILD)/obj/ref64/%.o: src/ref/%.c $(BUILD)/flags
 	$(call say,CC,"$< (float64)")
@@ -137,8 +187,10 @@ define link_rule
 $(1): $(BUILD)/%: $(BUILD)/obj/%.o $(2) $(LIB) $(BUILD)/flags
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(LINK) -o $$@ $$< $(2) $(LIB) $$(TEST_LIBS) $$(DEP_LIBS)
+	$$(Q)$$(LINK) -o $$@ $$< $(2) $$(or $$(WHOLE_LIB),$(LIB)) $$(TEST_LIBS) $$(DEP_LIBS)
 endef
+# The CUDA backend takes lockstep's functions from the program that loads it.
+$(filter %/test_cuda_vs_ref,$(OPS)): WHOLE_LIB = -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
 $(if $(UNIT),$(eval $(call link_rule,$(UNIT),$(call helpers,unit))))
 $(if $(OPS),$(eval $(call link_rule,$(OPS),$(call helpers,ops))))
 $(if $(GOLDEN),$(eval $(call link_rule,$(GOLDEN),$(call helpers,golden))))
@@ -151,3 +203,4 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 .SECONDARY:
 
 include mk/check.mk
+include mk/sim.mk

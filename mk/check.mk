@@ -91,15 +91,18 @@ check-headers: ## each public header compiles alone, as C11 and C++17
 check-scripts: ## shellcheck over the scripts
 	@scripts/check-scripts
 
+check-ptxas: ## no kernel spills registers, on any GPU it is built for (nvcc; no GPU)
+	@tests/run scripts/check-ptxas
+
 clean: ## remove the build directory
 	rm -rf $(BUILD)
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=VALUE]...'
-	@sed -nE 's/^([a-z][a-z0-9-]*):.*## (.*)/\1\t\2/p' Makefile mk/check.mk | \
+	@sed -nE 's/^([a-z][a-z0-9-]*):.*## (.*)/\1\t\2/p' Makefile mk/*.mk | \
 	    while IFS=$$'\t' read -r target text; do printf '  %-15s %s\n' "$$target" "$$text"; done
 	@echo 'variables: CC=clang  SANITIZE=address,undefined|thread  WERROR=1  BUILD=DIR  V=1  SETUP=0'
 
 .PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-slurm test-self asan tsan \
         fuzz-smoke fuzz run-asan run-tsan run-fuzz-smoke run-fuzz bench lint format check-format \
-        check-includes check-headers check-scripts clean help
+        check-includes check-headers check-scripts check-ptxas clean help

@@ -24,8 +24,10 @@ signature() {
         echo "$package $(pkg-config --modversion "$package" 2>/dev/null || echo none)"
     done
     stat -L -c '%n %Y %s' "$(command -v "${CC%% *}" || echo none)" /usr/include/dnnl_version.h \
-        /usr/local/include/dnnl_version.h scripts/configure.sh 2>/dev/null || true
-    echo "$CC ${CPATH:-} ${LIBRARY_PATH:-} ${PKG_CONFIG_PATH:-}"
+        /usr/local/include/dnnl_version.h scripts/configure.sh scripts/find-cuda.sh \
+        "$(command -v nvcc || echo none)" /usr/local/cuda 2>/dev/null || true
+    echo "$CC ${CPATH:-} ${LIBRARY_PATH:-} ${PKG_CONFIG_PATH:-} ${VIRTUAL_ENV:-}"
+    echo "${CUDA:-} ${CUDA_HOME:-} ${CUDA_ROOT:-} ${CUDA_PATH:-} ${CUDNN_HOME:-} ${CUDNN_ROOT:-} ${NCCL_HOME:-} ${NCCL_ROOT:-}"
 }
 
 if [ "${1:-}" = --signature ]; then
@@ -88,7 +90,7 @@ need xxHash libxxhash
 
 # gcc's OpenMP run time sets oneDNN's thread count. clang is given gcc's omp.h, and nothing else of that folder:
 # its own stdatomic.h would find gcc's.
-libs="$libs -lgomp -lpthread -lm"
+libs="$libs -lgomp -lpthread -ldl -lm"
 omp_header=$(gcc -print-file-name=include/omp.h 2>/dev/null || true)
 if ! echo '#include <omp.h>' | $CC -E - >/dev/null 2>&1 && [ -f "$omp_header" ]; then
     omp=$(dirname "$out")/omp
@@ -104,21 +106,8 @@ if version=$(pkg-config --modversion cmocka 2>/dev/null); then
 else
     absent cmocka "tests need it: make setup"
 fi
-# Not needed by any backend of this version; looked for so that the reader knows what the machine offers.
-for library in cuda.h:CUDA:CUDA_VERSION cudnn_version.h:cuDNN:CUDNN_MAJOR nccl.h:NCCL:NCCL_MAJOR; do
-    IFS=: read -r header name macro <<EOF
-$library
-EOF
-    version=$(header_macro "$header" "$macro")
-    [ "$name" != CUDA ] || version=${version:+$((version / 1000)).$((version % 1000 / 10))}
-    if [ -n "$version" ]; then
-        found "$name" "$version (not used)"
-    else
-        absent "$name" "not found, not needed"
-    fi
-done
-
 mkdir -p "$(dirname "$out")"
+scripts/find-cuda.sh "$out.cuda"
 cat >"$out.tmp" <<EOF
 # Written by scripts/configure.sh; delete it to look again.
 CONFIG_SIGNATURE := $(signature | cksum | tr ' ' '-')
@@ -127,4 +116,6 @@ DEP_CFLAGS := ${cflags# }
 DEP_LIBS := ${libs# }
 TEST_LIBS := $test_libs
 EOF
+cat "$out.cuda" >>"$out.tmp"
+rm "$out.cuda"
 mv "$out.tmp" "$out"

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/placement.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -24,6 +26,14 @@ typedef struct Augment {
                        none */
     float mean[3], std[3]; /* of pixel / 255, per channel */
 } Augment;
+
+/* What the seed's counters draw for a record of number `record`, which is the one at `place` of
+ * those in memory. */
+Placement augment_draw(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,
+                       int32_t place);
+
+/* What placement_scale wants of each channel. */
+PixelScale augment_scale(const Augment *augment);
 
 /* The training version of one record: image[3][32][32]. */
 void augment_train(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,

@@ -83,9 +83,14 @@ Status comm_max_f64(Comm *comm, double *values, int64_t count);  /* in place */
 Status comm_same(Comm *comm, const char *what, const char *mine);
 
 /* Collective, data plane: sums `data`[count] of DT_I64 or DT_F32 in place over ranks; called by one
- * thread at a time (the reducer's), in the same order on every rank. `bucket` is for the deadline's
- * line. */
-Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, int bucket);
+ * thread at a time (the reducer's), in the same order on every rank. `after`: NULL, or the device's
+ * Mark behind the work that completes `data`. `bucket` is for the deadline's line. */
+Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket);
+
+/* Collective, agreed: from now on NCCL sums, over the CUDA devices that are current in the calling
+ * threads; `data` is device memory, `after` a cudaEvent_t. ST_DEVICE where two ranks have the same
+ * GPU. Does nothing without MPI. Part of the CUDA backend's shared object. */
+Status comm_open_nccl(Comm *comm);
 
 /* Local, never returns: prints this thread's recorded message (or only the status where there is
  * none, or nothing where it was printed already) and ends all ranks with `status` as their exit

@@ -62,6 +62,7 @@ typedef struct RunConfig {
     Schedule schedule;
 
     DeviceChoice device;
+    Precision precision; /* of a GPU */
     Reduction reduction;
     int64_t bucket_bytes; /* of a message */
     double deadline;      /* seconds */

@@ -22,6 +22,7 @@
 #define LOCKSTEP_DEVICE_H
 
 #include "lockstep/layer.h"
+#include "lockstep/placement.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,6 +32,8 @@ typedef struct Device Device; /* opened by a backend, which embeds this struct f
 typedef struct Stream Stream; /* backend's own */
 typedef struct OpPlan OpPlan; /* likewise */
 typedef struct OpBound OpBound;
+typedef struct Recording Recording;
+typedef struct Mark Mark; /* likewise: a place in a stream's work (CUDA: a cudaEvent_t) */
 
 typedef enum GradMode { GRAD_NONE, GRAD_ASSIGN, GRAD_ADD } GradMode;
 
@@ -153,15 +156,39 @@ typedef struct DeviceOps {
     /* Enqueued copies between host and device memory. Host memory must stay as it is until sync. */
     Status (*upload)(Stream *stream, void *device_memory, const void *host, size_t bytes);
     Status (*download)(Stream *stream, void *host, const void *device_memory, size_t bytes);
+    /* Optional, all four or none: order between streams. `mark` sets the mark behind all that is
+     * enqueued so far, `wait` keeps what is enqueued later until the mark's work is done (at once
+     * if it was never set). NULL: a stream executes in the calling thread, so the order of calls is
+     * enough. */
+    Status (*mark_open)(Device *device, Mark **mark);
+    void (*mark_close)(Mark *mark);
+    Status (*mark)(Stream *stream, Mark *mark);
+    Status (*wait)(Stream *stream, Mark *mark);
     /* A batch of images, real NCHW on the host, into an activation tensor of any layout. */
     Status (*upload_images)(Stream *stream, const Tensor *images, const float *host);
+    /* Optional, for a device that makes images itself: images[n] from the uint8 records at
+     * `records`, which stay in device memory, as placement[n] (device memory) says. NULL: images
+     * come from the host. */
+    Status (*load_images)(Stream *stream, const Tensor *images, const uint8_t *records,
+                          const Placement *placement, const PixelScale *scale);
     /* For tests and tools: copies between an activation (or its gradient) of any layout and double
      * N, C, H, W on the host. They return when the copy is done, and may allocate. */
     Status (*write_tensor)(Stream *stream, const Tensor *tensor, const double *host);
     Status (*read_tensor)(Stream *stream, double *host, const Tensor *tensor);
 
-    /* Assigns layout and bytes to all activations of one program, which come with shape and dtype;
-     * tensors[0] is the image. A pure rule over the whole list. */
+    /* A device that pays for each call it is given can keep a sequence of them and run it as one.
+     * What forward and backward enqueue between record_begin and record_end is not run but kept;
+     * replay runs it, on the same memory, for the lane that lane_begin last named. Only ops may be
+     * recorded, no copies. NULL, all five, where the device has no use for it. */
+    Status (*lane_begin)(Stream *stream, const LaneRun *run);
+    Status (*record_begin)(Stream *stream);
+    Status (*record_end)(Stream *stream, Recording **recording);
+    Status (*replay)(Stream *stream, Recording *recording);
+    void (*forget)(Recording *recording); /* accepts NULL */
+
+    /* Assigns layout and bytes, and a narrower dtype where it computes in one, to all activations
+     * of one program, which come with shape and dtype; tensors[0] is the image. A pure rule over
+     * the whole list. */
     Status (*layouts)(Device *device, Tensor *tensors, int n_tensors);
 
     const Op *ops[LAYER_KINDS]; /* NULL: not supported, reported when a program is built */
@@ -172,7 +199,8 @@ typedef struct DeviceOps {
     Status (*to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                        double bound, bool add, int64_t *bad);
     Status (*to_real)(Stream *stream, void *sum, const void *value, int64_t count, bool add);
-    /* partial[c] = sum of (grad * scale)^2 in double over chunk c of NORM_CHUNK elements. */
+    /* partial[c] = sum of (grad * scale)^2 in double over chunk c of NORM_CHUNK elements. `partial`
+     * is host memory, to be read after sync. */
     Status (*norm)(Stream *stream, double *partial, const int64_t *fixed, const void *real,
                    int64_t count, double scale);
     Status (*update)(Stream *stream, const Update *update, const UpdateRange *range);
@@ -184,12 +212,28 @@ struct Device {
     uint32_t fuses_relu;      /* bit LAYER_x: a ReLU can be fused behind this kind */
     char description[128];    /* one line for the log: "oneDNN 2.6.3, AVX-512, Winograd" */
     char instruction_set[32]; /* what ranks compare and checkpoints carry: "avx512_core", "sm_90" */
+    bool beside_host;         /* computes beside the host's cores: one thread of a rank feeds it */
 };
+
+/* Arithmetic on a GPU. fp32: no engine that rounds its inputs; tf32: convolutions and products
+ * round theirs to 10 bits of mantissa; bf16: activations and the weights they meet are bfloat16,
+ * while master weights, batch-norm statistics, the loss and sums stay fp32. */
+typedef enum Precision { PRECISION_FP32, PRECISION_TF32, PRECISION_BF16 } Precision;
+
+typedef struct CudaOptions {
+    int local_rank; /* of this process among those of its host: GPU = local_rank % visible ones */
+    Precision precision;
+    bool exact; /* only engines that give the same bits in every run */
+} CudaOptions;
 
 /* The backends. Each opens for this process alone. */
 Status device_open_ref(Device **device);
 Status device_open_ref64(Device **device); /* ref in double precision, for finite differences */
 Status device_open_cpu(Device **device);
+
+/* Loads the CUDA backend, a shared object beside the program. ST_DEVICE with one sentence that says
+ * why where there is none, or no GPU it can use. */
+Status device_open_cuda(const CudaOptions *options, Device **device);
 
 #ifdef __cplusplus
 }

@@ -20,9 +20,10 @@ typedef struct Batch {
     int64_t step;
     int64_t lane;
     int64_t images;
-    float *image;    /* [images][3][32][32], normalised */
-    int32_t *label;  /* [images] */
-    int64_t *record; /* [images] record numbers */
+    float *image;         /* [images][3][32][32], normalised; NULL with LoaderConfig.draw_only */
+    Placement *placement; /* [images], with draw_only: of records of the lane's shard; else NULL */
+    int32_t *label;       /* [images] */
+    int64_t *record;      /* [images] record numbers */
 } Batch;
 
 typedef struct Loader Loader;
@@ -35,6 +36,7 @@ typedef struct LoaderConfig {
     int64_t first_step, end_step; /* batches of steps [first_step, end_step) */
     int threads;                  /* >= 1 */
     int64_t depth;                /* batches in the ring, >= lane_count */
+    bool draw_only; /* the device makes the images: only draw what is done to each record */
 } LoaderConfig;
 
 Status loader_start(const LoaderConfig *config, Loader **loader);

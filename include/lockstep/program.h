@@ -50,11 +50,18 @@ size_t program_slot_bytes(const Program *program);
 /* Enqueues one batch: images real NCHW on the host, labels[batch]. */
 Status slot_load(Slot *slot, const float *images, const int32_t *labels);
 
+/* The same where the device makes images itself (DeviceOps.load_images): from uint8 records in
+ * device memory; placement[batch] is host memory. */
+Status slot_load_records(Slot *slot, const uint8_t *records, const Placement *placement,
+                         const PixelScale *scale, const int32_t *labels);
+
 Status slot_forward(Slot *slot, const LaneRun *run);
 
 /* Called in backward when flat gradient elements [begin, flat) are complete; begin only falls, and
- * the last call has begin 0. */
+ * the last call has begin 0. Called after each op with parameters, or, where slot_cut named bounds
+ * (ascending, the first 0), only when one of them was passed. */
 typedef Status (*ReadyFn)(void *context, int64_t begin);
+void slot_cut(Slot *slot, const int64_t *begins, int n);
 Status slot_backward(Slot *slot, const LaneRun *run, ReadyFn ready, void *context);
 
 /* After forward: enqueues copies of the loss (real[batch]) and predicted class (int32[batch]) of

@@ -19,6 +19,7 @@ typedef struct BucketMessage {
     void *data;
     int64_t count;
     DType dtype; /* DT_I64 or DT_F32 */
+    void *after; /* NULL, or the device's Mark behind the work that completes `data` */
 } BucketMessage;
 
 /* `messages`[n][2] is copied; message [b][1] goes right after [b][0] and may have count 0. Local.

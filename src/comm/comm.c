@@ -77,6 +77,11 @@ bool comm_launched(void) {
 void comm_close(Comm *comm) {
     if (!comm)
         return;
+    if (comm->data->close) {
+        Status status = comm->data->close(comm);
+        if (status != ST_OK)
+            comm_abort(comm, status);
+    }
     comm->control->close(comm);
     comm_delete(comm);
 }
@@ -138,10 +143,10 @@ Status comm_max_f64(Comm *comm, double *values, int64_t count) {
     return comm->control->allreduce(comm, values, count, DT_F64, REDUCE_MAX);
 }
 
-Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, int bucket) {
+Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket) {
     if (dtype != DT_I64 && dtype != DT_F32)
         return FAIL(ST_INTERNAL, "a bucket must hold int64 or float");
-    return comm->data->reduce(comm, data, count, dtype, bucket);
+    return comm->data->reduce(comm, data, count, dtype, after, bucket);
 }
 
 /* The text of a failure that has not been printed yet. */

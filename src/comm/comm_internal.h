@@ -30,7 +30,12 @@ typedef struct ControlPlane {
 
 typedef struct DataPlane {
     /* comm_reduce. */
-    Status (*reduce)(Comm *comm, void *data, int64_t count, DType dtype, int bucket);
+    Status (*reduce)(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket);
+    /* Where the data plane is a library of its own, else NULL. close: together with the other
+     * ranks, before the control plane's, and frees data_state. abort: alone, before this rank ends
+     * all; from any thread, returns within seconds. */
+    Status (*close)(Comm *comm);
+    void (*abort)(Comm *comm);
 } DataPlane;
 
 struct Comm {

@@ -49,27 +49,30 @@ static double nap_after(double waited) {
     return nap < NAP_MAX_S ? nap : NAP_MAX_S;
 }
 
+void mpi_pause(Comm *comm, Pause *pause, int bucket) {
+    double waited = clock_now() - pause->start;
+    if (waited < YIELD_S) {
+        sched_yield();
+        return;
+    }
+    if (waited > comm->deadline)
+        mpi_expire(comm, bucket);
+    if (waited - pause->watched > WATCH_EVERY_S) {
+        pause->watched = waited;
+        mpi_watch(comm, bucket);
+    }
+    clock_sleep(nap_after(waited));
+}
+
 /* Polls until the request is done. `bucket`: -1 for the control plane. */
 static Status wait_for(Comm *comm, MPI_Request *request, int bucket) {
-    double start = clock_now();
-    double watched = 0;
+    Pause pause = {.start = clock_now()};
     for (;;) {
         int done;
         TRY_MPI(MPI_Test(request, &done, MPI_STATUS_IGNORE));
         if (done)
             return ST_OK;
-        double waited = clock_now() - start;
-        if (waited < YIELD_S) {
-            sched_yield();
-            continue;
-        }
-        if (waited > comm->deadline)
-            mpi_expire(comm, bucket);
-        if (waited - watched > WATCH_EVERY_S) {
-            watched = waited;
-            mpi_watch(comm, bucket);
-        }
-        clock_sleep(nap_after(waited));
+        mpi_pause(comm, &pause, bucket);
     }
 }
 
@@ -129,7 +132,10 @@ static Status mpi_allreduce(Comm *comm, void *data, int64_t count, DType dtype, 
     return allreduce_on(comm, mpi->control, data, count, dtype, ops[op], -1);
 }
 
-static Status mpi_reduce(Comm *comm, void *data, int64_t count, DType dtype, int bucket) {
+/* Host memory is complete when it is submitted: there is nothing to wait for. */
+static Status mpi_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after,
+                         int bucket) {
+    (void)after;
     Mpi *mpi = comm->data_state;
     return allreduce_on(comm, mpi->data, data, count, dtype, MPI_SUM, bucket);
 }

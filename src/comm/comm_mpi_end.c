@@ -153,6 +153,8 @@ end_with(Comm *comm, Status status, const char *message, double delay) {
         log_fatal(comm->step, message);
     }
     fflush(stdout);
+    if (comm->data->abort)
+        comm->data->abort(comm);
     /* Should MPI_Abort hang too, because the launcher is gone, the kernel ends this rank. */
     signal(SIGALRM, SIG_DFL);
     alarm(ABORT_LIMIT_S);

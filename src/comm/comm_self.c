@@ -28,8 +28,9 @@ static Status self_allreduce(Comm *comm, void *data, int64_t count, DType dtype,
     return ST_OK;
 }
 
-static Status self_reduce(Comm *comm, void *data, int64_t count, DType dtype, int bucket) {
-    (void)comm, (void)data, (void)count, (void)dtype, (void)bucket;
+static Status self_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after,
+                          int bucket) {
+    (void)comm, (void)data, (void)count, (void)dtype, (void)after, (void)bucket;
     return ST_OK;
 }
 

@@ -32,7 +32,7 @@ static Status reduce_bucket(Reducer *r, int b) {
     for (int part = 0; part < 2; part++) {
         const BucketMessage *m = &r->messages[b][part];
         if (m->count > 0)
-            TRY(comm_reduce(r->comm, m->data, m->count, m->dtype, b));
+            TRY(comm_reduce(r->comm, m->data, m->count, m->dtype, m->after, b));
     }
     return ST_OK;
 }

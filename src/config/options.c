@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const char *const devices[] = {"auto", "cpu", "cuda", "ref", NULL};
+static const char *const precisions[] = {"fp32", "tf32", "bf16", NULL};
 static const char *const reductions[] = {"exact", "native", NULL};
 static const char *const progresses[] = {"auto", "bar", "lines", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
@@ -103,6 +104,9 @@ const Option config_options[] = {
     /* where and how it runs */
     {"device", NULL, "NAME", OPTION_CHOICE, AT(device), 0, 0, "auto", devices, 0,
      "auto says what it took; a named one is used or is an error; ref: plain loops, slow"},
+    {"precision", NULL, "NAME", OPTION_CHOICE, AT(precision), 0, 0, "fp32", precisions, 0,
+     "of a GPU's arithmetic: fp32; tf32: convolutions and products round their factors; bf16: "
+     "activations too, while weights, statistics and losses are kept in fp32"},
     {"threads", NULL, "N", OPTION_AUTO, AT(threads), 1, 1024, "auto", NULL, OPTION_UNSTORED,
      "compute threads a rank; auto: cores of the host shared out to its ranks"},
     {"reduction", NULL, "NAME", OPTION_CHOICE, AT(reduction), 0, 0, "exact", reductions,

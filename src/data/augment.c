@@ -1,7 +1,8 @@
 /* augment: turns one uint8 record into the normalised float image a network sees.
  *
- * Geometry works on bytes and in integers, and only the last pass makes floats: rotation, then crop
- * and mirror in one copy, then (v / 255 - mean) / std in float, the operations of torchvision's
+ * What is done to a record is drawn first, as a Placement, which any device can carry out; here it
+ * is done on bytes and in integers, and only the last pass makes floats: rotation, then crop and
+ * mirror in one copy, then (v / 255 - mean) / std in float, the operations of torchvision's
  * ToTensor and Normalize in their order, so that the bits agree with theirs. Cutout overwrites the
  * finished image with the mean, which is 0.
  *
@@ -14,24 +15,20 @@
 #include "lockstep/dataset.h"
 #include "lockstep/rng.h"
 
-enum { SIDE = DATASET_SIDE, PLANE = SIDE * SIDE, TRIG_ONE = 1 << 16 };
+enum { SIDE = DATASET_SIDE, PLANE = SIDE * SIDE };
 
-/* Nearest-neighbour rotation about the centre, counter-clockwise for positive `degrees`. Each
- * target pixel looks up its source; coordinates count half pixels from the centre (odd, -31 to 31),
- * sine and cosine are 16-bit fractions, so the map is exact in integers. */
-static void rotate(const uint8_t *source, double degrees, uint8_t fill, uint8_t *target) {
-    double radians = degrees * (3.14159265358979323846 / 180.0);
-    int64_t c = lrint(cos(radians) * TRIG_ONE), s = lrint(sin(radians) * TRIG_ONE);
+/* Nearest-neighbour rotation about the centre, each target pixel looking up its source as in
+ * placement_source. */
+static void rotate(const uint8_t *source, const Placement *placement, uint8_t *target) {
+    Placement turn = placement_plain(0);
+    turn.cosine = placement->cosine;
+    turn.sine = placement->sine;
     for (int y = 0; y < SIDE; y++) {
         for (int x = 0; x < SIDE; x++) {
-            int64_t u = 2 * x - (SIDE - 1), v = 2 * y - (SIDE - 1);
-            /* back to pixels, rounded: (half pixels + 31 + 1) / 2, floor */
-            int64_t from_x = (c * u - s * v + (int64_t)SIDE * TRIG_ONE) >> 17;
-            int64_t from_y = (s * u + c * v + (int64_t)SIDE * TRIG_ONE) >> 17;
-            bool inside = from_x >= 0 && from_x < SIDE && from_y >= 0 && from_y < SIDE;
+            int from = placement_source(&turn, y, x);
             for (int plane = 0; plane < DATASET_CHANNELS; plane++)
                 target[plane * PLANE + y * SIDE + x] =
-                    inside ? source[plane * PLANE + from_y * SIDE + from_x] : fill;
+                    from >= 0 ? source[plane * PLANE + from] : placement->fill;
         }
     }
 }
@@ -57,24 +54,17 @@ static void move(const uint8_t *source, int64_t down, int64_t right, bool mirror
     }
 }
 
-static void cut_out(int64_t side, int64_t row, int64_t column, float *image) {
-    int64_t top = row - side / 2, left = column - side / 2;
-    int64_t bottom = top + side, right = left + side;
-    top = top < 0 ? 0 : top;
-    left = left < 0 ? 0 : left;
-    bottom = bottom > SIDE ? SIDE : bottom;
-    right = right > SIDE ? SIDE : right;
+static void cut_out(const Placement *placement, float *image) {
     for (int plane = 0; plane < DATASET_CHANNELS; plane++) {
-        for (int64_t y = top; y < bottom; y++)
-            memset(image + plane * PLANE + y * SIDE + left, 0,
-                   (size_t)(right - left) * sizeof *image);
+        for (int y = placement->cut_top; y < placement->cut_bottom; y++)
+            memset(image + plane * PLANE + y * SIDE + placement->cut_left, 0,
+                   (size_t)(placement->cut_right - placement->cut_left) * sizeof *image);
     }
 }
 
-/* Divisions, not a multiplication by the reciprocal: they are what the reference computes. */
 static void normalise(const uint8_t *restrict plane, float mean, float std, float *restrict image) {
     for (int i = 0; i < PLANE; i++)
-        image[i] = ((float)plane[i] / 255.0f - mean) / std;
+        image[i] = placement_scale(plane[i], mean, std);
 }
 
 void augment_plain(const Augment *augment, const uint8_t *pixels, float *image) {
@@ -83,30 +73,57 @@ void augment_plain(const Augment *augment, const uint8_t *pixels, float *image) 
                   image + plane * PLANE);
 }
 
-void augment_train(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,
-                   const uint8_t *pixels, float *image) {
+static int16_t within(int64_t at) {
+    return (int16_t)(at < 0 ? 0 : at > SIDE ? SIDE : at);
+}
+
+Placement augment_draw(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,
+                       int32_t place) {
     RngKey key = rng_key(seed, RNG_AUGMENT);
     RngBlock draw = rng_block(key, (uint32_t)epoch, (uint32_t)record, 0, 0);
-    uint8_t rotated[DATASET_PIXELS], moved[DATASET_PIXELS];
-    uint8_t fill = (uint8_t)augment->pad_fill;
+    Placement placement = placement_plain(place);
+    uint32_t places = 2 * (uint32_t)augment->crop_pad + 1;
+    placement.fill = (uint8_t)augment->pad_fill;
+    placement.down = (int16_t)((int64_t)rng_below(draw.word[0], places) - augment->crop_pad);
+    placement.right = (int16_t)((int64_t)rng_below(draw.word[1], places) - augment->crop_pad);
+    placement.mirror = (double)rng_unit(draw.word[2]) < augment->flip;
     if (augment->rotate > 0) {
         double degrees = (2.0 * (double)rng_unit(draw.word[3]) - 1.0) * augment->rotate;
-        rotate(pixels, degrees, fill, rotated);
+        double radians = degrees * (3.14159265358979323846 / 180.0);
+        placement.cosine = (int32_t)lrint(cos(radians) * PLACEMENT_ONE);
+        placement.sine = (int32_t)lrint(sin(radians) * PLACEMENT_ONE);
+    }
+    if (augment->cutout > 0) {
+        draw = rng_block(key, (uint32_t)epoch, (uint32_t)record, 1, 0);
+        int64_t top = (int64_t)rng_below(draw.word[0], SIDE) - augment->cutout / 2;
+        int64_t left = (int64_t)rng_below(draw.word[1], SIDE) - augment->cutout / 2;
+        placement.cut_top = within(top);
+        placement.cut_left = within(left);
+        placement.cut_bottom = within(top + augment->cutout);
+        placement.cut_right = within(left + augment->cutout);
+    }
+    return placement;
+}
+
+PixelScale augment_scale(const Augment *augment) {
+    PixelScale scale;
+    memcpy(scale.mean, augment->mean, sizeof scale.mean);
+    memcpy(scale.std, augment->std, sizeof scale.std);
+    return scale;
+}
+
+void augment_train(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,
+                   const uint8_t *pixels, float *image) {
+    Placement placement = augment_draw(augment, seed, epoch, record, 0);
+    uint8_t rotated[DATASET_PIXELS], moved[DATASET_PIXELS];
+    if (augment->rotate > 0) {
+        rotate(pixels, &placement, rotated);
         pixels = rotated;
     }
-    int64_t pad = augment->crop_pad;
-    bool mirror = (double)rng_unit(draw.word[2]) < augment->flip;
-    if (pad > 0 || mirror) {
-        uint32_t places = 2 * (uint32_t)pad + 1;
-        int64_t down = (int64_t)rng_below(draw.word[0], places) - pad;
-        int64_t right = (int64_t)rng_below(draw.word[1], places) - pad;
-        move(pixels, down, right, mirror, fill, moved);
+    if (placement.down != 0 || placement.right != 0 || placement.mirror) {
+        move(pixels, placement.down, placement.right, placement.mirror, placement.fill, moved);
         pixels = moved;
     }
     augment_plain(augment, pixels, image);
-    if (augment->cutout > 0) {
-        draw = rng_block(key, (uint32_t)epoch, (uint32_t)record, 1, 0);
-        cut_out(augment->cutout, rng_below(draw.word[0], SIDE), rng_below(draw.word[1], SIDE),
-                image);
-    }
+    cut_out(&placement, image);
 }

@@ -64,8 +64,12 @@ static void fill(const Loader *loader, Slot *slot) {
         int64_t at = slot->place[i];
         batch->label[i] = shard->labels[at];
         batch->record[i] = shard->ids[at];
-        augment_train(loader->config.augment, sampler->seed, epoch, shard->ids[at],
-                      shard->pixels + at * DATASET_PIXELS, batch->image + i * DATASET_PIXELS);
+        if (loader->config.draw_only)
+            batch->placement[i] = augment_draw(loader->config.augment, sampler->seed, epoch,
+                                               shard->ids[at], (int32_t)at);
+        else
+            augment_train(loader->config.augment, sampler->seed, epoch, shard->ids[at],
+                          shard->pixels + at * DATASET_PIXELS, batch->image + i * DATASET_PIXELS);
     }
 }
 
@@ -185,8 +189,12 @@ static Status make_slots(Loader *loader) {
         slot->place = malloc(images * sizeof *slot->place);
         slot->batch.label = malloc(images * sizeof *slot->batch.label);
         slot->batch.record = malloc(images * sizeof *slot->batch.record);
-        slot->batch.image = aligned_alloc(64, images * DATASET_PIXELS * sizeof(float));
-        if (!slot->place || !slot->batch.label || !slot->batch.record || !slot->batch.image)
+        if (loader->config.draw_only)
+            slot->batch.placement = malloc(images * sizeof *slot->batch.placement);
+        else
+            slot->batch.image = aligned_alloc(64, images * DATASET_PIXELS * sizeof(float));
+        if (!slot->place || !slot->batch.label || !slot->batch.record ||
+            (!slot->batch.placement && !slot->batch.image))
             return FAIL(ST_INTERNAL, "out of memory for %lld batches of %zu images",
                         (long long)loader->config.depth, images);
     }
@@ -266,6 +274,7 @@ void loader_stop(Loader *loader) {
     for (int64_t i = 0; loader->slots != NULL && i < loader->config.depth; i++) {
         Slot *slot = &loader->slots[i];
         free(slot->batch.image);
+        free(slot->batch.placement);
         free(slot->batch.record);
         free(slot->batch.label);
         free(slot->place);

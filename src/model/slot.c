@@ -1,9 +1,22 @@
-/* slot: the memory in which one lane is computed, and the walk through a program. See program.h. */
+/* slot: the memory in which one lane is computed, and the walk through a program. See program.h.
+ *
+ * The walk is cut into segments: forward is one; backward ends one wherever `ready` is to be
+ * called. A device that records (DeviceOps.record_begin) runs each segment op by op the first time,
+ * which lets its libraries load what they need, records it the second time, and replays it from
+ * then on.
+ */
 #include "program_internal.h"
 
 #include <stdlib.h>
 
 #include "lockstep/clock.h"
+
+typedef struct Segment {
+    bool warm;            /* has run op by op */
+    Recording *recording; /* NULL: none yet */
+} Segment;
+
+enum { TIMING_SECONDS = 300 }; /* longest wait for one op */
 
 struct Slot {
     Program *program;
@@ -11,10 +24,14 @@ struct Slot {
     void *arena, *scratch; /* device memory */
     void *stats;           /* [running_flat real] */
     void *labels;          /* [batch] int32 */
+    Placement *placement;  /* [batch] device memory, where the device makes images; else NULL */
     void *loss;            /* [batch] real */
     void *predicted;       /* [batch] int32 */
     OpBound **bound;       /* [n_ops] */
     OpTime *times;         /* [n_ops], NULL unless timing */
+    bool *cut;             /* [n_ops] backward ends a segment behind this op */
+    Segment forward;
+    Segment *backward; /* [n_ops] of the segment that ends with an op */
 };
 
 static void *at(void *base, size_t offset) {
@@ -78,6 +95,8 @@ static Status allocate(Slot *slot) {
     if (program->model->running_flat > 0)
         TRY(device->ops->alloc(device, (size_t)program->model->running_flat * real, &slot->stats));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &slot->labels));
+    if (device->ops->load_images)
+        TRY(device->ops->alloc(device, batch * sizeof *slot->placement, (void **)&slot->placement));
     TRY(device->ops->alloc(device, batch * real, &slot->loss));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &slot->predicted));
     return ST_OK;
@@ -95,6 +114,14 @@ Status slot_open(Program *program, Stream *stream, const Weights *weights, void 
         status = FAIL(ST_INTERNAL, "out of memory");
         goto done;
     }
+    slot->cut = calloc((size_t)program->n_ops, sizeof *slot->cut);
+    slot->backward = calloc((size_t)program->n_ops, sizeof *slot->backward);
+    if (!slot->cut || !slot->backward) {
+        status = FAIL(ST_INTERNAL, "out of memory");
+        goto done;
+    }
+    for (int o = 0; o < program->n_ops; o++)
+        slot->cut[o] = program->view[2 * o] >= 0;
     TRY_DONE(allocate(slot));
     for (int o = 0; o < program->n_ops; o++) {
         OpMemory memory;
@@ -108,6 +135,12 @@ done:
     return status;
 }
 
+static void forget(const Slot *slot, Segment *segment) {
+    if (segment->recording)
+        slot->program->device->ops->forget(segment->recording);
+    *segment = (Segment){0};
+}
+
 void slot_close(Slot *slot) {
     if (!slot)
         return;
@@ -116,12 +149,17 @@ void slot_close(Slot *slot) {
         if (slot->bound[o])
             slot->program->plans[o]->op->unbind(slot->bound[o]);
     }
-    void *memory[] = {slot->arena,  slot->scratch, slot->stats,
-                      slot->labels, slot->loss,    slot->predicted};
+    forget(slot, &slot->forward);
+    for (int o = 0; slot->backward && o < slot->program->n_ops; o++)
+        forget(slot, &slot->backward[o]);
+    void *memory[] = {slot->arena,     slot->scratch, slot->stats,    slot->labels,
+                      slot->placement, slot->loss,    slot->predicted};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         device->ops->release(device, memory[i]);
     free(slot->bound);
     free(slot->times);
+    free(slot->cut);
+    free(slot->backward);
     free(slot);
 }
 
@@ -129,37 +167,100 @@ size_t program_slot_bytes(const Program *program) {
     size_t real = dtype_size(program->device->real);
     return program->arena_bytes + program->scratch_bytes +
            (size_t)program->model->running_flat * real +
-           (size_t)program->batch * (real + 2 * sizeof(int32_t));
+           (size_t)program->batch * (real + 2 * sizeof(int32_t) +
+                                     (program->device->ops->load_images ? sizeof(Placement) : 0));
+}
+
+static Status load_labels(Slot *slot, const int32_t *labels) {
+    return slot->program->device->ops->upload(slot->stream, slot->labels, labels,
+                                              (size_t)slot->program->batch * sizeof *labels);
 }
 
 Status slot_load(Slot *slot, const float *images, const int32_t *labels) {
-    const DeviceOps *ops = slot->program->device->ops;
     Tensor image = placed(slot, 0, false);
-    TRY(ops->upload_images(slot->stream, &image, images));
-    return ops->upload(slot->stream, slot->labels, labels,
-                       (size_t)slot->program->batch * sizeof *labels);
+    TRY(slot->program->device->ops->upload_images(slot->stream, &image, images));
+    return load_labels(slot, labels);
 }
 
-Status slot_forward(Slot *slot, const LaneRun *run) {
+Status slot_load_records(Slot *slot, const uint8_t *records, const Placement *placement,
+                         const PixelScale *scale, const int32_t *labels) {
+    const DeviceOps *ops = slot->program->device->ops;
+    Tensor image = placed(slot, 0, false);
+    TRY(ops->upload(slot->stream, slot->placement, placement,
+                    (size_t)slot->program->batch * sizeof *placement));
+    TRY(ops->load_images(slot->stream, &image, records, slot->placement, scale));
+    return load_labels(slot, labels);
+}
+
+void slot_cut(Slot *slot, const int64_t *begins, int n) {
     const Program *program = slot->program;
-    for (int o = 0; o < program->n_ops; o++) {
+    int64_t complete = program->model->flat;
+    for (int o = program->n_ops - 1; o >= 0; o--) {
+        int view = program->view[2 * o];
+        int64_t begin = view >= 0 ? program->model->params[view].offset : complete;
+        slot->cut[o] = false;
+        for (int i = 0; i < n; i++)
+            slot->cut[o] |= begins[i] >= begin && begins[i] < complete;
+        complete = begin;
+        forget(slot, &slot->backward[o]);
+    }
+}
+
+/* Ops `from` to `to`, both included, forward or, where `from` is not below, backward. */
+static Status run_ops(Slot *slot, const LaneRun *run, bool backward, int from, int to) {
+    const Program *program = slot->program;
+    const DeviceOps *ops = program->device->ops;
+    for (int o = from; backward ? o >= to : o <= to; o += backward ? -1 : 1) {
+        const Op *op = program->plans[o]->op;
         double start = slot->times ? clock_now() : 0;
-        TRY(program->plans[o]->op->forward(slot->stream, slot->bound[o], run));
-        if (slot->times)
-            slot->times[o].forward_s = clock_now() - start;
+        TRY((backward ? op->backward : op->forward)(slot->stream, slot->bound[o], run));
+        if (!slot->times)
+            continue;
+        TRY(ops->sync(slot->stream, TIMING_SECONDS));
+        *(backward ? &slot->times[o].backward_s : &slot->times[o].forward_s) = clock_now() - start;
     }
     return ST_OK;
 }
 
+/* Whether what is enqueued for this lane is the same as for any other one. */
+static bool can_replay(const Slot *slot, const LaneRun *run) {
+    bool fixed = slot->program->device->ops->record_begin != NULL && slot->times == NULL;
+    for (size_t i = 0; i < sizeof run->dropout_mask / sizeof *run->dropout_mask; i++)
+        fixed = fixed && run->dropout_mask[i] == NULL;
+    return fixed;
+}
+
+static Status run_segment(Slot *slot, Segment *segment, const LaneRun *run, bool backward, int from,
+                          int to) {
+    const DeviceOps *ops = slot->program->device->ops;
+    if (!can_replay(slot, run) || !segment->warm) {
+        segment->warm = true;
+        return run_ops(slot, run, backward, from, to);
+    }
+    TRY(ops->lane_begin(slot->stream, run));
+    if (!segment->recording) {
+        TRY(ops->record_begin(slot->stream));
+        Status status = run_ops(slot, run, backward, from, to);
+        TRY(ops->record_end(slot->stream, &segment->recording)); /* also of one that failed */
+        TRY(status);
+    }
+    return ops->replay(slot->stream, segment->recording);
+}
+
+Status slot_forward(Slot *slot, const LaneRun *run) {
+    return run_segment(slot, &slot->forward, run, false, 0, slot->program->n_ops - 1);
+}
+
 Status slot_backward(Slot *slot, const LaneRun *run, ReadyFn ready, void *context) {
     const Program *program = slot->program;
-    for (int o = program->n_ops - 1; o >= 0; o--) {
-        double start = slot->times ? clock_now() : 0;
-        TRY(program->plans[o]->op->backward(slot->stream, slot->bound[o], run));
-        if (slot->times)
-            slot->times[o].backward_s = clock_now() - start;
-        if (program->view[2 * o] >= 0 && ready)
+    int from = program->n_ops - 1;
+    for (int o = from; o >= 0; o--) {
+        if (!slot->cut[o] && o > 0)
+            continue;
+        TRY(run_segment(slot, &slot->backward[o], run, true, from, o));
+        if (slot->cut[o] && ready)
             TRY(ready(context, program->model->params[program->view[2 * o]].offset));
+        from = o - 1;
     }
     return ST_OK;
 }

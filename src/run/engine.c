@@ -5,19 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lockstep/dataset.h"
+#include "lockstep/log.h"
 
-Status engine_open_device(DeviceChoice choice, Device **device) {
-    switch (choice) {
-    case DEVICE_CUDA:
-        return FAIL(ST_DEVICE, "--device cuda: this build has no CUDA backend; use --device cpu");
-    case DEVICE_REF:
-        return device_open_ref(device);
-    case DEVICE_AUTO:
-    case DEVICE_CPU:
-        return device_open_cpu(device);
+static Status open_cuda(const RunConfig *config, int local_rank, Device **device) {
+    CudaOptions options = {.local_rank = local_rank,
+                           .precision = config->precision,
+                           .exact = config->reduction == REDUCTION_EXACT};
+    return device_open_cuda(&options, device);
+}
+
+static Status open_host(const RunConfig *config, Device **device) {
+    if (config->precision != PRECISION_FP32)
+        return FAIL(ST_USAGE, "--precision: only a GPU computes in another one than fp32");
+    return config->device == DEVICE_REF ? device_open_ref(device) : device_open_cpu(device);
+}
+
+Status engine_open_device(const RunConfig *config, int local_rank, Device **device) {
+    Status status = ST_OK;
+    if (config->device == DEVICE_CUDA || config->device == DEVICE_AUTO)
+        status = open_cuda(config, local_rank, device);
+    if (config->device == DEVICE_CUDA) {
+        if (status != ST_OK)
+            status_prefix("--device cuda");
+        return status;
     }
-    return FAIL(ST_INTERNAL, "unknown device choice %d", (int)choice);
+    if (config->device == DEVICE_AUTO && status == ST_OK)
+        return ST_OK;
+    if (status != ST_OK) {
+        log_debug("device auto: %s", status_message());
+        status_clear();
+    }
+    return open_host(config, device);
 }
 
 static size_t flat_bytes(const Engine *engine) {
@@ -83,10 +101,15 @@ static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *siz
     TRY_ALLOC(worker->loss);
     TRY_ALLOC(worker->predicted);
     if (eval > 0) {
-        worker->image = calloc(eval * DATASET_PIXELS, sizeof *worker->image);
         worker->label = calloc(eval, sizeof *worker->label);
-        TRY_ALLOC(worker->image);
         TRY_ALLOC(worker->label);
+        if (device->ops->load_images) {
+            worker->placement = calloc(eval, sizeof *worker->placement);
+            TRY_ALLOC(worker->placement);
+        } else {
+            worker->image = calloc(eval * DATASET_PIXELS, sizeof *worker->image);
+            TRY_ALLOC(worker->image);
+        }
     }
     return ST_OK;
 }
@@ -118,6 +141,7 @@ static void close_worker(Engine *engine, Worker *worker) {
     free(worker->loss);
     free(worker->predicted);
     free(worker->image);
+    free(worker->placement);
     free(worker->label);
 }
 
@@ -137,12 +161,30 @@ void engine_close(Engine *engine) {
     for (int i = 0; i < ENGINE_SLOTS; i++)
         device->ops->release(device, engine->slot[i]);
     device->ops->release(device, engine->ema);
+    for (int i = 0; i < engine->n_kept; i++)
+        device->ops->release(device, engine->kept[i]);
+    free(engine->kept);
     free(engine->running);
     if (engine->stream)
         device->ops->stream_close(engine->stream);
     team_stop(engine->team);
     device->ops->close(device);
     memset(engine, 0, sizeof *engine);
+}
+
+Status engine_keep(Engine *engine, const Shard *shard, const uint8_t **records) {
+    const DeviceOps *ops = engine->device->ops;
+    size_t bytes = (size_t)shard->count * DATASET_PIXELS;
+    *records = NULL;
+    if (!ops->load_images || bytes == 0)
+        return ST_OK;
+    void **kept = realloc(engine->kept, (size_t)(engine->n_kept + 1) * sizeof *kept);
+    TRY_ALLOC(kept);
+    engine->kept = kept;
+    TRY(ops->alloc(engine->device, bytes, &kept[engine->n_kept]));
+    *records = kept[engine->n_kept++];
+    TRY(ops->upload(engine->stream, kept[engine->n_kept - 1], shard->pixels, bytes));
+    return ops->sync(engine->stream, SYNC_SECONDS);
 }
 
 static Status put(Engine *engine, void *memory, const float *host, int64_t count) {

@@ -5,6 +5,7 @@
 #define LOCKSTEP_RUN_ENGINE_H
 
 #include "lockstep/config.h"
+#include "lockstep/dataset.h"
 #include "lockstep/program.h"
 #include "lockstep/thread.h"
 
@@ -22,10 +23,11 @@ typedef struct Worker {
     int64_t *bad;   /* [1] device memory: values the exact sum refused */
     Slot *train[ENGINE_TRAIN_SIZES];
     Slot *eval[ENGINE_EVAL_SIZES];
-    float *loss;                          /* [largest batch] host */
-    int32_t *predicted;                   /* [largest batch] host */
-    float *image;                         /* [largest eval batch][pixels] host, for evaluation */
-    int32_t *label;                       /* [largest eval batch] host */
+    float *loss;          /* [largest batch] host */
+    int32_t *predicted;   /* [largest batch] host */
+    float *image;         /* [largest eval batch][pixels] host, for evaluation; or, where the */
+    Placement *placement; /* device makes images, [largest eval batch] */
+    int32_t *label;       /* [largest eval batch] host */
     double data_s, forward_s, backward_s; /* since the caller last zeroed them */
 } Worker;
 
@@ -51,6 +53,8 @@ typedef struct Engine {
     void *ema;                /* [flat real] or NULL */
     float *running;           /* [running_flat] host copy of weights.running */
     int64_t version;          /* grows with every change of the weights */
+    int n_kept;
+    void **kept; /* [n_kept] records in device memory (engine_keep) */
 } Engine;
 
 typedef struct EngineSizes {
@@ -58,16 +62,20 @@ typedef struct EngineSizes {
     int64_t train[ENGINE_TRAIN_SIZES], eval[ENGINE_EVAL_SIZES]; /* batches, falling */
 } EngineSizes;
 
-/* Opens `choice` for a process that is `local_rank`; auto takes cuda where a GPU can be used, else
- * cpu. The device stays the caller's. ST_DEVICE where it cannot be had: never another one instead.
- */
-Status engine_open_device(DeviceChoice choice, Device **device);
+/* Opens the device that `config` asks for, for a process that is `local_rank` on its host; auto
+ * takes cuda where a GPU can be used, else cpu. The device stays the caller's. ST_DEVICE where it
+ * cannot be had: never another one instead. */
+Status engine_open_device(const RunConfig *config, int local_rank, Device **device);
 
 /* Plans and allocates everything. `optimizer` NULL: evaluation only. The device passes to the
  * engine. */
 Status engine_open(Engine *engine, Device *device, const Model *model, const Optimizer *optimizer,
                    int threads, const EngineSizes *sizes);
 void engine_close(Engine *engine); /* accepts a zeroed struct */
+
+/* Copies the uint8 records of `shard` to device memory, where they stay: *records. NULL where the
+ * device does not make images itself. */
+Status engine_keep(Engine *engine, const Shard *shard, const uint8_t **records);
 
 /* Host arrays to device state and back; NULL arrays are left out. ema is set to weight where
  * `weight` is given and `ema` is not. */

@@ -91,10 +91,13 @@ static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint)
     TRY(dataset_open(input_folder(config), config->seed, &run->input.dataset));
     TRY(input_read_test(&run->input, config, run->rank, run->size));
     sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
-    TRY(engine_open_device(options->device, &device));
-    int cores = cores_available() / comm_local_size(run->comm);
-    run->threads = options->threads > 0 ? (int)options->threads : cores > 1 ? cores : 1;
+    config->device = options->device;
+    config->precision = PRECISION_FP32;
+    TRY(engine_open_device(config, comm_local_rank(run->comm), &device));
+    run->engine.device = device;
+    run->threads = compute_threads(run, options->threads);
     TRY(engine_open(&run->engine, device, &run->model, NULL, run->threads, &sizes));
+    TRY(engine_keep(&run->engine, &run->input.test.shard, &run->input.test.kept));
     checkpoint->model = &run->model;
     run->host.weight = calloc((size_t)run->model.flat, sizeof(float));
     run->host.running = calloc((size_t)run->model.running_flat + 1, sizeof(float));

@@ -18,6 +18,24 @@ typedef struct EvalJob {
     int64_t (*counts)[COUNTS]; /* [threads] */
 } EvalJob;
 
+/* Images and labels of the `images` records from `at` in the rank's records. */
+static Status load_batch(const EvalJob *job, Worker *worker, Slot *slot, int64_t at,
+                         int64_t images) {
+    const EvalSet *set = job->set;
+    for (int64_t i = 0; i < images; i++) {
+        worker->label[i] = set->shard.labels[at + i];
+        if (set->kept)
+            worker->placement[i] = placement_plain((int32_t)(at + i));
+        else
+            augment_plain(job->augment, set->shard.pixels + (at + i) * DATASET_PIXELS,
+                          worker->image + i * DATASET_PIXELS);
+    }
+    if (!set->kept)
+        return slot_load(slot, worker->image, worker->label);
+    PixelScale scale = augment_scale(job->augment);
+    return slot_load_records(slot, set->kept, worker->placement, &scale, worker->label);
+}
+
 static Status evaluate_batch(const EvalJob *job, Worker *worker, int64_t batch, int64_t *counts) {
     const EvalSet *set = job->set;
     int64_t from = batch * set->batch, left = set->records - from;
@@ -27,12 +45,7 @@ static Status evaluate_batch(const EvalJob *job, Worker *worker, int64_t batch, 
     Slot *slot = worker->eval[program];
     LaneRun run = {0};
     FixedPoint format = fixed_loss();
-    for (int64_t i = 0; i < images; i++) {
-        augment_plain(job->augment, set->shard.pixels + (at + i) * DATASET_PIXELS,
-                      worker->image + i * DATASET_PIXELS);
-        worker->label[i] = set->shard.labels[at + i];
-    }
-    TRY(slot_load(slot, worker->image, worker->label));
+    TRY(load_batch(job, worker, slot, at, images));
     TRY(slot_forward(slot, &run));
     TRY(slot_results(slot, worker->loss, worker->predicted));
     TRY(job->engine->device->ops->sync(worker->stream, SYNC_SECONDS));

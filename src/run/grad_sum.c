@@ -29,21 +29,42 @@ static Status cut_buckets(GradSum *sum, const RunConfig *config) {
     return ST_OK;
 }
 
+static Status open_marks(GradSum *sum) {
+    const DeviceOps *ops = sum->device->ops;
+    if (!ops->mark)
+        return ST_OK;
+    sum->mark = calloc((size_t)sum->buckets, sizeof *sum->mark);
+    TRY_ALLOC(sum->mark);
+    for (int b = 0; b < sum->buckets; b++)
+        TRY(ops->mark_open(sum->device, &sum->mark[b]));
+    return ST_OK;
+}
+
+/* Between these two, under the bucket's lock, an addition to it is enqueued. */
+static Status after_others(const GradSum *sum, Stream *stream, int bucket) {
+    return sum->mark ? sum->device->ops->wait(stream, sum->mark[bucket]) : ST_OK;
+}
+
+static Status before_others(const GradSum *sum, Stream *stream, int bucket) {
+    return sum->mark ? sum->device->ops->mark(stream, sum->mark[bucket]) : ST_OK;
+}
+
 static Status start_reducer(GradSum *sum, Comm *comm) {
     BucketMessage(*messages)[2] = calloc((size_t)sum->buckets, sizeof *messages);
     TRY_ALLOC(messages);
     for (int b = 0; b < sum->buckets; b++) {
         int64_t begin = sum->begin[b], count = sum->begin[b + 1] - begin;
+        void *after = sum->mark ? sum->mark[b] : NULL;
         if (sum->exact)
-            messages[b][0] = (BucketMessage){sum->fixed + sum->tail + begin, count, DT_I64};
+            messages[b][0] = (BucketMessage){sum->fixed + sum->tail + begin, count, DT_I64, after};
         else
-            messages[b][0] = (BucketMessage){element(sum, sum->real, begin), count, DT_F32};
+            messages[b][0] = (BucketMessage){element(sum, sum->real, begin), count, DT_F32, after};
     }
     if (sum->exact) { /* the tail and bucket 0 are one message */
         messages[0][0].data = sum->fixed;
         messages[0][0].count += sum->tail;
     } else {
-        messages[0][1] = (BucketMessage){sum->fixed, sum->tail, DT_I64};
+        messages[0][1] = (BucketMessage){sum->fixed, sum->tail, DT_I64, messages[0][0].after};
     }
     Status status =
         reducer_start(comm, sum->buckets, (const BucketMessage(*)[2])messages, &sum->reducer);
@@ -61,6 +82,7 @@ Status grad_sum_open(GradSum *sum, Comm *comm, Device *device, const Model *mode
                      .running_flat = model->running_flat};
     sum->tail = (TAIL_WORDS + sum->running_flat + 7) / 8 * 8;
     TRY(cut_buckets(sum, config));
+    TRY(open_marks(sum));
     size_t fixed = (size_t)(sum->tail + (sum->exact ? sum->flat : 0));
     TRY(device->ops->alloc(device, fixed * sizeof *sum->fixed, (void **)&sum->fixed));
     if (!sum->exact)
@@ -76,6 +98,11 @@ void grad_sum_close(GradSum *sum) {
     reducer_stop(sum->reducer);
     for (int b = 0; sum->lock && b < sum->buckets; b++)
         pthread_mutex_destroy(&sum->lock[b]);
+    for (int b = 0; sum->mark && b < sum->buckets; b++) {
+        if (sum->mark[b])
+            sum->device->ops->mark_close(sum->mark[b]);
+    }
+    free(sum->mark);
     free(sum->begin);
     free(sum->lock);
     free(sum->arrived);
@@ -120,12 +147,14 @@ Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradie
     const void *value = element(sum, (void *)(uintptr_t)gradient, begin);
     pthread_mutex_lock(&sum->lock[bucket]);
     bool add = sum->arrived[bucket] > 0;
-    Status status;
-    if (sum->exact)
+    Status status = after_others(sum, stream, bucket);
+    if (status == ST_OK && sum->exact)
         status = ops->to_fixed(stream, sum->fixed + sum->tail + begin, value, count,
                                sum->gradient.scale, sum->gradient.bound, add, bad);
-    else
+    else if (status == ST_OK)
         status = ops->to_real(stream, element(sum, sum->real, begin), value, count, add);
+    if (status == ST_OK)
+        status = before_others(sum, stream, bucket);
     bool complete = ++sum->arrived[bucket] == sum->expected;
     pthread_mutex_unlock(&sum->lock[bucket]);
     TRY(status);
@@ -139,9 +168,13 @@ Status grad_sum_add_stats(GradSum *sum, Stream *stream, const void *stats, doubl
     if (sum->running_flat == 0)
         return ST_OK;
     pthread_mutex_lock(&sum->lock[0]);
-    Status status = sum->device->ops->to_fixed(
-        stream, sum->fixed + TAIL_WORDS, stats, sum->running_flat, sum->statistics.scale * weight,
-        sum->statistics.bound, sum->stats_arrived++ > 0, bad);
+    Status status = after_others(sum, stream, 0);
+    if (status == ST_OK)
+        status = sum->device->ops->to_fixed(stream, sum->fixed + TAIL_WORDS, stats,
+                                            sum->running_flat, sum->statistics.scale * weight,
+                                            sum->statistics.bound, sum->stats_arrived++ > 0, bad);
+    if (status == ST_OK)
+        status = before_others(sum, stream, 0);
     pthread_mutex_unlock(&sum->lock[0]);
     return status;
 }

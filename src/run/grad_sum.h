@@ -2,8 +2,9 @@
  *
  * A lane's finished gradient range is added to its bucket under the bucket's lock: as fixed-point
  * integers (exact), whose sum does not depend on the order in which lanes arrive, or as reals
- * (native). A bucket to which all lanes of the rank have added goes to the reducer, while lanes
- * still compute earlier layers.
+ * (native). The lock orders the calls; where lanes are on streams that run by themselves, a mark
+ * orders the additions as well, and the bucket's message waits for it. A bucket to which all lanes
+ * of the rank have added goes to the reducer, while lanes still compute earlier layers.
  *
  * The tail stands before bucket 0, the last one of a step: control words and batch-norm statistics,
  * so that what one rank knows all know in the same step. */
@@ -39,6 +40,8 @@ typedef struct GradSum {
     int buckets;
     int64_t *begin;        /* [buckets + 1] ranges of the flat gradient */
     pthread_mutex_t *lock; /* [buckets] */
+    Mark **mark;           /* [buckets] behind the last addition; NULL where the order of calls is
+                              enough (DeviceOps.mark) */
     int *arrived;          /* [buckets] lanes that have added in this step */
     int stats_arrived;     /* under lock[0] */
     int expected;          /* lanes of this rank with images in this step */

@@ -73,7 +73,9 @@ Status input_read(Input *input, const RunConfig *config, int rank, int size) {
     int64_t *train = NULL, *held = NULL;
     input_lanes(config->lanes, size, rank, &input->first_lane, &input->lane_count);
     input->shards = calloc((size_t)input->lane_count, sizeof *input->shards);
+    input->kept = calloc((size_t)input->lane_count, sizeof *input->kept);
     TRY_ALLOC(input->shards);
+    TRY_ALLOC(input->kept);
     TRY_DONE(dataset_split(input->dataset.count[DATASET_PART_TRAIN], config->holdout, config->seed,
                            &train, &held));
     for (int64_t i = 0; i < input->lane_count; i++) {
@@ -159,6 +161,7 @@ void input_free(Input *input) {
     for (int64_t i = 0; input->shards && i < input->lane_count; i++)
         shard_free(&input->shards[i]);
     free(input->shards);
+    free(input->kept);
     shard_free(&input->test.shard);
     shard_free(&input->held.shard);
     memset(input, 0, sizeof *input);

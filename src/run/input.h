@@ -11,11 +11,12 @@
 /* A set that is evaluated, cut into fixed batches of which this rank owns a contiguous range: the
  * bits of an image's output depend on its batch, never on who computes it. */
 typedef struct EvalSet {
-    const char *name;   /* "test", "holdout" */
-    int64_t records;    /* of the whole set */
-    int64_t batch;      /* images of a batch; the last may be shorter */
-    int64_t first, end; /* batches of this rank */
-    Shard shard;        /* their records */
+    const char *name;    /* "test", "holdout" */
+    int64_t records;     /* of the whole set */
+    int64_t batch;       /* images of a batch; the last may be shorter */
+    int64_t first, end;  /* batches of this rank */
+    Shard shard;         /* their records */
+    const uint8_t *kept; /* shard.pixels in device memory (engine_keep), or NULL */
 } EvalSet;
 
 typedef struct Input {
@@ -23,6 +24,7 @@ typedef struct Input {
     Sampler sampler;
     int64_t first_lane, lane_count; /* of this rank */
     Shard *shards;                  /* [lane_count] */
+    const uint8_t **kept;           /* [lane_count] their pixels in device memory, or NULL */
     EvalSet test, held;             /* held.records 0 without --holdout */
     uint64_t hash;                  /* of the hashes of all shards, the same on every rank */
     int64_t bytes;                  /* read by this rank */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "crash.h"
+#include "cuda_library.h"
 #include "lockstep/log.h"
 #include "site.h"
 #include "version.h"
@@ -89,13 +90,18 @@ done:
     return status;
 }
 
+int compute_threads(const Run *run, int64_t wanted) {
+    int cores = cores_available() / comm_local_size(run->comm);
+    if (wanted > 0)
+        return (int)wanted;
+    bool beside = run->engine.device && run->engine.device->beside_host;
+    return beside || cores < 1 ? 1 : cores;
+}
+
 /* Threads and lanes that the configuration left to the machine. Local, the same on every rank. */
 static Status resolve_sizes(Run *run) {
     RunConfig *config = run->config;
-    int local = comm_local_size(run->comm);
-    run->threads = (int)config->threads;
-    if (run->threads == 0)
-        run->threads = cores_available() / local > 1 ? cores_available() / local : 1;
+    run->threads = compute_threads(run, config->threads);
     if (config->lanes == 0)
         config->lanes = (int64_t)run->size * run->threads;
     TRY(config_check(config));
@@ -109,14 +115,32 @@ static Status resolve_sizes(Run *run) {
 
 static Status open_device(Run *run) {
     Device *device;
-    TRY(engine_open_device(run->config->device, &device));
+    TRY(engine_open_device(run->config, comm_local_rank(run->comm), &device));
     run->engine.device = device;
     return ST_OK;
+}
+
+/* Buckets in a GPU's memory travel by NCCL. Collective, agreed. */
+static Status open_data_plane(Run *run) {
+    Status (*open_nccl)(Comm *) = NULL;
+    if (!run->engine.device->beside_host || run->size == 1)
+        return ST_OK;
+    TRY(comm_agree(run->comm, cuda_library_find("comm_open_nccl", (void **)&open_nccl)));
+    return open_nccl(run->comm);
 }
 
 static Status read_data(Run *run) {
     TRY(input_plan(&run->input, run->config));
     return input_read(&run->input, run->config, run->rank, run->size);
+}
+
+/* The records stay in the memory of a device that makes images itself. */
+static Status keep_records(Run *run) {
+    Input *input = &run->input;
+    for (int64_t i = 0; i < input->lane_count; i++)
+        TRY(engine_keep(&run->engine, &input->shards[i], &input->kept[i]));
+    TRY(engine_keep(&run->engine, &input->held.shard, &input->held.kept));
+    return engine_keep(&run->engine, &input->test.shard, &input->test.kept);
 }
 
 static Status plan(Run *run) {
@@ -126,7 +150,12 @@ static Status plan(Run *run) {
     sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
     TRY(engine_open(&run->engine, run->engine.device, &run->model, optimizer, run->threads,
                     &sizes));
+    TRY(keep_records(run));
     TRY(grad_sum_open(&run->sum, run->comm, run->engine.device, &run->model, run->config));
+    for (int t = 0; t < run->threads; t++) {
+        for (int i = 0; i < sizes.n_train; i++)
+            slot_cut(run->engine.workers[t].train[i], run->sum.begin, run->sum.buckets);
+    }
     if (optimizer->clip_norm > 0) {
         run->norm_partial =
             calloc((size_t)(run->model.flat / NORM_CHUNK + 1), sizeof *run->norm_partial);
@@ -194,10 +223,11 @@ Status setup_ranks(Run *run) {
 
 Status setup_run(Run *run) {
     const RunConfig *config = run->config;
+    TRY(comm_agree(run->comm, open_device(run))); /* the number of threads follows from it */
     TRY(setup_ranks(run));
-    TRY(comm_agree(run->comm, take_directory(run)));
-    TRY(comm_agree(run->comm, open_device(run)));
     TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
+    TRY(open_data_plane(run));
+    TRY(comm_agree(run->comm, take_directory(run)));
     comm_at(run->comm, -1, PHASE_DATA);
     TRY(comm_agree(run->comm, read_data(run)));
     TRY(input_hash(&run->input, run->comm));
@@ -221,7 +251,8 @@ Status start_loader(Run *run) {
                            .first_step = run->state.step,
                            .end_step = run->end_step,
                            .threads = (int)run->config->loader_threads,
-                           .depth = 2 * run->input.lane_count};
+                           .depth = 2 * run->input.lane_count,
+                           .draw_only = run->engine.device->ops->load_images != NULL};
     return loader_start(&config, &run->loader);
 }
 

@@ -52,6 +52,16 @@ static void add_results(StepJob *job, const Worker *worker, const Batch *batch) 
     atomic_fetch_add(&job->bad, bad);
 }
 
+/* The batch of a lane: images that the loader made, or what it drew for the device to make them. */
+static Status load_lane(const Run *run, Slot *slot, const Batch *batch) {
+    const uint8_t *kept = run->input.kept[batch->lane - run->input.first_lane];
+    if (!batch->placement)
+        return slot_load(slot, batch->image, batch->label);
+    PixelScale scale = augment_scale(&run->config->augment);
+    return slot_load_records(slot, kept, batch->placement, &scale, batch->label);
+}
+
+/* One wait a lane, at its end: until then a stream that runs by itself is never idle. */
 static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
     Run *run = job->run;
     Engine *engine = &run->engine;
@@ -67,18 +77,17 @@ static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
     Batch *batch;
     double start = clock_now();
     TRY(loader_take(run->loader, job->step, lane, run->config->deadline / 2, &batch));
-    TRY(slot_load(slot, batch->image, batch->label));
+    TRY(load_lane(run, slot, batch));
     double loaded = clock_now();
     TRY(slot_forward(slot, &lane_run));
     TRY(slot_results(slot, worker->loss, worker->predicted));
-    TRY(engine->device->ops->sync(worker->stream, SYNC_SECONDS));
-    add_results(job, worker, batch);
-    loader_give(run->loader, batch);
     double half = clock_now();
     TRY(slot_backward(slot, &lane_run, on_ready, &buckets));
     TRY(grad_sum_add_stats(&run->sum, worker->stream, slot_stats(slot),
                            (double)images / (double)job->images, worker->bad));
     TRY(engine->device->ops->sync(worker->stream, SYNC_SECONDS));
+    add_results(job, worker, batch);
+    loader_give(run->loader, batch);
     worker->data_s += loaded - start;
     worker->forward_s += half - loaded;
     worker->backward_s += clock_now() - half;
@@ -132,32 +141,47 @@ static void *offset_in(const Engine *engine, void *flat, int64_t offset) {
     return flat ? (char *)flat + (size_t)offset * dtype_size(engine->device->real) : NULL;
 }
 
-/* The part of the flat range that belongs to a thread, parameter by parameter. */
+static Status update_part(const UpdateJob *job, Worker *worker, int64_t from, int64_t to,
+                          double decay) {
+    Run *run = job->run;
+    const Engine *engine = &run->engine;
+    UpdateRange range = {.count = to - from,
+                         .weight = offset_in(engine, engine->weights.weight, from),
+                         .slot = {offset_in(engine, engine->slot[0], from),
+                                  offset_in(engine, engine->slot[1], from)},
+                         .ema = offset_in(engine, engine->ema, from),
+                         .decay = decay};
+    grad_sum_at(&run->sum, from, &range.fixed, &range.real);
+    return from < to ? engine->device->ops->update(worker->stream, &job->update, &range) : ST_OK;
+}
+
+static double decay_of(const Optimizer *optimizer, const ParamView *view) {
+    return view->spec.decay || optimizer->decay_all ? optimizer->weight_decay : 0;
+}
+
+/* The part of the flat range that belongs to a thread, in as few calls as there are changes of the
+ * decay. The gaps between parameters hold zeros, which an update leaves alone. */
 static Status update_job(void *context, int thread) {
     UpdateJob *job = context;
     Run *run = job->run;
-    Engine *engine = &run->engine;
-    Worker *worker = &engine->workers[thread];
+    Worker *worker = &run->engine.workers[thread];
     const Optimizer *optimizer = &run->config->optimizer;
     int64_t begin, end;
-    split_range(run->model.flat, PARAM_ALIGN, team_size(engine->team), thread, &begin, &end);
+    double decay = 0;
+    split_range(run->model.flat, PARAM_ALIGN, team_size(run->engine.team), thread, &begin, &end);
     for (int i = 0; i < run->model.n_params; i++) {
         const ParamView *view = &run->model.params[i];
-        int64_t from = view->offset > begin ? view->offset : begin;
-        int64_t to = view->offset + view->count < end ? view->offset + view->count : end;
-        if (from >= to)
-            continue;
-        bool decays = view->spec.decay || optimizer->decay_all;
-        UpdateRange range = {.count = to - from,
-                             .weight = offset_in(engine, engine->weights.weight, from),
-                             .slot = {offset_in(engine, engine->slot[0], from),
-                                      offset_in(engine, engine->slot[1], from)},
-                             .ema = offset_in(engine, engine->ema, from),
-                             .decay = decays ? optimizer->weight_decay : 0};
-        grad_sum_at(&run->sum, from, &range.fixed, &range.real);
-        TRY(engine->device->ops->update(worker->stream, &job->update, &range));
+        double next = decay_of(optimizer, view);
+        if (view->offset >= end)
+            break;
+        if (view->offset > begin && next != decay) {
+            TRY(update_part(job, worker, begin, view->offset, decay));
+            begin = view->offset;
+        }
+        decay = next;
     }
-    return engine->device->ops->sync(worker->stream, SYNC_SECONDS);
+    TRY(update_part(job, worker, begin, end, decay));
+    return run->engine.device->ops->sync(worker->stream, SYNC_SECONDS);
 }
 
 static Status norm_job(void *context, int thread) {

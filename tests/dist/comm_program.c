@@ -78,8 +78,8 @@ static Status run_reduce(Comm *comm, int64_t count) {
         sums[i] = value_of(comm_rank(comm), i);
         reals[i] = (float)(comm_rank(comm) + i % 1000); /* sums exactly */
     }
-    TRY(comm_reduce(comm, sums, count, DT_I64, 0));
-    TRY(comm_reduce(comm, reals, count, DT_F32, 1));
+    TRY(comm_reduce(comm, sums, count, DT_I64, NULL, 0));
+    TRY(comm_reduce(comm, reals, count, DT_F32, NULL, 1));
     int size = comm_size(comm);
     for (int64_t i = 0; i < count; i++) {
         int64_t expected = 0;
@@ -131,7 +131,7 @@ static Status run_stuck(Comm *comm, int64_t stuck) {
 static Status run_apart(Comm *comm, int64_t step) {
     int64_t sum = 0;
     comm_at(comm, step, PHASE_EVALUATE);
-    return comm_rank(comm) % 2 ? comm_reduce(comm, &sum, 1, DT_I64, 4) : comm_barrier(comm);
+    return comm_rank(comm) % 2 ? comm_reduce(comm, &sum, 1, DT_I64, NULL, 4) : comm_barrier(comm);
 }
 
 /* Three buckets a step over the reducer; in the second step rank `stuck` (-1: none) does not submit

@@ -167,6 +167,36 @@ static void test_all(void **state) {
 }
 
 /* Epoch, record and seed each change the image. */
+/* What a device makes pixel by pixel from a placement is what the CPU makes row by row. */
+static void test_placement(void **state) {
+    (void)state;
+    Augment a = plain;
+    a.crop_pad = 4;
+    a.pad_fill = 7;
+    a.flip = 0.5;
+    a.rotate = 20;
+    a.cutout = 9;
+    PixelScale scale = augment_scale(&a);
+    int64_t cut = 0, outside = 0;
+    for (int record = 0; record < 50; record++) {
+        Placement placement = augment_draw(&a, SEED, 2, record, record);
+        assert_int_equal(placement.place, record);
+        augment_train(&a, SEED, 2, record, pixels, image);
+        for (int i = 0; i < DATASET_PIXELS; i++) {
+            int channel = i / PLANE, y = i % PLANE / SIDE, x = i % SIDE;
+            int from = placement_source(&placement, y, x);
+            uint8_t byte = from < 0 ? placement.fill : pixels[channel * PLANE + from];
+            float value = placement_is_cut(&placement, y, x)
+                              ? 0
+                              : placement_scale(byte, scale.mean[channel], scale.std[channel]);
+            assert_memory_equal(&value, &image[i], sizeof value);
+            cut += placement_is_cut(&placement, y, x);
+            outside += from < 0;
+        }
+    }
+    assert_true(cut > 50 * 3 * 20 && outside > 50 * 3 * 20);
+}
+
 static void test_draws_differ(void **state) {
     (void)state;
     Augment a = plain;
@@ -199,11 +229,11 @@ static void test_pinned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),  cmocka_unit_test(test_crop),
-        cmocka_unit_test(test_flip),   cmocka_unit_test(test_cutout),
-        cmocka_unit_test(test_rotate), cmocka_unit_test(test_rotate_direction),
-        cmocka_unit_test(test_all),    cmocka_unit_test(test_draws_differ),
-        cmocka_unit_test(test_pinned),
+        cmocka_unit_test(test_plain),        cmocka_unit_test(test_crop),
+        cmocka_unit_test(test_flip),         cmocka_unit_test(test_cutout),
+        cmocka_unit_test(test_rotate),       cmocka_unit_test(test_rotate_direction),
+        cmocka_unit_test(test_all),          cmocka_unit_test(test_placement),
+        cmocka_unit_test(test_draws_differ), cmocka_unit_test(test_pinned),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -74,12 +74,12 @@ static void collectives_keep_values(void **state) {
     assert_int_equal(comm_barrier(comm), ST_OK);
     assert_int_equal(comm_sum_i64(comm, values, 3), ST_OK);
     assert_int_equal(comm_bcast(comm, values, sizeof values, 0), ST_OK);
-    assert_int_equal(comm_reduce(comm, values, 3, DT_I64, 0), ST_OK);
+    assert_int_equal(comm_reduce(comm, values, 3, DT_I64, NULL, 0), ST_OK);
     assert_int_equal(comm_allgather(comm, values, sizeof values, copy), ST_OK);
     assert_true(copy[0] == 1 && copy[1] == -2 && copy[2] == INT64_MAX);
     assert_int_equal(comm_max_f64(comm, &most, 1), ST_OK);
     assert_true(most == -1.5);
-    assert_int_equal(comm_reduce(comm, &real, 1, DT_F32, 0), ST_OK);
+    assert_int_equal(comm_reduce(comm, &real, 1, DT_F32, NULL, 0), ST_OK);
     assert_true(real == 0.1f);
     assert_int_equal(comm_same(comm, "config", "text"), ST_OK);
     assert_int_equal(comm_agree(comm, ST_OK), ST_OK);
@@ -88,7 +88,7 @@ static void collectives_keep_values(void **state) {
 
 static void reduce_refuses_other_types(void **state) {
     double value = 1;
-    assert_int_equal(comm_reduce(*state, &value, 1, DT_F64, 0), ST_INTERNAL);
+    assert_int_equal(comm_reduce(*state, &value, 1, DT_F64, NULL, 0), ST_INTERNAL);
     assert_non_null(strstr(status_message(), "int64 or float"));
 }
 

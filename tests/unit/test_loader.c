@@ -68,6 +68,13 @@ static void check_batch(const Sampler *s, const Batch *batch, int64_t step, int6
         int64_t at = order[begin + i];
         assert_int_equal(batch->record[i], shards[lane].ids[at]);
         assert_int_equal(batch->label[i], shards[lane].labels[at]);
+        if (batch->placement) {
+            Placement placement =
+                augment_draw(&augment, s->seed, epoch, shards[lane].ids[at], (int32_t)at);
+            assert_null(batch->image);
+            assert_memory_equal(&placement, &batch->placement[i], sizeof placement);
+            continue;
+        }
         augment_train(&augment, s->seed, epoch, shards[lane].ids[at],
                       shards[lane].pixels + at * DATASET_PIXELS, image);
         assert_memory_equal(image, batch->image + i * DATASET_PIXELS, sizeof image);
@@ -98,6 +105,20 @@ static void test_content(void **state) {
     for (int threads = 1; threads <= 5; threads += 2)
         for (int64_t depth = LANES; depth <= 4 * LANES; depth += 3)
             run_through(&sampler, config_of(&sampler, threads, depth, 15));
+}
+
+/* For a device that makes the images: only what was drawn. */
+static void test_draw_only(void **state) {
+    (void)state;
+    Batch *batch;
+    Loader *loader;
+    LoaderConfig config = config_of(&sampler, 2, LANES, 15);
+    config.draw_only = true;
+    run_through(&sampler, config);
+    assert_int_equal(loader_start(&config, &loader), ST_OK);
+    assert_int_equal(loader_take(loader, 0, 0, 60, &batch), ST_OK);
+    assert_non_null(batch->placement);
+    loader_stop(loader);
 }
 
 /* Part of the lanes, from the middle of an epoch, as after a resume on another number of ranks. */
@@ -231,10 +252,10 @@ static void test_misuse(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content),      cmocka_unit_test(test_part),
-        cmocka_unit_test(test_short_epochs), cmocka_unit_test(test_consumers),
-        cmocka_unit_test(test_deadline),     cmocka_unit_test(test_stop_early),
-        cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_content),    cmocka_unit_test(test_draw_only),
+        cmocka_unit_test(test_part),       cmocka_unit_test(test_short_epochs),
+        cmocka_unit_test(test_consumers),  cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_stop_early), cmocka_unit_test(test_misuse),
     };
     return cmocka_run_group_tests(tests, setup_group, teardown_group);
 }

@@ -25,12 +25,14 @@ typedef struct Recorder {
     int failures;
 } Recorder;
 
-static Status record(Comm *comm, void *data, int64_t count, DType dtype, int bucket) {
+static Status record(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket) {
     Recorder *recorder = comm->data_state;
     if (bucket == recorder->fail_at) {
         recorder->failures++;
         return FAIL(ST_COMM, "bucket %d cannot be summed", bucket);
     }
+    if (after != (bucket % 2 ? comm : NULL))
+        return FAIL(ST_INTERNAL, "the mark of bucket %d was lost", bucket);
     if (recorder->n == 2 * BUCKETS) /* a cmocka assertion would jump to another thread's stack */
         return FAIL(ST_INTERNAL, "too many messages");
     recorder->buckets[recorder->n] = bucket;
@@ -64,8 +66,9 @@ static int set_up(void **state) {
     f->comm->data = &recording;
     f->comm->data_state = &f->recorder;
     for (int b = 0; b < BUCKETS; b++) {
-        messages[b][0] = (BucketMessage){f->data[b], COUNT, DT_I64};
-        messages[b][1] = (BucketMessage){&f->tail[b], b == 3, DT_F32};
+        void *mark = b % 2 ? f->comm : NULL; /* any pointer does */
+        messages[b][0] = (BucketMessage){f->data[b], COUNT, DT_I64, mark};
+        messages[b][1] = (BucketMessage){&f->tail[b], b == 3, DT_F32, mark};
     }
     *state = f;
     return reducer_start(f->comm, BUCKETS, (const BucketMessage(*)[2])messages, &f->reducer);

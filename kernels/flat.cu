@@ -1,0 +1,128 @@
+/* flat: work on ranges of the flat buffers: conversion to fixed point, native sums, partial norms,
+ * the optimizers. The arithmetic is that of the other backends, operation by operation, so the same
+ * gradients give the same bits. */
+#include "common.cuh"
+#include "lockstep/update.h"
+
+static __device__ inline int64_t flat_index() {
+    return (int64_t)blockIdx.x * BLOCK + threadIdx.x;
+}
+
+/* Integer atomics: their order does not matter, and values are seldom bad. */
+static __global__ void __launch_bounds__(BLOCK)
+    to_fixed(int64_t *sum, const float *value, int64_t count, double scale, double bound, bool add,
+             int64_t *bad) {
+    int64_t i = flat_index();
+    if (i >= count)
+        return;
+    double x = (double)value[i];
+    int64_t fixed = 0;
+    if (fabs(x) < bound) /* false for NaN */
+        fixed = __double2ll_rn(x * scale);
+    else
+        atomicAdd((unsigned long long *)bad, 1ull);
+    sum[i] = add ? sum[i] + fixed : fixed;
+}
+
+static __global__ void __launch_bounds__(BLOCK)
+    to_real(float *sum, const float *value, int64_t count, bool add) {
+    int64_t i = flat_index();
+    if (i < count)
+        sum[i] = add ? sum[i] + value[i] : value[i];
+}
+
+/* A chunk has 16 running sums, element i going to number i % 16, which are then added in order: a
+ * thread each, 16 chunks a block. */
+enum { SUMS = 16, CHUNKS = BLOCK / SUMS };
+
+static __global__ void __launch_bounds__(BLOCK)
+    norm(double *partial, const int64_t *fixed, const float *real, int64_t count, double scale) {
+    __shared__ double sums[BLOCK];
+    int64_t chunk = (int64_t)blockIdx.x * CHUNKS + threadIdx.x / SUMS;
+    int64_t begin = chunk * NORM_CHUNK, end = min(begin + NORM_CHUNK, count);
+    double sum = 0;
+#pragma unroll 8
+    for (int64_t i = begin + threadIdx.x % SUMS; i < end; i += SUMS) {
+        double g = (fixed != NULL ? (double)fixed[i] : (double)real[i]) * scale;
+        sum += g * g;
+    }
+    sums[threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.x % SUMS != 0 || begin >= count)
+        return;
+    double total = 0;
+    for (int s = 0; s < SUMS; s++)
+        total += sums[threadIdx.x + s];
+    partial[chunk] = total;
+}
+
+/* What all elements of an update share. */
+struct Shared {
+    UpdateTerms terms;
+    UpdateRange range;
+    double grad_scale;
+    bool adam;
+};
+
+static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
+    const UpdateRange &range = shared.range;
+    int64_t i = flat_index();
+    if (i >= range.count)
+        return;
+    float g = range.fixed != NULL
+                  ? update_gradient_fixed(range.fixed[i], shared.grad_scale)
+                  : update_gradient_real(((const float *)range.real)[i], shared.grad_scale);
+    float *slot0 = (float *)range.slot[0], *slot1 = (float *)range.slot[1];
+    float *ema = (float *)range.ema;
+    float w = ((float *)range.weight)[i], first = slot0 != NULL ? slot0[i] : 0;
+    if (shared.adam) {
+        float second = slot1[i];
+        update_adam(&shared.terms, g, &w, &first, &second);
+        slot1[i] = second;
+    } else {
+        update_sgd(&shared.terms, g, &w, &first);
+    }
+    if (slot0 != NULL)
+        slot0[i] = first;
+    ((float *)range.weight)[i] = w;
+    if (ema != NULL) {
+        float average = ema[i];
+        update_ema(&shared.terms, w, &average);
+        ema[i] = average;
+    }
+}
+
+cudaError_t gpu_to_fixed(int64_t *sum, const float *value, int64_t count, double scale,
+                         double bound, bool add, int64_t *bad, cudaStream_t stream) {
+    if (count < 1)
+        return cudaErrorInvalidValue;
+    to_fixed<<<blocks_for(count), BLOCK, 0, stream>>>(sum, value, count, scale, bound, add, bad);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_to_real(float *sum, const float *value, int64_t count, bool add,
+                        cudaStream_t stream) {
+    if (count < 1)
+        return cudaErrorInvalidValue;
+    to_real<<<blocks_for(count), BLOCK, 0, stream>>>(sum, value, count, add);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_norm(double *partial, const int64_t *fixed, const float *real, int64_t count,
+                     double scale, cudaStream_t stream) {
+    int64_t chunks = (count + NORM_CHUNK - 1) / NORM_CHUNK;
+    if (count < 1)
+        return cudaErrorInvalidValue;
+    norm<<<(unsigned)((chunks + CHUNKS - 1) / CHUNKS), BLOCK, 0, stream>>>(partial, fixed, real,
+                                                                           count, scale);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_update(const Update *update_, const UpdateRange *range, cudaStream_t stream) {
+    Shared shared = {update_terms(update_, range->decay), *range, update_->grad_scale,
+                     update_->kind != OPTIMIZER_SGD};
+    if (range->count < 1)
+        return cudaErrorInvalidValue;
+    update<<<blocks_for(range->count), BLOCK, 0, stream>>>(shared);
+    return cudaGetLastError();
+}

@@ -1,0 +1,190 @@
+/* kernels: what the CUDA backend computes itself, where cuDNN has no operation or a launch of its
+ * own would cost a pass over memory.
+ *
+ * Each launcher enqueues on the stream it gets last, allocates nothing, and returns the launch's
+ * error. Pointers are device memory, but for those that say host. Results have the same bits at
+ * every launch and on every GPU of one architecture: no floating-point atomics, and reductions cut
+ * by shape alone.
+ *
+ * Activations and their gradients are NHWC: element ((n H + h) W + w) C + c; `type` is DT_F32 or
+ * DT_BF16, and arithmetic is in float, rounded once. `rows` is N H W. Parameters, statistics,
+ * losses and the flat buffers are float. `add`: the result is added to what is there, in float.
+ *
+ * What a launcher needs to know about the lane it works for comes from device memory (KernelRun),
+ * so that a captured graph can be replayed for another lane or step.
+ *
+ * "Bytes" notes count what one launch must move to and from device memory: at the bandwidth of the
+ * card they give the time of all kernels here, none of which is bound by arithmetic. e is the size
+ * of an activation's element, 4 or 2. */
+#ifndef LOCKSTEP_KERNELS_H
+#define LOCKSTEP_KERNELS_H
+
+#include <cuda_runtime_api.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lockstep/device.h"
+#include "lockstep/placement.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The part of LaneRun that kernels read, in device memory. */
+typedef struct KernelRun {
+    uint64_t seed;
+    int64_t step;
+    double loss_scale;
+    int32_t lane;
+    int32_t unused; /* 0: no padding without a value */
+} KernelRun;
+
+/* ---- images (images.cu) ---- */
+
+/* images[n][32][32][channels] from uint8 records[][3][32][32]: image i is record placement[i].place
+ * moved and normalised as placement.h says; channels above 3 are 0.
+ * Bytes: n (3072 + 1024 channels e). */
+cudaError_t gpu_load_images(void *images, DType type, int64_t n, int64_t channels,
+                            const uint8_t *records, const Placement *placement, PixelScale scale,
+                            cudaStream_t stream);
+
+/* ---- layouts and types (layout.cu) ---- */
+
+/* [n][c][h w] to [n][h w][to_channels], channels from c on set to 0. Images, and weights O,I,KH,KW
+ * to O,KH,KW,I. Types: float or bf16 each. Bytes: n hw (c from + to_channels to). */
+cudaError_t gpu_to_nhwc(void *to, DType to_type, int64_t to_channels, const void *from,
+                        DType from_type, int64_t n, int64_t c, int64_t hw, cudaStream_t stream);
+
+/* [n][h w][from_channels] to [n][c][h w], c <= from_channels: the way back, and gradients of
+ * weights. Bytes: n hw c (from + to). */
+cudaError_t gpu_to_nchw(void *to, DType to_type, const void *from, DType from_type,
+                        int64_t from_channels, int64_t n, int64_t c, int64_t hw,
+                        cudaStream_t stream);
+
+/* Float to bf16 or back, or a copy. Bytes: count (from + to). */
+cudaError_t gpu_cast(void *to, DType to_type, const void *from, DType from_type, int64_t count,
+                     cudaStream_t stream);
+
+/* ---- element by element (pointwise.cu) ---- */
+
+/* y = a + b, and max(0, .) of it with relu. y may be a or b. Bytes: 3 e count. */
+cudaError_t gpu_add(void *y, const void *a, const void *b, DType type, int64_t count, bool relu,
+                    cudaStream_t stream);
+
+/* y = max(0, x). y may be x. Bytes: 2 e count. */
+cudaError_t gpu_relu(void *y, const void *x, DType type, int64_t count, cudaStream_t stream);
+
+/* grad_x = y <= 0 ? 0 : grad_y. grad_x may be grad_y. Bytes: (3 + add) e count. */
+cudaError_t gpu_relu_backward(void *grad_x, const void *grad_y, const void *y, DType type,
+                              int64_t count, bool add, cudaStream_t stream);
+
+/* y = factor x; with factor 1 and add the sum of two gradients. Bytes: (2 + add) e count. */
+cudaError_t gpu_scale(void *y, const void *x, double factor, DType type, int64_t count, bool add,
+                      cudaStream_t stream);
+
+/* y[r][c] = y[r][c] + bias[c], and max(0, .) of it with relu. Bytes: 2 e rows channels. */
+cudaError_t gpu_bias(void *y, const float *bias, DType type, int64_t rows, int64_t channels,
+                     bool relu, cudaStream_t stream);
+
+/* ---- dropout (dropout.cu) ---- */
+
+/* keep[count]: the mask of dropout.h, 1 kept, 0 dropped, in logical N, C, H, W order. Bytes: count.
+ */
+cudaError_t gpu_dropout_mask(uint8_t *keep, int64_t count, const KernelRun *run, int layer,
+                             double rate, cudaStream_t stream);
+
+/* y = x dropout_scale(rate) where kept, else 0: forward of x, backward of grad_y. Activations are
+ * [n][hw][channels]. Bytes: n hw channels ((2 + add) e + 1). */
+cudaError_t gpu_dropout_apply(void *y, const void *x, const uint8_t *keep, DType type, int64_t n,
+                              int64_t hw, int64_t channels, double rate, bool add,
+                              cudaStream_t stream);
+
+/* ---- loss (loss.cu) ---- */
+
+/* Of each row of logits[n][classes]: loss -sum target log softmax and the class of the largest
+ * logit, the lowest of equals. A label outside [0, classes) gives a loss of NaN, which every caller
+ * counts as bad. Bytes: n (classes e + 12). */
+cudaError_t gpu_softmax_ce(float *loss, int32_t *predicted, const void *logits, DType type,
+                           const int32_t *labels, int64_t n, int64_t classes, double smoothing,
+                           cudaStream_t stream);
+
+/* grad = (softmax - target) run->loss_scale. Bytes: n (classes (2 + add) e + 4). */
+cudaError_t gpu_softmax_ce_backward(void *grad, const void *logits, DType type,
+                                    const int32_t *labels, int64_t n, int64_t classes,
+                                    double smoothing, const KernelRun *run, bool add,
+                                    cudaStream_t stream);
+
+/* ---- pooling (pool.cu): square windows, as in PoolArgs ---- */
+
+typedef struct PoolShape {
+    int32_t n, c;
+    int32_t in_h, in_w, out_h, out_w;
+    int32_t kernel, stride, pad;
+} PoolShape;
+
+/* y and, unless NULL, winner[n][out_h][out_w][c]: the place kernel * row + column of the largest
+ * element in its window, the first of equals; NaN wins. Bytes: in e + out (e + 2). */
+cudaError_t gpu_maxpool(void *y, uint16_t *winner, const void *x, DType type, PoolShape shape,
+                        cudaStream_t stream);
+cudaError_t gpu_maxpool_backward(void *grad_x, const void *grad_y, const uint16_t *winner,
+                                 DType type, PoolShape shape, bool add, cudaStream_t stream);
+
+/* Mean over the part of the window inside the image. Bytes: (in + out) e. */
+cudaError_t gpu_avgpool(void *y, const void *x, DType type, PoolShape shape, cudaStream_t stream);
+cudaError_t gpu_avgpool_backward(void *grad_x, const void *grad_y, DType type, PoolShape shape,
+                                 bool add, cudaStream_t stream);
+
+/* ---- batch norm and sums over rows (norm.cu) ---- */
+
+/* Bytes of scratch that the four reductions below need. */
+size_t gpu_rows_scratch(int64_t rows, int64_t channels);
+
+/* sum[c] = sum over rows of x[r][c], in fixed parts: the gradient of a bias. With `y` of a fused
+ * ReLU nothing where y <= 0. Bytes: rows channels e (1 + y). */
+cudaError_t gpu_sum_rows(float *sum, const void *x, const void *y, DType type, int64_t rows,
+                         int64_t channels, void *scratch, cudaStream_t stream);
+
+/* Training: mean[c] and rstd[c] = 1 / sqrt(var + eps) of the batch for backward, stats_mean and
+ * stats_var (unbiased, 0 of a single row) for the running ones, y = weight (x - mean) rstd + bias.
+ * Bytes: 3 rows channels e. */
+cudaError_t gpu_bn_train(void *y, float *mean, float *rstd, float *stats_mean, float *stats_var,
+                         const void *x, const float *weight, const float *bias, DType type,
+                         int64_t rows, int64_t channels, double eps, bool relu, void *scratch,
+                         cudaStream_t stream);
+
+/* Evaluation, with the running mean and variance. Bytes: 2 rows channels e. */
+cudaError_t gpu_bn_infer(void *y, const void *x, const float *weight, const float *bias,
+                         const float *mean, const float *var, DType type, int64_t rows,
+                         int64_t channels, double eps, bool relu, cudaStream_t stream);
+
+/* grad_weight, grad_bias and, unless NULL, grad_x. With `y` of a fused ReLU grad_y counts as 0
+ * where y <= 0. Bytes: rows channels e (5 + add + 2 y). */
+cudaError_t gpu_bn_backward(void *grad_x, float *grad_weight, float *grad_bias, const void *grad_y,
+                            const void *x, const void *y, const float *weight, const float *mean,
+                            const float *rstd, DType type, int64_t rows, int64_t channels, bool add,
+                            void *scratch, cudaStream_t stream);
+
+/* Batch-norm statistics from what cuDNN saves: stats_mean = mean, stats_var = (1 / rstd^2 - eps)
+ * rows / (rows - 1), not below 0, and 0 of a single row. Bytes: 16 channels. */
+cudaError_t gpu_bn_stats(float *stats_mean, float *stats_var, const float *mean, const float *rstd,
+                         int64_t rows, int64_t channels, double eps, cudaStream_t stream);
+
+/* ---- flat ranges (flat.cu): as in DeviceOps, same bits as the other backends ---- */
+
+/* Bytes: count (4 + 8 + 8 add). */
+cudaError_t gpu_to_fixed(int64_t *sum, const float *value, int64_t count, double scale,
+                         double bound, bool add, int64_t *bad, cudaStream_t stream);
+/* Bytes: count (8 + 4 add). */
+cudaError_t gpu_to_real(float *sum, const float *value, int64_t count, bool add,
+                        cudaStream_t stream);
+/* Bytes: count (fixed ? 8 : 4). */
+cudaError_t gpu_norm(double *partial, const int64_t *fixed, const float *real, int64_t count,
+                     double scale, cudaStream_t stream);
+/* `update` and `range` are host memory, read before the launch. Bytes: count ((fixed ? 8 : 4) + 8
+ * + 8 slots + 8 ema). */
+cudaError_t gpu_update(const Update *update, const UpdateRange *range, cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,89 @@
+/* loss: softmax cross-entropy with label smoothing, one thread an image: there are few classes, and
+ * a batch's logits are some kilobytes. target sums to 1, so that the gradient is softmax - target.
+ */
+#include "common.cuh"
+
+struct Row {
+    float top, log_sum; /* log softmax_c is (x_c - top) - log_sum */
+    int32_t largest;    /* the lowest of equals */
+};
+
+template <typename T> static __device__ inline Row row_of(const T *x, int classes) {
+    Row row = {as_float(x[0]), 0, 0};
+    float sum = 0;
+    for (int c = 1; c < classes; c++) {
+        float value = as_float(x[c]);
+        if (value > row.top) {
+            row.top = value;
+            row.largest = c;
+        }
+    }
+    for (int c = 0; c < classes; c++)
+        sum += expf(as_float(x[c]) - row.top);
+    row.log_sum = logf(sum);
+    return row;
+}
+
+static __device__ inline float target(float smoothing, int classes, bool is_label) {
+    return (is_label ? 1 - smoothing : 0) + smoothing / (float)classes;
+}
+
+template <typename T>
+static __global__ void __launch_bounds__(BLOCK)
+    softmax_ce(float *loss, int32_t *predicted, const T *logits, const int32_t *labels, int n,
+               int classes, float smoothing) {
+    int image = (int)thread_index();
+    if (image >= n)
+        return;
+    const T *x = logits + (size_t)image * classes;
+    int32_t label = labels[image];
+    Row row = row_of(x, classes);
+    float sum = 0;
+    for (int c = 0; c < classes; c++)
+        sum -= target(smoothing, classes, c == label) * (as_float(x[c]) - row.top - row.log_sum);
+    loss[image] = label < 0 || label >= classes ? __int_as_float(0x7fc00000) : sum; /* NaN */
+    predicted[image] = row.largest;
+}
+
+template <typename T>
+static __global__ void __launch_bounds__(BLOCK)
+    softmax_ce_backward(T *grad, const T *logits, const int32_t *labels, int n, int classes,
+                        float smoothing, const KernelRun *run, bool add) {
+    int image = (int)thread_index();
+    if (image >= n)
+        return;
+    const T *x = logits + (size_t)image * classes;
+    T *out = grad + (size_t)image * classes;
+    float scale = (float)run->loss_scale;
+    Row row = row_of(x, classes);
+    for (int c = 0; c < classes; c++) {
+        float p = expf(as_float(x[c]) - row.top - row.log_sum);
+        float value = (p - target(smoothing, classes, c == labels[image])) * scale;
+        out[c] = from_float<T>(add ? as_float(out[c]) + value : value);
+    }
+}
+
+cudaError_t gpu_softmax_ce(float *loss, int32_t *predicted, const void *logits, DType type,
+                           const int32_t *labels, int64_t n, int64_t classes, double smoothing,
+                           cudaStream_t stream) {
+    if (n < 1 || classes < 1 || n * classes > INT32_MAX)
+        return cudaErrorInvalidValue;
+    return by_type(type, [&](auto zero) {
+        using T = decltype(zero);
+        softmax_ce<<<blocks_for(n), BLOCK, 0, stream>>>(loss, predicted, (const T *)logits, labels,
+                                                        (int)n, (int)classes, (float)smoothing);
+    });
+}
+
+cudaError_t gpu_softmax_ce_backward(void *grad, const void *logits, DType type,
+                                    const int32_t *labels, int64_t n, int64_t classes,
+                                    double smoothing, const KernelRun *run, bool add,
+                                    cudaStream_t stream) {
+    if (n < 1 || classes < 1 || n * classes > INT32_MAX)
+        return cudaErrorInvalidValue;
+    return by_type(type, [&](auto zero) {
+        using T = decltype(zero);
+        softmax_ce_backward<<<blocks_for(n), BLOCK, 0, stream>>>(
+            (T *)grad, (const T *)logits, labels, (int)n, (int)classes, (float)smoothing, run, add);
+    });
+}

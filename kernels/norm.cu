@@ -1,0 +1,308 @@
+/* norm: batch norm, and sums over the rows of a [rows][channels] array.
+ *
+ * Reductions go in two launches. In the first a block has 32 channels and one part of the rows; its
+ * 8 lines of threads walk the part in turn, a thread adding up to PART_ROWS / 8 values in float,
+ * and are added up in order in double. In the second a block adds the parts of 32 channels, in
+ * order too. How the rows are cut follows from their number alone, so the bits do as well.
+ *
+ * The variance is that of the differences to the channel's first value, which lies among the
+ * others: sums of squares then lose nothing to a large mean. */
+#include "common.cuh"
+
+enum { ACROSS = 32, LINES = BLOCK / ACROSS, PART_ROWS = 512, PARTS_MAX = 1024 };
+
+/* Two sums of one channel. */
+struct Sums {
+    double first, second;
+};
+
+static int64_t parts_of(int64_t rows) {
+    int64_t parts = (rows + PART_ROWS - 1) / PART_ROWS;
+    return parts < PARTS_MAX ? parts : PARTS_MAX;
+}
+
+size_t gpu_rows_scratch(int64_t rows, int64_t channels) {
+    return (size_t)(parts_of(rows) * channels) * sizeof(Sums);
+}
+
+/* Adds the sums of a block's lines in order; the result is line 0's. */
+static __device__ inline Sums add_lines(Sums mine) {
+    __shared__ Sums lines[LINES][ACROSS];
+    lines[threadIdx.y][threadIdx.x] = mine;
+    __syncthreads();
+    Sums total = {0, 0};
+    for (int line = 0; line < LINES && threadIdx.y == 0; line++) {
+        total.first += lines[line][threadIdx.x].first;
+        total.second += lines[line][threadIdx.x].second;
+    }
+    return total;
+}
+
+/* First launch. visit(at, channel, sum) adds the element at index `at` to sum[2]. */
+template <typename Visit>
+static __global__ void __launch_bounds__(BLOCK)
+    part_sums(Sums *partial, uint32_t rows, uint32_t channels, Visit visit) {
+    uint32_t channel = blockIdx.x * ACROSS + threadIdx.x;
+    uint32_t part_rows = (rows + gridDim.y - 1) / gridDim.y;
+    uint32_t begin = blockIdx.y * part_rows, end = min(begin + part_rows, rows);
+    float sum[2] = {0, 0};
+    if (channel < channels)
+        for (uint32_t row = begin + threadIdx.y; row < end; row += LINES)
+            visit(row * channels + channel, channel, sum);
+    Sums total = add_lines({sum[0], sum[1]});
+    if (threadIdx.y == 0 && channel < channels)
+        partial[blockIdx.y * channels + channel] = total;
+}
+
+/* Second launch. finish(channel, sums) takes the sums over all rows. */
+template <typename Finish>
+static __global__ void __launch_bounds__(BLOCK)
+    whole_sums(const Sums *partial, uint32_t parts, uint32_t channels, Finish finish) {
+    uint32_t channel = blockIdx.x * ACROSS + threadIdx.x;
+    Sums sums = {0, 0};
+    if (channel < channels)
+        for (uint32_t part = threadIdx.y; part < parts; part += LINES) {
+            sums.first += partial[part * channels + channel].first;
+            sums.second += partial[part * channels + channel].second;
+        }
+    Sums total = add_lines(sums);
+    if (threadIdx.y == 0 && channel < channels)
+        finish(channel, total);
+}
+
+template <typename Visit, typename Finish>
+static void reduce_rows(int64_t rows, int64_t channels, void *scratch, Visit visit, Finish finish,
+                        cudaStream_t stream) {
+    unsigned across = (unsigned)((channels + ACROSS - 1) / ACROSS);
+    unsigned parts = (unsigned)parts_of(rows);
+    dim3 block(ACROSS, LINES);
+    part_sums<<<dim3(across, parts), block, 0, stream>>>((Sums *)scratch, (uint32_t)rows,
+                                                         (uint32_t)channels, visit);
+    whole_sums<<<across, block, 0, stream>>>((const Sums *)scratch, parts, (uint32_t)channels,
+                                             finish);
+}
+
+/* ---- what is visited and finished ---- */
+
+/* The gradient behind a fused ReLU; `y` NULL: there is none. */
+template <typename T>
+static __device__ inline float masked(const T *grad, const T *y, uint32_t at) {
+    return y != NULL && as_float(y[at]) <= 0 ? 0 : as_float(grad[at]);
+}
+
+template <typename T> struct VisitGradient {
+    const T *grad, *y;
+    __device__ void operator()(uint32_t at, uint32_t, float *sum) const {
+        sum[0] += masked(grad, y, at);
+    }
+};
+
+struct FinishSum {
+    float *sum;
+    __device__ void operator()(uint32_t channel, Sums sums) const {
+        sum[channel] = (float)sums.first;
+    }
+};
+
+template <typename T> struct VisitMoments {
+    const T *x;
+    __device__ void operator()(uint32_t at, uint32_t channel, float *sum) const {
+        float difference = as_float(x[at]) - as_float(x[channel]);
+        sum[0] += difference;
+        sum[1] += difference * difference;
+    }
+};
+
+template <typename T> struct FinishMoments {
+    const T *x;
+    float *mean, *rstd, *stats_mean, *stats_var;
+    double rows, eps;
+    __device__ void operator()(uint32_t channel, Sums sums) const {
+        double shift = sums.first / rows;
+        double squares = fmax(sums.second - sums.first * shift, 0.0);
+        float whole = (float)((double)as_float(x[channel]) + shift);
+        mean[channel] = whole;
+        rstd[channel] = (float)(1 / sqrt(squares / rows + eps));
+        stats_mean[channel] = whole;
+        stats_var[channel] = (float)(rows > 1 ? squares / (rows - 1) : 0);
+    }
+};
+
+template <typename T> struct VisitBackward {
+    const T *grad, *x, *y;
+    const float *mean, *rstd;
+    __device__ void operator()(uint32_t at, uint32_t channel, float *sum) const {
+        float g = masked(grad, y, at);
+        sum[0] += g;
+        sum[1] += g * ((as_float(x[at]) - mean[channel]) * rstd[channel]);
+    }
+};
+
+struct FinishBackward {
+    float *grad_weight, *grad_bias;
+    __device__ void operator()(uint32_t channel, Sums sums) const {
+        grad_bias[channel] = (float)sums.first;
+        grad_weight[channel] = (float)sums.second;
+    }
+};
+
+/* ---- passes over the elements ---- */
+
+/* y = weight (x - mean) rstd + bias; rstd from `var` where that is given. */
+struct Normal {
+    const float *weight, *bias, *mean, *rstd, *var;
+    float eps;
+    bool relu;
+    __device__ float operator()(float x, uint32_t channel) const {
+        float r = var != NULL ? 1 / sqrtf(var[channel] + eps) : rstd[channel];
+        float value = weight[channel] * ((x - mean[channel]) * r) + bias[channel];
+        return relu ? relu_of(value) : value;
+    }
+};
+
+template <int V, typename T>
+static __global__ void __launch_bounds__(BLOCK)
+    normalise(T *y, const T *x, uint32_t packs, uint32_t channels, Normal normal) {
+    uint32_t i = thread_index();
+    if (i >= packs)
+        return;
+    uint32_t channel = i * V % channels;
+    Pack<T, V> px = load<V>(x, i), py;
+#pragma unroll
+    for (int k = 0; k < V; k++)
+        py.at[k] = from_float<T>(normal(as_float(px.at[k]), channel + k));
+    store<V>(y, i, py);
+}
+
+/* grad_x = weight rstd (g - mean(g) - normal mean(g normal)): the batch's mean and variance move
+ * with x too. The sums are the gradients of bias and weight. */
+struct Slope {
+    const float *weight, *mean, *rstd, *sum, *sum_normal;
+    float share; /* 1 / rows */
+    __device__ float operator()(float g, float x, uint32_t channel) const {
+        float normal = (x - mean[channel]) * rstd[channel];
+        float rest = g - sum[channel] * share - normal * (sum_normal[channel] * share);
+        return weight[channel] * rstd[channel] * rest;
+    }
+};
+
+template <int V, typename T>
+static __global__ void __launch_bounds__(BLOCK)
+    slope(T *grad_x, const T *grad_y, const T *x, const T *y, uint32_t packs, uint32_t channels,
+          bool add, Slope slope_at) {
+    uint32_t i = thread_index();
+    if (i >= packs)
+        return;
+    uint32_t channel = i * V % channels;
+    Pack<T, V> pg = load<V>(grad_y, i), px = load<V>(x, i), py = pg, to = pg;
+    if (y != NULL)
+        py = load<V>(y, i);
+    if (add)
+        to = load<V>((const T *)grad_x, i);
+#pragma unroll
+    for (int k = 0; k < V; k++) {
+        float g = y != NULL && as_float(py.at[k]) <= 0 ? 0 : as_float(pg.at[k]);
+        float value = slope_at(g, as_float(px.at[k]), channel + k);
+        to.at[k] = from_float<T>(add ? as_float(to.at[k]) + value : value);
+    }
+    store<V>(grad_x, i, to);
+}
+
+static cudaError_t apply_normal(void *y, const void *x, DType type, int64_t rows, int64_t channels,
+                                Normal normal, cudaStream_t stream) {
+    int64_t count = rows * channels;
+    return by_pack(type, channels, count, [&](auto zero, auto pack) {
+        using T = decltype(zero);
+        constexpr int V = decltype(pack)::elements;
+        normalise<V><<<blocks_for(count / V), BLOCK, 0, stream>>>(
+            (T *)y, (const T *)x, (uint32_t)(count / V), (uint32_t)channels, normal);
+    });
+}
+
+static bool fits(int64_t rows, int64_t channels) {
+    return rows > 0 && channels > 0 && rows * channels <= INT32_MAX;
+}
+
+cudaError_t gpu_sum_rows(float *sum, const void *x, const void *y, DType type, int64_t rows,
+                         int64_t channels, void *scratch, cudaStream_t stream) {
+    if (!fits(rows, channels))
+        return cudaErrorInvalidValue;
+    return by_type(type, [&](auto zero) {
+        using T = decltype(zero);
+        reduce_rows(rows, channels, scratch, VisitGradient<T>{(const T *)x, (const T *)y},
+                    FinishSum{sum}, stream);
+    });
+}
+
+cudaError_t gpu_bn_train(void *y, float *mean, float *rstd, float *stats_mean, float *stats_var,
+                         const void *x, const float *weight, const float *bias, DType type,
+                         int64_t rows, int64_t channels, double eps, bool relu, void *scratch,
+                         cudaStream_t stream) {
+    if (!fits(rows, channels))
+        return cudaErrorInvalidValue;
+    cudaError_t error = by_type(type, [&](auto zero) {
+        using T = decltype(zero);
+        reduce_rows(
+            rows, channels, scratch, VisitMoments<T>{(const T *)x},
+            FinishMoments<T>{(const T *)x, mean, rstd, stats_mean, stats_var, (double)rows, eps},
+            stream);
+    });
+    if (error != cudaSuccess)
+        return error;
+    return apply_normal(y, x, type, rows, channels,
+                        Normal{weight, bias, mean, rstd, NULL, (float)eps, relu}, stream);
+}
+
+cudaError_t gpu_bn_infer(void *y, const void *x, const float *weight, const float *bias,
+                         const float *mean, const float *var, DType type, int64_t rows,
+                         int64_t channels, double eps, bool relu, cudaStream_t stream) {
+    return apply_normal(y, x, type, rows, channels,
+                        Normal{weight, bias, mean, NULL, var, (float)eps, relu}, stream);
+}
+
+cudaError_t gpu_bn_backward(void *grad_x, float *grad_weight, float *grad_bias, const void *grad_y,
+                            const void *x, const void *y, const float *weight, const float *mean,
+                            const float *rstd, DType type, int64_t rows, int64_t channels, bool add,
+                            void *scratch, cudaStream_t stream) {
+    int64_t count = rows * channels;
+    if (!fits(rows, channels))
+        return cudaErrorInvalidValue;
+    cudaError_t error = by_type(type, [&](auto zero) {
+        using T = decltype(zero);
+        reduce_rows(rows, channels, scratch,
+                    VisitBackward<T>{(const T *)grad_y, (const T *)x, (const T *)y, mean, rstd},
+                    FinishBackward{grad_weight, grad_bias}, stream);
+    });
+    if (error != cudaSuccess || grad_x == NULL)
+        return error;
+    Slope at = {weight, mean, rstd, grad_bias, grad_weight, 1 / (float)rows};
+    return by_pack(type, channels, count, [&](auto zero, auto pack) {
+        using T = decltype(zero);
+        constexpr int V = decltype(pack)::elements;
+        slope<V><<<blocks_for(count / V), BLOCK, 0, stream>>>(
+            (T *)grad_x, (const T *)grad_y, (const T *)x, (const T *)y, (uint32_t)(count / V),
+            (uint32_t)channels, add, at);
+    });
+}
+
+/* What cuDNN saves is rounded to float: the variance of a channel far below eps is lost, and
+ * without consequence. */
+static __global__ void __launch_bounds__(BLOCK)
+    bn_stats(float *stats_mean, float *stats_var, const float *mean, const float *rstd, double rows,
+             uint32_t channels, double eps) {
+    uint32_t channel = thread_index();
+    if (channel >= channels)
+        return;
+    double r = (double)rstd[channel], var = fmax(1 / (r * r) - eps, 0.0);
+    stats_mean[channel] = mean[channel];
+    stats_var[channel] = (float)(rows > 1 ? var * rows / (rows - 1) : 0);
+}
+
+cudaError_t gpu_bn_stats(float *stats_mean, float *stats_var, const float *mean, const float *rstd,
+                         int64_t rows, int64_t channels, double eps, cudaStream_t stream) {
+    if (!fits(rows, channels))
+        return cudaErrorInvalidValue;
+    bn_stats<<<blocks_for(channels), BLOCK, 0, stream>>>(stats_mean, stats_var, mean, rstd,
+                                                         (double)rows, (uint32_t)channels, eps);
+    return cudaGetLastError();
+}

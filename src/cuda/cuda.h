@@ -1,0 +1,118 @@
+/* cuda/cuda: the GPU of a rank and its streams.
+ *
+ * A rank uses one GPU: its local rank modulo the GPUs it can see. CUDA keeps the current device per
+ * thread, and a stream is used by other threads than the one that opened it, so each function that
+ * enqueues work calls cuda_enter first.
+ *
+ * Copies go through pinned memory of the stream: a ring of staging bytes, so that the host's own
+ * buffers may be any memory, copies never wait for the host, and a download reaches its place at
+ * sync. When the ring is full, the copy that does not fit waits for the earlier ones. */
+#ifndef LOCKSTEP_CUDA_CUDA_H
+#define LOCKSTEP_CUDA_CUDA_H
+
+#include <cuda_runtime_api.h>
+#include <cudnn.h>
+
+#include "graph.h"
+#include "kernels.h"
+#include "lockstep/device.h"
+
+/* Values of Tensor.layout on this backend besides LAYOUT_PLAIN: N, H, W, C. A map of 1 x 1 looks
+ * the same in both and is always called plain. */
+enum { LAYOUT_NHWC = 1 };
+
+enum {
+    CUDA_TEMP_BYTES = 8 << 20,      /* of Stream.temp */
+    CUDA_STAGING_BYTES = 16 << 20,  /* pinned, of a stream */
+    CUDA_WORKSPACE_MAX = 256 << 20, /* that an engine may ask for */
+    CUDA_OLDEST_GPU = 80            /* compute capability, times 10 */
+};
+
+typedef struct CudaDevice {
+    Device base;
+    int index; /* of the GPU among those this process sees; -1: plans only */
+    Precision precision;
+    DType activation; /* DT_F32, or DT_BF16 with precision bf16 */
+    GraphTarget target;
+} CudaDevice;
+
+/* A download on its way: `bytes` at `staged` go to `host` at sync. */
+typedef struct PendingCopy {
+    void *host;
+    const void *staged;
+    size_t bytes;
+} PendingCopy;
+
+enum { PENDING_COPIES_MAX = 64 };
+
+struct Stream {
+    CudaDevice *device; /* borrowed */
+    cudaStream_t stream;
+    cudnnHandle_t cudnn;
+    bool recording; /* between record_begin and record_end */
+    char *staging;  /* pinned, [CUDA_STAGING_BYTES] */
+    size_t staging_used;
+    int n_pending;
+    PendingCopy pending[PENDING_COPIES_MAX];
+    void *temp;     /* device memory, [CUDA_TEMP_BYTES], for one call at a time */
+    KernelRun *run; /* device memory: what kernels read of the lane that is computed */
+    KernelRun last; /* the same as was last enqueued; seed, step and lane 0 at first */
+};
+
+/* Evaluates a CUDA call once; ST_DEVICE naming it if it fails. */
+Status cuda_check(cudaError_t result, const char *what, const char *file, int line);
+#define TRY_CUDA(call) TRY(cuda_check((call), #call, __FILE__, __LINE__))
+
+/* Makes the device the calling thread's current one. */
+Status cuda_enter(const CudaDevice *device);
+
+/* Members of DeviceOps that other files here use. */
+Status cuda_alloc(Device *device, size_t bytes, void **memory);
+void cuda_release(Device *device, void *memory);
+Status cuda_stream_open(Device *device, Stream **stream);
+void cuda_stream_close(Stream *stream);
+Status cuda_sync(Stream *stream, double seconds);
+Status cuda_upload(Stream *stream, void *device_memory, const void *host, size_t bytes);
+Status cuda_download(Stream *stream, void *host, const void *device_memory, size_t bytes);
+
+/* Tensors (tensor.c): members of DeviceOps. */
+Status cuda_upload_images(Stream *stream, const Tensor *images, const float *host);
+Status cuda_write_tensor(Stream *stream, const Tensor *tensor, const double *host);
+Status cuda_read_tensor(Stream *stream, double *host, const Tensor *tensor);
+Status cuda_layouts(Device *device, Tensor *tensors, int n_tensors);
+
+/* Recordings (recording.c): members of DeviceOps. */
+Status cuda_lane_begin(Stream *stream, const LaneRun *run);
+Status cuda_record_begin(Stream *stream);
+Status cuda_record_end(Stream *stream, Recording **recording);
+Status cuda_replay(Stream *stream, Recording *recording);
+void cuda_forget(Recording *recording);
+
+/* Flat ranges (flat.c): members of DeviceOps. norm's `partial` is host memory, there after sync. */
+Status cuda_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
+                     double bound, bool add, int64_t *bad);
+Status cuda_to_real(Stream *stream, void *sum, const void *value, int64_t count, bool add);
+Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
+                 int64_t count, double scale);
+Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range);
+
+/* Images from records in device memory (flat.c): a member of DeviceOps. */
+Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *records,
+                        const Placement *placement, const PixelScale *scale);
+
+/* Order between streams (mark.c): members of DeviceOps. */
+Status cuda_mark_open(Device *device, Mark **mark);
+void cuda_mark_close(Mark *mark);
+Status cuda_mark(Stream *stream, Mark *mark);
+Status cuda_wait(Stream *stream, Mark *mark);
+
+/* The entry of the shared object: what device_open_cuda calls. */
+Status cuda_open(const CudaOptions *options, Device **device);
+
+/* A device for planning alone: the GPU that `properties` (cuDNN's JSON) describes need not be
+ * there. Programs can be built on it; nothing runs. `planned` as in GraphTarget. */
+Status cuda_open_plans(const char *properties, const CudaOptions *options,
+                       void (*planned)(void *context, const char *name, const Graph *graph),
+                       void *context, Device **device);
+
+#endif

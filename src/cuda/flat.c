@@ -1,0 +1,53 @@
+/* cuda/flat: work on ranges of the flat buffers, and batches of images from records that stay in
+ * device memory. The arithmetic is in kernels/flat.cu and kernels/images.cu. */
+#include "cuda.h"
+
+Status cuda_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
+                     double bound, bool add, int64_t *bad) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_to_fixed(sum, value, count, scale, bound, add, bad, stream->stream));
+    return ST_OK;
+}
+
+Status cuda_to_real(Stream *stream, void *sum, const void *value, int64_t count, bool add) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_to_real(sum, value, count, add, stream->stream));
+    return ST_OK;
+}
+
+/* The partial sums of CUDA_TEMP_BYTES / 8 chunks go at a time: those of 5 10^8 parameters. */
+Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
+                 int64_t count, double scale) {
+    const int64_t chunks_max = CUDA_TEMP_BYTES / (int64_t)sizeof *partial;
+    const float *real = gradient;
+    TRY(cuda_enter(stream->device));
+    for (int64_t begin = 0; begin < count; begin += chunks_max * NORM_CHUNK) {
+        int64_t left = count - begin;
+        int64_t part = left < chunks_max * NORM_CHUNK ? left : chunks_max * NORM_CHUNK;
+        int64_t chunks = (part + NORM_CHUNK - 1) / NORM_CHUNK;
+        TRY_CUDA(gpu_norm(stream->temp, fixed != NULL ? fixed + begin : NULL,
+                          fixed != NULL ? NULL : real + begin, part, scale, stream->stream));
+        TRY(cuda_download(stream, partial + begin / NORM_CHUNK, stream->temp,
+                          (size_t)chunks * sizeof *partial));
+    }
+    return ST_OK;
+}
+
+Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_update(update, range, stream->stream));
+    return ST_OK;
+}
+
+Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *records,
+                        const Placement *placement, const PixelScale *scale) {
+    Shape s = images->shape;
+    int64_t pixels = s.n * PLACEMENT_SIDE * PLACEMENT_SIDE;
+    if (images->layout != LAYOUT_NHWC || s.c != 3 || s.h != PLACEMENT_SIDE || s.w != PLACEMENT_SIDE)
+        return FAIL(ST_INTERNAL, "the GPU makes images of 3 x 32 x 32 in N, H, W, C only");
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_load_images(images->data, images->dtype, s.n,
+                             (int64_t)(images->bytes / dtype_size(images->dtype)) / pixels, records,
+                             placement, *scale, stream->stream));
+    return ST_OK;
+}

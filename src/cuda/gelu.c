@@ -1,0 +1,8 @@
+/* cuda/gelu: y = x Phi(x), the exact form. */
+#include "plan.h"
+
+static Status gelu_steps(CudaPlan *plan) {
+    return plan_curve(plan, GRAPH_GELU);
+}
+
+CUDA_OP(gelu);

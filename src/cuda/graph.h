@@ -1,0 +1,143 @@
+/* cuda/graph: cuDNN operation graphs, from a description to a plan that runs.
+ *
+ * A Graph is one pattern (a convolution with bias and ReLU, say) planned for one shape: immutable,
+ * shared by all streams. A GraphCall is a Graph bound to memory. Everything is built from backend
+ * descriptors, cuDNN's C interface to its graphs.
+ *
+ * Which engine. A fixed rule, no timing: the heuristics in modes A, B and FALLBACK are searched in
+ * this order, each in the order cuDNN returns, and the first engine is taken that the target
+ * allows, finalizes and keeps within the workspace. So the choice follows from shape, library
+ * version and GPU model.
+ *
+ * Nothing here needs a GPU until graph_run: a target names either a handle, or the properties of a
+ * device as a descriptor, for which cuDNN plans as well.
+ *
+ * Tensors of a graph are known by role; a role's unique id in the graph is its number plus one, so
+ * that no two tensors share one. Activations are NHWC, filters KRSC (a filter's four dimensions are
+ * K, C, R, S in a Shape's n, c, h, w). Per-channel vectors are fp32. Errors: ST_DEVICE. Local. */
+#ifndef LOCKSTEP_CUDA_GRAPH_H
+#define LOCKSTEP_CUDA_GRAPH_H
+
+#include <cudnn.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lockstep/status.h"
+#include "lockstep/tensor.h"
+
+typedef struct Graph Graph;
+typedef struct GraphCall GraphCall;
+
+/* What graphs are planned for. */
+typedef struct GraphTarget {
+    cudnnHandle_t handle;            /* NULL: plan only, for `device` */
+    cudnnBackendDescriptor_t device; /* CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR; unused with a handle */
+    bool down_convert;               /* fp32 may be rounded to TF32: engines noted TENSOR_CORE or
+                                        DOWN_CONVERT_INPUTS are allowed on fp32 tensors */
+    bool exact;                      /* engines noted NONDETERMINISTIC are not allowed */
+    size_t workspace_max;            /* bytes */
+    Graph *cache; /* of all living graphs of this target: one that is asked for again is shared.
+                     Planning is for one thread at a time */
+    /* Told of each graph that was planned, and of each that has no engine (graph NULL); `name` is
+     * the graph's. May be NULL. */
+    void (*planned)(void *context, const char *name, const Graph *graph);
+    void *context;
+} GraphTarget;
+
+typedef enum GraphRole {
+    ROLE_X,      /* input */
+    ROLE_W,      /* filter, or the second factor of a product */
+    ROLE_Y,      /* output */
+    ROLE_BIAS,   /* [c] */
+    ROLE_SCALE,  /* [c] bn's weight */
+    ROLE_DY,     /* gradient of Y */
+    ROLE_DX,     /* gradient of X */
+    ROLE_DW,     /* gradient of W */
+    ROLE_DSCALE, /* [c] */
+    ROLE_DBIAS,  /* [c] */
+    ROLE_MEAN,   /* [c] of the batch, from forward to backward */
+    ROLE_RSTD,   /* [c] 1 / sqrt(biased variance + eps) */
+    ROLE_INDEX,  /* int8, which element of its window was the largest */
+    ROLE_EPS,    /* value, passed by the graph itself */
+    ROLE_INNER,  /* virtual: between two operations */
+    ROLE_INNER2, /* likewise */
+    GRAPH_ROLES
+} GraphRole;
+
+/* What the engine chosen for a graph is. */
+typedef struct GraphInfo {
+    const char *name;            /* "conv forward+bias+relu x 64x64x32x32 bf16 w 64x64x3x3" */
+    int64_t engine;              /* cuDNN's global index */
+    cudnnBackendHeurMode_t mode; /* of the heuristics that named it */
+    int position;                /* among that mode's results, from 0 */
+    size_t workspace;            /* bytes */
+    uint32_t notes;              /* bit CUDNN_NUMERICAL_NOTE_x */
+    uint32_t behavior;           /* bit CUDNN_BEHAVIOR_NOTE_x */
+} GraphInfo;
+
+/* A convolution (cross-correlation) with square kernel, equal stride and zero padding. */
+typedef struct GraphConv {
+    DType dtype; /* of all tensors but the bias: DT_F32 or DT_BF16; sums are fp32 */
+    Shape x, y;
+    int64_t kernel, stride, pad;
+    bool bias, relu; /* behind the forward pass */
+} GraphConv;
+
+/* Y = relu?(X * W + BIAS?). */
+Status graph_conv_forward(GraphTarget *target, const GraphConv *conv, Graph **graph);
+/* DX from DY, W. */
+Status graph_conv_data(GraphTarget *target, const GraphConv *conv, Graph **graph);
+/* DW (of dtype) from X, DY. */
+Status graph_conv_weights(GraphTarget *target, const GraphConv *conv, Graph **graph);
+
+/* Y[m,n] = X[m,k] W[k,n] (+ BIAS[n], relu). Each factor is row-major, or the transpose of a
+ * row-major matrix. */
+typedef struct GraphProduct {
+    DType dtype; /* of all but the bias */
+    DType out;   /* of Y: dtype, or DT_F32 */
+    int64_t m, n, k;
+    bool x_transposed, w_transposed;
+    bool bias, relu;
+} GraphProduct;
+Status graph_product(GraphTarget *target, const GraphProduct *product, Graph **graph);
+
+/* Training: Y = relu?(SCALE (X - MEAN) RSTD + BIAS); writes MEAN, RSTD. */
+Status graph_bn_forward(GraphTarget *target, Shape shape, DType dtype, double eps, bool relu,
+                        Graph **graph);
+/* DX, DSCALE, DBIAS from X, DY, SCALE, MEAN, RSTD. */
+Status graph_bn_backward(GraphTarget *target, Shape shape, DType dtype, Graph **graph);
+
+/* Square windows; `average` counts no padding. Max pooling writes INDEX where it is trained. */
+typedef struct GraphPool {
+    DType dtype;
+    Shape x, y;
+    int64_t kernel, stride, pad;
+    bool average, index;
+} GraphPool;
+Status graph_pool_forward(GraphTarget *target, const GraphPool *pool, Graph **graph);
+/* DX from DY, and INDEX for max pooling. */
+Status graph_pool_backward(GraphTarget *target, const GraphPool *pool, Graph **graph);
+
+typedef enum GraphCurve { GRAPH_RELU, GRAPH_GELU } GraphCurve;
+/* Y from X; DX from DY and X (for ReLU also right where X is the output). */
+Status graph_curve_forward(GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
+                           Graph **graph);
+Status graph_curve_backward(GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
+                            Graph **graph);
+
+void graph_free(GraphTarget *target, Graph *graph); /* accepts NULL */
+const GraphInfo *graph_info(const Graph *graph);
+
+/* data[role] for each role of the graph; others are ignored. `workspace` has graph_info's bytes. */
+Status graph_bind(const Graph *graph, void *const data[GRAPH_ROLES], void *workspace,
+                  GraphCall **call);
+void graph_unbind(GraphCall *call); /* accepts NULL */
+
+/* Enqueues on the handle's stream. */
+Status graph_run(cudnnHandle_t handle, const Graph *graph, const GraphCall *call);
+
+/* Evaluates a cuDNN call once; ST_DEVICE naming it if it fails. */
+Status cudnn_check(cudnnStatus_t result, const char *what, const char *file, int line);
+#define TRY_CUDNN(call) TRY(cudnn_check((call), #call, __FILE__, __LINE__))
+
+#endif

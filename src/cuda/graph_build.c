@@ -1,0 +1,374 @@
+/* cuda/graph_build: see graph_build.h. */
+#include "graph_build.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void graph_destroy(Graph *graph) {
+    if (!graph)
+        return;
+    if (graph->plan)
+        cudnnBackendDestroyDescriptor(graph->plan);
+    while (graph->n_owned > 0)
+        cudnnBackendDestroyDescriptor(graph->owned[--graph->n_owned]);
+    free(graph);
+}
+
+Status cudnn_check(cudnnStatus_t result, const char *what, const char *file, int line) {
+    char detail[256] = "";
+    if (result == CUDNN_STATUS_SUCCESS)
+        return ST_OK;
+    cudnnGetLastErrorString(detail, sizeof detail);
+    return status_fail(ST_DEVICE, file, line, "cuDNN: %s (%d)%s%s, from %s",
+                       cudnnGetErrorString(result), (int)result, detail[0] ? ": " : "", detail,
+                       what);
+}
+
+/* Keeps the first error. */
+#define CHECK(builder, call)                                                                       \
+    do {                                                                                           \
+        if ((builder)->status == ST_OK)                                                            \
+            (builder)->status = cudnn_check((call), #call, __FILE__, __LINE__);                    \
+    } while (0)
+
+cudnnDataType_t build_dtype(DType dtype) {
+    switch (dtype) {
+    case DT_BF16:
+        return CUDNN_DATA_BFLOAT16;
+    case DT_F64:
+        return CUDNN_DATA_DOUBLE;
+    case DT_I32:
+        return CUDNN_DATA_INT32;
+    case DT_I64:
+        return CUDNN_DATA_INT64;
+    case DT_U8: /* indices of pooling, below 128 */
+        return CUDNN_DATA_INT8;
+    case DT_F32:
+        break;
+    }
+    return CUDNN_DATA_FLOAT;
+}
+
+void build_begin(Builder *builder, GraphTarget *target, DType dtype, bool multiplies,
+                 const char *format, ...) {
+    va_list args;
+    *builder =
+        (Builder){.target = target, .fp32 = multiplies && dtype == DT_F32 && !target->down_convert};
+    builder->graph = calloc(1, sizeof *builder->graph);
+    if (!builder->graph) {
+        builder->status = FAIL(ST_INTERNAL, "out of memory");
+        return;
+    }
+    va_start(args, format);
+    int length = vsnprintf(builder->graph->name, GRAPH_NAME_MAX, format, args);
+    va_end(args);
+    if (length >= 0 && length < GRAPH_NAME_MAX)
+        snprintf(builder->graph->name + length, GRAPH_NAME_MAX - (size_t)length, " %s",
+                 dtype == DT_BF16 ? "bf16" : "fp32");
+}
+
+Desc build_new(Builder *builder, cudnnBackendDescriptorType_t type) {
+    Graph *graph = builder->graph;
+    Desc desc = NULL;
+    if (builder->status == ST_OK && graph->n_owned == BUILD_DESCRIPTORS_MAX)
+        builder->status = FAIL(ST_INTERNAL, "a graph of too many descriptors");
+    CHECK(builder, cudnnBackendCreateDescriptor(type, &desc));
+    if (builder->status == ST_OK)
+        graph->owned[graph->n_owned++] = desc;
+    return desc;
+}
+
+void build_set(Builder *builder, Desc desc, cudnnBackendAttributeName_t name,
+               cudnnBackendAttributeType_t type, int64_t count, const void *values) {
+    CHECK(builder, cudnnBackendSetAttribute(desc, name, type, count, values));
+}
+
+void build_set_int(Builder *builder, Desc desc, cudnnBackendAttributeName_t name, int64_t value) {
+    build_set(builder, desc, name, CUDNN_TYPE_INT64, 1, &value);
+}
+
+void build_set_desc(Builder *builder, Desc desc, cudnnBackendAttributeName_t name, Desc value) {
+    build_set(builder, desc, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &value);
+}
+
+void build_finalize(Builder *builder, Desc desc) {
+    CHECK(builder, cudnnBackendFinalize(desc));
+}
+
+/* Fast kernels want 16 bytes; a vector of fp32 or a map of 3 channels may have less. */
+static Desc tensor(Builder *builder, GraphRole role, DType dtype, int n, const int64_t *dim,
+                   const int64_t *stride, bool is_virtual) {
+    enum { ALIGNMENT = 16 };
+    cudnnDataType_t type = build_dtype(dtype);
+    Desc desc = build_new(builder, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+    build_set(builder, desc, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
+    build_set(builder, desc, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, n, dim);
+    build_set(builder, desc, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, n, stride);
+    build_set_int(builder, desc, CUDNN_ATTR_TENSOR_UNIQUE_ID, role + 1);
+    build_set_int(builder, desc, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, ALIGNMENT);
+    if (is_virtual)
+        build_set(builder, desc, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &is_virtual);
+    build_finalize(builder, desc);
+    if (builder->graph && !is_virtual)
+        builder->graph->roles |= 1u << role;
+    builder->tensor[role] = desc;
+    return desc;
+}
+
+Desc build_nhwc(Builder *builder, GraphRole role, DType dtype, Shape s, bool is_virtual) {
+    const int64_t dim[4] = {s.n, s.c, s.h, s.w};
+    const int64_t stride[4] = {s.c * s.h * s.w, 1, s.w * s.c, s.c};
+    return tensor(builder, role, dtype, 4, dim, stride, is_virtual);
+}
+
+Desc build_matrix(Builder *builder, GraphRole role, DType dtype, int64_t rows, int64_t columns,
+                  bool transposed, bool is_virtual) {
+    const int64_t dim[3] = {1, rows, columns};
+    const int64_t stride[3] = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
+    return tensor(builder, role, dtype, 3, dim, stride, is_virtual);
+}
+
+Desc build_value(Builder *builder, GraphRole role, float value) {
+    const int64_t one[4] = {1, 1, 1, 1};
+    const cudnnDataType_t type = CUDNN_DATA_FLOAT;
+    const bool by_value = true;
+    Desc desc = build_new(builder, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+    build_set(builder, desc, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
+    build_set(builder, desc, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, one);
+    build_set(builder, desc, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, one);
+    build_set_int(builder, desc, CUDNN_ATTR_TENSOR_UNIQUE_ID, role + 1);
+    build_set_int(builder, desc, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, sizeof value);
+    build_set(builder, desc, CUDNN_ATTR_TENSOR_IS_BY_VALUE, CUDNN_TYPE_BOOLEAN, 1, &by_value);
+    build_finalize(builder, desc);
+    if (builder->status == ST_OK) {
+        builder->graph->roles |= 1u << role;
+        builder->graph->values |= 1u << role;
+        builder->graph->value[role] = value;
+    }
+    return desc;
+}
+
+void build_op(Builder *builder, Desc op) {
+    build_finalize(builder, op);
+    builder->op[builder->n_ops++] = op;
+}
+
+void build_pointwise(Builder *builder, cudnnPointwiseMode_t mode, Desc x, Desc b, Desc y) {
+    const cudnnDataType_t math = CUDNN_DATA_FLOAT;
+    bool backward = mode == CUDNN_POINTWISE_RELU_BWD || mode == CUDNN_POINTWISE_GELU_BWD;
+    Desc curve = build_new(builder, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
+    build_set(builder, curve, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
+    build_set(builder, curve, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &math);
+    build_finalize(builder, curve);
+    Desc op = build_new(builder, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, curve);
+    if (backward) {
+        build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_DYDESC, x);
+        build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, b);
+        build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_DXDESC, y);
+    } else {
+        build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, x);
+        if (b)
+            build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_BDESC, b);
+        build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y);
+    }
+    build_op(builder, op);
+}
+
+/* ---- Choosing an engine ---- */
+
+static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B,
+                                               CUDNN_HEUR_MODE_FALLBACK};
+
+/* Bits of an array attribute of notes of an engine. */
+static Status read_notes(Desc engine, cudnnBackendAttributeName_t name,
+                         cudnnBackendAttributeType_t type, uint32_t *bits) {
+    cudnnBackendNumericalNote_t notes[32];
+    _Static_assert(sizeof notes[0] == sizeof(cudnnBackendBehaviorNote_t), "notes are enums");
+    int64_t count = 0;
+    TRY_CUDNN(cudnnBackendGetAttribute(engine, name, type, 32, &count, notes));
+    *bits = 0;
+    for (int64_t i = 0; i < count && i < 32; i++)
+        *bits |= 1u << notes[i];
+    return ST_OK;
+}
+
+/* What the engine of a configuration is, into *info. */
+static Status describe_engine(Desc config, GraphInfo *info) {
+    Desc engine = NULL;
+    int64_t count = 0;
+    Status status = ST_OK;
+    TRY_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine));
+    TRY_DONE(
+        cudnn_check(cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE,
+                                             CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine),
+                    "ENGINECFG_ENGINE", __FILE__, __LINE__));
+    TRY_DONE(cudnn_check(cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX,
+                                                  CUDNN_TYPE_INT64, 1, &count, &info->engine),
+                         "ENGINE_GLOBAL_INDEX", __FILE__, __LINE__));
+    TRY_DONE(read_notes(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                        &info->notes));
+    TRY_DONE(read_notes(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                        &info->behavior));
+done:
+    cudnnBackendDestroyDescriptor(engine);
+    return status;
+}
+
+static bool is_allowed(const Builder *builder, uint32_t notes) {
+    uint32_t banned = 0;
+    if (builder->fp32)
+        banned |=
+            1u << CUDNN_NUMERICAL_NOTE_TENSOR_CORE | 1u << CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
+    if (builder->target->exact)
+        banned |= 1u << CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
+    return (notes & banned) == 0;
+}
+
+/* Tries one configuration: *plan is set where it finalizes within the workspace. An engine that
+ * does not is no error. */
+static Status try_config(Builder *builder, Desc config, Desc *plan) {
+    const GraphTarget *target = builder->target;
+    GraphInfo *info = &builder->graph->info;
+    int64_t workspace = 0, count = 0;
+    Desc made = NULL;
+    TRY(describe_engine(config, info));
+    if (!is_allowed(builder, info->notes))
+        return ST_OK;
+    TRY_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &made));
+    cudnnStatus_t result =
+        target->handle
+            ? cudnnBackendSetAttribute(made, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
+                                       &target->handle)
+            : cudnnBackendSetAttribute(made, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP,
+                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target->device);
+    if (result == CUDNN_STATUS_SUCCESS)
+        result = cudnnBackendSetAttribute(made, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config);
+    if (result == CUDNN_STATUS_SUCCESS)
+        result = cudnnBackendFinalize(made);
+    if (result == CUDNN_STATUS_SUCCESS)
+        result = cudnnBackendGetAttribute(made, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+                                          CUDNN_TYPE_INT64, 1, &count, &workspace);
+    if (result == CUDNN_STATUS_SUCCESS && (size_t)workspace <= target->workspace_max) {
+        info->workspace = (size_t)workspace;
+        *plan = made;
+        return ST_OK;
+    }
+    cudnnBackendDestroyDescriptor(made);
+    return ST_OK;
+}
+
+/* Searches the results of one mode. A mode that has nothing to say is no error. */
+static Status search_mode(Builder *builder, Desc op_graph, cudnnBackendHeurMode_t mode,
+                          Desc *plan) {
+    enum { RESULTS_MAX = 64 };
+    const GraphTarget *target = builder->target;
+    GraphInfo *info = &builder->graph->info;
+    Desc heuristics = NULL, config[RESULTS_MAX] = {0};
+    int64_t room = 0, count = 0;
+    Status status = ST_OK;
+    TRY_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristics));
+    cudnnStatus_t result =
+        cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
+                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &op_graph);
+    if (result == CUDNN_STATUS_SUCCESS)
+        result = cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE,
+                                          CUDNN_TYPE_HEUR_MODE, 1, &mode);
+    if (result == CUDNN_STATUS_SUCCESS && !target->handle)
+        result = cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target->device);
+    if (result == CUDNN_STATUS_SUCCESS)
+        result = cudnnBackendFinalize(heuristics);
+    if (result == CUDNN_STATUS_SUCCESS)
+        result = cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &room, NULL);
+    if (result != CUDNN_STATUS_SUCCESS || room < 1)
+        goto done;
+    room = room < RESULTS_MAX ? room : RESULTS_MAX;
+    for (int64_t i = 0; i < room; i++)
+        TRY_DONE(cudnn_check(
+            cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &config[i]),
+            "ENGINECFG_DESCRIPTOR", __FILE__, __LINE__));
+    TRY_DONE(
+        cudnn_check(cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                             CUDNN_TYPE_BACKEND_DESCRIPTOR, room, &count, config),
+                    "ENGINEHEUR_RESULTS", __FILE__, __LINE__));
+    for (int64_t i = 0; i < count && i < room && !*plan; i++) {
+        info->mode = mode;
+        info->position = (int)i;
+        TRY_DONE(try_config(builder, config[i], plan));
+        if (*plan) { /* the plan may look at its configuration: keep it */
+            builder->graph->owned[builder->graph->n_owned++] = config[i];
+            config[i] = NULL;
+        }
+    }
+done:
+    for (int64_t i = 0; i < RESULTS_MAX; i++) {
+        if (config[i])
+            cudnnBackendDestroyDescriptor(config[i]);
+    }
+    cudnnBackendDestroyDescriptor(heuristics);
+    return status;
+}
+
+static Status find_plan(Builder *builder) {
+    const GraphTarget *target = builder->target;
+    Graph *graph = builder->graph;
+    Desc op_graph = build_new(builder, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+    if (target->handle)
+        build_set(builder, op_graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1,
+                  &target->handle);
+    build_set(builder, op_graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+              builder->n_ops, builder->op);
+    build_finalize(builder, op_graph);
+    TRY(builder->status);
+    if (graph->n_owned == BUILD_DESCRIPTORS_MAX) /* one place is for the configuration */
+        return FAIL(ST_INTERNAL, "a graph of too many descriptors");
+    for (size_t i = 0; i < sizeof modes / sizeof *modes && !graph->plan; i++)
+        TRY(search_mode(builder, op_graph, modes[i], &graph->plan));
+    if (!graph->plan)
+        return FAIL(ST_DEVICE, "cuDNN %zu has no engine%s%s within %zu MiB of workspace",
+                    cudnnGetVersion(), builder->fp32 ? " in full fp32" : "",
+                    target->exact ? " with reproducible sums" : "", target->workspace_max >> 20);
+    graph->info.name = graph->name;
+    return ST_OK;
+}
+
+/* The living graph of that name, with one more reference; NULL if there is none. */
+static Graph *find_living(const GraphTarget *target, const char *name) {
+    for (Graph *graph = target->cache; graph; graph = graph->next) {
+        if (strcmp(graph->name, name) == 0) {
+            graph->references++;
+            return graph;
+        }
+    }
+    return NULL;
+}
+
+Status build_graph(Builder *builder, Graph **out) {
+    GraphTarget *target = builder->target;
+    Graph *graph = builder->graph;
+    Status status = builder->status;
+    if (status == ST_OK && (*out = find_living(target, graph->name)) != NULL) {
+        graph_destroy(graph);
+        return ST_OK;
+    }
+    if (status == ST_OK)
+        status = find_plan(builder);
+    if (target->planned && graph)
+        target->planned(target->context, graph->name, status == ST_OK ? graph : NULL);
+    if (status != ST_OK) {
+        if (graph)
+            status_prefix("%s", graph->name);
+        graph_destroy(graph);
+        return status;
+    }
+    graph->references = 1;
+    graph->next = target->cache;
+    target->cache = graph;
+    *out = graph;
+    return ST_OK;
+}

@@ -1,0 +1,412 @@
+/* Kernels that add up: pools and batch norm against plain loops in double; ranges of the flat
+ * buffers against the CPU backend, bit for bit. Runs on a GPU, or on a simulated one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "gpu_array.h"
+#include "kernels.h"
+
+enum { MAX = 65536 };
+
+static const DType types[] = {DT_F32, DT_BF16};
+static double expected[MAX], expected2[MAX];
+
+static double tolerance_of(DType type) {
+    return type == DT_BF16 ? 0x1p-7 : 1e-5;
+}
+
+/* ---- pools ---- */
+
+static const PoolShape pools[] = {
+    {.n = 2, .c = 8, .in_h = 6, .in_w = 6, .out_h = 3, .out_w = 3, .kernel = 2, .stride = 2},
+    {2, 5, 7, 7, 4, 4, 3, 2, 1}, /* windows overlap and hang over */
+    {3, 16, 4, 4, 1, 1, 4, 4, 0},
+    {1, 6, 5, 5, 2, 2, 2, 2, 0}, /* a row and column that no window has */
+};
+enum { POOLS = sizeof pools / sizeof *pools };
+
+/* Element c of place (h, w) of image n. */
+static int64_t in_at(const PoolShape *s, int64_t n, int64_t h, int64_t w, int64_t c) {
+    return ((n * s->in_h + h) * s->in_w + w) * s->c + c;
+}
+
+/* Calls visit for each place of each window, in the order of windows. */
+typedef void (*VisitFn)(void *context, int64_t out, int64_t in, int64_t place, int64_t c);
+static void each_place(const PoolShape *s, VisitFn visit, void *context) {
+    for (int64_t o = 0; o < (int64_t)s->n * s->out_h * s->out_w * s->c; o++) {
+        int64_t c = o % s->c, j = o / s->c % s->out_w, i = o / s->c / s->out_w % s->out_h;
+        int64_t n = o / s->c / s->out_w / s->out_h;
+        for (int64_t place = 0; place < s->kernel * s->kernel; place++) {
+            int64_t h = i * s->stride - s->pad + place / s->kernel;
+            int64_t w = j * s->stride - s->pad + place % s->kernel;
+            if (h >= 0 && h < s->in_h && w >= 0 && w < s->in_w)
+                visit(context, o, in_at(s, n, h, w, c), place, c);
+        }
+    }
+}
+
+typedef struct Pooling {
+    Array x, y, grad_x, grad_y;
+    double largest[MAX], sum[MAX];
+    int64_t winner[MAX], places[MAX];
+} Pooling;
+
+static void see_value(void *context, int64_t out, int64_t in, int64_t place, int64_t c) {
+    Pooling *p = context;
+    double value = p->x.host[in];
+    (void)c;
+    if (p->places[out]++ == 0 || value > p->largest[out]) {
+        p->largest[out] = value;
+        p->winner[out] = place;
+    }
+    p->sum[out] += value;
+}
+
+static void give_largest(void *context, int64_t out, int64_t in, int64_t place, int64_t c) {
+    Pooling *p = context;
+    (void)c;
+    expected[in] += p->winner[out] == place ? p->grad_y.host[out] : 0;
+}
+
+static void give_mean(void *context, int64_t out, int64_t in, int64_t place, int64_t c) {
+    Pooling *p = context;
+    (void)place, (void)c;
+    expected[in] += p->grad_y.host[out] / (double)p->places[out];
+}
+
+static void expect_gradient(Pooling *p, const PoolShape *s, VisitFn give, bool add) {
+    for (int64_t i = 0; i < p->grad_x.count; i++)
+        expected[i] = add ? p->grad_x.host[i] : 0;
+    each_place(s, give, p);
+    array_expect(&p->grad_x, expected, tolerance_of(p->x.type));
+}
+
+static void pool_once(DType type, const PoolShape *s, bool add) {
+    static Pooling p;
+    int64_t in = (int64_t)s->n * s->in_h * s->in_w * s->c;
+    int64_t out = (int64_t)s->n * s->out_h * s->out_w * s->c;
+    static uint16_t found[MAX];
+    memset(&p, 0, sizeof p);
+    p.x = array_random(in, type, 1);
+    p.grad_y = array_random(out, type, 2);
+    p.grad_x = array_random(in, type, 3);
+    p.y = array_unset(out, type);
+    uint16_t *winner = device_unset((size_t)out * sizeof *winner);
+    each_place(s, see_value, &p);
+    check_cuda(gpu_maxpool(p.y.device, winner, p.x.device, type, *s, NULL));
+    array_expect(&p.y, p.largest, 0);
+    host_copy(found, winner, (size_t)out * sizeof *winner);
+    for (int64_t o = 0; o < out; o++) {
+        assert_int_equal(found[o], p.winner[o]);
+        p.sum[o] /= (double)p.places[o];
+    }
+    check_cuda(gpu_maxpool_backward(p.grad_x.device, p.grad_y.device, winner, type, *s, add, NULL));
+    expect_gradient(&p, s, give_largest, add);
+    check_cuda(gpu_avgpool(p.y.device, p.x.device, type, *s, NULL));
+    array_expect(&p.y, p.sum, tolerance_of(type));
+    check_cuda(gpu_avgpool_backward(p.grad_x.device, p.grad_y.device, type, *s, add, NULL));
+    expect_gradient(&p, s, give_mean, add);
+    Array *all[] = {&p.x, &p.y, &p.grad_x, &p.grad_y};
+    for (int i = 0; i < 4; i++)
+        array_free(all[i]);
+    check_cuda(cudaFree(winner));
+}
+
+static void pools_are_right(void **state) {
+    (void)state;
+    for (int v = 0; v < 4 * POOLS; v++)
+        pool_once(types[v % 2], &pools[v / 4], v / 2 % 2);
+}
+
+/* ---- batch norm ---- */
+
+typedef struct Norm {
+    int64_t rows, channels;
+    DType type;
+    bool relu, add;
+    Array x, y, grad_y, grad_x, weight, bias, mean, rstd, stats_mean, stats_var, grad_weight,
+        grad_bias;
+    void *scratch;
+} Norm;
+
+static const double eps = 1e-5;
+
+/* Writes what the forward pass must give into expected and expected2 (mean, var of channels). */
+static void expect_forward(Norm *p, const float *mean, const float *var) {
+    for (int64_t i = 0; i < p->rows * p->channels; i++) {
+        int64_t c = i % p->channels;
+        double normal = (p->x.host[i] - mean[c]) / sqrt(var[c] + eps);
+        double value = p->weight.host[c] * normal + p->bias.host[c];
+        expected[i] = p->relu && value <= 0 ? 0 : value;
+    }
+    array_expect(&p->y, expected, tolerance_of(p->type));
+}
+
+static void check_train(Norm *p) {
+    float mean[64], var[64];
+    check_cuda(gpu_bn_train(p->y.device, p->mean.device, p->rstd.device, p->stats_mean.device,
+                            p->stats_var.device, p->x.device, p->weight.device, p->bias.device,
+                            p->type, p->rows, p->channels, eps, p->relu, p->scratch, NULL));
+    for (int64_t c = 0; c < p->channels; c++) {
+        double sum = 0, squares = 0;
+        for (int64_t r = 0; r < p->rows; r++)
+            sum += p->x.host[r * p->channels + c] / (double)p->rows;
+        for (int64_t r = 0; r < p->rows; r++)
+            squares += pow(p->x.host[r * p->channels + c] - sum, 2);
+        mean[c] = (float)sum;
+        var[c] = (float)(squares / (double)p->rows);
+        expected[c] = sum;
+        expected2[c] = p->rows > 1 ? squares / (double)(p->rows - 1) : 0;
+    }
+    array_expect(&p->stats_mean, expected, 1e-5);
+    array_expect(&p->mean, expected, 1e-5);
+    array_expect(&p->stats_var, expected2, 1e-5);
+    if (p->rows > 1) /* of one row all is bias, whatever rounding does to the mean */
+        expect_forward(p, mean, var);
+    array_fetch(&p->mean);
+    array_fetch(&p->rstd);
+    array_fetch(&p->y);
+}
+
+static double gradient_at(const Norm *p, int64_t i) {
+    return p->relu && p->y.host[i] <= 0 ? 0 : p->grad_y.host[i];
+}
+
+static double normal_at(const Norm *p, int64_t i) {
+    int64_t c = i % p->channels;
+    return (p->x.host[i] - (double)p->mean.host[c]) * p->rstd.host[c];
+}
+
+static void check_backward(Norm *p) {
+    const void *mask = p->relu ? p->y.device : NULL;
+    double tolerance = 1e-4 * sqrt((double)p->rows);
+    check_cuda(gpu_bn_backward(p->grad_x.device, p->grad_weight.device, p->grad_bias.device,
+                               p->grad_y.device, p->x.device, mask, p->weight.device,
+                               p->mean.device, p->rstd.device, p->type, p->rows, p->channels,
+                               p->add, p->scratch, NULL));
+    memset(expected, 0, sizeof expected);
+    memset(expected2, 0, sizeof expected2);
+    for (int64_t i = 0; i < p->rows * p->channels; i++) {
+        expected[i % p->channels] += gradient_at(p, i);
+        expected2[i % p->channels] += gradient_at(p, i) * normal_at(p, i);
+    }
+    array_expect(&p->grad_bias, expected, tolerance);
+    array_expect(&p->grad_weight, expected2, tolerance);
+    for (int64_t i = 0; i < p->rows * p->channels; i++) {
+        int64_t c = i % p->channels;
+        double rest = gradient_at(p, i) - p->grad_bias.host[c] / (double)p->rows -
+                      normal_at(p, i) * p->grad_weight.host[c] / (double)p->rows;
+        expected[i] = p->weight.host[c] * p->rstd.host[c] * rest + (p->add ? p->grad_x.host[i] : 0);
+    }
+    array_expect(&p->grad_x, expected, tolerance_of(p->type));
+    check_cuda(gpu_sum_rows(p->bias.device, p->grad_y.device, mask, p->type, p->rows, p->channels,
+                            p->scratch, NULL));
+    for (int64_t c = 0; c < p->channels; c++)
+        expected[c] = p->grad_bias.host[c];
+    array_expect(&p->bias, expected, 0); /* the same sums in the same order */
+}
+
+static void norm_once(Norm p) {
+    int64_t count = p.rows * p.channels;
+    Array *of_channels[] = {&p.weight,     &p.bias,      &p.mean,        &p.rstd,
+                            &p.stats_mean, &p.stats_var, &p.grad_weight, &p.grad_bias};
+    Array *of_rows[] = {&p.x, &p.y, &p.grad_y, &p.grad_x};
+    for (uint32_t i = 0; i < 8; i++)
+        *of_channels[i] = array_random(p.channels, DT_F32, 20 + i);
+    for (uint32_t i = 0; i < 4; i++)
+        *of_rows[i] = array_random(count, p.type, 30 + i);
+    p.scratch = device_unset(gpu_rows_scratch(p.rows, p.channels));
+    check_train(&p);
+    if (p.rows > 1)
+        check_backward(&p);
+    for (int64_t c = 0; c < p.channels; c++)
+        p.stats_var.host[c] = fabsf(p.stats_var.host[c]) + 0.5f;
+    check_cuda(cudaMemcpy(p.stats_var.device, p.stats_var.host, (size_t)p.channels * sizeof(float),
+                          cudaMemcpyHostToDevice));
+    array_fetch(&p.bias);
+    check_cuda(gpu_bn_infer(p.y.device, p.x.device, p.weight.device, p.bias.device,
+                            p.stats_mean.device, p.stats_var.device, p.type, p.rows, p.channels,
+                            eps, p.relu, NULL));
+    expect_forward(&p, p.stats_mean.host, p.stats_var.host);
+    for (int i = 0; i < 8; i++)
+        array_free(of_channels[i]);
+    for (int i = 0; i < 4; i++)
+        array_free(of_rows[i]);
+    check_cuda(cudaFree(p.scratch));
+}
+
+static void norm_is_right(void **state) {
+    (void)state;
+    static const int64_t sizes[][2] = {{40, 16}, {1200, 5}, {1, 8}, {515, 40}};
+    for (int v = 0; v < 32; v++)
+        norm_once((Norm){.rows = sizes[v / 8][0],
+                         .channels = sizes[v / 8][1],
+                         .type = types[v % 2],
+                         .relu = v / 2 % 2,
+                         .add = v / 4 % 2});
+}
+
+/* ---- flat ranges ---- */
+
+enum { FLAT = 3 * NORM_CHUNK + 77 };
+
+static float value[FLAT], host_f[FLAT], found_f[FLAT];
+static int64_t host_i[FLAT], found_i[FLAT];
+
+/* Sizes from 2^-60 to 2^20, both signs, and what the exact sum refuses. */
+static void fill_values(void) {
+    for (int i = 0; i < FLAT; i++)
+        value[i] = ldexpf((float)((i * 7919) % 2003 - 1001) / 1001, (i * 31) % 80 - 60);
+    value[5] = NAN;
+    value[6] = INFINITY;
+    value[7] = 0x1p15f;
+    value[8] = 0x1.fffffep14f;
+    value[FLAT - 1] = -INFINITY;
+}
+
+static void fixed_is_the_cpus(void **state) {
+    const DeviceOps *cpu = ((Device *)*state)->ops;
+    int64_t bad = 3, found_bad;
+    float *v = device_copy(value, sizeof value);
+    int64_t *sum = device_unset(sizeof found_i), *count = device_copy(&bad, sizeof bad);
+    for (int add = 0; add < 2; add++) {
+        assert_int_equal(cpu->to_fixed(NULL, host_i, value, FLAT, 0x1p44, 0x1p15, add, &bad),
+                         ST_OK);
+        check_cuda(gpu_to_fixed(sum, v, FLAT, 0x1p44, 0x1p15, add, count, NULL));
+        host_copy(found_i, sum, sizeof found_i);
+        host_copy(&found_bad, count, sizeof bad);
+        assert_memory_equal(found_i, host_i, sizeof host_i);
+        assert_int_equal(found_bad, bad);
+    }
+    assert_true(bad > 3 + 2 * 4);
+    void *all[] = {v, sum, count};
+    for (int i = 0; i < 3; i++)
+        check_cuda(cudaFree(all[i]));
+}
+
+static void real_is_the_cpus(void **state) {
+    const DeviceOps *cpu = ((Device *)*state)->ops;
+    float *v = device_copy(value, sizeof value), *sum = device_unset(sizeof value);
+    for (int add = 0; add < 2; add++) {
+        assert_int_equal(cpu->to_real(NULL, host_f, value, FLAT, add), ST_OK);
+        check_cuda(gpu_to_real(sum, v, FLAT, add, NULL));
+        host_copy(found_f, sum, sizeof found_f);
+        for (int i = 0; i < FLAT; i++)
+            assert_true(memcmp(&found_f[i], &host_f[i], 4) == 0 ||
+                        (isnan(found_f[i]) && isnan(host_f[i])));
+    }
+    check_cuda(cudaFree(v));
+    check_cuda(cudaFree(sum));
+}
+
+static void norms_are_the_cpus(void **state) {
+    const DeviceOps *cpu = ((Device *)*state)->ops;
+    double want[4], found[4];
+    for (int i = 0; i < FLAT; i++) {
+        host_i[i] = (int64_t)((uint64_t)(i + 1) * UINT64_C(0x9E3779B97F4A7C15)) >> (i % 40);
+        host_f[i] = i < 9 || i == FLAT - 1 ? 1 : value[i];
+    }
+    float *real = device_copy(host_f, sizeof host_f);
+    int64_t *fixed = device_copy(host_i, sizeof host_i);
+    double *partial = device_unset(sizeof found);
+    for (int kind = 0; kind < 2; kind++) {
+        assert_int_equal(
+            cpu->norm(NULL, want, kind ? host_i : NULL, kind ? NULL : host_f, FLAT, 0x1.3p-40),
+            ST_OK);
+        check_cuda(
+            gpu_norm(partial, kind ? fixed : NULL, kind ? NULL : real, FLAT, 0x1.3p-40, NULL));
+        host_copy(found, partial, sizeof found);
+        assert_memory_equal(found, want, sizeof found);
+    }
+    void *all[] = {real, fixed, partial};
+    for (int i = 0; i < 3; i++)
+        check_cuda(cudaFree(all[i]));
+}
+
+/* Weight, two slots, average; then the gradient, both ways. */
+static float state_of[4][FLAT], state_found[FLAT];
+
+static void update_once(const DeviceOps *cpu, const Update *update, int slots, bool ema,
+                        bool exact) {
+    UpdateRange host = {.count = FLAT, .weight = state_of[0], .decay = 0.01}, device = host;
+    float *copies[4];
+    for (int s = 0; s < 4; s++) {
+        for (int i = 0; i < FLAT; i++)
+            state_of[s][i] = fabsf(sinf((float)(i * (s + 3)))) - (s == 0 ? 0.5f : 0);
+        copies[s] = device_copy(state_of[s], sizeof state_of[s]);
+    }
+    float *real = device_copy(host_f, sizeof host_f);
+    int64_t *fixed = device_copy(host_i, sizeof host_i);
+    device.weight = copies[0];
+    for (int s = 0; s < slots; s++) {
+        host.slot[s] = state_of[1 + s];
+        device.slot[s] = copies[1 + s];
+    }
+    host.ema = ema ? state_of[3] : NULL;
+    device.ema = ema ? copies[3] : NULL;
+    host.fixed = exact ? host_i : NULL;
+    device.fixed = exact ? fixed : NULL;
+    host.real = exact ? NULL : host_f;
+    device.real = exact ? NULL : real;
+    assert_int_equal(cpu->update(NULL, update, &host), ST_OK);
+    check_cuda(gpu_update(update, &device, NULL));
+    for (int s = 0; s < 4; s++) {
+        host_copy(state_found, copies[s], sizeof state_found);
+        assert_memory_equal(state_found, state_of[s], sizeof state_found);
+        check_cuda(cudaFree(copies[s]));
+    }
+    check_cuda(cudaFree(real));
+    check_cuda(cudaFree(fixed));
+}
+
+static void updates_are_the_cpus(void **state) {
+    const DeviceOps *cpu = ((Device *)*state)->ops;
+    Update update = {.lr = 0.1,
+                     .momentum = 0.9,
+                     .beta1 = 0.9,
+                     .beta2 = 0.999,
+                     .eps = 1e-8,
+                     .correction1 = 0.1,
+                     .correction2 = 0.001,
+                     .ema_decay = 0.99,
+                     .grad_scale = 0x1p-44};
+    for (int i = 0; i < FLAT; i++) {
+        host_i[i] = (int64_t)((uint64_t)(i + 1) * UINT64_C(0x9E3779B97F4A7C15)) >> (16 + i % 30);
+        host_f[i] = 0x1p40f * sinf((float)i);
+    }
+    for (int v = 0; v < 12; v++) {
+        update.kind = (OptimizerKind)(v % 3);
+        update.nesterov = v / 3 % 2;
+        update.first = v / 6;
+        int slots = update.kind == OPTIMIZER_SGD ? v / 6 : 2; /* without momentum: none */
+        update_once(cpu, &update, slots, v % 2, v / 3 % 2);
+    }
+}
+
+static int open_cpu(void **state) {
+    fill_values();
+    return device_open_cpu((Device **)state) != ST_OK;
+}
+
+static int close_cpu(void **state) {
+    Device *device = *state;
+    device->ops->close(device);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pools_are_right),    cmocka_unit_test(norm_is_right),
+        cmocka_unit_test(fixed_is_the_cpus),  cmocka_unit_test(real_is_the_cpus),
+        cmocka_unit_test(norms_are_the_cpus), cmocka_unit_test(updates_are_the_cpus),
+    };
+    return cmocka_run_group_tests(tests, open_cpu, close_cpu);
+}

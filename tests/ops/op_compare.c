@@ -1,0 +1,118 @@
+/* See op_compare.h. */
+#include "op_compare.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "op_run.h"
+#include "tolerance.h"
+
+static Device *other, *ref;
+static const OpBackend *backend;
+
+static void compare(const OpCase *row, const char *what, const double *found,
+                    const double *expected, int64_t count, bool forward) {
+    double tolerance = backend->tolerance(row->kind, forward);
+    double error = tolerance_error(found, expected, count);
+    if (getenv("LOCKSTEP_TEST_ERRORS") != NULL)
+        print_message("%-32s %-14s %.2g of %.2g\n", row->name, what, error, tolerance);
+    if (!(error <= tolerance))
+        fail_msg("%s: %s is off by %g, more than %g", row->name, what, error, tolerance);
+}
+
+static void run_row(Device *device, const OpCase *row, const OpData *data, OpRun *run,
+                    OpResult *result) {
+    Status status = op_result_make(data, result);
+    if (status == ST_OK)
+        status = op_run_open(device, row, run);
+    if (status == ST_OK)
+        status = op_run_forward(run, data, result);
+    if (status == ST_OK && !row->evaluation)
+        status = op_run_backward(run, data, result);
+    if (status != ST_OK)
+        fail_msg("%s on %s: %s", row->name, device->ops->name, status_message());
+}
+
+static void compare_forward(const OpCase *row, const OpData *data, const OpResult *found,
+                            const OpResult *expected) {
+    if (row->kind == LAYER_SOFTMAX_CE) {
+        compare(row, "loss", found->loss, expected->loss, data->batch, true);
+        assert_memory_equal(found->predicted, expected->predicted,
+                            (size_t)data->batch * sizeof *found->predicted);
+    } else {
+        compare(row, "output", found->out, expected->out, data->out_count, true);
+    }
+    if (row->kind == LAYER_BN && !row->evaluation) {
+        compare(row, "mean", found->stats[0], expected->stats[0], data->channels, true);
+        compare(row, "variance", found->stats[1], expected->stats[1], data->channels, true);
+    }
+}
+
+static void check_row(const OpCase *row) {
+    OpData data;
+    OpRun run_other, run_ref;
+    OpResult found, expected;
+    if (op_data_make(row, &data) != ST_OK)
+        fail_msg("%s: %s", row->name, status_message());
+    run_row(ref, row, &data, &run_ref, &expected);
+    run_row(other, row, &data, &run_other, &found);
+    compare_forward(row, &data, &found, &expected);
+    for (int k = 0; k < 2; k++)
+        if (op_grad_mode(row, k) != GRAD_NONE)
+            compare(row, k == 0 ? "grad input" : "grad input 2", found.grad_in[k],
+                    expected.grad_in[k], data.in_count, false);
+    for (int i = 0; i < run_ref.layer.n_params && !row->evaluation; i++)
+        compare(row, i == 0 ? "grad weight" : "grad bias", found.grad_param[i],
+                expected.grad_param[i], data.param_count[i], false);
+    op_run_close(&run_other);
+    op_run_close(&run_ref);
+    op_result_free(&found);
+    op_result_free(&expected);
+    op_data_free(&data);
+}
+
+static void check_kind(void **state) {
+    LayerKind kind = *(const LayerKind *)*state;
+    int rows = 0;
+    for (int i = 0; i < op_table_count; i++) {
+        if (op_table[i].kind != kind || !op_supported(other, &op_table[i]))
+            continue;
+        check_row(&op_table[i]);
+        rows++;
+    }
+    assert_true(rows > 0);
+}
+
+static int open_devices(void **state) {
+    (void)state;
+    if (device_open_ref(&ref) != ST_OK || backend->open(&other) != ST_OK) {
+        print_message("%s\n", status_message());
+        return -1;
+    }
+    print_message("%s: %s\n", backend->name, other->description);
+    return 0;
+}
+
+static int close_devices(void **state) {
+    (void)state;
+    other->ops->close(other);
+    ref->ops->close(ref);
+    return 0;
+}
+
+int op_compare(const OpBackend *tested) {
+    static LayerKind kinds[LAYER_KINDS];
+    static struct CMUnitTest tests[LAYER_KINDS];
+    backend = tested;
+    for (int kind = 0; kind < LAYER_KINDS; kind++) {
+        kinds[kind] = (LayerKind)kind;
+        tests[kind].name = layer_type((LayerKind)kind)->name;
+        tests[kind].test_func = check_kind;
+        tests[kind].initial_state = &kinds[kind];
+    }
+    return cmocka_run_group_tests_name(backend->name, tests, open_devices, close_devices);
+}

@@ -1,0 +1,162 @@
+/* plan: finalizing descriptors, heuristics and engines.
+ *
+ * Without the real library there are three engines for every graph, so that a rule for choosing one
+ * is put to the test:
+ *   0  noted TENSOR_CORE: rounds fp32 inputs of products to TF32
+ *   1  noted NONDETERMINISTIC: its sums differ from run to run in the last bit
+ *   2  neither, with a workspace
+ * so a program that takes the wrong one computes something else. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "desc.h"
+
+enum { ENGINES = 3, WORKSPACE_BYTES = 4096 };
+
+static Program *new_program(void) {
+    Program *program = calloc(1, sizeof *program);
+    if (program)
+        program->runs = calloc(1, sizeof *program->runs);
+    if (!program || !program->runs)
+        sim_report("out of host memory");
+    return program;
+}
+
+static void finalize_plan(Descriptor *d) {
+    const Descriptor *config =
+        desc_link(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, "an engine configuration");
+    if (!config->from)
+        sim_report("an engine configuration that no heuristics gave");
+    d->program = new_program();
+    int *runs = d->program->runs;
+    *d->program = *config->from->program;
+    d->program->runs = runs;
+    if (!real_used()) {
+        d->program->tf32 = config->engine == 0;
+        d->program->wavers = config->engine == 1;
+        d->program->workspace = config->engine == 2 ? WORKSPACE_BYTES : 0;
+    }
+}
+
+/* What our own rules say; they report what is wrong. */
+static void finalize_own(Descriptor *d) {
+    SimTensor tensor;
+    Operation op;
+    switch (d->type) {
+    case CUDNN_BACKEND_TENSOR_DESCRIPTOR:
+        rules_tensor(d, &tensor);
+        break;
+    case CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:
+        d->program = new_program();
+        rules_graph(d, d->program);
+        break;
+    case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
+        d->from = desc_link(d, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, "an operation graph");
+        desc_need(d, CUDNN_ATTR_ENGINEHEUR_MODE, "a mode");
+        break;
+    case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
+        finalize_plan(d);
+        break;
+    case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR:
+        desc_need(d, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, "unique ids");
+        desc_need(d, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, "data pointers");
+        break;
+    case CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR:
+    case CUDNN_BACKEND_MATMUL_DESCRIPTOR:
+    case CUDNN_BACKEND_POINTWISE_DESCRIPTOR:
+    case CUDNN_BACKEND_RESAMPLE_DESCRIPTOR:
+    case CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR:
+        break;
+    default:
+        rules_operation(d, &op);
+    }
+}
+
+cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t handle) {
+    Descriptor *d = desc_of(handle);
+    if (d->finalized)
+        sim_report("a descriptor of type %d is finalized twice", (int)d->type);
+    finalize_own(d);
+    d->finalized = true;
+    if (!real_used())
+        return CUDNN_STATUS_SUCCESS;
+    cudnnStatus_t status = real_finalize(d);
+    bool may_fail = d->type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR ||
+                    d->type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR;
+    if (status != CUDNN_STATUS_SUCCESS && !may_fail)
+        sim_report("cuDNN refuses a descriptor of type %d: %s", (int)d->type, real_error());
+    return desc_status(status, "finalize");
+}
+
+static cudnnStatus_t get_results(Descriptor *d, int64_t room, int64_t *count, void *data) {
+    cudnnBackendDescriptor_t *results = data;
+    cudnnStatus_t status = CUDNN_STATUS_SUCCESS;
+    *count = ENGINES;
+    if (real_used())
+        status = real_get(d, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, room,
+                          count, data);
+    for (int64_t i = 0; i < room && i < *count; i++) {
+        Descriptor *config = desc_of(results[i]);
+        config->from = d->from;
+        config->engine = (int)i;
+        config->finalized = true;
+    }
+    return status;
+}
+
+static cudnnStatus_t get_int(int64_t value, int64_t *count, void *data) {
+    *count = 1;
+    *(int64_t *)data = value;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t get_engine_note(const Descriptor *d, int64_t room, int64_t *count,
+                                     void *data) {
+    static const cudnnBackendNumericalNote_t notes[] = {CUDNN_NUMERICAL_NOTE_TENSOR_CORE,
+                                                        CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
+    *count = d->engine < 2;
+    if (*count && room > 0)
+        memcpy(data, &notes[d->engine], sizeof *notes);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
+                                       cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t room,
+                                       int64_t *count, void *data) {
+    Descriptor *d = desc_of(handle);
+    int64_t ignored;
+    count = count ? count : &ignored;
+    if (!d->finalized)
+        sim_report("attribute %d is read of a descriptor (type %d) that is not finalized",
+                   (int)name, (int)d->type);
+    if (name == CUDNN_ATTR_ENGINEHEUR_RESULTS)
+        return get_results(d, room, count, data);
+    if (name == CUDNN_ATTR_ENGINECFG_ENGINE) {
+        Descriptor *engine = desc_of(*(cudnnBackendDescriptor_t *)data);
+        engine->engine = d->engine;
+        engine->finalized = true;
+    }
+    if (real_used()) {
+        cudnnStatus_t status = real_get(d, name, type, room, count, data);
+        if (name == CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE && status == CUDNN_STATUS_SUCCESS)
+            d->program->workspace = *(int64_t *)data;
+        return desc_status(status, "get attribute");
+    }
+    switch ((int)name) {
+    case CUDNN_ATTR_ENGINECFG_ENGINE:
+        *count = 1;
+        return CUDNN_STATUS_SUCCESS;
+    case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
+        return get_int(d->engine, count, data);
+    case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
+        return get_engine_note(d, room, count, data);
+    case CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE:
+        *count = 0;
+        return CUDNN_STATUS_SUCCESS;
+    case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
+        return get_int(d->program->workspace, count, data);
+    default:
+        sim_report("reading attribute %d is not simulated", (int)name);
+    }
+}

@@ -1,0 +1,26 @@
+/* ptx: an interpreter of the PTX that nvcc writes, for the simulated libcudart. */
+#ifndef SIMGPU_PTX_H
+#define SIMGPU_PTX_H
+
+#include "../sim.h"
+
+typedef struct PtxKernel PtxKernel;
+
+typedef struct PtxShape {
+    unsigned grid[3], block[3];
+    size_t shared; /* dynamic shared memory, bytes */
+} PtxShape;
+
+/* Reads a module. What the interpreter does not know is reported when it is reached, not here. */
+void ptx_load(const char *text);
+const PtxKernel *ptx_find(const char *symbol); /* NULL: not loaded */
+const char *ptx_name(const PtxKernel *kernel);
+size_t ptx_shared_bytes(const PtxKernel *kernel); /* static */
+size_t ptx_param_bytes(const PtxKernel *kernel);
+void ptx_pack_params(const PtxKernel *kernel, void **args, unsigned char *params);
+
+/* Runs a grid, block by block; every access is checked and noted for `op`. */
+void ptx_run(SimOp *op, const PtxKernel *kernel, const PtxShape *shape,
+             const unsigned char *params);
+
+#endif
