@@ -24,7 +24,7 @@ static int64_t free_bytes(const char *path) {
 
 static void probe_device(const Run *run, Probe *probe) {
     Device *device = NULL;
-    probe->device_status = engine_open_device(run->config->device, &device);
+    probe->device_status = engine_open_device(run->config, comm_local_rank(run->comm), &device);
     if (probe->device_status != ST_OK) {
         snprintf(probe->device, sizeof probe->device, "%s", status_message());
         status_clear();
@@ -123,7 +123,7 @@ static Status time_size(Run *run, int64_t *data, int64_t count, double *seconds,
             data[i] = term(i + k, run->rank);
         TRY(comm_barrier(run->comm));
         double start = clock_now();
-        TRY(comm_reduce(run->comm, data, count, DT_I64, 0));
+        TRY(comm_reduce(run->comm, data, count, DT_I64, NULL, 0));
         took[k] = clock_now() - start;
         for (int64_t i = 0; i < count && *wrong < 0; i++) {
             if (data[i] != whole(i + k, run->size))

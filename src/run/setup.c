@@ -14,7 +14,7 @@
 #include "version.h"
 
 /* Cores this process may use. */
-static int cores_available(void) {
+int cores_available(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;

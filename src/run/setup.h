@@ -30,6 +30,9 @@ Status start_loader(Run *run);
  * Collective, agreed. */
 Status setup_outputs(Run *run);
 
+/* Cores this process may use. Local. */
+int cores_available(void);
+
 /* Compute threads of this rank: `wanted`, or, where that is 0, what suits its device. Local. */
 int compute_threads(const Run *run, int64_t wanted);
 
