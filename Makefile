@@ -54,10 +54,10 @@ EXPORT := -rdynamic -Wl,--enable-new-dtags -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$O
 ifdef COMPILING
 CONFIG_MK := $(BUILD)/config.mk
 -include $(CONFIG_MK)
-ifneq ($(CONFIG_SIGNATURE),$(shell CC='$(CC)' scripts/configure.sh --signature))
+ifneq ($(CONFIG_SIGNATURE),$(shell CC='$(CC)' CUDA='$(CUDA)' scripts/configure.sh --signature))
 # Here and not in a rule: the rest cannot be read without it. (Evaluated, not included: make remembers that a
 # folder was not there a moment ago.)
-PREPARED := $(shell CC='$(CC)' scripts/configure.sh $(CONFIG_MK) >&2)
+PREPARED := $(shell CC='$(CC)' CUDA='$(CUDA)' scripts/configure.sh $(CONFIG_MK) >&2)
 $(eval $(file <$(CONFIG_MK)))
 endif
 ifneq ($(MISSING),)
@@ -145,10 +145,9 @@ endif
 # plan_make, say) the program's would be called from here as well.
 $(CUDA_OBJ): COMPILE += -fPIC -fvisibility=hidden -Ikernels $(CUDA_CFLAGS)
 
-# Its own names come first, though the program has some of the same (plan_make of the CPU's backend).
 $(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-z,lazy,-Bsymbolic $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
+	$(Q)$(CC) -shared -Wl,-z,lazy $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
 
 CUDA_TEST_OBJ := $(BUILD)/obj/tests/cuda/gpu_array.o $(BUILD)/obj/src/comm/comm_nccl.o $(KERNEL_OBJ)
 $(BUILD)/obj/tests/cuda/%.o: COMPILE += -Ikernels $(CUDA_CFLAGS)
@@ -202,3 +201,4 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 .SECONDARY:
 
 include mk/check.mk
+include mk/sim.mk

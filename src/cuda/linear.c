@@ -34,6 +34,7 @@ static Status forward_graph(CudaPlan *plan, GraphConv conv, bool fused, Graph **
     conv.bias = conv.bias && fused;
     conv.relu = conv.relu && fused;
     GraphProduct product = {.dtype = conv.dtype,
+                            .out = conv.dtype,
                             .m = conv.x.n,
                             .n = conv.y.c,
                             .k = conv.x.c,
@@ -64,8 +65,12 @@ static Status linear_forward(CudaPlan *plan, GraphConv conv) {
 static Status weight_gradient(CudaPlan *plan, const GraphConv *conv) {
     GraphTarget *target = &plan->device->target;
     Graph *graph = NULL;
-    GraphProduct product = {
-        .dtype = conv->dtype, .m = conv->y.c, .n = conv->x.c, .k = conv->x.n, .x_transposed = true};
+    GraphProduct product = {.dtype = conv->dtype,
+                            .out = conv->dtype,
+                            .m = conv->y.c,
+                            .n = conv->x.c,
+                            .k = conv->x.n,
+                            .x_transposed = true};
     if (plan_has_engine(graph_product(target, &product, &graph))) {
         GRAPH_STEP(plan, PHASE_BACKWARD, graph, {AT_GRAD_OUT, ROLE_X, 0}, {AT_IN, ROLE_W, 0},
                    plan_grad_weight(plan, ROLE_Y));
@@ -82,7 +87,8 @@ static Status weight_gradient(CudaPlan *plan, const GraphConv *conv) {
 static Status data_gradient(CudaPlan *plan, const GraphConv *conv) {
     GraphTarget *target = &plan->device->target;
     Graph *graph = NULL;
-    GraphProduct product = {.dtype = conv->dtype, .m = conv->x.n, .n = conv->x.c, .k = conv->y.c};
+    GraphProduct product = {
+        .dtype = conv->dtype, .out = conv->dtype, .m = conv->x.n, .n = conv->x.c, .k = conv->y.c};
     if (plan_has_engine(graph_product(target, &product, &graph))) {
         GRAPH_STEP(plan, PHASE_BACKWARD, graph, {AT_GRAD_OUT, ROLE_X, 0}, plan_weight(plan, ROLE_W),
                    plan_grad_in(plan, ROLE_Y));

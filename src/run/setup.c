@@ -13,7 +13,10 @@
 #include "site.h"
 #include "version.h"
 
+<<<<<<< HEAD
 /* Cores this process may use. */
+=======
+>>>>>>> cuda
 int cores_available(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
@@ -95,7 +98,8 @@ int compute_threads(const Run *run, int64_t wanted) {
     int cores = cores_available() / comm_local_size(run->comm);
     if (wanted > 0)
         return (int)wanted;
-    return run->engine.device->beside_host || cores < 1 ? 1 : cores;
+    bool beside = run->engine.device && run->engine.device->beside_host;
+    return beside || cores < 1 ? 1 : cores;
 }
 
 /* Threads and lanes that the configuration left to the machine. Local, the same on every rank. */
@@ -215,9 +219,6 @@ Status setup_ranks(Run *run) {
     char lanes[24];
     TRY(comm_same(run->comm, "build", LOCKSTEP_VERSION " " LOCKSTEP_GIT));
     TRY(compare_config(run));
-    TRY(comm_agree(run->comm, open_device(run)));
-    TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
-    TRY(open_data_plane(run));
     TRY(comm_agree(run->comm, resolve_sizes(run)));
     snprintf(lanes, sizeof lanes, "%" PRId64, run->config->lanes);
     TRY(comm_same(run->comm, "number of lanes (auto follows the host's cores)", lanes));
@@ -226,7 +227,10 @@ Status setup_ranks(Run *run) {
 
 Status setup_run(Run *run) {
     const RunConfig *config = run->config;
+    TRY(comm_agree(run->comm, open_device(run))); /* the number of threads follows from it */
     TRY(setup_ranks(run));
+    TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
+    TRY(open_data_plane(run));
     TRY(comm_agree(run->comm, take_directory(run)));
     comm_at(run->comm, -1, PHASE_DATA);
     TRY(comm_agree(run->comm, read_data(run)));

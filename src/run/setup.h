@@ -33,7 +33,8 @@ Status setup_outputs(Run *run);
 /* Cores this process may use. Local. */
 int cores_available(void);
 
-/* Compute threads of this rank: `wanted`, or, where that is 0, what suits its device. Local. */
+/* Compute threads of this rank: `wanted`, or, where that is 0, what suits its device (the CPU while
+ * none is open). Local. */
 int compute_threads(const Run *run, int64_t wanted);
 
 #endif

@@ -1,5 +1,6 @@
 /* main: `bugs NAME` runs a planted bug's program as it should be, `bugs NAME bug` with the bug. */
 #include "bug.h"
+#include "convolution.h"
 #include "ranks.h"
 
 /* all.inc is made by the build: for each file of this folder

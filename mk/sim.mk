@@ -1,0 +1,45 @@
+# The program on simulated CUDA libraries: tests/simgpu. Their test programs are found through the same folder as the
+# libraries, by LD_LIBRARY_PATH, which wins over the program's own RUNPATH.
+
+SIM := $(BUILD)/simgpu
+SIM_LIBS := $(SIM)/libcudart.so.13 $(SIM)/libcudnn.so.9 $(SIM)/libnccl.so.2
+SIM_TESTS := tests/simgpu/bugs.sh tests/simgpu/ops.sh tests/simgpu/train.sh tests/simgpu/devices.sh
+# -march=native: the interpreter of kernels is all loops over 32 lanes, and it runs where it is built.
+SIM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O3 -march=native -g $(WARNINGS) -ffp-contract=off -fno-math-errno -fPIC \
+    $(patsubst -I%,-isystem %,$(CUDA_CFLAGS)) -MMD -MP
+SIM_LINK = $(CC) -shared $(filter %.o,$^) -Wl,-soname,$(@F)
+sim_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(foreach folder,$(1),$(wildcard tests/simgpu/$(folder)/*.c)))
+BUGS := $(filter-out tests/simgpu/bugs/main.cu,$(sort $(wildcard tests/simgpu/bugs/*.cu)))
+
+$(BUILD)/obj/tests/simgpu/%.o: tests/simgpu/%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SIM_CFLAGS) -c $< -o $@
+
+$(SIM)/libcudart.so.13: $(call sim_objects,cudart ptx) tests/simgpu/cudart/cudart.map
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(SIM_LINK) -o $@ -Wl,--version-script=tests/simgpu/cudart/cudart.map -lpthread -lm
+
+$(SIM)/libcudnn.so.9: $(call sim_objects,cudnn) tests/simgpu/cudnn/cudnn.map $(SIM)/libcudart.so.13
+	$(call say,LINK,$@)
+	$(Q)$(SIM_LINK) -o $@ -Wl,--version-script=tests/simgpu/cudnn/cudnn.map -L$(SIM) -l:libcudart.so.13 -lpthread -ldl -lm
+
+$(SIM)/libnccl.so.2: $(call sim_objects,nccl) $(SIM)/libcudart.so.13
+	$(call say,LINK,$@)
+	$(Q)$(SIM_LINK) -o $@ -L$(SIM) -l:libcudart.so.13 -lpthread
+
+$(SIM)/all.inc: $(BUGS) tests/simgpu/bugs/make-list
+	@mkdir -p $(@D)
+	$(Q)tests/simgpu/bugs/make-list $(BUGS) >$@
+
+$(SIM)/bugs: tests/simgpu/bugs/main.cu $(SIM)/all.inc $(wildcard tests/simgpu/bugs/*.h) $(SIM_LIBS)
+	$(call say,NVCC,$@)
+	$(Q)$(NVCC) -std=c++17 -O2 -cudart none --compress-mode=none -gencode arch=compute_80,code=compute_80 \
+	    -I$(SIM) -Itests/simgpu/bugs $(CUDA_CFLAGS) $< -o $@ -L$(SIM) -Xlinker -l:libcudart.so.13 -Xlinker -l:libcudnn.so.9 -Xlinker -l:libnccl.so.2
+
+# Without CUDA to build with, the tests say SKIP.
+check-sim: all $(TOOLS) $(DIST) $(if $(HAVE_CUDA),$(SIM_LIBS) $(SIM)/bugs $(BUILD)/tests/ops/test_cuda_vs_ref) ## the program on simulated CUDA, cuDNN and NCCL
+	@tests/run $(SIM_TESTS)
+
+.PHONY: check-sim

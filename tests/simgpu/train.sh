@@ -1,0 +1,70 @@
+#!/bin/bash
+# limit: 420
+# The program that users run, on simulated libraries: a small net with every kind of layer, on 1, 2 and 4 ranks, under
+# lazy, eager and random schedules. Losses, gradients and weights are those of the reference backend; the exact sum
+# gives one state hash at any rank count and schedule; a killed run resumes to it.
+# shellcheck source=tests/simgpu/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+small_data "$tmp/data" 16 32 || { fail "small data" && finish; }
+net=tests/simgpu/every-op.yaml
+common=(--data "$tmp/data" --steps 6 --log-every 1 --checkpoint-every 1 --keep 100)
+
+# gpu NAME RANKS SCHEDULE WORD...: a run on the simulated libraries.
+gpu() {
+    local name=$1 ranks=$2
+    export SIMGPU_SCHEDULE=$3 LD_LIBRARY_PATH=$sim
+    shift 3
+    train "$name" "$ranks" $net --device cuda "${common[@]}" "$@"
+    unset SIMGPU_SCHEDULE LD_LIBRARY_PATH
+}
+
+# like NAME REFERENCE TOLERANCE WHAT
+like() {
+    local output
+    if [ "$code" != 0 ]; then
+        fail "$4" "exit code $code" "$(tail -n 20 "$log")"
+    elif output=$(tests/simgpu/compare "$tmp/$1" "$tmp/$2" "$3" 2>&1); then
+        pass "$4: $output"
+    else
+        fail "$4" "$output"
+    fi
+}
+
+/usr/bin/python3 -c 'import h5py' 2>/dev/null || skip_all "python3-h5py is not installed"
+train ref 0 $net --device ref "${common[@]}"
+check "the reference trains" test "$code" = 0
+gpu cuda 1 lazy
+like cuda ref 1e-4 "fp32 is as ref is"
+for run in "1 eager" "1 random:1" "2 lazy" "2 eager" "2 random:2" "2 random:3" "4 lazy" "4 eager" "4 random:4"; do
+    read -r ranks schedule <<<"$run"
+    gpu "on-$ranks-$schedule" "$ranks" "$schedule"
+    same "on-$ranks-$schedule" cuda "the same bits on $ranks ranks, $schedule"
+done
+gpu buckets 2 random:5 --bucket-bytes 4096
+same buckets cuda "the same bits in small messages"
+
+gpu killed 2 eager --crash-at 4:1:kill
+check "a killed rank ends the run" test "$code" != 0 -a "$code" != 99 -a "$code" != 124
+gpu killed 4 random:6
+same killed cuda "resumed on 4 ranks after the kill"
+
+adam=(--optimizer.name adamw --optimizer.ema-decay 0.9 --optimizer.clip-norm 0.5)
+gpu adam 1 lazy "${adam[@]}"
+check "AdamW, EMA and clipping" test "$code" = 0
+gpu adam-2 2 random:7 "${adam[@]}"
+same adam-2 adam "the same bits with AdamW on 2 ranks"
+
+gpu native 2 lazy --reduction native
+like native ref 1e-4 "native sums are as ref is"
+gpu tf32 2 eager --precision tf32
+like tf32 ref 0.5 "tf32 is near ref"
+gpu bf16 1 lazy --precision bf16
+like bf16 ref 2 "bf16 is near ref"
+gpu bf16-2 2 random:8 --precision bf16
+same bf16-2 bf16 "the same bits in bf16 on 2 ranks"
+
+# The CPU goes on from a checkpoint of the GPU.
+"$program" eval "$(newest cuda)" --device cpu --data "$tmp/data" --json >"$tmp/eval.json" 2>"$log"
+check "the CPU evaluates the GPU's checkpoint" test -s "$tmp/eval.json"
+finish
