@@ -114,49 +114,19 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* What is summed stands in device memory, as buckets do. */
-typedef struct Sums {
-    int64_t *host;
-    void *memory;
-    Stream *stream;
-} Sums;
-
-static Status open_sums(const Run *run, Sums *sums, size_t bytes) {
-    Device *device = run->engine.device;
-    sums->host = malloc(bytes);
-    TRY_ALLOC(sums->host);
-    TRY(device->ops->alloc(device, bytes, &sums->memory));
-    return device->ops->stream_open(device, &sums->stream);
-}
-
-static void close_sums(const Run *run, Sums *sums) {
-    Device *device = run->engine.device;
-    if (sums->stream)
-        device->ops->stream_close(sums->stream);
-    device->ops->release(device, sums->memory);
-    free(sums->host);
-}
-
 /* One size: each repeat sums fresh numbers. *wrong: the first element that is, -1 if none. */
-static Status time_size(Run *run, const Sums *sums, int64_t count, double *seconds,
-                        int64_t *wrong) {
-    const DeviceOps *ops = run->engine.device->ops;
-    size_t bytes = (size_t)count * sizeof *sums->host;
+static Status time_size(Run *run, int64_t *data, int64_t count, double *seconds, int64_t *wrong) {
     double took[REPEATS];
     *wrong = -1;
     for (int k = 0; k < REPEATS; k++) {
         for (int64_t i = 0; i < count; i++)
-            sums->host[i] = term(i + k, run->rank);
-        TRY(ops->upload(sums->stream, sums->memory, sums->host, bytes));
-        TRY(ops->sync(sums->stream, SYNC_SECONDS));
+            data[i] = term(i + k, run->rank);
         TRY(comm_barrier(run->comm));
         double start = clock_now();
-        TRY(comm_reduce(run->comm, sums->memory, count, DT_I64, NULL, 0));
+        TRY(comm_reduce(run->comm, data, count, DT_I64, NULL, 0));
         took[k] = clock_now() - start;
-        TRY(ops->download(sums->stream, sums->host, sums->memory, bytes));
-        TRY(ops->sync(sums->stream, SYNC_SECONDS));
         for (int64_t i = 0; i < count && *wrong < 0; i++) {
-            if (sums->host[i] != whole(i + k, run->size))
+            if (data[i] != whole(i + k, run->size))
                 *wrong = i;
         }
     }
@@ -169,12 +139,12 @@ static Status time_size(Run *run, const Sums *sums, int64_t count, double *secon
 Status probe_reduce(Run *run, ReduceTime *times) {
     const int64_t bytes[REDUCE_SIZES] = {8, 65536, run->config->bucket_bytes, 8 * run->model.flat};
     int64_t largest = bytes[2] > bytes[3] ? bytes[2] : bytes[3], wrong;
-    Sums sums = {0};
-    Status status = comm_agree(run->comm, open_sums(run, &sums, (size_t)largest));
+    int64_t *data = malloc((size_t)largest);
+    Status status = comm_agree(run->comm, data ? ST_OK : FAIL(ST_INTERNAL, "out of memory"));
     for (int s = 0; s < REDUCE_SIZES && status == ST_OK; s++) {
         times[s].bytes = bytes[s];
-        status = time_size(run, &sums, bytes[s] / 8, &times[s].seconds, &wrong);
-        if (status != ST_OK) /* MPI, NCCL or the device failed: not agreed on */
+        status = time_size(run, data, bytes[s] / 8, &times[s].seconds, &wrong);
+        if (status != ST_OK) /* MPI itself failed: not agreed on */
             break;
         if (wrong >= 0)
             status = FAIL(ST_COMM,
@@ -184,6 +154,6 @@ Status probe_reduce(Run *run, ReduceTime *times) {
                           bytes[s], run->size, wrong);
         status = comm_agree(run->comm, status);
     }
-    close_sums(run, &sums);
+    free(data);
     return status;
 }

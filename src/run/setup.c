@@ -13,10 +13,6 @@
 #include "site.h"
 #include "version.h"
 
-<<<<<<< HEAD
-/* Cores this process may use. */
-=======
->>>>>>> cuda
 int cores_available(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
