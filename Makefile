@@ -54,10 +54,10 @@ EXPORT := -rdynamic -Wl,--enable-new-dtags -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$O
 ifdef COMPILING
 CONFIG_MK := $(BUILD)/config.mk
 -include $(CONFIG_MK)
-ifneq ($(CONFIG_SIGNATURE),$(shell CC='$(CC)' scripts/configure.sh --signature))
+ifneq ($(CONFIG_SIGNATURE),$(shell CC='$(CC)' CUDA='$(CUDA)' scripts/configure.sh --signature))
 # Here and not in a rule: the rest cannot be read without it. (Evaluated, not included: make remembers that a
 # folder was not there a moment ago.)
-PREPARED := $(shell CC='$(CC)' scripts/configure.sh $(CONFIG_MK) >&2)
+PREPARED := $(shell CC='$(CC)' CUDA='$(CUDA)' scripts/configure.sh $(CONFIG_MK) >&2)
 $(eval $(file <$(CONFIG_MK)))
 endif
 ifneq ($(MISSING),)
