@@ -151,3 +151,4 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 .SECONDARY:
 
 include mk/check.mk
+include mk/scale.mk
