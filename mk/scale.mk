@@ -11,7 +11,10 @@ $(SCALE_STEP): bench/scale/step.c bench/scale/timeline.c bench/scale/timeline.h
 	@mkdir -p $(@D)
 	$(Q)smpicc -O2 -std=gnu11 -Wall -Wextra -o $@ bench/scale/step.c bench/scale/timeline.c
 
-bench-scale: $(SCALE_TOOLS) $(if $(shell command -v smpicc),$(SCALE_STEP)) ## step time on simulated clusters of NODES="64 256 1024"
+SCALE := $(SCALE_TOOLS) $(if $(shell command -v smpicc),$(SCALE_STEP))
+programs: $(SCALE)
+
+bench-scale: $(SCALE) ## step time on simulated clusters of NODES="64 256 1024"
 	@BUILD=$(BUILD) bench/scale/run
 
 .PHONY: bench-scale

@@ -31,8 +31,9 @@ def steps_table(rows):
     head = ["Gb/s", "GPUs a node", "nodes"] + [f"{NAMES[m]}: {r}" for m, r in groups]
     lines = []
     for gbit, gpus, nodes in sorted({(r.gbit, r.gpus, r.nodes) for r in rows}):
-        cells = [found[gbit, gpus, nodes, m, r] for m, r in groups]
-        lines.append([gbit, gpus, nodes] + [f"{1e3 * c.step:.1f} / {1e3 * c.exposed:.1f} / {100 * c.efficiency:.0f} %" for c in cells])
+        cells = [found.get((gbit, gpus, nodes, m, r)) for m, r in groups]
+        lines.append([gbit, gpus, nodes] + [
+            f"{1e3 * c.step:.1f} / {1e3 * c.exposed:.1f} / {100 * c.efficiency:.0f} %" if c else "not run" for c in cells])
     return table(head, lines)
 
 

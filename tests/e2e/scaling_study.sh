@@ -1,6 +1,7 @@
 #!/bin/bash
 # limit: 300
 # scripts/scaling-study.sh: points, medians and efficiency add up; wrong options are refused. Speed is not looked at.
+# shellcheck disable=SC2016 # awk programs
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -16,12 +17,10 @@ table=$tmp/study/scaling.csv
 check "strong, then weak points" test "$(column "$table" 1)$(column "$table" 3)" = "strong strong weak weak 1 2 1 2 "
 check "strong keeps lanes and batch, weak has a lane a rank" test "$(column "$table" 4)$(column "$table" 5)" = "4 4 1 2 32 32 8 16 "
 check "each point ran twice" test "$(column "$tmp/study/runs.csv" 6)" = "1 1 1 1 2 2 2 2 "
-# shellcheck disable=SC2016 # awk's
 check "medians of images/s" awk -F, '
     FNR == 1 { next }
     NR == FNR { sum[$1 $3] += $9 / 2; next }
     { d = sum[$1 $3] - $8; if (d < -0.1 || d > 0.1) exit 1 }' "$tmp/study/runs.csv" "$table"
-# shellcheck disable=SC2016
 check "efficiency is of a rank against the first point" awk -F, '
     NR == 1 { next }
     !($1 in first) { first[$1] = $8 / $3; if ($9 != 1) exit 1 }
