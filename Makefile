@@ -205,3 +205,4 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 include mk/check.mk
 include mk/sim.mk
 include mk/gpu.mk
+include mk/scale.mk
