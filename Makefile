@@ -30,7 +30,7 @@ BUILD ?= build/asan
 endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
-TOOL_GOALS := run setup test test-self asan tsan fuzz fuzz-smoke lint format check-format check-includes \
+TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-includes \
               check-headers check-scripts check-ptxas clean help
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
@@ -206,3 +206,5 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 
 include mk/check.mk
 include mk/sim.mk
+include mk/gpu.mk
+include mk/scale.mk

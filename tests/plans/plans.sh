@@ -1,0 +1,32 @@
+#!/bin/bash
+# Every cuDNN graph of every shipped recipe, planned by NVIDIA's own library for GPUs that need not be there: each
+# precision, each architecture that lockstep is built for, at the lane batches of the recipe; a net of the layer kinds that
+# no recipe has; in bf16 also resnet9 with one lane.
+# PLANS_GPUS="sm_90" and PLANS_PRECISIONS="bf16" plan for less. Leaves build/plans/GPU-PRECISION.tsv for table.py.
+# limit: 3600
+. tests/tap.sh
+
+program=$BUILD/tests/plans/check_plans
+[ -x "$program" ] || skip_all "this build has no CUDA backend (CUDA, cuDNN or NCCL not found, or CUDA=0)"
+out=$BUILD/plans
+mkdir -p "$out"
+
+# Each combination is a process of its own, as many at a time as there are cores. Its own libcuda comes first.
+export LD_LIBRARY_PATH=$PWD/$BUILD/tests/plans/driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+plan_one() {
+    local recipes=(configs/*.yaml tests/recipes/small.yaml)
+    [ "$2" != bf16 ] || recipes+=(configs/resnet9.yaml:1)
+    "$program" "tests/plans/gpus/$1.json" "$2" "$out/$1-$2.tsv" "${recipes[@]}" >"$out/$1-$2.log" 2>&1
+    local rc=$?
+    [ "$rc" -le 1 ] || echo "not ok - $1 $2 ended with code $rc" >>"$out/$1-$2.log"
+    return "$rc"
+}
+export -f plan_one
+export program out
+combinations=()
+for precision in ${PLANS_PRECISIONS:-bf16 fp32 tf32}; do
+    for gpu in ${PLANS_GPUS:-sm_80 sm_89 sm_90 sm_100 sm_120}; do combinations+=("$gpu $precision"); done
+done
+printf '%s\n' "${combinations[@]}" | xargs -P "$(nproc)" -L 1 bash -c 'plan_one "$@"' plan_one || failures=1
+for combination in "${combinations[@]}"; do cat "$out/${combination/ /-}.log"; done
+finish
