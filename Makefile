@@ -30,7 +30,7 @@ BUILD ?= build/asan
 endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
-TOOL_GOALS := run setup test test-self asan tsan fuzz fuzz-smoke lint format check-format check-includes \
+TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-includes \
               check-headers check-scripts check-ptxas clean help
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
@@ -54,10 +54,12 @@ EXPORT := -rdynamic -Wl,--enable-new-dtags -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$O
 ifdef COMPILING
 CONFIG_MK := $(BUILD)/config.mk
 -include $(CONFIG_MK)
-ifneq ($(CONFIG_SIGNATURE),$(shell CC='$(CC)' scripts/configure.sh --signature))
+# What is given to make on its command line is not in the environment of $(shell).
+CONFIGURE := CC='$(CC)' CUDA='$(CUDA)' CUDA_HOME='$(CUDA_HOME)' CUDNN_HOME='$(CUDNN_HOME)' NCCL_HOME='$(NCCL_HOME)' scripts/configure.sh
+ifneq ($(CONFIG_SIGNATURE),$(shell $(CONFIGURE) --signature))
 # Here and not in a rule: the rest cannot be read without it. (Evaluated, not included: make remembers that a
 # folder was not there a moment ago.)
-PREPARED := $(shell CC='$(CC)' scripts/configure.sh $(CONFIG_MK) >&2)
+PREPARED := $(shell $(CONFIGURE) $(CONFIG_MK) >&2)
 $(eval $(file <$(CONFIG_MK)))
 endif
 ifneq ($(MISSING),)
@@ -187,8 +189,10 @@ define link_rule
 $(1): $(BUILD)/%: $(BUILD)/obj/%.o $(2) $(LIB) $(BUILD)/flags
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(LINK) -o $$@ $$< $(2) $(LIB) $$(TEST_LIBS) $$(DEP_LIBS)
+	$$(Q)$$(LINK) -o $$@ $$< $(2) $$(or $$(WHOLE_LIB),$(LIB)) $$(TEST_LIBS) $$(DEP_LIBS)
 endef
+# The CUDA backend takes lockstep's functions from the program that loads it.
+$(filter %/test_cuda_vs_ref,$(OPS)): WHOLE_LIB = -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
 $(if $(UNIT),$(eval $(call link_rule,$(UNIT),$(call helpers,unit))))
 $(if $(OPS),$(eval $(call link_rule,$(OPS),$(call helpers,ops))))
 $(if $(GOLDEN),$(eval $(call link_rule,$(GOLDEN),$(call helpers,golden))))
@@ -203,3 +207,4 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 include mk/check.mk
 include mk/sim.mk
 include mk/gpu.mk
+include mk/scale.mk

@@ -8,6 +8,7 @@ SUBMAKE = +@$(MAKE) $(JOBS)
 SELF_TESTS := $(wildcard tests/self/*.sh)
 DIST_TESTS := $(wildcard tests/dist/*.sh)
 E2E_TESTS := $(wildcard tests/e2e/*.sh)
+SLURM_TESTS := $(filter-out %/lib.sh,$(wildcard tests/slurm/*.sh))
 # What several threads of one rank share; ThreadSanitizer cannot follow MPI and oneDNN.
 THREADED := $(foreach word,thread loader reducer writer,$(wildcard tests/unit/test_*$(word)*.c))
 
@@ -36,6 +37,11 @@ test-dist: all $(TOOLS) $(DIST) ## the tests over several ranks
 
 test-e2e: all $(TOOLS) ## whole runs: crash, resume, failure, output
 	@tests/run $(E2E_TESTS)
+
+test-slurm: ## jobs on an emulated Slurm cluster (root): launch, requeue, dying nodes; about 8 minutes
+	@scripts/setup.sh build test && { [ "$$(id -u)" != 0 ] || scripts/setup.sh slurm; }
+	$(SUBMAKE) all $(BUILD)/tests/dist/make_cifar
+	@tests/run $(SLURM_TESTS)
 
 test-self: ## the tests of the build, the runner and the checks
 	@tests/run $(SELF_TESTS)
@@ -97,6 +103,6 @@ help: ## this list
 	    while IFS=$$'\t' read -r target text; do printf '  %-15s %s\n' "$$target" "$$text"; done
 	@echo 'variables: CC=clang  SANITIZE=address,undefined|thread  WERROR=1  BUILD=DIR  V=1  SETUP=0'
 
-.PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-self asan tsan \
+.PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-slurm test-self asan tsan \
         fuzz-smoke fuzz run-asan run-tsan run-fuzz-smoke run-fuzz bench lint format check-format \
         check-includes check-headers check-scripts check-ptxas clean help

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the packages that are missing (Debian and Ubuntu): scripts/setup.sh [build] [test] [ci]
+# Installs the packages that are missing (Debian and Ubuntu): scripts/setup.sh [build] [test] [slurm] [scale] [ci]
 #
 # The only list of packages. As root, or with sudo. SETUP=0 installs nothing and names what is missing (exit code 1).
 # Nothing missing: says nothing and takes a few milliseconds. A package marked ? is installed where apt has
@@ -9,14 +9,20 @@ set -euo pipefail
 build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libdnnl-dev libyaml-dev libcjson-dev
     libxxhash-dev curl ca-certificates"
 test="libcmocka-dev python3 python3-torch? libopenblas0? python3-h5py?"
+# An emulated Slurm cluster, for tests/slurm.
+slurm="slurm-wlm munge iproute2 util-linux procps"
+# Simulated networks and plots, for bench/scale and scripts/scaling-study.sh.
+scale="libsimgrid-dev? python3-matplotlib?"
 ci="git xz-utils g++ clang clang-format libclang-rt-dev shellcheck"
 
-usage="usage: scripts/setup.sh [build] [test] [ci]"
+usage="usage: scripts/setup.sh [build] [test] [slurm] [scale] [ci]"
 wanted=
 for group in "${@:-build}"; do
     case $group in
         build) wanted+=" $build" ;;
         test) wanted+=" $test" ;;
+        slurm) wanted+=" $slurm" ;;
+        scale) wanted+=" $scale" ;;
         ci) wanted+=" $ci" ;;
         *) echo "scripts/setup.sh: unknown group '$group'; $usage" >&2 && exit 2 ;;
     esac

@@ -215,9 +215,6 @@ Status setup_ranks(Run *run) {
     char lanes[24];
     TRY(comm_same(run->comm, "build", LOCKSTEP_VERSION " " LOCKSTEP_GIT));
     TRY(compare_config(run));
-    TRY(comm_agree(run->comm, open_device(run)));
-    TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
-    TRY(open_data_plane(run));
     TRY(comm_agree(run->comm, resolve_sizes(run)));
     snprintf(lanes, sizeof lanes, "%" PRId64, run->config->lanes);
     TRY(comm_same(run->comm, "number of lanes (auto follows the host's cores)", lanes));
@@ -226,7 +223,10 @@ Status setup_ranks(Run *run) {
 
 Status setup_run(Run *run) {
     const RunConfig *config = run->config;
+    TRY(comm_agree(run->comm, open_device(run))); /* the number of threads follows from it */
     TRY(setup_ranks(run));
+    TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
+    TRY(open_data_plane(run));
     TRY(comm_agree(run->comm, take_directory(run)));
     comm_at(run->comm, -1, PHASE_DATA);
     TRY(comm_agree(run->comm, read_data(run)));

@@ -7,7 +7,7 @@
 static volatile sig_atomic_t stop_requested;
 
 static void on_request(int number) {
-    if (stop_requested && number != SIGUSR1) {
+    if (stop_requested && number == SIGINT) {
         signal(number, SIG_DFL);
         raise(number);
     }

@@ -1,6 +1,6 @@
 /* signals: a request to checkpoint and stop. SIGUSR1, SIGTERM and SIGINT set a flag that the step
- * loop carries to all ranks; nothing else happens in the handler. A second SIGINT or SIGTERM ends
- * the process at once. */
+ * loop carries to all ranks; nothing else happens in the handler. A SIGINT after a request ends
+ * the process at once; a second SIGTERM does not: srun passes on the one that its ranks got. */
 #ifndef LOCKSTEP_RUN_SIGNALS_H
 #define LOCKSTEP_RUN_SIGNALS_H
 

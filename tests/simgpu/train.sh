@@ -60,7 +60,7 @@ like native ref 1e-4 "native sums are as ref is"
 gpu tf32 2 eager --precision tf32
 like tf32 ref 0.5 "tf32 is near ref"
 gpu bf16 1 lazy --precision bf16
-like bf16 ref 2 "bf16 is near ref"
+like bf16 ref 0.5 "bf16 is near ref"
 gpu bf16-2 2 random:8 --precision bf16
 same bf16-2 bf16 "the same bits in bf16 on 2 ranks"
 

@@ -1,4 +1,5 @@
-/* convolution: a convolution with cuDNN's backend descriptors, as small as can be, for planted bugs. */
+/* convolution: a convolution with cuDNN's backend descriptors, as small as can be, for planted
+ * bugs. */
 #ifndef SIMGPU_BUG_CUDNN_H
 #define SIMGPU_BUG_CUDNN_H
 

@@ -158,15 +158,28 @@ void engine_start(void) {
     pthread_once(&engine.once, start);
 }
 
-Stream *engine_stream_new(bool blocking) {
+/* A place in the clocks: a new one, or that of a destroyed stream all of whose work the host knows
+ * to be done, so that nothing can race with it any more. */
+static int free_place(void) {
+    for (int i = 1; i < engine.streams; i++) {
+        const Stream *old = engine.stream[i];
+        if (old->destroyed && !old->head && (!old->last || engine_host_knows(old->last)))
+            return i;
+    }
     if (engine.streams == STREAMS_MAX)
         sim_report("more than %d streams", STREAMS_MAX);
+    return engine.streams++;
+}
+
+Stream *engine_stream_new(bool blocking) {
     Stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         sim_report("out of host memory");
-    stream->id = engine.streams;
+    stream->id = free_place();
     stream->blocking = blocking;
-    engine.stream[engine.streams++] = stream;
+    const Stream *old = engine.stream[stream->id];
+    stream->issued = old ? old->issued : 0;
+    engine.stream[stream->id] = stream;
     return stream;
 }
 

@@ -1,0 +1,86 @@
+/* pattern: what the trainer's ranks say to each other in a step, as timeline.h describes it.
+ *
+ * The recipe is read, the model parsed and the gradient cut into buckets by the trainer's own
+ * functions, so that the simulation follows when they change.
+ *
+ *     build/bench/scale/pattern configs/resnet9.yaml [--reduction native] [--bucket-bytes N] */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/run/engine.h"
+#include "../../src/run/grad_sum.h"
+#include "lockstep/dataset.h"
+#include "lockstep/log.h"
+
+/* The first bucket that is complete once gradient elements [begin, flat) are, as step.c has it. */
+static int first_complete(const GradSum *sum, int64_t begin) {
+    int bucket = sum->buckets;
+    while (bucket > 0 && sum->begin[bucket - 1] >= begin)
+        bucket--;
+    return bucket;
+}
+
+static void print_layers(const Model *model, const GradSum *sum) {
+    for (int i = 0; i < model->n_layers; i++) {
+        const Layer *layer = &model->layers[i];
+        int64_t work = layer_type(layer->kind)->multiply_adds(layer);
+        int64_t back = layer->input < 0 ? work : 2 * work; /* no gradient of the image */
+        int ready = -1;
+        for (int v = model->n_params - 1; v >= 0; v--) {
+            if (model->params[v].layer == i)
+                ready = first_complete(sum, model->params[v].offset);
+        }
+        printf("layer %s %" PRId64 " %" PRId64 " %" PRId64 " %d\n", layer->name, work, back,
+               shape_count(layer->in) + shape_count(layer->out), ready);
+    }
+}
+
+static void print_messages(const GradSum *sum) {
+    int bytes = (int)(sum->exact ? sizeof(int64_t) : dtype_size(DT_F32));
+    for (int b = sum->buckets - 1; b >= 0; b--) {
+        int64_t tail = b == 0 && sum->exact ? sum->tail : 0; /* one message with bucket 0 */
+        printf("message %d %" PRId64 " %d\n", b, sum->begin[b + 1] - sum->begin[b] + tail, bytes);
+    }
+    if (!sum->exact)
+        printf("message 0 %" PRId64 " %zu\n", sum->tail, sizeof(int64_t));
+}
+
+static Status print_pattern(RunConfig *config, Model *model, GradSum *sum, Comm **comm,
+                            Device **device) {
+    Shape image = {1, DATASET_CHANNELS, DATASET_SIDE, DATASET_SIDE};
+    TRY(comm_open_self(1, comm));
+    TRY(model_parse(config->model, config->file, config->model_line, image, DATASET_CLASSES,
+                    config->label_smoothing, model));
+    TRY(engine_open_device(DEVICE_REF, device));
+    TRY(grad_sum_open(sum, *comm, *device, model, config));
+    printf("pattern %s %s %" PRId64 " %" PRId64 " %d\n", config->name,
+           sum->exact ? "exact" : "native", model->parameters, model->flat, sum->buckets);
+    print_layers(model, sum);
+    print_messages(sum);
+    return ST_OK;
+}
+
+int main(int argc, char **argv) {
+    Model model = {0};
+    GradSum sum = {0};
+    Comm *comm = NULL;
+    Device *device = NULL;
+    RunConfig *config = calloc(1, sizeof *config);
+    if (!config)
+        return ST_INTERNAL;
+    Status status = config_load(argc - 1, argv + 1, config);
+    if (status == ST_OK)
+        status = print_pattern(config, &model, &sum, &comm, &device);
+    if (status != ST_OK)
+        log_fatal(-1, status_message());
+    grad_sum_close(&sum);
+    if (device)
+        device->ops->close(device);
+    model_free(&model);
+    if (comm)
+        comm_close(comm);
+    free(config);
+    return (int)status;
+}

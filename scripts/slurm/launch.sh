@@ -1,0 +1,113 @@
+#!/bin/bash
+# Starts `lockstep SUBCOMMAND ARGUMENT...` on all ranks, in a Slurm job or without one:
+#
+#   scripts/slurm/launch.sh train configs/resnet9.yaml --epochs 10
+#
+# Prints the exact command, then becomes srun or mpirun, so that a signal to this process reaches the launcher.
+# Variables, set by you or in site.sh:
+#
+#   LAUNCHER=srun|mpirun   otherwise srun in a Slurm job where it speaks MPI_TYPE, else mpirun
+#   MPI_TYPE=pmix          how srun starts MPI programs (srun --mpi=list)
+#   RANKS_PER_NODE=N       otherwise sbatch's --ntasks and --ntasks-per-node; else a rank a GPU; else one a node
+#   LOCKSTEP_THREADS=N     otherwise --cpus-per-task; else the job's CPUs of a node shared out to its ranks
+#   NETWORK=ib0            interface (or 10.0.0.0/24) between nodes; otherwise the one that leads to the next node
+#   SCRATCH=DIR            storage of each node; otherwise SLURM_TMPDIR, TMPDIR, /tmp
+#   STAGE_DATA=1           copies the data set to SCRATCH once a node
+#   HOSTFILE=FILE, NP=N    without Slurm: mpirun's nodes and ranks
+#   PROGRAM=FILE           otherwise build/lockstep
+#   SRUN_ARGS, MPIRUN_ARGS more words for the launcher
+set -euo pipefail
+
+case ${1:---help} in -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit ;; esac
+root=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=scripts/slurm/site.sh
+. "${SITE:-$root/scripts/slurm/site.sh}"
+. "$root/scripts/env.sh"
+program=${PROGRAM:-$root/build/lockstep}
+export SCRATCH=${SCRATCH:-${SLURM_TMPDIR:-${TMPDIR:-/tmp}}}
+say() { echo "launch: $*"; }
+die() { echo "launch.sh: $*" >&2 && exit 2; }
+[ -x "$program" ] || die "$program is not there: run make, or name another by PROGRAM=FILE"
+
+# ---- Nodes, ranks, threads ----
+gpus=${SLURM_GPUS_ON_NODE:-0} node_ranks=${RANKS_PER_NODE:-} more=() hosts=()
+if [ -n "${SLURM_JOB_ID:-}" ]; then
+    mapfile -t hosts < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+    if [ -z "$node_ranks" ] && [ -z "${SLURM_NTASKS:-}" ]; then
+        node_ranks=$((gpus > 0 ? gpus : 1))
+    fi
+    if [ -n "$node_ranks" ]; then ranks=$((node_ranks * ${#hosts[@]})); else ranks=$SLURM_NTASKS; fi
+    here=${node_ranks:-$(((ranks + ${#hosts[@]} - 1) / ${#hosts[@]}))}
+    cpus=${SLURM_CPUS_ON_NODE:-1}
+    threads=${SLURM_CPUS_PER_TASK:-$((cpus > here ? cpus / here : 1))}
+    say "job $SLURM_JOB_ID, start $((${SLURM_RESTART_COUNT:-0} + 1)), nodes ${hosts[*]}, $gpus GPUs a node"
+else
+    ranks=${NP:-$(nproc)} threads=
+    [ -z "$node_ranks" ] || die "RANKS_PER_NODE is for Slurm jobs; say NP=RANKS, and HOSTFILE"
+fi
+
+# ---- Launcher ----
+if [ -z "${LAUNCHER:-}" ]; then
+    LAUNCHER=mpirun
+    if [ -n "${SLURM_JOB_ID:-}" ]; then
+        plugins=$(srun --mpi=list 2>&1) || true
+        if grep -qwF -- "${MPI_TYPE:-pmix}" <<<"$plugins"; then
+            LAUNCHER=srun
+        else
+            say "srun has no ${MPI_TYPE:-pmix} here (srun --mpi=list), so mpirun starts the ranks"
+        fi
+    fi
+fi
+
+# ---- Network: Open MPI would otherwise use all interfaces, those of containers too ----
+network=${NETWORK:-}
+if [ -z "$network" ] && [ ${#hosts[@]} -gt 1 ] && command -v ip >/dev/null; then
+    for host in "${hosts[@]}"; do [ "$host" = "$(hostname -s)" ] || break; done
+    address=$(getent ahostsv4 "$host" | awk '{ print $1; exit }') || true
+    network=$(ip -o route get "${address:-0.0.0.0}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+fi
+if [ -n "$network" ]; then
+    export OMPI_MCA_btl_tcp_if_include="${OMPI_MCA_btl_tcp_if_include:-$network}"
+    export OMPI_MCA_oob_tcp_if_include="${OMPI_MCA_oob_tcp_if_include:-$network}"
+    [[ $network = */* ]] || export NCCL_SOCKET_IFNAME="${NCCL_SOCKET_IFNAME:-$network}"
+fi
+
+# ---- The command ----
+verb=$1
+shift
+words=("$verb" "$@")
+if [ "${STAGE_DATA:-0}" != 0 ]; then
+    data=$("$root/scripts/slurm/stage.sh" "$@") || exit
+    words+=(--data "$data")
+fi
+if [[ -n $threads && " $* " != *" --threads"[\ =]* && -z ${LOCKSTEP_THREADS:-} && $verb =~ ^(train|eval|preflight)$ ]]; then
+    words+=(--threads "$threads")
+fi
+case $LAUNCHER in
+    srun)
+        [ -n "${SLURM_JOB_ID:-}" ] || die "LAUNCHER=srun needs a Slurm job: sbatch scripts/slurm/train.sbatch"
+        # Since 22.05 srun no longer takes --cpus-per-task from the job. Ranks without CPUs of their own share.
+        [ -z "$node_ranks" ] || more+=(--ntasks-per-node="$node_ranks")
+        if [ $((here * threads)) -gt "$cpus" ]; then more+=(--overcommit); else more+=(--cpus-per-task="$threads"); fi
+        # shellcheck disable=SC2206 # words
+        command=(srun --mpi="${MPI_TYPE:-pmix}" --nodes="${#hosts[@]}" --ntasks="$ranks" --kill-on-bad-exit=1 "${more[@]}"
+            ${SRUN_ARGS:-})
+        ;;
+    mpirun)
+        [ -z "${HOSTFILE:-}" ] || more+=(--hostfile "$HOSTFILE")
+        [ -z "$node_ranks" ] || more+=(--map-by "ppr:$node_ranks:node" --oversubscribe)
+        # On other nodes mpirun's daemons start from a fresh environment.
+        for name in "${!LOCKSTEP_@}" "${!NCCL_@}" "${!HDF5_@}" CIFAR10_DIR DNNL_MAX_CPU_ISA LD_LIBRARY_PATH \
+            SLURM_RESTART_COUNT; do
+            [ -z "${!name:-}" ] || more+=(-x "$name")
+        done
+        # shellcheck disable=SC2206 # words
+        command=(mpirun -np "$ranks" --bind-to none "${more[@]}" ${MPIRUN_ARGS:-})
+        ;;
+    *) die "LAUNCHER is '$LAUNCHER', neither srun nor mpirun" ;;
+esac
+say "$ranks ranks by $LAUNCHER, network ${network:-as MPI chooses}, scratch $SCRATCH, rank 0 near $(hostname -s)"
+printf 'launch:'
+printf ' %q' "${command[@]}" "$program" "${words[@]}"
+echo
+exec "${command[@]}" "$program" "${words[@]}" </dev/null

@@ -1,0 +1,34 @@
+#!/bin/bash
+# Copies the data set to each node of the job, once, and prints where it is: stage.sh [OPTION OF lockstep train]...
+#
+# The data is what the trainer would take: --data among the options, LOCKSTEP_DATA, CIFAR10_DIR, data/cifar10. The
+# copy is $SCRATCH/lockstep-data-USER/SUM, SUM following from the files' names, sizes and times: the next job finds
+# it there. It appears under that name when it is whole, so that jobs that start together do no harm.
+set -euo pipefail
+
+data=${LOCKSTEP_DATA:-${CIFAR10_DIR:-data/cifar10}}
+while [ $# -gt 0 ]; do
+    case $1 in
+        --data) data=${2:?--data wants a value: --data DIR} && shift ;;
+        --data=*) data=${1#*=} ;;
+    esac
+    shift
+done
+[ "$data" != synthetic ] || { echo synthetic && exit; }
+[ -d "$data" ] || { echo "stage.sh: $data is no folder: name the data set by --data DIR or CIFAR10_DIR" >&2 && exit 3; }
+data=$(cd "$data" && pwd)
+
+sum=$(cd "$data" && stat -c '%n %s %Y' -- *.bin | cksum | cut -d ' ' -f 1)
+target=${SCRATCH:-/tmp}/lockstep-data-$(id -un)/$sum
+# shellcheck disable=SC2016 # the nodes' shells
+copy='[ -d "$2" ] && exit
+mkdir -p "$(dirname "$2")" && part=$(mktemp -d "$2.part.XXXXXX") && cp "$1"/*.bin "$part"/ &&
+    { mv -T "$part" "$2" 2>/dev/null || rm -r "$part"; } && echo "stage: $1 copied to $(hostname -s):$2" >&2
+[ -d "$2" ]'
+if [ -n "${SLURM_JOB_ID:-}" ]; then
+    nodes=$SLURM_JOB_NUM_NODES
+    srun --mpi=none --nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 --overcommit bash -c "$copy" - "$data" "$target" >&2
+else
+    bash -c "$copy" - "$data" "$target" >&2
+fi
+echo "$target"

@@ -1,0 +1,9 @@
+#!/bin/bash
+# What mpirun calls in place of ssh on the emulated cluster: rsh.sh NODE WORD..., the cluster's folder in EMULATED_CLUSTER. As ssh
+# does, it lets a shell of the node read the words, and takes little of the caller's environment along.
+set -euo pipefail
+
+node=$1
+shift
+exec env -i PATH="$PATH" HOME="${HOME:-/}" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+    "$(dirname "$0")/run.sh" "${EMULATED_CLUSTER:?}@$node" bash -c "$*"

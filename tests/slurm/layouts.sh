@@ -1,0 +1,100 @@
+#!/bin/bash
+# limit: 400
+# Ranks over nodes: every layout and both launchers give the bits of one process on one machine. And the other job scripts:
+# evaluation, the timing study, data staged to the nodes, a wrong parameter, a user who is not root.
+# shellcheck source=tests/slurm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cluster 8 2 4
+small_data "$tmp/data" 164 130 || { fail "small data" && finish; }
+export CIFAR10_DIR=$tmp/data
+steps=120
+train reference 0 $recipes/tiny.yaml --lanes $lanes --steps $steps
+check "the run on one machine" test $code = 0
+
+# ---- All at once, as far as the 16 CPUs reach; the rest waits its turn. ----
+for launcher in srun mpirun; do
+    export LAUNCHER=$launcher
+    submit_train $launcher-2x2 "--nodes=2 --ntasks-per-node=2" train.sbatch --steps $steps
+    submit_train $launcher-4x1 "--nodes=4 --ntasks-per-node=1" train.sbatch --steps $steps
+    submit_train $launcher-4x2 "--nodes=4 --ntasks-per-node=2" train.sbatch --steps $steps
+done
+unset LAUNCHER
+submit_train uneven "--nodes=2 --ntasks=3" train.sbatch --steps $steps
+submit_train gpus "--nodes=2 --gpus-per-node=4" train.sbatch --steps $steps --device cpu
+submit_train threads "--nodes=1 --cpus-per-task=2" train.sbatch --steps $steps
+# A folder that is another one on each node.
+STAGE_DATA=1 SCRATCH=$home/tmp submit_train staged "--nodes=2 --ntasks-per-node=2" train.sbatch --steps $steps
+submit_train wrong "--nodes=2" train.sbatch --steps $steps --bach-size 32
+submit_train wrong-resilient "--nodes=2" train-resilient.sbatch --steps $steps --lr many
+DEVICES="cpu ref" BATCHES="32 64" REPEATS=1 STUDY=$tmp/study submit study "--array=0-4 --open-mode=append" timing-study.sbatch \
+    $recipes/tiny.yaml --lanes $lanes --steps 4
+submit evaluated "--ntasks=3" evaluate.sbatch "$tmp/reference/best.h5" --json
+submit_train looked "--nodes=2 --ntasks-per-node=2" preflight.sbatch
+submit_train no-data "--nodes=2 --ntasks-per-node=2" preflight.sbatch --data "$tmp/nowhere"
+submit no-checkpoint "" evaluate.sbatch "$tmp/reference/none.h5"
+
+# Somebody who is not root, with a clone of their own.
+mkdir -p "$tmp/clone/build" && cp -r scripts tests "$tmp/clone" && cp "$program" "$tmp/clone/build"
+chmod -R a+rX "$tmp" && chmod a+x "$tmp" && chown -R nobody "$tmp/clone"
+as_nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+job[nobody]=$(cd "$tmp/clone" && HOME=$tmp/clone "$OLDPWD/$tools/run.sh" "$home" "${as_nobody[@]}" sbatch --parsable --nodes=2 \
+    --output=out scripts/slurm/train.sbatch $recipes/tiny.yaml --lanes $lanes --steps $steps --out run) ||
+    fail "a user who is not root submits"
+
+for launcher in srun mpirun; do
+    for layout in 2x2 4x1 4x2; do
+        finished_like $launcher-$layout reference "$layout ranks by $launcher"
+        check "$layout ranks by $launcher: so many ranks on so many nodes" \
+            test "$(grep -cE '^rank [0-9]+ on n[0-9]+: lanes' "$tmp/$launcher-$layout.out")" = $((${layout/x/*}))
+    done
+done
+finished_like uneven reference "three tasks on two nodes"
+finished_like gpus reference "four GPUs a node and no word of tasks"
+check "four GPUs a node: a rank a GPU" said gpus '8 ranks x 1 thread'
+finished_like threads reference "--cpus-per-task=2"
+check "--cpus-per-task=2: two threads" said threads '1 rank x 2 threads'
+finished_like staged reference "staged data"
+check "staged data: copied once a node" test "$(grep -c '^stage: .* copied to n[12345678]:' "$tmp/staged.out")" = 2
+check "staged data: read from there" grep -q "^data: CIFAR-10 in $home/tmp/lockstep-data-" "$tmp/staged.out"
+
+until_true "$patience" ended nobody
+check "a user who is not root: the job completes" test "$(show nobody JobState)" = COMPLETED
+check "a user who is not root: the same bits" \
+    test "$(tests/read_json get "$tmp/clone/run/result.json" state_hash)" = "$(result reference state_hash)"
+
+ends evaluated COMPLETED 0:0 "evaluation: the job completes"
+# shellcheck disable=SC2016 # read by python
+check "evaluation: the loss of the run at that step" /usr/bin/python3 - "$tmp/evaluated.out" "$tmp/reference/metrics.jsonl" <<'PY'
+import json, sys
+text = open(sys.argv[1]).read()
+found = json.loads(text[text.index("{"):text.rindex("}") + 1])
+logged = [json.loads(line) for line in open(sys.argv[2])]
+print(found)
+assert any(found["test_loss"] == entry["loss"] for entry in logged if entry["kind"] == "eval")
+PY
+ends looked COMPLETED 0:0 "preflight: the job completes"
+check "preflight: both nodes, each with two ranks" test "$(grep -cE '^n[1-8] +[02]-[13] ' "$tmp/looked.out")" = 2
+check "preflight: ready" said looked '^ready: 4 ranks, rank 0 on n'
+check "preflight: leaves no run directory" test ! -e "$tmp/looked"
+ends no-data FAILED 3:0 "preflight without data: the job fails with code 3"
+one_error 3 "nowhere" "preflight without data: one line"
+ends no-checkpoint FAILED 4:0 "evaluation of nothing: the job fails with code 4"
+
+ends wrong FAILED 2:0 "a wrong option: the job fails with code 2"
+one_error 2 "unknown option --bach-size; did you mean --batch-size" "a wrong option: one line"
+ends wrong-resilient FAILED 2:0 "a wrong value: the resilient job fails with code 2"
+check "a wrong value: is not requeued" test "$(restarts wrong-resilient)" = 0
+
+# An array's jobs are shown together; the one with the highest index starts last.
+study_ended() { ! on_login squeue -h -j "${job[study]}" | grep -q .; }
+check "the timing study ends" until_true "$patience" study_ended
+awk 'NR == 1 || FNR > 1' "$tmp"/study/*/row.csv >"$tmp/study.csv"
+check "the timing study: a row for each combination" \
+    test "$(cut -d , -f 1-3 "$tmp/study.csv" | sort | tr '\n' ' ')" = "cpu,32,1 cpu,64,1 device,batch,repeat ref,32,1 ref,64,1 "
+# shellcheck disable=SC2016 # awk's
+check "the timing study: every field filled in" \
+    awk -F , 'NR > 1 { for (i = 1; i <= NF; i++) if ($i == "") exit 1 } NF != 12 { exit 1 }' "$tmp/study.csv"
+check "the timing study: one index too many is an error that names the array" said study 'no combination 4: .*--array=0-3'
+check "the timing study: and a failed job" grep -q 'JobState=FAILED' <(on_login scontrol show job "${job[study]}_4")
+finish
