@@ -54,10 +54,12 @@ EXPORT := -rdynamic -Wl,--enable-new-dtags -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$O
 ifdef COMPILING
 CONFIG_MK := $(BUILD)/config.mk
 -include $(CONFIG_MK)
-ifneq ($(CONFIG_SIGNATURE),$(shell CC='$(CC)' CUDA='$(CUDA)' scripts/configure.sh --signature))
+# What is given to make on its command line is not in the environment of $(shell).
+CONFIGURE := CC='$(CC)' CUDA='$(CUDA)' CUDA_HOME='$(CUDA_HOME)' CUDNN_HOME='$(CUDNN_HOME)' NCCL_HOME='$(NCCL_HOME)' scripts/configure.sh
+ifneq ($(CONFIG_SIGNATURE),$(shell $(CONFIGURE) --signature))
 # Here and not in a rule: the rest cannot be read without it. (Evaluated, not included: make remembers that a
 # folder was not there a moment ago.)
-PREPARED := $(shell CC='$(CC)' CUDA='$(CUDA)' scripts/configure.sh $(CONFIG_MK) >&2)
+PREPARED := $(shell $(CONFIGURE) $(CONFIG_MK) >&2)
 $(eval $(file <$(CONFIG_MK)))
 endif
 ifneq ($(MISSING),)
