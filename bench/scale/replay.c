@@ -46,7 +46,7 @@ static Status one_message(Replay *r, int64_t bytes, double *seconds) {
     TRY(comm_barrier(r->comm));
     double start = clock_now();
     for (int i = 0; i < BURST; i++) /* as a step's buckets: one after another */
-        TRY(comm_reduce(r->comm, r->data, bytes / (int64_t)sizeof(int64_t), DT_I64, 0));
+        TRY(comm_reduce(r->comm, r->data, bytes / (int64_t)sizeof(int64_t), DT_I64, NULL, 0));
     *seconds = (clock_now() - start) / BURST;
     return comm_max_f64(r->comm, seconds, 1);
 }
@@ -83,7 +83,7 @@ static Status start_reducer(Replay *r, int p) {
         const PatternMessage *m = &pattern->message[i];
         int part = messages[m->bucket][0].count > 0;
         messages[m->bucket][part] =
-            (BucketMessage){r->data, m->count, m->bytes == 8 ? DT_I64 : DT_F32};
+            (BucketMessage){r->data, m->count, m->bytes == 8 ? DT_I64 : DT_F32, NULL};
     }
     return reducer_start(r->comm, pattern->buckets, (const BucketMessage(*)[2])messages,
                          &r->reducer[p]);
