@@ -137,6 +137,7 @@ def lane_kernels(layers, batch, precision):
                 tiles_of(batch, layer.shape, layer.shape[0]))
         elif layer.kind == "bn":
             add(i, "forward", "bn + relu", 0, 3 * e * y)
+            add(i, "forward", "bn statistics", 0, 16 * layer.shape[0])
         elif layer.kind == "maxpool":
             add(i, "forward", "maxpool", 0, e * x + (e + 1) * y)
         elif layer.kind in ("add", "scale"):

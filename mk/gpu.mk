@@ -9,10 +9,13 @@ GPU_TESTS := $(addprefix tests/gpu/,properties.sh ops.sh train.sh ranks.sh sanit
 $(BUILD)/obj/tests/plans/%.o $(BUILD)/obj/tests/gpu/%.o: COMPILE += -Isrc/cuda -Ikernels $(CUDA_CFLAGS)
 
 ifneq ($(CUDA_LIB),)
+# The backend's objects themselves: the shared object hides all but its entries.
+$(BUILD)/tests/plans/check_plans: $(CUDA_OBJ) $(KERNEL_OBJ)
 $(sort $(filter-out %.so.1,$(PLANS)) $(GPU_TOOLS)): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_LIB) $(LIB) $(BUILD)/flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $< -L$(BUILD) -l:$(notdir $(CUDA_LIB)) $(LIB) $(CUDA_LIBS) $(DEP_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(if $(filter %/all_reduce,$@),-L$(BUILD) -l:$(notdir $(CUDA_LIB))) $(LIB) \
+	    $(CUDA_LIBS) $(DEP_LIBS) -lstdc++
 
 $(BUILD)/tests/plans/driver/libcuda.so.1: tests/plans/libcuda.c $(BUILD)/flags
 	$(call say,LINK,$@)
