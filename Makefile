@@ -143,7 +143,7 @@ ifeq ($(CUDA_LIB),)
 $(if $(COMPILING),$(if $(wildcard $(BUILD)/liblockstep_cuda.so),$(shell rm $(BUILD)/liblockstep_cuda.so)))
 endif
 
-# It shows its two entries alone: the program exports all it has, and of two functions of one name (the CPU backend's
+# It shows a few entries alone: the program exports all it has, and of two functions of one name (the CPU backend's
 # plan_make, say) the program's would be called from here as well.
 $(CUDA_OBJ): COMPILE += -fPIC -fvisibility=hidden -Ikernels $(CUDA_CFLAGS)
 

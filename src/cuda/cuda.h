@@ -59,6 +59,10 @@ struct Stream {
     KernelRun last; /* the same as was last enqueued; seed, step and lane 0 at first */
 };
 
+/* What the shared object shows: its entry, and what tools that plan without a GPU call. All other
+ * names stay inside. */
+#define CUDA_SHOWN __attribute__((visibility("default")))
+
 /* Evaluates a CUDA call once; ST_DEVICE naming it if it fails. */
 Status cuda_check(cudaError_t result, const char *what, const char *file, int line);
 #define TRY_CUDA(call) TRY(cuda_check((call), #call, __FILE__, __LINE__))

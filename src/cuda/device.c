@@ -253,7 +253,7 @@ static Status describe(CudaDevice *device) {
     return ST_OK;
 }
 
-__attribute__((visibility("default"))) Status cuda_open(const CudaOptions *options, Device **out) {
+CUDA_SHOWN Status cuda_open(const CudaOptions *options, Device **out) {
     int count = 0;
     Status status = ST_OK;
     TRY(count_devices(&count));
@@ -307,9 +307,10 @@ static Status read_properties(const char *json, cudnnBackendDescriptor_t *out) {
     return ST_OK;
 }
 
-Status cuda_open_plans(const char *properties, const CudaOptions *options,
-                       void (*planned)(void *context, const char *name, const Graph *graph),
-                       void *context, Device **out) {
+CUDA_SHOWN Status cuda_open_plans(const char *properties, const CudaOptions *options,
+                                  void (*planned)(void *context, const char *name,
+                                                  const Graph *graph),
+                                  void *context, Device **out) {
     Status status = ST_OK;
     CudaDevice *device = calloc(1, sizeof *device);
     TRY_ALLOC(device);

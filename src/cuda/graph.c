@@ -21,7 +21,7 @@ void graph_free(GraphTarget *target, Graph *graph) {
     graph_destroy(graph);
 }
 
-const GraphInfo *graph_info(const Graph *graph) {
+__attribute__((visibility("default"))) const GraphInfo *graph_info(const Graph *graph) {
     return &graph->info;
 }
 
