@@ -11,6 +11,10 @@
 #include "lockstep/log.h"
 #include "lockstep/thread.h"
 
+/* More than a launcher needs to end the ranks once the lowest has left: mpirun gives them a second
+ * or two. */
+static const double TURN_S = 5;
+
 /* The launcher's word for this rank, known before MPI is. */
 static int launched_rank(void) {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
@@ -45,7 +49,7 @@ static void *watch(void *context) {
 }
 
 Status watchdog_start(Watchdog *watchdog, double seconds, const char *where) {
-    *watchdog = (Watchdog){.seconds = seconds, .turn = launched_rank(), .where = where};
+    *watchdog = (Watchdog){.seconds = seconds, .turn = TURN_S * launched_rank(), .where = where};
     TRY(cond_init_monotonic(&watchdog->wake));
     pthread_mutex_init(&watchdog->lock, NULL);
     int error = pthread_create(&watchdog->thread, NULL, watch, watchdog);
