@@ -9,11 +9,11 @@
  * - /state: attributes epoch, step, position, best_*, without_better, accumulators; dataset
  *   history
  *
- * Groups keep their members in model-text order. Built in memory; temporary name in the folder (pid,
- * job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the
- * file) renamed into place, then the .h5 itself (the commit), then fsync of the folder; a file that
- * is there already and verifies is never replaced. Reading: the bytes that agreed with the sidecar
- * are the bytes HDF5 parses. A path may be a symbolic link (best.h5): the sidecar is that of its
+ * Groups keep their members in model-text order. Built in memory; temporary name in the folder
+ * (pid, job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file)
+ * renamed into place, then the .h5 itself (the commit), then fsync of the folder; a file that is
+ * there already and verifies is never replaced. Reading: the bytes that agreed with the sidecar are
+ * the bytes HDF5 parses. A path may be a symbolic link (best.h5): the sidecar is that of its
  * target. */
 #ifndef LOCKSTEP_CHECKPOINT_H
 #define LOCKSTEP_CHECKPOINT_H
