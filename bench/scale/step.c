@@ -23,7 +23,7 @@ enum { SHRINK = 100, GPU_COUNTS = 4, SIZES = 8 };
 
 typedef struct Options {
     Rates rates;
-    double computed;         /* s; 0: from the rates */
+    double computed;         /* s, shared out by the rates; 0: from the rates */
     double gpus[GPU_COUNTS]; /* of a node; one line of output for each */
     int n_gpus;
     double nvlink;    /* bytes/s of a GPU each way */
@@ -148,6 +148,10 @@ int main(int argc, char **argv) {
         good = set_option(&options, argv[i]);
         if (!good)
             fprintf(stderr, "step: '%s' is no option\n", argv[i]);
+    }
+    if (good && options.computed > 0 && options.rates.flops <= 0) {
+        fprintf(stderr, "step: computed-s is shared out by the layers' work: say flops as well\n");
+        good = false;
     }
     good = good && pattern_read(argv[1], &pattern);
     if (good)
