@@ -5,8 +5,8 @@
 #
 # CUDA=0 does not look; CUDA=1 makes what is missing an error (the Makefile says it); auto, the default, builds the
 # backend where all three are there. Looked for, in this order: CUDA_HOME, CUDNN_HOME and NCCL_HOME (also *_ROOT and
-# CUDA_PATH, which environment modules set), the folder of nvcc, pkg-config, /usr/local/cuda, the system's folders, and
-# NVIDIA's Python wheels (nvidia-cuda-nvcc, nvidia-cuda-runtime, nvidia-cudnn-cu13, nvidia-nccl-cu13).
+# CUDA_PATH, which environment modules set), the folder of nvcc, pkg-config, CUDA_ROOTS (/usr/local/cuda and the system's
+# folders unless set), and NVIDIA's Python wheels (nvidia-cuda-nvcc, nvidia-cuda-runtime, nvidia-cudnn-cu13, nvidia-nccl-cu13).
 set -eu
 
 out=$1
@@ -37,7 +37,7 @@ roots=$(
     for home in $homes ${CUDNN_HOME:-} ${CUDNN_ROOT:-} ${NCCL_HOME:-} ${NCCL_ROOT:-}; do echo "$home"; done
     [ -z "$nvcc" ] || dirname "$(dirname "$(readlink -f "$nvcc")")"
     for package in cudart cudnn nccl; do pkg-config --variable=prefix $package 2>/dev/null || true; done
-    printf '%s\n' /usr/local/cuda /usr/local /usr
+    for root in ${CUDA_ROOTS:-/usr/local/cuda /usr/local /usr}; do echo "$root"; done
     wheels
 )
 [ -n "$nvcc" ] || for root in $roots; do
