@@ -12,7 +12,7 @@
  * Which gradients assign and which add. Parameter gradients always assign: a parameter belongs to
  * one layer. An activation read by several layers gets its gradient from each of them;
  * OpDesc.grad_in says for each input whether this op's backward assigns it, adds to it, or leaves
- * it out.
+ * it out; where both inputs of an op are one tensor, the first may assign and the second adds.
  *
  * Same bits. Layout and algorithm follow from (shapes, batch, instruction set, library version)
  * alone.
@@ -43,8 +43,9 @@ typedef struct OpDesc {
     int index;          /* of the layer in the model: part of dropout's counter (dropout.h) */
     int ordinal;        /* among the layers of its kind, from 0: LaneRun.dropout_mask[ordinal] */
     bool training;      /* false: forward only, running statistics, no dropout */
-    bool relu;          /* a ReLU is fused behind it (Device.fuses_relu) */
-    int n_in;           /* 1, or 2 for add */
+    bool add;           /* the sum with in[1] is fused behind it (Device.fuses_add) */
+    bool relu;          /* a ReLU is fused behind it (Device.fuses_relu), after that sum */
+    int n_in;           /* 1, or 2 for add and where an addition is fused */
     Tensor in[2], out;
     GradMode grad_in[2];
 } OpDesc;
@@ -58,7 +59,11 @@ struct OpPlan {
     size_t
         scratch_bytes; /* needed during one call only; one buffer a slot, as large as the largest */
     size_t packed_bytes; /* weights in the form the op wants, one copy a program */
-    bool backward_reads_in, backward_reads_out; /* which activations must live until backward */
+    /* Which activations must live until backward. in[1] is a summand, which no gradient depends on:
+     * backward_reads_in is about in[0]. */
+    bool backward_reads_in, backward_reads_out;
+    bool own_kernels; /* the device's library has no engine for some of it, which kernels of
+                         lockstep's own compute instead: for the log */
 };
 
 /* The memory an op of one slot works on. Gradients mirror activations in shape and layout.
@@ -210,6 +215,7 @@ struct Device {
     const DeviceOps *ops;
     DType real;               /* DT_F32; DT_F64 in the double build of ref */
     uint32_t fuses_relu;      /* bit LAYER_x: a ReLU can be fused behind this kind */
+    uint32_t fuses_add;       /* bit LAYER_x: so can the sum with another tensor of its shape */
     char description[128];    /* one line for the log: "oneDNN 2.6.3, AVX-512, Winograd" */
     char instruction_set[32]; /* what ranks compare and checkpoints carry: "avx512_core", "sm_90" */
     bool beside_host;         /* computes beside the host's cores: one thread of a rank feeds it */

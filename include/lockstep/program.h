@@ -34,6 +34,10 @@ void program_free(Program *program);
 int64_t program_batch(const Program *program);
 int program_ops(const Program *program);
 
+/* Writes the layers with OpPlan.own_kernels and their outputs' shapes into text[room], cut where it
+ * is full: "bn1 4x6x32x32, bn2 4x6x16x16". False where there are none. */
+bool program_own_kernels(const Program *program, char *text, size_t room);
+
 /* Packs the weights of op `op` in [0, program_ops). Ops are independent: threads may share them
  * out. */
 Status program_pack(Program *program, Stream *stream, const Weights *weights, int op);

@@ -1,68 +1,13 @@
 /* program: from a model to planned ops on a device. See program.h.
  *
- * Four passes, each a pure function of (model, batch, device): ReLUs are fused behind the op they
- * follow where the device can; tensors get their layouts; ops are planned with the gradient mode of
- * each input; all buffers of a slot are placed by lifetime. */
+ * Four passes, each a pure function of (model, batch, device): layers become ops (fuse.c); tensors
+ * get their layouts; ops are planned with the gradient mode of each input; all buffers of a slot
+ * are placed by lifetime. */
 #include "program_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-/* Layers that read layer `l`'s output. */
-static int count_readers(const Model *model, int l) {
-    int readers = 0;
-    for (int i = 0; i < model->n_layers; i++)
-        readers += (model->layers[i].input == l) + (model->layers[i].with == l);
-    return readers;
-}
-
-/* The ReLU that can be fused behind layer `l`, or -1. */
-static int fusable_relu(const Program *program, int l) {
-    const Model *model = program->model;
-    if (!(program->device->fuses_relu >> model->layers[l].kind & 1) || count_readers(model, l) != 1)
-        return -1;
-    for (int i = l + 1; i < model->n_layers; i++) {
-        if (model->layers[i].kind == LAYER_RELU && model->layers[i].input == l)
-            return i;
-    }
-    return -1;
-}
-
-/* Layers of the same kind before layer `l`. */
-static int count_before(const Model *model, int l) {
-    int before = 0;
-    for (int i = 0; i < l; i++)
-        before += model->layers[i].kind == model->layers[l].kind;
-    return before;
-}
-
-/* Makes the list of ops: descs[] without tensors, input[], view[]; output_of[layer] is the tensor
- * id of a layer's output (a fused ReLU's is that of the op it went into). */
-static void list_ops(Program *program, OpDesc *descs, int *output_of) {
-    const Model *model = program->model;
-    program->n_ops = 0;
-    for (int l = 0; l < model->n_layers; l++)
-        output_of[l] = NO_TENSOR;
-    for (int l = 0; l < model->n_layers; l++) {
-        const Layer *layer = &model->layers[l];
-        if (output_of[l] != NO_TENSOR) /* a ReLU that was fused */
-            continue;
-        int o = program->n_ops++;
-        int relu = fusable_relu(program, l);
-        output_of[l] = o + 1;
-        if (relu >= 0)
-            output_of[relu] = o + 1;
-        descs[o] = (OpDesc){.layer = layer,
-                            .index = l,
-                            .ordinal = count_before(model, l),
-                            .training = program->training,
-                            .relu = relu >= 0,
-                            .n_in = layer->with >= -1 ? 2 : 1};
-        program->input[o][0] = layer->input < 0 ? 0 : output_of[layer->input];
-        program->input[o][1] = layer->with < -1  ? NO_TENSOR
-                               : layer->with < 0 ? 0
-                                                 : output_of[layer->with];
-    }
-}
 
 static void find_views(Program *program, const OpDesc *descs) {
     const Model *model = program->model;
@@ -165,7 +110,7 @@ static Status plan_memory(Program *program) {
         for (int i = 0; i < plan->desc.n_in; i++) {
             int t = program->input[o][i];
             extend(&activation[t], o);
-            if (program->training && plan->backward_reads_in)
+            if (program->training && plan->backward_reads_in && i == 0)
                 extend(&activation[t], backward);
             if (plan->desc.grad_in[i] != GRAD_NONE) {
                 gradient[t].bytes = program->tensors[t].bytes;
@@ -218,7 +163,7 @@ Status program_build(Device *device, const Model *model, int64_t batch, bool tra
         status = FAIL(ST_INTERNAL, "out of memory");
         goto done;
     }
-    list_ops(program, descs, output_of);
+    program_list_ops(program, descs, output_of);
     find_views(program, descs);
     TRY_DONE(lay_out_tensors(program, descs));
     set_gradient_modes(program, descs);
@@ -257,6 +202,19 @@ int64_t program_batch(const Program *program) {
 
 int program_ops(const Program *program) {
     return program->n_ops;
+}
+
+bool program_own_kernels(const Program *program, char *text, size_t room) {
+    size_t used = 0;
+    for (int o = 0; o < program->n_ops; o++) {
+        const OpPlan *plan = program->plans[o];
+        Shape s = plan->desc.out.shape;
+        if (plan->own_kernels && used < room)
+            used += (size_t)snprintf(
+                text + used, room - used, "%s%s %" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64,
+                used > 0 ? ", " : "", plan->desc.layer->name, s.n, s.c, s.h, s.w);
+    }
+    return used > 0;
 }
 
 Status program_pack(Program *program, Stream *stream, const Weights *weights, int op) {

@@ -1,4 +1,4 @@
-/* program_internal: what program.c, arena.c and slot.c share. */
+/* program_internal: what program.c, fuse.c, arena.c and slot.c share. */
 #ifndef LOCKSTEP_PROGRAM_INTERNAL_H
 #define LOCKSTEP_PROGRAM_INTERNAL_H
 
@@ -35,6 +35,10 @@ struct Program {
     ArenaBuffer *buffers; /* [3 n_ops] */
     size_t arena_bytes, scratch_bytes;
 };
+
+/* Makes the list of ops: n_ops, descs[] without tensors, input[]; output_of[layer] is the tensor id
+ * of a layer's output (that of a layer which was fused is its op's). */
+void program_list_ops(Program *program, OpDesc *descs, int *output_of);
 
 /* Views of the params (or running statistics) of op `op` in a flat buffer, into
  * tensors[layer->n_params] (tensors[layer->n_running]). */

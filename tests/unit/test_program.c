@@ -1,9 +1,10 @@
-/* program: buffers by lifetime never overlap, and a residual net's gradients have one assigner
- * each. */
+/* program: buffers by lifetime never overlap, a residual net's gradients have one assigner each,
+ * and additions are fused where they may be. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,12 +60,18 @@ typedef struct Built {
     Program *program;
 } Built;
 
-static void build(Built *built, bool training) {
-    assert_int_equal(model_parse(residual, "test", 1, (Shape){1, 3, 8, 8}, 10, 0, &built->model),
+/* `fuses_add`: of a device that could, which ref is for planning alone. */
+static void build_text(Built *built, const char *text, bool training, uint32_t fuses_add) {
+    assert_int_equal(model_parse(text, "test", 1, (Shape){1, 3, 8, 8}, 10, 0, &built->model),
                      ST_OK);
     assert_int_equal(device_open_ref(&built->device), ST_OK);
+    built->device->fuses_add = fuses_add;
     assert_int_equal(program_build(built->device, &built->model, 2, training, &built->program),
                      ST_OK);
+}
+
+static void build(Built *built, bool training) {
+    build_text(built, residual, training, 0);
 }
 
 static void tear_down(Built *built) {
@@ -88,6 +95,112 @@ static void test_relus_are_fused_and_gradients_assigned_once(void **state) {
     assert_int_equal(program->plans[1]->desc.grad_in[0], GRAD_ADD);
     assert_int_equal(program->plans[3]->desc.grad_in[0], GRAD_ASSIGN);
     tear_down(&built);
+}
+
+/* The op of the layer called `name`, and in *op its index; NULL where it was fused. */
+static const OpDesc *find_op(const Program *program, const char *name, int *op) {
+    for (*op = 0; *op < program->n_ops; (*op)++) {
+        const OpDesc *desc = &program->plans[*op]->desc;
+        if (strcmp(desc->layer->name, name) == 0)
+            return desc;
+    }
+    return NULL;
+}
+
+/* What the bn called `b` of a model came to. `body` stands between an activation called `a`, that
+ * of op 0, and the end. */
+typedef struct FusionCase {
+    const char *what, *body;
+    bool add, relu;
+    int second; /* op whose output is the other summand; -1: none */
+    GradMode grad_in[2];
+} FusionCase;
+
+static const FusionCase fusions[] = {
+    {"a residual block",
+     "conv c=4 k=3 p=1\nb: bn\nadd with=a\nrelu\n",
+     true,
+     true,
+     0,
+     {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {"no ReLU",
+     "conv c=4 k=3 p=1\nb: bn\nadd with=a\ngelu\n",
+     true,
+     false,
+     0,
+     {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {"bn is what is added",
+     "x: conv c=4 k=1\nb: bn from=a\nadd from=x with=b\n",
+     true,
+     false,
+     1,
+     {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {"to its own input", "b: bn\nadd with=a\nrelu\n", true, true, 0, {GRAD_ASSIGN, GRAD_ADD}},
+    {"the summand is read later",
+     "conv c=4 k=3 p=1\nb: bn\nadd with=a\nconv c=4 k=1\n"
+     "add with=a\n",
+     true,
+     false,
+     0,
+     {GRAD_ASSIGN, GRAD_ADD}},
+    {"the second of two bn",
+     "conv c=4 k=1\ns: bn\nconv c=4 k=3 p=1 from=a\nb: bn\nadd with=s\n"
+     "relu\n",
+     true,
+     true,
+     2,
+     {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {"the first of two bn",
+     "conv c=4 k=1\nb: bn\nconv c=4 k=3 p=1 from=a\nbn\nadd with=b\n"
+     "relu\n",
+     false,
+     false,
+     -1,
+     {GRAD_ASSIGN, GRAD_NONE}},
+    {"another reads bn too",
+     "b: bn\nadd with=a\nadd with=b\n",
+     false,
+     false,
+     -1,
+     {GRAD_ADD, GRAD_NONE}},
+    {"a ReLU between",
+     "conv c=4 k=3 p=1\nb: bn\nrelu\nadd with=a\n",
+     false,
+     true,
+     -1,
+     {GRAD_ASSIGN, GRAD_NONE}},
+};
+
+static void check_fusion(const FusionCase *row, uint32_t fuses_add) {
+    Built built;
+    char text[512];
+    int op;
+    bool add = row->add && (fuses_add >> LAYER_BN & 1) != 0;
+    snprintf(text, sizeof text, "conv c=4 k=3 p=1\na: relu\n%savgpool global\nlinear c=10\n",
+             row->body);
+    build_text(&built, text, true, fuses_add);
+    const OpDesc *desc = find_op(built.program, "b", &op);
+    assert_non_null(desc);
+    if (desc->add != add || desc->relu != (row->relu && (add || !row->add)))
+        fail_msg("%s: add %d, relu %d", row->what, desc->add, desc->relu);
+    if (add || !row->add) {
+        assert_int_equal(desc->n_in, add ? 2 : 1);
+        assert_int_equal(built.program->input[op][1],
+                         row->second < 0 ? NO_TENSOR : row->second + 1);
+        for (int i = 0; i < 2; i++)
+            if (desc->grad_in[i] != row->grad_in[i])
+                fail_msg("%s: gradient of input %d has mode %d", row->what, i, desc->grad_in[i]);
+    }
+    tear_down(&built);
+}
+
+static void test_additions_are_fused_where_they_may_be(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof fusions / sizeof *fusions; i++) {
+        check_fusion(&fusions[i], 1u << LAYER_BN);
+        check_fusion(&fusions[i], 1u << LAYER_CONV);
+        check_fusion(&fusions[i], 0);
+    }
 }
 
 static void test_evaluation_needs_less_memory(void **state) {
@@ -160,6 +273,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arena_places_without_overlap),
         cmocka_unit_test(test_relus_are_fused_and_gradients_assigned_once),
+        cmocka_unit_test(test_additions_are_fused_where_they_may_be),
         cmocka_unit_test(test_evaluation_needs_less_memory),
         cmocka_unit_test(test_gradient_completes_from_its_end),
     };

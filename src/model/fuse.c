@@ -1,0 +1,81 @@
+/* fuse: which layers become one op.
+ *
+ * Additions and ReLUs are fused behind the layer they follow, where the device can
+ * (Device.fuses_add, fuses_relu) and nothing else reads what lies between. A fused op runs at the
+ * place of its first layer, whose parameters it has: the other summand must be computed by then. */
+#include "program_internal.h"
+
+/* The only layer that reads layer `l`'s output, if it is of `kind`; else -1. */
+static int only_reader(const Model *model, int l, LayerKind kind) {
+    int reader = -1, readers = 0;
+    for (int i = l + 1; i < model->n_layers; i++) {
+        int reads = (model->layers[i].input == l) + (model->layers[i].with == l);
+        readers += reads;
+        reader = reads > 0 ? i : reader;
+    }
+    return readers == 1 && model->layers[reader].kind == kind ? reader : -1;
+}
+
+/* The layer whose output the addition `add` adds to that of layer `l`. */
+static int other_summand(const Model *model, int add, int l) {
+    return model->layers[add].input == l ? model->layers[add].with : model->layers[add].input;
+}
+
+/* The tensor that is layer `l`'s output; the image for -1, NO_TENSOR for no layer or where it is
+ * not computed yet. */
+static int tensor_of(const int *output_of, int l) {
+    return l < -1 ? NO_TENSOR : l < 0 ? 0 : output_of[l];
+}
+
+/* The addition that can be fused behind layer `l`, or -1. The other summand must be there first. */
+static int fusable_add(const Program *program, const int *output_of, int l) {
+    const Model *model = program->model;
+    int add = only_reader(model, l, LAYER_ADD);
+    if (add < 0 || !(program->device->fuses_add >> model->layers[l].kind & 1))
+        return -1;
+    return tensor_of(output_of, other_summand(model, add, l)) != NO_TENSOR ? add : -1;
+}
+
+/* The ReLU that can be fused behind layer `l`, whose op's result is that of layer `last`; or -1. */
+static int fusable_relu(const Program *program, int l, int last) {
+    bool fuses = program->device->fuses_relu >> program->model->layers[l].kind & 1;
+    return fuses ? only_reader(program->model, last, LAYER_RELU) : -1;
+}
+
+/* Layers of the same kind before layer `l`. */
+static int count_before(const Model *model, int l) {
+    int before = 0;
+    for (int i = 0; i < l; i++)
+        before += model->layers[i].kind == model->layers[l].kind;
+    return before;
+}
+
+void program_list_ops(Program *program, OpDesc *descs, int *output_of) {
+    const Model *model = program->model;
+    program->n_ops = 0;
+    for (int l = 0; l < model->n_layers; l++)
+        output_of[l] = NO_TENSOR;
+    for (int l = 0; l < model->n_layers; l++) {
+        const Layer *layer = &model->layers[l];
+        if (output_of[l] != NO_TENSOR) /* it was fused */
+            continue;
+        int o = program->n_ops++;
+        int add = fusable_add(program, output_of, l);
+        int relu = fusable_relu(program, l, add >= 0 ? add : l);
+        int second = add >= 0 ? other_summand(model, add, l) : layer->with;
+        output_of[l] = o + 1;
+        if (add >= 0)
+            output_of[add] = o + 1;
+        if (relu >= 0)
+            output_of[relu] = o + 1;
+        descs[o] = (OpDesc){.layer = layer,
+                            .index = l,
+                            .ordinal = count_before(model, l),
+                            .training = program->training,
+                            .add = add >= 0,
+                            .relu = relu >= 0,
+                            .n_in = second >= -1 ? 2 : 1};
+        program->input[o][0] = tensor_of(output_of, layer->input);
+        program->input[o][1] = tensor_of(output_of, second);
+    }
+}
