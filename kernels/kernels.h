@@ -145,17 +145,18 @@ cudaError_t gpu_sum_rows(float *sum, const void *x, const void *y, DType type, i
                          int64_t channels, void *scratch, cudaStream_t stream);
 
 /* Training: mean[c] and rstd[c] = 1 / sqrt(var + eps) of the batch for backward, stats_mean and
- * stats_var (unbiased, 0 of a single row) for the running ones, y = weight (x - mean) rstd + bias.
- * Bytes: 3 rows channels e. */
+ * stats_var (unbiased, 0 of a single row) for the running ones, y = weight (x - mean) rstd + bias,
+ * plus z unless NULL, and max(0, .) of it with relu. Bytes: rows channels e (3 + z). */
 cudaError_t gpu_bn_train(void *y, float *mean, float *rstd, float *stats_mean, float *stats_var,
-                         const void *x, const float *weight, const float *bias, DType type,
-                         int64_t rows, int64_t channels, double eps, bool relu, void *scratch,
-                         cudaStream_t stream);
+                         const void *x, const void *z, const float *weight, const float *bias,
+                         DType type, int64_t rows, int64_t channels, double eps, bool relu,
+                         void *scratch, cudaStream_t stream);
 
-/* Evaluation, with the running mean and variance. Bytes: 2 rows channels e. */
-cudaError_t gpu_bn_infer(void *y, const void *x, const float *weight, const float *bias,
-                         const float *mean, const float *var, DType type, int64_t rows,
-                         int64_t channels, double eps, bool relu, cudaStream_t stream);
+/* Evaluation, with the running mean and variance. Bytes: rows channels e (2 + z). */
+cudaError_t gpu_bn_infer(void *y, const void *x, const void *z, const float *weight,
+                         const float *bias, const float *mean, const float *var, DType type,
+                         int64_t rows, int64_t channels, double eps, bool relu,
+                         cudaStream_t stream);
 
 /* grad_weight, grad_bias and, unless NULL, grad_x. With `y` of a fused ReLU grad_y counts as 0
  * where y <= 0. Bytes: rows channels e (5 + add + 2 y). */

@@ -148,29 +148,31 @@ struct FinishBackward {
 
 /* ---- passes over the elements ---- */
 
-/* y = weight (x - mean) rstd + bias; rstd from `var` where that is given. */
+/* y = weight (x - mean) rstd + bias + z; rstd from `var` where that is given. */
 struct Normal {
     const float *weight, *bias, *mean, *rstd, *var;
     float eps;
     bool relu;
-    __device__ float operator()(float x, uint32_t channel) const {
+    __device__ float operator()(float x, float z, uint32_t channel) const {
         float r = var != NULL ? 1 / sqrtf(var[channel] + eps) : rstd[channel];
-        float value = weight[channel] * ((x - mean[channel]) * r) + bias[channel];
+        float value = weight[channel] * ((x - mean[channel]) * r) + bias[channel] + z;
         return relu ? relu_of(value) : value;
     }
 };
 
 template <int V, typename T>
 static __global__ void __launch_bounds__(BLOCK)
-    normalise(T *y, const T *x, uint32_t packs, uint32_t channels, Normal normal) {
+    normalise(T *y, const T *x, const T *z, uint32_t packs, uint32_t channels, Normal normal) {
     uint32_t i = thread_index();
     if (i >= packs)
         return;
     uint32_t channel = i * V % channels;
-    Pack<T, V> px = load<V>(x, i), py;
+    Pack<T, V> px = load<V>(x, i), pz = {}, py;
+    if (z != NULL)
+        pz = load<V>(z, i);
 #pragma unroll
     for (int k = 0; k < V; k++)
-        py.at[k] = from_float<T>(normal(as_float(px.at[k]), channel + k));
+        py.at[k] = from_float<T>(normal(as_float(px.at[k]), as_float(pz.at[k]), channel + k));
     store<V>(y, i, py);
 }
 
@@ -208,14 +210,14 @@ static __global__ void __launch_bounds__(BLOCK)
     store<V>(grad_x, i, to);
 }
 
-static cudaError_t apply_normal(void *y, const void *x, DType type, int64_t rows, int64_t channels,
-                                Normal normal, cudaStream_t stream) {
+static cudaError_t apply_normal(void *y, const void *x, const void *z, DType type, int64_t rows,
+                                int64_t channels, Normal normal, cudaStream_t stream) {
     int64_t count = rows * channels;
     return by_pack(type, channels, count, [&](auto zero, auto pack) {
         using T = decltype(zero);
         constexpr int V = decltype(pack)::elements;
         normalise<V><<<blocks_for(count / V), BLOCK, 0, stream>>>(
-            (T *)y, (const T *)x, (uint32_t)(count / V), (uint32_t)channels, normal);
+            (T *)y, (const T *)x, (const T *)z, (uint32_t)(count / V), (uint32_t)channels, normal);
     });
 }
 
@@ -235,9 +237,9 @@ cudaError_t gpu_sum_rows(float *sum, const void *x, const void *y, DType type, i
 }
 
 cudaError_t gpu_bn_train(void *y, float *mean, float *rstd, float *stats_mean, float *stats_var,
-                         const void *x, const float *weight, const float *bias, DType type,
-                         int64_t rows, int64_t channels, double eps, bool relu, void *scratch,
-                         cudaStream_t stream) {
+                         const void *x, const void *z, const float *weight, const float *bias,
+                         DType type, int64_t rows, int64_t channels, double eps, bool relu,
+                         void *scratch, cudaStream_t stream) {
     if (!fits(rows, channels))
         return cudaErrorInvalidValue;
     cudaError_t error = by_type(type, [&](auto zero) {
@@ -249,14 +251,15 @@ cudaError_t gpu_bn_train(void *y, float *mean, float *rstd, float *stats_mean, f
     });
     if (error != cudaSuccess)
         return error;
-    return apply_normal(y, x, type, rows, channels,
+    return apply_normal(y, x, z, type, rows, channels,
                         Normal{weight, bias, mean, rstd, NULL, (float)eps, relu}, stream);
 }
 
-cudaError_t gpu_bn_infer(void *y, const void *x, const float *weight, const float *bias,
-                         const float *mean, const float *var, DType type, int64_t rows,
-                         int64_t channels, double eps, bool relu, cudaStream_t stream) {
-    return apply_normal(y, x, type, rows, channels,
+cudaError_t gpu_bn_infer(void *y, const void *x, const void *z, const float *weight,
+                         const float *bias, const float *mean, const float *var, DType type,
+                         int64_t rows, int64_t channels, double eps, bool relu,
+                         cudaStream_t stream) {
+    return apply_normal(y, x, z, type, rows, channels,
                         Normal{weight, bias, mean, NULL, var, (float)eps, relu}, stream);
 }
 

@@ -51,6 +51,14 @@ static inline double tolerance_op(LayerKind kind, bool forward) {
     }
 }
 
+/* The same in bf16, of inputs that it holds exactly: rounding to 8 bits moves an element that is up
+ * to eight times as large as the typical one by 2^-9 of its size; gradients that are added are
+ * rounded twice. Not for kinds that multiply inputs, which round more. */
+static inline double tolerance_op_bf16(LayerKind kind, bool forward) {
+    (void)kind;
+    return forward ? 0x1p-6 : 0x1p-5;
+}
+
 /* The error of a against b; NaN anywhere gives NaN (compare with !(error <= tolerance)). */
 static inline double tolerance_error(const double *a, const double *b, int64_t count) {
     double squares = 0, worst = 0;

@@ -33,6 +33,7 @@ static Status conv_forward(CudaPlan *plan, GraphConv conv) {
     TRY(graph_conv_forward(target, &plain, &graph));
     GRAPH_STEP(plan, PHASE_FORWARD, graph, {AT_IN, ROLE_X, 0}, plan_weight(plan, ROLE_W),
                {AT_OUT, ROLE_Y, 0});
+    plan->base.own_kernels = fused;
     if (conv.bias)
         LAUNCH_STEP(plan, PHASE_FORWARD, finish_forward, {AT_OUT, 0, 0}, {AT_BIAS, 0, 0});
     else if (conv.relu)

@@ -231,6 +231,7 @@ static void set_options(CudaDevice *device, const CudaOptions *options) {
     device->base.beside_host = true;
     device->base.fuses_relu =
         1u << LAYER_CONV | 1u << LAYER_BN | 1u << LAYER_LINEAR | 1u << LAYER_ADD;
+    device->base.fuses_add = 1u << LAYER_BN;
 }
 
 /* Names the GPU, as people call it and as ranks compare it. */

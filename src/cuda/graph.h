@@ -46,6 +46,7 @@ typedef struct GraphTarget {
 
 typedef enum GraphRole {
     ROLE_X,      /* input */
+    ROLE_Z,      /* what is added to bn's result */
     ROLE_W,      /* filter, or the second factor of a product */
     ROLE_Y,      /* output */
     ROLE_BIAS,   /* [c] */
@@ -101,9 +102,14 @@ typedef struct GraphProduct {
 } GraphProduct;
 Status graph_product(GraphTarget *target, const GraphProduct *product, Graph **graph);
 
-/* Training: Y = relu?(SCALE (X - MEAN) RSTD + BIAS); writes MEAN, RSTD. */
-Status graph_bn_forward(GraphTarget *target, Shape shape, DType dtype, double eps, bool relu,
-                        Graph **graph);
+/* Training: Y = relu?(SCALE (X - MEAN) RSTD + BIAS + Z?); writes MEAN, RSTD. */
+typedef struct GraphBn {
+    DType dtype; /* of X, Y, Z */
+    Shape shape;
+    double eps;
+    bool add, relu;
+} GraphBn;
+Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph);
 /* DX, DSCALE, DBIAS from X, DY, SCALE, MEAN, RSTD. */
 Status graph_bn_backward(GraphTarget *target, Shape shape, DType dtype, Graph **graph);
 

@@ -48,12 +48,13 @@ static void set_alpha_beta(Builder *builder, Desc op, cudnnBackendAttributeName_
     build_set(builder, op, beta_name, CUDNN_TYPE_FLOAT, 1, &beta);
 }
 
-/* Y = relu?(from + BIAS?) behind an operation that has written `from`, ROLE_INNER. */
-static void bias_and_relu(Builder *builder, Desc from, Desc bias, bool relu, Desc inner, Desc y) {
-    if (bias)
-        build_pointwise(builder, CUDNN_POINTWISE_ADD, from, bias, relu ? inner : y);
+/* Y = relu?(from + summand?) behind an operation that has written `from`; `inner` stands between
+ * the two where there are both. The summand is a bias, or of Y's shape. */
+static void add_and_relu(Builder *builder, Desc from, Desc summand, bool relu, Desc inner, Desc y) {
+    if (summand)
+        build_pointwise(builder, CUDNN_POINTWISE_ADD, from, summand, relu ? inner : y);
     if (relu)
-        build_pointwise(builder, CUDNN_POINTWISE_RELU_FWD, bias ? inner : from, NULL, y);
+        build_pointwise(builder, CUDNN_POINTWISE_RELU_FWD, summand ? inner : from, NULL, y);
 }
 
 Status graph_conv_forward(GraphTarget *target, const GraphConv *conv, Graph **graph) {
@@ -80,7 +81,7 @@ Status graph_conv_forward(GraphTarget *target, const GraphConv *conv, Graph **gr
         Desc bias = conv->bias ? build_nhwc(&b, ROLE_BIAS, DT_F32, channels, false) : NULL;
         Desc inner =
             conv->bias && conv->relu ? build_nhwc(&b, ROLE_INNER2, DT_F32, conv->y, true) : NULL;
-        bias_and_relu(&b, from, bias, conv->relu, inner, y);
+        add_and_relu(&b, from, bias, conv->relu, inner, y);
     }
     return build_graph(&b, graph);
 }
@@ -146,7 +147,7 @@ Status graph_product(GraphTarget *target, const GraphProduct *p, Graph **graph) 
         Desc inner = p->bias && p->relu
                          ? build_matrix(&b, ROLE_INNER2, DT_F32, p->m, p->n, false, true)
                          : NULL;
-        bias_and_relu(&b, from, bias, p->relu, inner, y);
+        add_and_relu(&b, from, bias, p->relu, inner, y);
     }
     return build_graph(&b, graph);
 }
@@ -157,16 +158,17 @@ static Desc per_channel(Builder *builder, GraphRole role, Shape shape) {
     return build_nhwc(builder, role, DT_F32, (Shape){1, shape.c, 1, 1}, false);
 }
 
-Status graph_bn_forward(GraphTarget *target, Shape shape, DType dtype, double eps, bool relu,
-                        Graph **graph) {
+Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph) {
     Builder b;
+    Shape shape = bn->shape;
     const cudnnBackendNormMode_t mode = CUDNN_BATCH_NORM;
     const cudnnBackendNormFwdPhase_t phase = CUDNN_NORM_FWD_TRAINING;
-    build_begin(&b, target, dtype, false, "bn forward%s eps %g " SHAPE_FORMAT, relu ? "+relu" : "",
-                eps, SHAPE_ARGS(shape));
-    Desc x = build_nhwc(&b, ROLE_X, dtype, shape, false);
-    Desc y = build_nhwc(&b, ROLE_Y, dtype, shape, false);
-    Desc normal = relu ? build_nhwc(&b, ROLE_INNER, DT_F32, shape, true) : y;
+    bool plain = !bn->add && !bn->relu;
+    build_begin(&b, target, bn->dtype, false, "bn forward%s%s eps %g " SHAPE_FORMAT,
+                bn->add ? "+add" : "", bn->relu ? "+relu" : "", bn->eps, SHAPE_ARGS(shape));
+    Desc x = build_nhwc(&b, ROLE_X, bn->dtype, shape, false);
+    Desc y = build_nhwc(&b, ROLE_Y, bn->dtype, shape, false);
+    Desc normal = plain ? y : build_nhwc(&b, ROLE_INNER, DT_F32, shape, true);
     Desc op = build_new(&b, CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR);
     build_set(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode);
     build_set(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_PHASE, CUDNN_TYPE_NORM_FWD_PHASE, 1, &phase);
@@ -180,11 +182,12 @@ Status graph_bn_forward(GraphTarget *target, Shape shape, DType dtype, double ep
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC,
                    per_channel(&b, ROLE_RSTD, shape));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC,
-                   build_value(&b, ROLE_EPS, (float)eps));
+                   build_value(&b, ROLE_EPS, (float)bn->eps));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, normal);
     build_op(&b, op);
-    if (relu)
-        build_pointwise(&b, CUDNN_POINTWISE_RELU_FWD, normal, NULL, y);
+    Desc z = bn->add ? build_nhwc(&b, ROLE_Z, bn->dtype, shape, false) : NULL;
+    Desc sum = bn->add && bn->relu ? build_nhwc(&b, ROLE_INNER2, DT_F32, shape, true) : NULL;
+    add_and_relu(&b, normal, z, bn->relu, sum, y);
     return build_graph(&b, graph);
 }
 

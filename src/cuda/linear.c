@@ -56,6 +56,7 @@ static Status linear_forward(CudaPlan *plan, GraphConv conv) {
     TRY(forward_graph(plan, conv, false, &graph));
     GRAPH_STEP(plan, PHASE_FORWARD, graph, {AT_IN, ROLE_X, 0}, plan_weight(plan, ROLE_W),
                {AT_OUT, ROLE_Y, 0});
+    plan->base.own_kernels = true;
     LAUNCH_STEP(plan, PHASE_FORWARD, finish_forward, {AT_OUT, 0, 0},
                 {conv.bias ? AT_BIAS : AT_NOTHING, 0, 0});
     return ST_OK;

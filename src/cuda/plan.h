@@ -100,7 +100,7 @@ Step *plan_step(CudaPlan *plan, Phase phase, Graph *graph, Launch launch, const 
     plan_step(plan, phase, NULL, launch, (const Arg[]){__VA_ARGS__, {0}})
 
 /* Whether planning a graph went well. Where cuDNN has no engine the error is forgotten: the caller
- * has another way. */
+ * has another way, and sets OpPlan.own_kernels if that is not cuDNN's. */
 bool plan_has_engine(Status status);
 
 /* Room for `bytes` in the op's saved memory, in its packed weights: its offset. */

@@ -96,6 +96,7 @@ Status plan_pool(CudaPlan *plan, bool average) {
         return ST_OK;
     }
     graph_free(target, forward);
+    plan->base.own_kernels = true;
     own_steps(plan, average, trained);
     return ST_OK;
 }

@@ -131,8 +131,8 @@ static void pools_are_right(void **state) {
 typedef struct Norm {
     int64_t rows, channels;
     DType type;
-    bool relu, add;
-    Array x, y, grad_y, grad_x, weight, bias, mean, rstd, stats_mean, stats_var, grad_weight,
+    bool relu, add; /* add: z to the result, and the gradient to what is there */
+    Array x, y, z, grad_y, grad_x, weight, bias, mean, rstd, stats_mean, stats_var, grad_weight,
         grad_bias;
     void *scratch;
 } Norm;
@@ -145,6 +145,7 @@ static void expect_forward(Norm *p, const float *mean, const float *var) {
         int64_t c = i % p->channels;
         double normal = (p->x.host[i] - mean[c]) / sqrt(var[c] + eps);
         double value = p->weight.host[c] * normal + p->bias.host[c];
+        value += p->add ? p->z.host[i] : 0;
         expected[i] = p->relu && value <= 0 ? 0 : value;
     }
     array_expect(&p->y, expected, tolerance_of(p->type));
@@ -153,8 +154,9 @@ static void expect_forward(Norm *p, const float *mean, const float *var) {
 static void check_train(Norm *p) {
     float mean[64], var[64];
     check_cuda(gpu_bn_train(p->y.device, p->mean.device, p->rstd.device, p->stats_mean.device,
-                            p->stats_var.device, p->x.device, p->weight.device, p->bias.device,
-                            p->type, p->rows, p->channels, eps, p->relu, p->scratch, NULL));
+                            p->stats_var.device, p->x.device, p->add ? p->z.device : NULL,
+                            p->weight.device, p->bias.device, p->type, p->rows, p->channels, eps,
+                            p->relu, p->scratch, NULL));
     for (int64_t c = 0; c < p->channels; c++) {
         double sum = 0, squares = 0;
         for (int64_t r = 0; r < p->rows; r++)
@@ -218,10 +220,10 @@ static void norm_once(Norm p) {
     int64_t count = p.rows * p.channels;
     Array *of_channels[] = {&p.weight,     &p.bias,      &p.mean,        &p.rstd,
                             &p.stats_mean, &p.stats_var, &p.grad_weight, &p.grad_bias};
-    Array *of_rows[] = {&p.x, &p.y, &p.grad_y, &p.grad_x};
+    Array *of_rows[] = {&p.x, &p.y, &p.grad_y, &p.grad_x, &p.z};
     for (uint32_t i = 0; i < 8; i++)
         *of_channels[i] = array_random(p.channels, DT_F32, 20 + i);
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 5; i++)
         *of_rows[i] = array_random(count, p.type, 30 + i);
     p.scratch = device_unset(gpu_rows_scratch(p.rows, p.channels));
     check_train(&p);
@@ -232,13 +234,13 @@ static void norm_once(Norm p) {
     check_cuda(cudaMemcpy(p.stats_var.device, p.stats_var.host, (size_t)p.channels * sizeof(float),
                           cudaMemcpyHostToDevice));
     array_fetch(&p.bias);
-    check_cuda(gpu_bn_infer(p.y.device, p.x.device, p.weight.device, p.bias.device,
-                            p.stats_mean.device, p.stats_var.device, p.type, p.rows, p.channels,
-                            eps, p.relu, NULL));
+    check_cuda(gpu_bn_infer(p.y.device, p.x.device, p.add ? p.z.device : NULL, p.weight.device,
+                            p.bias.device, p.stats_mean.device, p.stats_var.device, p.type, p.rows,
+                            p.channels, eps, p.relu, NULL));
     expect_forward(&p, p.stats_mean.host, p.stats_var.host);
     for (int i = 0; i < 8; i++)
         array_free(of_channels[i]);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         array_free(of_rows[i]);
     check_cuda(cudaFree(p.scratch));
 }

@@ -1,6 +1,7 @@
-/* op_compare: a backend against the reference backend in float, for every row of the op table:
- * outputs, batch statistics, losses, predicted classes, and gradients of inputs and parameters.
- * With LOCKSTEP_TEST_ERRORS in the environment it prints the errors it found. */
+/* op_compare: a backend against the reference backend in float, for every row of the op table that
+ * the backend can compute: outputs, batch statistics, losses, predicted classes, and gradients of
+ * inputs and parameters. With LOCKSTEP_TEST_ERRORS in the environment it prints the errors it
+ * found. */
 #ifndef TESTS_OPS_OP_COMPARE_H
 #define TESTS_OPS_OP_COMPARE_H
 
@@ -12,9 +13,10 @@ typedef struct OpBackend {
     const char *name; /* of the tests */
     Status (*open)(Device **device);
     double (*tolerance)(LayerKind kind, bool forward); /* as tolerance_op */
+    uint32_t kinds;                                    /* bit LAYER_x: which; 0: all */
 } OpBackend;
 
-/* Runs all rows, one test a kind: main's exit code. */
+/* Runs the rows, one test a kind: main's exit code. */
 int op_compare(const OpBackend *backend);
 
 #endif

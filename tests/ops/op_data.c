@@ -59,6 +59,15 @@ static void shape_input(const OpCase *row, Draw *d, int64_t count, double *in) {
     }
 }
 
+/* Leaves the 8 bits of a bf16's mantissa, for rows that are also computed in bf16. */
+static void coarsen(double *value, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        int exponent;
+        double mantissa = frexp(value[i], &exponent);
+        value[i] = ldexp(nearbyint(ldexp(mantissa, 8)), exponent - 8);
+    }
+}
+
 /* Zeroes grad_out where the fused ReLU's input is near 0. */
 static Status avoid_kinks(const OpCase *row, OpData *data) {
     Device *device = NULL;
@@ -66,13 +75,13 @@ static Status avoid_kinks(const OpCase *row, OpData *data) {
     OpResult result = {0};
     Status status = ST_OK;
     OpCase plain = *row;
-    plain.relu = false;
+    plain.add = plain.relu = false;
     TRY_DONE(device_open_ref64(&device));
     TRY_DONE(op_run_open(device, &plain, &run));
     TRY_DONE(op_result_make(data, &result));
     TRY_DONE(op_run_forward(&run, data, &result));
     for (int64_t i = 0; i < data->out_count; i++)
-        if (fabs(result.out[i]) < KINK)
+        if (fabs(result.out[i] + (row->add ? data->in[1][i] : 0)) < KINK)
             data->grad_out[i] = 0;
 done:
     op_result_free(&result);
@@ -104,12 +113,16 @@ Status op_data_make(const OpCase *row, OpData *data) {
     data->run = (LaneRun){
         .seed = 11, .step = INT64_C(5000000007), .lane = 6, .loss_scale = 0.25 / (double)row->in.n};
 
-    for (int k = 0; k < (row->kind == LAYER_ADD ? 2 : 1); k++) {
+    for (int k = 0; k < op_case_inputs(row); k++) {
         data->in[k] = draw_array(&d, data->in_count, -1, 1);
         data->grad_before[k] = draw_array(&d, data->in_count, -1, 1);
         TRY_ALLOC(data->in[k]);
         TRY_ALLOC(data->grad_before[k]);
         shape_input(row, &d, data->in_count, data->in[k]);
+        if (row->kind == LAYER_BN) {
+            coarsen(data->in[k], data->in_count);
+            coarsen(data->grad_before[k], data->in_count);
+        }
     }
     for (int i = 0; i < layer.n_params; i++) {
         bool around_one = row->kind == LAYER_BN && i == 0;
@@ -124,6 +137,8 @@ Status op_data_make(const OpCase *row, OpData *data) {
     }
     data->grad_out = draw_array(&d, data->out_count, -1, 1);
     TRY_ALLOC(data->grad_out);
+    if (row->kind == LAYER_BN)
+        coarsen(data->grad_out, data->out_count);
     if (row->kind == LAYER_SOFTMAX_CE) {
         data->labels = calloc((size_t)row->in.n, sizeof *data->labels);
         TRY_ALLOC(data->labels);

@@ -4,19 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int inputs(const OpCase *row) {
-    return row->kind == LAYER_ADD ? 2 : 1;
-}
-
 GradMode op_grad_mode(const OpCase *row, int k) {
-    if (row->image || row->evaluation || k >= inputs(row))
+    if (row->image || row->evaluation || k >= op_case_inputs(row))
         return GRAD_NONE;
     bool unset = row->grad_in[0] == GRAD_NONE && row->grad_in[1] == GRAD_NONE;
     return unset ? GRAD_ASSIGN : row->grad_in[k];
 }
 
 bool op_supported(const Device *device, const OpCase *row) {
-    return !row->relu || (device->fuses_relu >> row->kind & 1) != 0;
+    return (!row->relu || (device->fuses_relu >> row->kind & 1) != 0) &&
+           (!row->add || (device->fuses_add >> row->kind & 1) != 0);
 }
 
 static Status allocate(OpRun *run, size_t bytes, void **memory) {
@@ -52,8 +49,9 @@ static void describe_op(OpRun *run, OpDesc *desc) {
         .index = 3,
         .ordinal = 1,
         .training = !row->evaluation,
+        .add = row->add,
         .relu = row->relu,
-        .n_in = inputs(row),
+        .n_in = op_case_inputs(row),
     };
     out.n = row->in.n;
     desc->in[0] = (Tensor){.shape = row->in, .dtype = run->device->real};
@@ -206,7 +204,7 @@ Status op_run_backward(OpRun *run, const OpData *data, OpResult *result) {
     OpMemory *memory = &run->memory;
     const OpPlan *plan = run->plan;
     for (int k = 0; k < plan->desc.n_in; k++) {
-        if (!plan->backward_reads_in)
+        if (!plan->backward_reads_in || k > 0)
             TRY(spoil_tensor(run, &memory->in[k]));
         if (plan->desc.grad_in[k] == GRAD_ADD)
             TRY(write_plain(run, &memory->grad_in[k], data->grad_before[k]));

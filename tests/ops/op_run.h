@@ -73,7 +73,7 @@ Status op_run_backward(OpRun *run, const OpData *data, OpResult *result);
 /* How a row's gradient of input k is written. */
 GradMode op_grad_mode(const OpCase *row, int k);
 
-/* Whether a row has the device's own fused ReLU, or none. */
+/* Whether the device can fuse what the row fuses. */
 bool op_supported(const Device *device, const OpCase *row);
 
 #endif

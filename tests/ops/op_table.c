@@ -60,6 +60,27 @@ const OpCase op_table[] = {
     {BN = {1e-5, 0.1}, .name = "bn eval", .in = {2, 5, 4, 4}, .evaluation = true},
     {BN = {1e-5, 0.1}, .name = "bn eval relu", .in = {2, 16, 4, 4}, .relu = true,
      .evaluation = true},
+    {BN = {1e-5, 0.1}, .name = "bn+add+relu", .in = {5, 16, 4, 5}, .add = true, .relu = true,
+     .grad_in = {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {BN = {1e-5, 0.1}, .name = "bn+add+relu add", .in = {2, 8, 3, 3}, .add = true, .relu = true,
+     .grad_in = {GRAD_ADD, GRAD_ADD}},
+    {BN = {1e-5, 0.1}, .name = "bn+add+relu odd", .in = {2, 5, 3, 3}, .add = true, .relu = true,
+     .grad_in = {GRAD_ADD, GRAD_ASSIGN}},
+    {BN = {1e-5, 0.1}, .name = "bn+add+relu odd add", .in = {5, 7, 3, 3}, .add = true, .relu = true,
+     .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {BN = {1e-5, 0.1}, .name = "bn+add+relu first only", .in = {2, 8, 3, 3}, .add = true,
+     .relu = true, .grad_in = {GRAD_ASSIGN, GRAD_NONE}},
+    {BN = {1e-5, 0.1}, .name = "bn+add+relu second only", .in = {2, 8, 3, 3}, .add = true,
+     .relu = true, .grad_in = {GRAD_NONE, GRAD_ASSIGN}},
+    {BN = {1e-5, 0.1}, .name = "bn+add", .in = {5, 16, 4, 5}, .add = true,
+     .grad_in = {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {BN = {1e-5, 0.1}, .name = "bn+add add", .in = {2, 8, 3, 3}, .add = true,
+     .grad_in = {GRAD_ADD, GRAD_ADD}},
+    {BN = {1e-5, 0.1}, .name = "bn+add odd", .in = {2, 3, 5, 5}, .add = true,
+     .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {BN = {1e-5, 0.1}, .name = "bn+add+relu eval", .in = {2, 16, 4, 4}, .add = true, .relu = true,
+     .evaluation = true},
+    {BN = {1e-5, 0.1}, .name = "bn+add eval", .in = {2, 5, 4, 4}, .add = true, .evaluation = true},
     {BN = {1e-5, 0.1}, .name = "bn large", .in = {32, 64, 16, 16}, .large = true},
     {BN = {1e-5, 0.1}, .name = "bn large relu", .in = {32, 24, 15, 15}, .relu = true,
      .large = true},
@@ -148,6 +169,10 @@ const OpCase op_table[] = {
 };
 
 const int op_table_count = sizeof op_table / sizeof op_table[0];
+
+int op_case_inputs(const OpCase *row) {
+    return row->kind == LAYER_ADD || row->add ? 2 : 1;
+}
 
 Status op_case_layer(const OpCase *row, Layer *layer) {
     memset(layer, 0, sizeof *layer);

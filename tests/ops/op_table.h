@@ -20,6 +20,7 @@ typedef struct OpCase {
         LossArgs loss;
     } args;
     Shape in; /* n is the batch */
+    bool add; /* the sum with a second input is fused behind it */
     bool relu;
     bool evaluation; /* forward alone, as planned for evaluation */
     bool image;      /* the input is the program's image: a layout of its own, and no gradient */
@@ -32,6 +33,9 @@ typedef struct OpCase {
 /* All rows, ordered by kind. */
 extern const OpCase op_table[];
 extern const int op_table_count;
+
+/* Inputs of a row's op: 1, or 2 where something is added. */
+int op_case_inputs(const OpCase *row);
 
 /* The layer of a row with its shapes and parameters inferred. */
 Status op_case_layer(const OpCase *row, Layer *layer);

@@ -3,6 +3,6 @@
 #include "tolerance.h"
 
 int main(void) {
-    const OpBackend cpu = {"cpu against ref", device_open_cpu, tolerance_op};
+    const OpBackend cpu = {"cpu against ref", device_open_cpu, tolerance_op, 0};
     return op_compare(&cpu);
 }
