@@ -177,6 +177,16 @@ static Status take_directory(Run *run) {
     return fence_start(run->comm, &run->dir, &run->fence);
 }
 
+/* Says which layers the device's library does not compute, or not all of. */
+static void announce_own_kernels(const PackedProgram *programs, int n) {
+    char layers[1024];
+    for (int i = 0; i < n; i++) {
+        if (program_own_kernels(programs[i].program, layers, sizeof layers))
+            log_info("lockstep's own kernels, where the device's library has no engine: %s",
+                     layers);
+    }
+}
+
 static void announce(const Run *run) {
     const RunConfig *config = run->config;
     char site[512];
@@ -193,6 +203,8 @@ static void announce(const Run *run) {
         log_info("network: %s", site);
     log_info("device %s%s: %s", config->device == DEVICE_AUTO ? "auto: takes " : "",
              run->engine.device->ops->name, run->engine.device->description);
+    announce_own_kernels(run->engine.train, run->engine.n_train);
+    announce_own_kernels(run->engine.eval, run->engine.n_eval);
     if (run->input.dataset.synthetic)
         log_warn(
             "data: synthetic images, made from the seed; accuracies say nothing about CIFAR-10");
