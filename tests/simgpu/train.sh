@@ -8,6 +8,7 @@
 
 small_data "$tmp/data" 16 32 || { fail "small data" && finish; }
 net=tests/simgpu/every-op.yaml
+own="lockstep's own kernels, where the device's library has no engine"
 common=(--data "$tmp/data" --steps 6 --log-every 1 --checkpoint-every 1 --keep 100)
 
 # gpu NAME RANKS SCHEDULE WORD...: a run on the simulated libraries.
@@ -36,6 +37,7 @@ train ref 0 $net --device ref "${common[@]}"
 check "the reference trains" test "$code" = 0
 gpu cuda 1 lazy
 like cuda ref 1e-4 "fp32 is as ref is"
+check "cuDNN has engines for all of it" test "$(grep -c "$own" "$log")" = 0
 for run in "1 eager" "1 random:1" "2 lazy" "2 eager" "2 random:2" "2 random:3" "4 lazy" "4 eager" "4 random:4"; do
     read -r ranks schedule <<<"$run"
     gpu "on-$ranks-$schedule" "$ranks" "$schedule"
@@ -61,8 +63,21 @@ gpu tf32 2 eager --precision tf32
 like tf32 ref 0.5 "tf32 is near ref"
 gpu bf16 1 lazy --precision bf16
 like bf16 ref 0.5 "bf16 is near ref"
+check "it names what cuDNN has no engine for" grep -q "^$own: bn1 4x4x32x32, bn2 4x4x16x16$" "$log"
 gpu bf16-2 2 random:8 --precision bf16
 same bf16-2 bf16 "the same bits in bf16 on 2 ranks"
+
+# Residual blocks: additions fused behind batch norm.
+net=tests/simgpu/residual.yaml
+train blocks-ref 0 $net --device ref "${common[@]}"
+check "the reference trains residual blocks" test "$code" = 0
+gpu blocks 1 eager
+like blocks blocks-ref 1e-4 "residual blocks are as ref's are"
+check "it names the blocks that cuDNN has no engine for" grep -q "^$own: bn3 4x8x16x16, bn4 4x6x8x8$" "$log"
+gpu blocks-2 2 random:9
+same blocks-2 blocks "the same bits on 2 ranks"
+gpu blocks-bf16 1 random:10 --precision bf16
+like blocks-bf16 blocks-ref 0.5 "in bf16 they are near ref's"
 
 # The CPU goes on from a checkpoint of the GPU.
 "$program" eval "$(newest cuda)" --device cpu --data "$tmp/data" --json >"$tmp/eval.json" 2>"$log"

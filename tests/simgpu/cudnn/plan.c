@@ -5,7 +5,9 @@
  *   0  noted TENSOR_CORE: rounds fp32 inputs of products to TF32
  *   1  noted NONDETERMINISTIC: its sums differ from run to run in the last bit
  *   2  neither, with a workspace
- * so a program that takes the wrong one computes something else. */
+ * so a program that takes the wrong one computes something else. As with the real library, there is
+ * none for batch norm of channels that are no whole vectors of 16 bytes, nor for an addition behind
+ * it without a ReLU. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,10 +90,22 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t handle) {
     return desc_status(status, "finalize");
 }
 
+static bool has_engine(const Program *program) {
+    enum { VECTOR_BYTES = 16 };
+    const Operation *op = program->op, *last = &op[program->ops - 1];
+    bool forward = op->type == CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR;
+    if (!forward && op->type != CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR)
+        return true;
+    const SimTensor *x = &op->tensor[P_X];
+    int64_t element = (int64_t)x->bytes / x->count;
+    bool adds_last = program->ops > 1 && last->pointwise == CUDNN_POINTWISE_ADD;
+    return x->dim[1] * element % VECTOR_BYTES == 0 && !adds_last;
+}
+
 static cudnnStatus_t get_results(Descriptor *d, int64_t room, int64_t *count, void *data) {
     cudnnBackendDescriptor_t *results = data;
     cudnnStatus_t status = CUDNN_STATUS_SUCCESS;
-    *count = ENGINES;
+    *count = has_engine(d->from->program) ? ENGINES : 0;
     if (real_used())
         status = real_get(d, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, room,
                           count, data);
