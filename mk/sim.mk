@@ -41,6 +41,7 @@ $(SIM)/bugs: tests/simgpu/bugs/main.cu $(SIM)/all.inc $(wildcard tests/simgpu/bu
 
 # Without CUDA to build with, the tests say SKIP.
 SIM_NEEDS := $(if $(HAVE_CUDA),$(SIM_LIBS) $(SIM)/bugs $(BUILD)/tests/ops/test_cuda_vs_ref \
+    $(addprefix $(BUILD)/tests/cuda/,test_kernels test_kernels_rows) \
     $(if $(wildcard tests/plans/libcuda.c),$(BUILD)/tests/plans/driver/libcuda.so.1))
 
 check-sim: all $(TOOLS) $(DIST) $(SIM_NEEDS) ## the program on simulated CUDA, cuDNN and NCCL

@@ -1,15 +1,17 @@
 #!/bin/bash
 # limit: 240
-# Every kind of layer of the CUDA backend against the reference, each row of the op table, on simulated libraries.
+# Every kind of layer of the CUDA backend against the reference, each row of the op table, and each kernel against its
+# definition, on simulated libraries.
 # shellcheck source=tests/simgpu/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# It must not skip itself here.
-simulated "$BUILD/tests/ops/test_cuda_vs_ref" >"$log" 2>&1
-code=$?
-if grep -q '^1\.\.0' "$log"; then
-    fail "the test finds the simulated GPU" "$(cat "$log")"
-    finish
-fi
-cat "$log"
-exit $code
+# They must not skip themselves here.
+for program in tests/ops/test_cuda_vs_ref tests/cuda/test_kernels tests/cuda/test_kernels_rows; do
+    simulated "$BUILD/$program" >"$log" 2>&1 || failures=1
+    if grep -q '^1\.\.0' "$log"; then
+        fail "$program finds the simulated GPU" "$(cat "$log")"
+    else
+        cat "$log"
+    fi
+done
+finish
