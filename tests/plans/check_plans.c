@@ -106,6 +106,8 @@ static const char *forbidden(const Check *check, const GraphInfo *info) {
 static const char *replaced(const Check *check, const char *name) {
     if (check->options.precision == PRECISION_FP32 && starts_with(name, "product"))
         return "a convolution of 1 x 1 maps: every engine for products uses tensor cores";
+    if (starts_with(name, "bn forward+add eps"))
+        return "a kernel of lockstep's own: engines that add want a ReLU behind it";
     return NULL;
 }
 

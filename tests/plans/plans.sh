@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every cuDNN graph of every shipped recipe, planned by NVIDIA's own library for GPUs that need not be there: each
-# precision, each architecture that lockstep is built for, at the lane batches of the recipe; a net of the layer kinds that
-# no recipe has; in bf16 also resnet9 with one lane.
+# precision, each architecture that lockstep is built for, at the lane batches of the recipe; nets of the layer kinds and
+# fusions that no recipe has; in bf16 also resnet9 with one lane.
 # PLANS_GPUS="sm_90" and PLANS_PRECISIONS="bf16" plan for less. Leaves build/plans/GPU-PRECISION.tsv for table.py.
 # limit: 3600
 . tests/tap.sh
@@ -14,7 +14,7 @@ mkdir -p "$out"
 # Each combination is a process of its own, as many at a time as there are cores. Its own libcuda comes first.
 export LD_LIBRARY_PATH=$PWD/$BUILD/tests/plans/driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 plan_one() {
-    local recipes=(configs/*.yaml tests/recipes/small.yaml)
+    local recipes=(configs/*.yaml tests/recipes/{small,residual}.yaml)
     [ "$2" != bf16 ] || recipes+=(configs/resnet9.yaml:1)
     "$program" "tests/plans/gpus/$1.json" "$2" "$out/$1-$2.tsv" "${recipes[@]}" >"$out/$1-$2.log" 2>&1
     local rc=$?
