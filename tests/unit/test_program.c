@@ -158,7 +158,7 @@ static const FusionCase fusions[] = {
      -1,
      {GRAD_ASSIGN, GRAD_NONE}},
     {"another reads bn too",
-     "b: bn\nadd with=a\nadd with=b\n",
+     "b: bn\ng: gelu\nadd from=b with=a\nadd with=g\n",
      false,
      false,
      -1,
