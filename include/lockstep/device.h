@@ -139,6 +139,12 @@ typedef struct UpdateRange {
     double decay;  /* weight decay of this range, 0 for spared parameters */
 } UpdateRange;
 
+/* What DeviceOps.digest says of a flat range. */
+typedef struct Digest {
+    uint64_t hash; /* digest.h */
+    int64_t bad;   /* elements that are NaN or infinite */
+} Digest;
+
 /* Elements of one partial sum of squares (gradient norm): fixed, so that bits do not depend on
  * threads. */
 enum { NORM_CHUNK = 4096 };
@@ -204,6 +210,14 @@ typedef struct DeviceOps {
     Status (*norm)(Stream *stream, double *partial, const int64_t *fixed, const void *real,
                    int64_t count, double scale);
     Status (*update)(Stream *stream, const Update *update, const UpdateRange *range);
+    /* Optional: reals to bfloat16, rounded to nearest even, or back. NULL: sums travel as reals. */
+    Status (*convert)(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
+                      int64_t count);
+    /* Optional: *digest of real[count]; host memory, to be read after sync. NULL: the host looks at
+     * a copy. */
+    Status (*digest)(Stream *stream, Digest *digest, const void *value, int64_t count);
+    /* Optional: an enqueued copy within device memory, beside which a download can go on. */
+    Status (*copy)(Stream *stream, void *to, const void *from, size_t bytes);
 } DeviceOps;
 
 struct Device {
