@@ -277,6 +277,7 @@ static void free_run(Run *run) {
     progress_close(run->progress);
     loader_stop(run->loader);
     writer_stop(run->writer);
+    aside_close(&run->aside);
     grad_sum_close(&run->sum);
     engine_close(&run->engine);
     input_free(&run->input);

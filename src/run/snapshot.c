@@ -55,6 +55,18 @@ static Status still_ours(void *context) {
     return rundir_check(&run->dir);
 }
 
+static Status take(void *context) {
+    Run *run = context;
+    return aside_take(&run->aside);
+}
+
+static Status fetch(void *context, const Checkpoint *to) {
+    Run *run = context;
+    HostState host = {.weight = to->weight, .running = to->running, .ema = to->ema};
+    memcpy(host.slot, to->slot, sizeof host.slot);
+    return aside_fetch(&run->aside, &host);
+}
+
 static void stop_if_lost(void *context) {
     Run *run = context;
     fence_check(run->comm, &run->dir);
@@ -70,9 +82,15 @@ Status start_writer(Run *run) {
                              .allowed = still_ours,
                              .failed = stop_if_lost,
                              .context = run};
+        status = aside_open(&run->aside, &run->engine);
+        if (run->aside.engine) {
+            hooks.take = take;
+            hooks.fetch = fetch;
+        }
         checkpoint_view(run, &shape);
-        status = writer_start(run->dir.checkpoints, run->dir.local, run->config->keep, &shape,
-                              hooks, &run->writer);
+        if (status == ST_OK)
+            status = writer_start(run->dir.checkpoints, run->dir.local, run->config->keep, &shape,
+                                  hooks, &run->writer);
     }
     return comm_agree(run->comm, status);
 }
@@ -81,7 +99,8 @@ static Status hand_over(Run *run, bool lasting, bool is_best) {
     Checkpoint checkpoint;
     if (run->rank != 0)
         return ST_OK;
-    TRY(engine_get(&run->engine, &run->host));
+    if (!run->aside.engine)
+        TRY(engine_get(&run->engine, &run->host));
     checkpoint_view(run, &checkpoint);
     return writer_snapshot(run->writer, &checkpoint, lasting, is_best, run->config->deadline / 2);
 }

@@ -67,6 +67,13 @@ for ranks in 2 4; do
     like "half-$ranks" native "$tolerance" "bf16 sums of $ranks ranks are near fp32 sums"
     check "$ranks ranks send bf16" test "$(traced)" = "$((6 * ranks)) bfloat16, $((6 * ranks)) int64"
 done
+# A checkpoint: rank 0 copies weights, statistics and momentum on the GPU, and another stream, which does nothing else, brings
+# these copies to the host.
+copies() { sed -n 's/^SIMGPU\[0\] ran \(.*\) (stream \([0-9]*\),.*/\2 \1/p' "$log" | sort | uniq -c; }
+read -r aside from <<<"$(copies | awk '/ copy on the device$/ { print $1, $2 }')"
+check "checkpoints are set aside on the GPU" test "${aside:-0}" -ge 18
+check "and brought to the host on a stream of their own" test "$(copies | grep -c "^ *$aside [^${from:-0}] copy to the host$")" = 1
+
 gpu refused 2 lazy --reduction-type bf16
 one_error 2 'reduction-type bf16 wants reduction native' "exact sums do not travel as bf16"
 
