@@ -240,6 +240,15 @@ typedef struct CudaOptions {
     bool exact; /* only engines that give the same bits in every run */
 } CudaOptions;
 
+enum { CUDA_LIBRARIES = 3, CUDA_VERSION_TEXT = 16 };
+
+/* The libraries of the CUDA backend. */
+typedef struct CudaVersions {
+    const char *name[CUDA_LIBRARIES]; /* "CUDA" (its runtime), "cuDNN", "NCCL" */
+    char built[CUDA_LIBRARIES][CUDA_VERSION_TEXT], loaded[CUDA_LIBRARIES][CUDA_VERSION_TEXT];
+    char driver[CUDA_VERSION_TEXT]; /* the newest CUDA that it can run; "": there is no driver */
+} CudaVersions;
+
 /* The backends. Each opens for this process alone. */
 Status device_open_ref(Device **device);
 Status device_open_ref64(Device **device); /* ref in double precision, for finite differences */
@@ -248,6 +257,9 @@ Status device_open_cpu(Device **device);
 /* Loads the CUDA backend, a shared object beside the program. ST_DEVICE with one sentence that says
  * why where there is none, or no GPU it can use. */
 Status device_open_cuda(const CudaOptions *options, Device **device);
+
+/* Loads it as well, but needs neither GPU nor driver. */
+Status device_cuda_versions(CudaVersions *versions);
 
 #ifdef __cplusplus
 }

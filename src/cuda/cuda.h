@@ -118,6 +118,9 @@ Status cuda_wait(Stream *stream, Mark *mark);
 /* The entry of the shared object: what device_open_cuda calls. */
 Status cuda_open(const CudaOptions *options, Device **device);
 
+/* What device_cuda_versions calls. */
+void cuda_versions(CudaVersions *versions);
+
 /* A device for planning alone: the GPU that `properties` (cuDNN's JSON) describes need not be
  * there. Programs can be built on it; nothing runs. `planned` as in GraphTarget. */
 Status cuda_open_plans(const char *properties, const CudaOptions *options,
