@@ -93,6 +93,7 @@ static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint)
     sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
     config->device = options->device;
     config->precision = PRECISION_FP32;
+    config->reduction_type = REDUCTION_FP32;
     TRY(engine_open_device(config, comm_local_rank(run->comm), &device));
     run->engine.device = device;
     run->threads = compute_threads(run, options->threads);
