@@ -48,11 +48,9 @@ static Status write_one(Writer *writer) {
         TRY(hooks->after(hooks->context, step, name, writer->is_best));
     if (hooks->spare)
         hooks->spare(hooks->context, spare);
-    if (hooks->allowed)
-        TRY(hooks->allowed(hooks->context));
-    TRY(checkpoint_prune(writer->target, writer->keep, *spare ? spare : NULL));
+    TRY(checkpoint_prune(writer->target, writer->keep, *spare ? spare : NULL, &gate));
     if (writer->target == writer->folder && writer->local[0])
-        return checkpoint_prune(writer->local, 0, NULL);
+        return checkpoint_prune(writer->local, 0, NULL, &gate);
     return ST_OK;
 }
 
