@@ -104,8 +104,9 @@ static void open_all(Fixture *f, Hooks *hooks, int64_t keep, Writer **writer) {
 
 /* A folder that is another's is left as it was, whenever that is found out. */
 static void asks_before_it_changes_anything(void **state) {
+    enum { QUESTIONS = 4 }; /* at the start, before the commit, about each of the two files kept */
     (void)state;
-    for (int yes = 0; yes <= 3; yes++) {
+    for (int yes = 0; yes <= QUESTIONS; yes++) {
         Fixture f;
         Hooks hooks;
         Writer *writer;
@@ -116,13 +117,12 @@ static void asks_before_it_changes_anything(void **state) {
             hooks.yes = step == 1 ? INT_MAX : yes;
             assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
             Status status = writer_flush(writer, 30);
-            assert_int_equal(status, step == 2 && yes < 3 ? ST_CHECKPOINT : ST_OK);
+            assert_int_equal(status, step == 2 && yes < QUESTIONS ? ST_CHECKPOINT : ST_OK);
             status_clear();
         }
-        /* Asked at the start, before the commit, before pruning. */
-        assert_int_equal(hooks.questions, yes < 3 ? yes + 1 : 3);
-        assert_int_equal(hooks.refused, yes < 3);
-        assert_int_equal(fixture_exists(&f, "step-00000001.h5"), yes < 3);
+        assert_int_equal(hooks.questions, yes < QUESTIONS ? yes + 1 : QUESTIONS);
+        assert_int_equal(hooks.refused, yes < QUESTIONS);
+        assert_int_equal(fixture_exists(&f, "step-00000001.h5"), yes < QUESTIONS);
         assert_int_equal(fixture_exists(&f, "step-00000002.h5"), yes >= 2);
         assert_int_equal(fixture_shell("ls '%s' | grep -q tmp", f.folder), 1);
         writer_stop(writer);
