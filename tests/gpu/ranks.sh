@@ -16,6 +16,11 @@ crowded() {
     [ "$code" = 5 ] && [ "$(grep -c '^lockstep: ' "$log")" = 1 ] && grep -q 'same GPU' "$log" || { cat "$log" && return 1; }
 }
 # shellcheck disable=SC2317
+halves() {
+    [ "$device" = cuda ] || return 0
+    gpu_run half 2 "$small" --steps 24 --reduction native --reduction-type bf16
+}
+# shellcheck disable=SC2317
 killed() {
     train killed 2 "$small" --steps 24 --checkpoint-every 5 --device "$device" --crash-at 12:1:kill
     [ "$code" = 137 ] || { echo "the crash gave code $code" && return 1; }
@@ -36,6 +41,7 @@ for n in 2 4 8; do
     item $n "$n GPUs: the same bits as one" gpu_same many-$n one
 done
 item 2 "native sums on 2 GPUs" gpu_run native 2 "$small" --steps 24 --reduction native
+item 2 "native sums in bf16 on 2 GPUs" halves
 item 2 "bf16 on 2 GPUs" gpu_run bf16 2 "$small" --steps 24 --precision "${precisions##* }"
 item 2 "a rank that is killed: code 137, then resumed with the same bits" killed
 item 2 "a rank that hangs: code 7, and it is named" hangs
