@@ -30,24 +30,8 @@ say() { echo "launch: $*"; }
 die() { echo "launch.sh: $*" >&2 && exit 2; }
 [ -x "$program" ] || die "$program is not there: run make, or name another by PROGRAM=FILE"
 
-# ---- Nodes, ranks, threads ----
-gpus=${SLURM_GPUS_ON_NODE:-${SLURM_GPUS_PER_NODE:-0}} gpus=${gpus##*:} node_ranks=${RANKS_PER_NODE:-} more=() hosts=()
-if [ -n "${SLURM_JOB_ID:-}" ]; then
-    mapfile -t hosts < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
-    if [ -z "$node_ranks" ] && [ -z "${SLURM_NTASKS:-}" ]; then
-        node_ranks=$((gpus > 0 ? gpus : 1))
-    fi
-    [ "${NODES:-0}" -le ${#hosts[@]} ] || die "NODES=$NODES, but the job has ${#hosts[@]}: ${hosts[*]}"
-    [ -z "${NODES:-}" ] || hosts=("${hosts[@]:0:NODES}")
-    if [ -n "$node_ranks" ]; then ranks=$((node_ranks * ${#hosts[@]})); else ranks=$SLURM_NTASKS; fi
-    ranks=${NP:-$ranks}
-    here=${node_ranks:-$(((ranks + ${#hosts[@]} - 1) / ${#hosts[@]}))}
-    cpus=${SLURM_CPUS_ON_NODE:-${SLURM_JOB_CPUS_PER_NODE:-1}} cpus=${cpus%%[^0-9]*}
-    threads=${SLURM_CPUS_PER_TASK:-$((cpus > here ? cpus / here : 1))}
-    say "job $SLURM_JOB_ID, start $((${SLURM_RESTART_COUNT:-0} + 1)), nodes ${hosts[*]}, $gpus GPUs a node"
-else
-    ranks=${NP:-$(nproc)} threads=
-fi
+. "$root/scripts/slurm/layout.sh"
+. "$root/scripts/slurm/network.sh"
 
 # ---- Launcher ----
 if [ -z "${LAUNCHER:-}" ]; then
@@ -62,19 +46,6 @@ if [ -z "${LAUNCHER:-}" ]; then
     fi
 fi
 
-# ---- Network: Open MPI would otherwise use all interfaces, those of containers too. Nodes know it; a login node (salloc) may not ----
-network=${NETWORK:-}
-if [ -z "$network" ] && [[ ${#hosts[@]} -gt 1 && " ${hosts[*]} " = *" $(hostname -s) "* ]] && command -v ip >/dev/null; then
-    for host in "${hosts[@]}"; do [ "$host" = "$(hostname -s)" ] || break; done
-    address=$(getent ahostsv4 "$host" | awk '{ print $1; exit }') || true
-    [ -z "$address" ] || network=$(ip -o route get "$address" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
-fi
-if [ -n "$network" ]; then
-    export OMPI_MCA_btl_tcp_if_include="${OMPI_MCA_btl_tcp_if_include:-$network}"
-    export OMPI_MCA_oob_tcp_if_include="${OMPI_MCA_oob_tcp_if_include:-$network}"
-    [[ $network = */* ]] || export NCCL_SOCKET_IFNAME="${NCCL_SOCKET_IFNAME:-$network}"
-fi
-
 # ---- The command ----
 verb=$1
 shift
@@ -86,6 +57,7 @@ fi
 if [[ -n $threads && " $* " != *" --threads"[\ =]* && -z ${LOCKSTEP_THREADS:-} && $verb =~ ^(train|eval|preflight|bench)$ ]]; then
     words+=(--threads "$threads")
 fi
+more=()
 case $LAUNCHER in
     srun)
         # Slurm's default, mixed, ends in SIGSEGV inside MPI_Init for one start in ten of busy nodes: docs/cluster.md.
