@@ -38,7 +38,7 @@ test-dist: all $(TOOLS) $(DIST) ## the tests over several ranks
 test-e2e: all $(TOOLS) ## whole runs: crash, resume, failure, output
 	@tests/run $(E2E_TESTS)
 
-test-slurm: ## jobs on an emulated Slurm cluster (root): launch, requeue, dying nodes; about 8 minutes
+test-slurm: ## jobs on an emulated Slurm cluster (root): launch, requeue, dying nodes; about 7 minutes
 	@scripts/setup.sh build test && { [ "$$(id -u)" != 0 ] || scripts/setup.sh slurm; }
 	$(SUBMAKE) all $(BUILD)/tests/dist/make_cifar
 	@tests/run $(SLURM_TESTS)
