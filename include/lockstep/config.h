@@ -63,6 +63,7 @@ typedef struct RunConfig {
 
     DeviceChoice device;
     Precision precision; /* of a GPU */
+    bool autotune;       /* a fresh run's algorithms are chosen by timing */
     Reduction reduction;
     int64_t bucket_bytes; /* of a message */
     double deadline;      /* seconds */

@@ -78,7 +78,8 @@ done:
 }
 
 Status rundir_reset(RunDir *dir) {
-    static const char *const names[] = {"best.h5", "result.json", "metrics.jsonl", "crash-fired"};
+    static const char *const names[] = {"best.h5", "result.json", "metrics.jsonl", "autotune.txt",
+                                        "crash-fired"};
     char path[4096];
     TRY(rundir_check(dir));
     TRY(remove_checkpoints(dir->checkpoints));
@@ -130,6 +131,23 @@ Status rundir_open_log(RunDir *dir) {
 Status rundir_write_config(RunDir *dir, const char *text) {
     TRY(rundir_check(dir));
     return file_replace(dir->path, "config.yaml", text, strlen(text));
+}
+
+Status rundir_write_autotune(RunDir *dir, const char *text) {
+    char path[4096];
+    TRY(rundir_check(dir));
+    TRY(file_join(dir->path, "autotune.txt", path));
+    if (!text)
+        return file_remove(path);
+    return file_replace(dir->path, "autotune.txt", text, strlen(text));
+}
+
+Status rundir_read_autotune(const RunDir *dir, char **text) {
+    char path[4096];
+    size_t size;
+    *text = NULL;
+    TRY(file_join(dir->path, "autotune.txt", path));
+    return access(path, F_OK) == 0 ? file_load(path, text, &size) : ST_OK;
 }
 
 Status rundir_link_best(RunDir *dir, const char *file_name) {

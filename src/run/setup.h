@@ -19,7 +19,7 @@ Status parse_model(const RunConfig *config, Model *model);
  * Collective, agreed. */
 Status setup_ranks(Run *run);
 
-/* setup_ranks, then takes the run directory, reads the data, plans the
+/* setup_ranks, then takes the run directory, reads the data, finds what to go on from, plans the
  * model. Collective, agreed. */
 Status setup_run(Run *run);
 
