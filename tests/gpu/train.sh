@@ -43,8 +43,8 @@ for precision in $precisions; do
     item 1 "$precision: a second run" gpu_run "again-$precision" 0 "$small" --steps 24 --precision "$precision"
     item 1 "$precision: has the same bits" gpu_same "again-$precision" "whole-$precision"
     item 1 "$precision: so has one that was killed and resumed" crash_and_resume "crash-$precision" "$precision"
-    [ "$precision" = bf16 ] && most=0.05 || most=0.005
-    item 1 "$precision: the first losses are near the CPU's" near_cpu "whole-$precision" "$most"
+    case $precision in fp32) most=TOL_RUN_FP32 ;; tf32) most=TOL_LOSS_TF32 ;; *) most=TOL_LOSS_BF16 ;; esac
+    item 1 "$precision: the first losses are near the CPU's" near_cpu "whole-$precision" "$(tolerance $most)"
 done
 item 1 "native sums" gpu_run native 0 "$small" --steps 24 --reduction native
 item 1 "one lane" gpu_run one-lane 0 "$small" --steps 24 --lanes 1

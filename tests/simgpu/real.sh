@@ -26,7 +26,7 @@ planned() {
     code=$?
     check "$1: it trains with graphs that the real cuDNN planned" test "$code" = 0
     [ "$code" = 0 ] || sed 's/^/# /' "$log"
-    output=$(tests/simgpu/compare "$tmp/$1" "$tmp/$1-ref" 1e-4 2>&1) &&
+    output=$(tests/simgpu/compare "$tmp/$1" "$tmp/$1-ref" "$(tolerance TOL_RUN_FP32)" 2>&1) &&
         pass "$1: as ref does: $output" || fail "$1: as ref does" "$output"
 }
 
