@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "desc.h"
 
@@ -152,7 +153,9 @@ float execution_rounded(const Execution *e, float value) {
 
 double execution_sum(const Execution *e, double sum) {
     const Program *program = e->call->program;
-    int lean = program->wavers ? *program->runs % 2 : program->lean;
+    int lean = program->lean;
+    if (program->wavers)
+        lean = (int)(((unsigned)*program->runs ^ (unsigned)getpid()) * 2654435761u >> 31);
     return lean ? (double)nextafterf((float)sum, (float)lean * 1e30f) : sum;
 }
 

@@ -11,6 +11,7 @@
  * All take the same simulated time, $SIMGPU_SLOW_ENGINE twice that. As with the real library, there
  * is none for batch norm of channels that are no whole vectors of 16 bytes, nor for an addition
  * behind it without a ReLU. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,17 @@ static cudnnStatus_t get_engine_note(const Descriptor *d, int64_t room, int64_t 
     return CUDNN_STATUS_SUCCESS;
 }
 
+/* A GPU's properties are those of the file that $SIMGPU_DEVICE_JSON names. */
+static cudnnStatus_t get_properties(int64_t room, int64_t *count, char *data) {
+    const char *path = getenv("SIMGPU_DEVICE_JSON");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    if (!file)
+        return desc_status(CUDNN_STATUS_NOT_SUPPORTED, "SIMGPU_DEVICE_JSON names no file");
+    *count = (int64_t)fread(data, 1, (size_t)room, file);
+    fclose(file);
+    return CUDNN_STATUS_SUCCESS;
+}
+
 cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
                                        cudnnBackendAttributeName_t name,
                                        cudnnBackendAttributeType_t type, int64_t room,
@@ -208,6 +220,8 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
         return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE:
         return get_int(d->knob, count, data);
+    case CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION:
+        return get_properties(room, count, data);
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
         return get_int(d->program->workspace, count, data);
     default:
