@@ -56,6 +56,8 @@ done
 best=${precisions##* }
 item 1 "resnet9, $best, one lane" speed "resnet9, $best, one lane" 0 "$resnet9" --precision "$best" --lanes 1
 item 1 "resnet9, $best, native sums" speed "resnet9, $best, native sums" 0 "$resnet9" --precision "$best" --reduction native
+[ "$device" != cuda ] || # a rehearsal has no engines to choose from
+    item 1 "resnet9, $best, engines by timing" speed "resnet9, $best, engines by timing" 0 "$resnet9" --precision "$best" --autotune
 item 1 "resnet9, $best, batch $large_batch" speed "resnet9, $best, batch $large_batch" 0 "$resnet9" --precision "$best" --batch-size "$large_batch"
 for n in 2 4 8; do
     for reduction in exact native; do

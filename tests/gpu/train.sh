@@ -36,6 +36,12 @@ finds_nan() {
     train nan 0 "$small" --steps 12 --device "$device" --crash-at 6:0:nan
     [ "$code" = 8 ] || { echo "code $code, not 8" && return 1; }
 }
+# shellcheck disable=SC2317
+tuned() { # a second run follows the first one's list
+    [ "$device" = cuda ] || return 0
+    gpu_run tuned 0 "$small" "${steps[@]}" --autotune && mkdir "$tmp/follows" && cp "$tmp/tuned/autotune.txt" "$tmp/follows" &&
+        gpu_run follows 0 "$small" "${steps[@]}" --autotune && gpu_same follows tuned
+}
 
 [ "$gpus" -eq 0 ] || { train cpu 0 "$small" "${steps[@]}" --device cpu && check "the CPU's run" test "$code" = 0; }
 for precision in $precisions; do
@@ -47,6 +53,7 @@ for precision in $precisions; do
     item 1 "$precision: the first losses are near the CPU's" near_cpu "whole-$precision" "$(tolerance $most)"
 done
 item 1 "native sums" gpu_run native 0 "$small" --steps 24 --reduction native
+item 1 "engines chosen by timing: the same bits with the same list" tuned
 item 1 "one lane" gpu_run one-lane 0 "$small" --steps 24 --lanes 1
 item 1 "a shorter last step and three lanes" gpu_run odd 0 "$odd" --steps 47
 item 1 "the CPU reads the GPU's checkpoint" cpu_reads
