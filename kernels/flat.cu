@@ -1,7 +1,8 @@
 /* flat: work on ranges of the flat buffers: conversion to fixed point, native sums, partial norms,
- * the optimizers. The arithmetic is that of the other backends, operation by operation, so the same
- * gradients give the same bits. */
+ * the optimizers, digests. The arithmetic is that of the other backends, operation by operation, so
+ * the same gradients give the same bits. */
 #include "common.cuh"
+#include "lockstep/digest.h"
 #include "lockstep/update.h"
 
 static __device__ inline int64_t flat_index() {
@@ -92,6 +93,33 @@ static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
     }
 }
 
+/* Elements are dealt out to a fixed number of threads at most, sums of blocks are added by integer
+ * atomics: the order of additions modulo 2^64 does not matter. */
+enum { DIGEST_BLOCKS = 1024 };
+
+static __global__ void __launch_bounds__(BLOCK)
+    digest(unsigned long long *sums, const uint32_t *bits, int64_t count) {
+    __shared__ unsigned long long hashes[BLOCK], bads[BLOCK];
+    unsigned long long hash = 0, bad = 0;
+    for (int64_t i = flat_index(); i < count; i += (int64_t)gridDim.x * BLOCK) {
+        hash += digest_term(i, bits[i]);
+        bad += (bits[i] & 0x7f800000u) == 0x7f800000u; /* NaN or infinite */
+    }
+    hashes[threadIdx.x] = hash;
+    bads[threadIdx.x] = bad;
+    for (unsigned half = BLOCK / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) {
+            hashes[threadIdx.x] += hashes[threadIdx.x + half];
+            bads[threadIdx.x] += bads[threadIdx.x + half];
+        }
+    }
+    if (threadIdx.x == 0) {
+        atomicAdd(&sums[0], hashes[0]);
+        atomicAdd(&sums[1], bads[0]);
+    }
+}
+
 cudaError_t gpu_to_fixed(int64_t *sum, const float *value, int64_t count, double scale,
                          double bound, bool add, int64_t *bad, cudaStream_t stream) {
     if (count < 1)
@@ -124,5 +152,18 @@ cudaError_t gpu_update(const Update *update_, const UpdateRange *range, cudaStre
     if (range->count < 1)
         return cudaErrorInvalidValue;
     update<<<blocks_for(range->count), BLOCK, 0, stream>>>(shared);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_digest(Digest *sums, const float *value, int64_t count, cudaStream_t stream) {
+    unsigned blocks = blocks_for(count < DIGEST_BLOCKS * BLOCK ? count : DIGEST_BLOCKS * BLOCK);
+    static_assert(sizeof *sums == 2 * sizeof(unsigned long long), "hash, then bad");
+    if (count < 1)
+        return cudaErrorInvalidValue;
+    cudaError_t error = cudaMemsetAsync(sums, 0, sizeof *sums, stream);
+    if (error != cudaSuccess)
+        return error;
+    digest<<<blocks, BLOCK, 0, stream>>>((unsigned long long *)sums, (const uint32_t *)value,
+                                         count);
     return cudaGetLastError();
 }

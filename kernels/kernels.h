@@ -184,6 +184,8 @@ cudaError_t gpu_norm(double *partial, const int64_t *fixed, const float *real, i
 /* `update` and `range` are host memory, read before the launch. Bytes: count ((fixed ? 8 : 4) + 8
  * + 8 slots + 8 ema). */
 cudaError_t gpu_update(const Update *update, const UpdateRange *range, cudaStream_t stream);
+/* Bytes: 4 count. */
+cudaError_t gpu_digest(Digest *digest, const float *value, int64_t count, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -3,8 +3,8 @@
 
 SIM := $(BUILD)/simgpu
 SIM_LIBS := $(SIM)/libcudart.so.13 $(SIM)/libcudnn.so.9 $(SIM)/libnccl.so.2
-SIM_TESTS := tests/simgpu/bugs.sh tests/simgpu/ops.sh tests/simgpu/train.sh \
-    tests/simgpu/real.sh tests/simgpu/devices.sh tests/simgpu/autotune.sh
+SIM_TESTS := tests/simgpu/bugs.sh tests/simgpu/ops.sh tests/cuda/nccl.sh tests/simgpu/train.sh \
+    tests/simgpu/real.sh tests/simgpu/devices.sh tests/simgpu/preflight.sh tests/simgpu/autotune.sh
 # -march=native: the interpreter of kernels is all loops over 32 lanes, and it runs where it is built.
 SIM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O3 -march=native -g $(WARNINGS) -ffp-contract=off -fno-math-errno -fPIC \
     $(patsubst -I%,-isystem %,$(CUDA_CFLAGS)) -MMD -MP
@@ -40,11 +40,10 @@ $(SIM)/bugs: tests/simgpu/bugs/main.cu $(SIM)/all.inc $(wildcard tests/simgpu/bu
 	    -I$(SIM) -Itests/simgpu/bugs $(CUDA_CFLAGS) $< -o $@ -L$(SIM) -Xlinker -l:libcudart.so.13 -Xlinker -l:libcudnn.so.9 -Xlinker -l:libnccl.so.2
 
 # Without CUDA to build with, the tests say SKIP.
-SIM_NEEDS := $(if $(HAVE_CUDA),$(SIM_LIBS) $(SIM)/bugs $(BUILD)/tests/ops/test_cuda_vs_ref \
-    $(addprefix $(BUILD)/tests/cuda/,test_kernels test_kernels_rows) \
+SIM_NEEDS := $(if $(HAVE_CUDA),$(SIM_LIBS) $(SIM)/bugs $(BUILD)/tests/ops/test_cuda_vs_ref $(CUDA_TESTS) \
     $(if $(wildcard tests/plans/libcuda.c),$(BUILD)/tests/plans/driver/libcuda.so.1))
 
 check-sim: all $(TOOLS) $(DIST) $(SIM_NEEDS) ## the program on simulated CUDA, cuDNN and NCCL
-	@tests/run $(SIM_TESTS)
+	@SIMGPU_LIBS=$(abspath $(SIM)) tests/run $(SIM_TESTS)
 
 .PHONY: check-sim

@@ -10,7 +10,6 @@
 set -eu
 
 out=$1
-CC=${CC:-gcc}
 oldest_cuda=12.8 # the first that compiles for sm_120
 
 if [ "${CUDA:-auto}" = 0 ]; then
@@ -20,9 +19,12 @@ if [ "${CUDA:-auto}" = 0 ]; then
 fi
 
 homes="${CUDA_HOME:-} ${CUDA_ROOT:-} ${CUDA_PATH:-}"
+# A wrapper whose toolkit is gone does not run.
+runs() { [ -x "$1" ] && "$1" --version >/dev/null 2>&1; }
 nvcc=$(command -v nvcc || true)
+runs "$nvcc" || nvcc=
 for home in $homes; do
-    [ ! -x "$home/bin/nvcc" ] || { nvcc=$home/bin/nvcc && break; }
+    ! runs "$home/bin/nvcc" || { nvcc=$home/bin/nvcc && break; }
 done
 
 wheels() {
@@ -41,7 +43,7 @@ roots=$(
     wheels
 )
 [ -n "$nvcc" ] || for root in $roots; do
-    [ ! -x "$root/bin/nvcc" ] || { nvcc=$root/bin/nvcc && break; }
+    ! runs "$root/bin/nvcc" || { nvcc=$root/bin/nvcc && break; }
 done
 
 # first NAME FOLDERS...: the first folder below the roots that has the file; empty when there is none.
@@ -57,11 +59,8 @@ first() {
 header() { first "$1" include targets/x86_64-linux/include include/x86_64-linux-gnu; }
 library() { first "$1" lib64 lib lib/x86_64-linux-gnu targets/x86_64-linux/lib; }
 
-# The value of integer macro $3 of header $2 in folder $1.
-macro() {
-    printf '#include <%s>\nVALUE %s\n' "$2" "$3" | $CC -I"$1" -E -P - 2>/dev/null |
-        sed -n 's/^VALUE \([0-9][0-9]*\)$/\1/p'
-}
+# The value of integer macro $3 of header $2 in folder $1. (The compiler would want the headers that it includes.)
+macro() { sed -n "s/^#define[[:space:]][[:space:]]*$3[[:space:]][[:space:]]*\([0-9][0-9]*\).*/\1/p" "$1/$2"; }
 
 missing=
 includes=

@@ -8,9 +8,9 @@
 #   --repeats N (3)          each point N times, in turn; medians count
 #   --steps N (10)           measured steps of a run, after two that are not
 #   --launcher mpirun        or srun (within an allocation), or sbatch: submits itself for the most nodes and waits; more
-#                            options of sbatch by $SBATCH_OPTIONS
+#                            options of sbatch by $SBATCH_OPTIONS. scripts/slurm/launch.sh starts the ranks: its variables count
 #   --hostfile FILE          for mpirun
-#   --out DIR (scaling)      runs.csv, scaling.csv, scaling.svg
+#   --out DIR (scaling)      scaling.csv, scaling.svg; runs.csv, and runs.txt: what each run printed
 #
 # All after CONFIG goes to `lockstep bench`, for instance --threads 1 or --reduction native. Efficiency is images/s of a rank
 # over images/s of a rank at the kind's first point.
@@ -23,7 +23,7 @@ stop() { echo "scaling-study: $1" >&2 && exit 2; }
 usage() { sed -n '2,16s/^# \?//p' scripts/scaling-study.sh; }
 whole() { [[ $1 =~ ^[1-9][0-9]*$ ]] || stop "$2 takes whole numbers from 1, not '$1'"; }
 
-all=("$@") ranks='' nodes='' per_node=1 kinds="strong weak" rank_lanes=1 repeats=3 steps=10 launcher=mpirun hostfile='' out=scaling
+all=("$@") ranks='' nodes='' per_node=1 kinds="strong weak" rank_lanes=1 repeats=3 steps=10 launcher=mpirun hostfile=${HOSTFILE:-} out=scaling
 while [ $# -gt 0 ] && [[ $1 = --* ]]; do
     [ "$1" != --help ] || { usage && exit 0; }
     [ $# -gt 1 ] || stop "$1 needs a value"
@@ -80,7 +80,11 @@ if [ "$launcher" = sbatch ]; then
         ${SBATCH_OPTIONS:-} --wrap "$command")
     echo "job $job: $command"
     while [ -n "$(squeue -h -j "${job%%;*}" 2>/dev/null)" ]; do sleep "${POLL_S:-5}"; done
-    [ -f "$out/scaling.csv" ] || { echo "scaling-study: job $job left no scaling.csv; see $out/slurm-${job%%;*}.txt" >&2 && exit 1; }
+    if [ ! -f "$out/scaling.csv" ]; then
+        grep '^scaling-study: ' "$out/slurm-${job%%;*}.txt" >&2 || true
+        echo "scaling-study: job $job left no scaling.csv; see $out/slurm-${job%%;*}.txt" >&2
+        exit 1
+    fi
     cat "$out/scaling.csv"
     exit 0
 fi
@@ -89,11 +93,8 @@ fi
 launch() {
     local on=$1 count=$2
     shift 2
-    if [ "$launcher" = srun ]; then
-        srun --mpi=pmix --nodes="$on" --ntasks="$count" --ntasks-per-node="$per_node" "$@" </dev/null
-    else
-        mpirun -np "$count" ${hostfile:+--hostfile "$hostfile"} ${on:+--map-by "ppr:$per_node:node"} "$@" </dev/null
-    fi
+    NODES=$on NP=$count RANKS_PER_NODE=${on:+$per_node} LAUNCHER=$launcher HOSTFILE=$hostfile PROGRAM=$program \
+        scripts/slurm/launch.sh "$@"
 }
 
 # measure KIND NODES RANKS REPEAT WORD...: one line of runs.csv.
@@ -104,11 +105,12 @@ measure() {
         parts=$((rank_lanes * count))
         size=$((batch * parts / lanes))
     fi
-    if ! launch "$on" "$count" "$program" bench "$config" "$@" --batch-size "$size" --lanes "$parts" --steps "$steps" >"$out/last.txt" 2>&1; then
-        echo "scaling-study: $kind scaling on $count ranks failed:" >&2
+    if ! launch "$on" "$count" bench "$config" "$@" --batch-size "$size" --lanes "$parts" --steps "$steps" >"$out/last.txt" 2>&1; then
+        echo "scaling-study: $kind scaling on $count ranks${on:+ of $on nodes} failed:" >&2
         tail -n 20 "$out/last.txt" >&2
         exit 1
     fi
+    cat "$out/last.txt" >>"$out/runs.txt"
     awk -v kind="$kind" -v nodes="${on:-1}" -v ranks="$count" -v size="$size" -v lanes="$parts" -v repeat="$repeat" '
         /exposed communication/ { exposed = $0; sub(/.*exposed communication /, "", exposed); sub(/,.*/, "", exposed) }
         /^step: median/ { step = $3 }
@@ -119,6 +121,7 @@ measure() {
         }' "$out/last.txt" | tee -a "$out/runs.csv"
 }
 
+: >"$out/runs.txt"
 echo "kind,nodes,ranks,lanes,batch,repeat,step_ms,exposed_ms,images_per_s" | tee "$out/runs.csv"
 for ((repeat = 1; repeat <= repeats; repeat++)); do
     for kind in $kinds; do

@@ -79,7 +79,8 @@ typedef struct Checkpoint {
     RunState state;
 } Checkpoint;
 
-/* Asked right before a checkpoint is committed; a failure keeps it from being. */
+/* Asked right before anything is committed, moved away or removed; a failure keeps it from being.
+ */
 typedef struct CheckpointGate {
     Status (*ask)(void *context);
     void *context;
@@ -119,8 +120,10 @@ Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]);
 
 /* Removes the oldest good files beyond `keep`, never `spare` (a file name, the best; may be NULL),
  * sidecars without a file, and temporary files left by this host's dead processes or by this
- * process itself. For the one process that writes the folder, between two writes. */
-Status checkpoint_prune(const char *folder, int64_t keep, const char *spare);
+ * process itself. For the one process that writes the folder, between two writes. `gate` may be
+ * NULL. */
+Status checkpoint_prune(const char *folder, int64_t keep, const char *spare,
+                        const CheckpointGate *gate);
 
 /* Hash of params, running, ema and slots (by name), each in model-text order, logical row-major,
  * gaps left out, then the step as uint64. */

@@ -82,9 +82,10 @@ Status comm_max_f64(Comm *comm, double *values, int64_t count);  /* in place */
  * (mine is text for the reader, at most 256 bytes, NUL-ended). */
 Status comm_same(Comm *comm, const char *what, const char *mine);
 
-/* Collective, data plane: sums `data`[count] of DT_I64 or DT_F32 in place over ranks; called by one
- * thread at a time (the reducer's), in the same order on every rank. `after`: NULL, or the device's
- * Mark behind the work that completes `data`. `bucket` is for the deadline's line. */
+/* Collective, data plane: sums `data`[count] of DT_I64, DT_F32 or (NCCL alone) DT_BF16 in place
+ * over ranks; called by one thread at a time (the reducer's), in the same order on every rank.
+ * `after`: NULL, or the device's Mark behind the work that completes `data`. `bucket` is for the
+ * deadline's line. */
 Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket);
 
 /* Collective, agreed: from now on NCCL sums, over the CUDA devices that are current in the calling

@@ -22,6 +22,7 @@ enum { CONFIG_PATH_MAX = 4096, CONFIG_MODEL_MAX = 65536 };
 
 typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } DeviceChoice;
 typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
+typedef enum ReductionType { REDUCTION_FP32, REDUCTION_BF16 } ReductionType;
 typedef enum ProgressChoice { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_LINES } ProgressChoice;
 typedef enum CrashHow {
     CRASH_KILL,
@@ -65,8 +66,9 @@ typedef struct RunConfig {
     Precision precision; /* of a GPU */
     bool autotune;       /* a fresh run's algorithms are chosen by timing */
     Reduction reduction;
-    int64_t bucket_bytes; /* of a message */
-    double deadline;      /* seconds */
+    ReductionType reduction_type; /* of the elements of a native sum's messages */
+    int64_t bucket_bytes;         /* of a message */
+    double deadline;              /* seconds */
 
     int64_t checkpoint_every;               /* steps; 0: epoch ends only */
     char checkpoint_local[CONFIG_PATH_MAX]; /* folder on rank 0's node, "": none */

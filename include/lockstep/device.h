@@ -144,6 +144,12 @@ typedef struct UpdateRange {
     double decay;  /* weight decay of this range, 0 for spared parameters */
 } UpdateRange;
 
+/* What DeviceOps.digest says of a flat range. */
+typedef struct Digest {
+    uint64_t hash; /* digest.h */
+    int64_t bad;   /* elements that are NaN or infinite */
+} Digest;
+
 /* Elements of one partial sum of squares (gradient norm): fixed, so that bits do not depend on
  * threads. */
 enum { NORM_CHUNK = 4096 };
@@ -227,6 +233,14 @@ typedef struct DeviceOps {
     Status (*norm)(Stream *stream, double *partial, const int64_t *fixed, const void *real,
                    int64_t count, double scale);
     Status (*update)(Stream *stream, const Update *update, const UpdateRange *range);
+    /* Optional: reals to bfloat16, rounded to nearest even, or back. NULL: sums travel as reals. */
+    Status (*convert)(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
+                      int64_t count);
+    /* Optional: *digest of real[count]; host memory, to be read after sync. NULL: the host looks at
+     * a copy. */
+    Status (*digest)(Stream *stream, Digest *digest, const void *value, int64_t count);
+    /* Optional: an enqueued copy within device memory, beside which a download can go on. */
+    Status (*copy)(Stream *stream, void *to, const void *from, size_t bytes);
 } DeviceOps;
 
 struct Device {
@@ -250,6 +264,15 @@ typedef struct CudaOptions {
     bool exact; /* only engines that give the same bits in every run */
 } CudaOptions;
 
+enum { CUDA_LIBRARIES = 3, CUDA_VERSION_TEXT = 16 };
+
+/* The libraries of the CUDA backend. */
+typedef struct CudaVersions {
+    const char *name[CUDA_LIBRARIES]; /* "CUDA" (its runtime), "cuDNN", "NCCL" */
+    char built[CUDA_LIBRARIES][CUDA_VERSION_TEXT], loaded[CUDA_LIBRARIES][CUDA_VERSION_TEXT];
+    char driver[CUDA_VERSION_TEXT]; /* the newest CUDA that it can run; "": there is no driver */
+} CudaVersions;
+
 /* The backends. Each opens for this process alone. */
 Status device_open_ref(Device **device);
 Status device_open_ref64(Device **device); /* ref in double precision, for finite differences */
@@ -258,6 +281,9 @@ Status device_open_cpu(Device **device);
 /* Loads the CUDA backend, a shared object beside the program. ST_DEVICE with one sentence that says
  * why where there is none, or no GPU it can use. */
 Status device_open_cuda(const CudaOptions *options, Device **device);
+
+/* Loads it as well, but needs neither GPU nor driver. */
+Status device_cuda_versions(CudaVersions *versions);
 
 #ifdef __cplusplus
 }

@@ -38,7 +38,8 @@ void log_line(LogLevel level, const char *format, ...) __attribute__((format(pri
 void log_rank(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The one line a failing run prints, on whatever rank calls it: `lockstep: [host rank 3/8 step
- * 1204] message` on stderr and in log.txt. `step` < 0 leaves the step out. */
+ * 1204] message` on stderr and in log.txt. `step` < 0 leaves the step out. The first call of a
+ * process counts: where two threads find the end at once, there is one line still. */
 void log_fatal(int64_t step, const char *message);
 
 /* Called before and after a line is written to a terminal, so that a progress bar can step aside.

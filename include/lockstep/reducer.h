@@ -18,7 +18,7 @@ typedef struct Reducer Reducer;
 typedef struct BucketMessage {
     void *data;
     int64_t count;
-    DType dtype; /* DT_I64 or DT_F32 */
+    DType dtype; /* of comm_reduce */
     void *after; /* NULL, or the device's Mark behind the work that completes `data` */
 } BucketMessage;
 

@@ -52,10 +52,14 @@ Status rundir_newest(RunDir *dir, const char *base, char path[4096]);
 /* Sets dir->local: the folder that rundir_newest chose from, else a new one below `base`. */
 Status rundir_begin_local(RunDir *dir, const char *base);
 
+/* Makes NAME in the directory hold exactly these bytes, durably: under a temporary name of this
+ * process's own, another look at the owner file, rename. */
+Status rundir_replace(const RunDir *dir, const char *name, const void *bytes, size_t size);
+
 /* Opens log.txt for appending, as a new file with what the old one holds. */
 Status rundir_open_log(RunDir *dir);
 
-/* Writes config.yaml (temporary name, rename). */
+/* Writes config.yaml. */
 Status rundir_write_config(RunDir *dir, const char *text);
 
 /* autotune.txt: written as config.yaml is; read into *text, which the caller frees, NULL where

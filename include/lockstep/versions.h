@@ -12,7 +12,12 @@ extern "C" {
  * common. */
 void versions_line(char *out, size_t room);
 
-/* One line each: lockstep with its git id, then every library as found at run time. */
+/* The same of the CUDA backend: "CUDA 13.0, cuDNN 9.19.0, NCCL 2.28.9"; "" where it cannot be
+ * loaded. */
+void versions_cuda_line(char *out, size_t room);
+
+/* One line each: lockstep with its git id, then every library as found at run time; those of the
+ * CUDA backend, or why there are none. */
 void versions_print(FILE *out);
 
 #ifdef __cplusplus

@@ -2,8 +2,9 @@
  * Local.
  *
  * HDF5 and the checkpoint folder belong to this thread while it runs. writer_snapshot copies the
- * state (it waits only while the previous write is not done) and returns. A failed write is warned
- * of once and retried at the next snapshot; two in a row are reported by writer_failed. */
+ * state, or has it set aside (it waits only while the previous write is not done), and returns. A
+ * failed write is warned of once and retried at the next snapshot; two in a row are reported by
+ * writer_failed. */
 #ifndef LOCKSTEP_WRITER_H
 #define LOCKSTEP_WRITER_H
 
@@ -15,8 +16,14 @@ extern "C" {
 
 typedef struct Writer Writer;
 
-/* Called on the writer's thread; each may be NULL. A failure counts as a failed write. */
+/* Called on the writer's thread, but for `take`; each may be NULL. A failure counts as a failed
+ * write. */
 typedef struct WriterHooks {
+    /* Both or none, where the arrays are not in host memory. `take` is called by writer_snapshot in
+     * place of copying them, once the previous snapshot is written: sets them aside. Then `fetch`
+     * brings these to the arrays of `to`. */
+    Status (*take)(void *context);
+    Status (*fetch)(void *context, const Checkpoint *to);
     /* Before the file is written: metrics made durable up to its step. */
     Status (*before)(void *context, int64_t step);
     /* After it was committed: the best link. */

@@ -9,7 +9,8 @@
 
 show_help() {
     case ${1:-} in
-        -h | --help) sed -n '2,/^#SBATCH/{/^#SBATCH/d;s/^# \{0,1\}//p}' "$0" && exit ;;
+        # The script's own path may count from where it was called.
+        -h | --help) cd "$OLDPWD" && sed -n '2,/^#SBATCH/{/^#SBATCH/d;s/^# \{0,1\}//p}' "$0" && exit ;;
     esac
 }
 
@@ -22,7 +23,7 @@ ask_to_stop() {
 run_job() {
     local signalled
     code=0 cancelled=
-    trap 'ask_to_stop "SIGUSR1 (the time limit is near)"' USR1
+    trap 'ask_to_stop "SIGUSR1 (the time limit is near, or scancel --signal=USR1)"' USR1
     trap 'cancelled=yes; ask_to_stop "SIGTERM (scancel, preemption or the time limit)"' TERM
     scripts/slurm/launch.sh "$@" &
     job=$!

@@ -13,7 +13,8 @@
 #   NETWORK=ib0            interface (or 10.0.0.0/24) between nodes; otherwise the one that leads to the next node
 #   SCRATCH=DIR            storage of each node; otherwise SLURM_TMPDIR, TMPDIR, /tmp
 #   STAGE_DATA=1           copies the data set to SCRATCH once a node
-#   HOSTFILE=FILE, NP=N    without Slurm: mpirun's nodes and ranks
+#   NP=N, NODES=N          so many ranks; only the first N nodes of the job
+#   HOSTFILE=FILE          without Slurm: mpirun's nodes, RANKS_PER_NODE of NP ranks on each
 #   PROGRAM=FILE           otherwise build/lockstep
 #   SRUN_ARGS, MPIRUN_ARGS more words for the launcher
 set -euo pipefail
@@ -30,20 +31,22 @@ die() { echo "launch.sh: $*" >&2 && exit 2; }
 [ -x "$program" ] || die "$program is not there: run make, or name another by PROGRAM=FILE"
 
 # ---- Nodes, ranks, threads ----
-gpus=${SLURM_GPUS_ON_NODE:-0} node_ranks=${RANKS_PER_NODE:-} more=() hosts=()
+gpus=${SLURM_GPUS_ON_NODE:-${SLURM_GPUS_PER_NODE:-0}} gpus=${gpus##*:} node_ranks=${RANKS_PER_NODE:-} more=() hosts=()
 if [ -n "${SLURM_JOB_ID:-}" ]; then
     mapfile -t hosts < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
     if [ -z "$node_ranks" ] && [ -z "${SLURM_NTASKS:-}" ]; then
         node_ranks=$((gpus > 0 ? gpus : 1))
     fi
+    [ "${NODES:-0}" -le ${#hosts[@]} ] || die "NODES=$NODES, but the job has ${#hosts[@]}: ${hosts[*]}"
+    [ -z "${NODES:-}" ] || hosts=("${hosts[@]:0:NODES}")
     if [ -n "$node_ranks" ]; then ranks=$((node_ranks * ${#hosts[@]})); else ranks=$SLURM_NTASKS; fi
+    ranks=${NP:-$ranks}
     here=${node_ranks:-$(((ranks + ${#hosts[@]} - 1) / ${#hosts[@]}))}
-    cpus=${SLURM_CPUS_ON_NODE:-1}
+    cpus=${SLURM_CPUS_ON_NODE:-${SLURM_JOB_CPUS_PER_NODE:-1}} cpus=${cpus%%[^0-9]*}
     threads=${SLURM_CPUS_PER_TASK:-$((cpus > here ? cpus / here : 1))}
     say "job $SLURM_JOB_ID, start $((${SLURM_RESTART_COUNT:-0} + 1)), nodes ${hosts[*]}, $gpus GPUs a node"
 else
     ranks=${NP:-$(nproc)} threads=
-    [ -z "$node_ranks" ] || die "RANKS_PER_NODE is for Slurm jobs; say NP=RANKS, and HOSTFILE"
 fi
 
 # ---- Launcher ----
@@ -59,12 +62,12 @@ if [ -z "${LAUNCHER:-}" ]; then
     fi
 fi
 
-# ---- Network: Open MPI would otherwise use all interfaces, those of containers too ----
+# ---- Network: Open MPI would otherwise use all interfaces, those of containers too. Nodes know it; a login node (salloc) may not ----
 network=${NETWORK:-}
-if [ -z "$network" ] && [ ${#hosts[@]} -gt 1 ] && command -v ip >/dev/null; then
+if [ -z "$network" ] && [[ ${#hosts[@]} -gt 1 && " ${hosts[*]} " = *" $(hostname -s) "* ]] && command -v ip >/dev/null; then
     for host in "${hosts[@]}"; do [ "$host" = "$(hostname -s)" ] || break; done
     address=$(getent ahostsv4 "$host" | awk '{ print $1; exit }') || true
-    network=$(ip -o route get "${address:-0.0.0.0}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+    [ -z "$address" ] || network=$(ip -o route get "$address" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
 fi
 if [ -n "$network" ]; then
     export OMPI_MCA_btl_tcp_if_include="${OMPI_MCA_btl_tcp_if_include:-$network}"
@@ -80,7 +83,7 @@ if [ "${STAGE_DATA:-0}" != 0 ]; then
     data=$("$root/scripts/slurm/stage.sh" "$@") || exit
     words+=(--data "$data")
 fi
-if [[ -n $threads && " $* " != *" --threads"[\ =]* && -z ${LOCKSTEP_THREADS:-} && $verb =~ ^(train|eval|preflight)$ ]]; then
+if [[ -n $threads && " $* " != *" --threads"[\ =]* && -z ${LOCKSTEP_THREADS:-} && $verb =~ ^(train|eval|preflight|bench)$ ]]; then
     words+=(--threads "$threads")
 fi
 case $LAUNCHER in

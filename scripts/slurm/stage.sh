@@ -6,6 +6,8 @@
 # it there. It appears under that name when it is whole, so that jobs that start together do no harm.
 set -euo pipefail
 
+case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" && exit ;; esac
+
 data=${LOCKSTEP_DATA:-${CIFAR10_DIR:-data/cifar10}}
 while [ $# -gt 0 ]; do
     case $1 in

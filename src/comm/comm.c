@@ -144,8 +144,8 @@ Status comm_max_f64(Comm *comm, double *values, int64_t count) {
 }
 
 Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket) {
-    if (dtype != DT_I64 && dtype != DT_F32)
-        return FAIL(ST_INTERNAL, "a bucket must hold int64 or float");
+    if (dtype != DT_I64 && dtype != DT_F32 && dtype != DT_BF16)
+        return FAIL(ST_INTERNAL, "a bucket must hold int64, float or bfloat16");
     return comm->data->reduce(comm, data, count, dtype, after, bucket);
 }
 

@@ -132,11 +132,16 @@ static Status mpi_allreduce(Comm *comm, void *data, int64_t count, DType dtype, 
     return allreduce_on(comm, mpi->control, data, count, dtype, ops[op], -1);
 }
 
-/* Host memory is complete when it is submitted: there is nothing to wait for. */
+/* Host memory is complete when it is submitted: there is nothing to wait for. One rank has nothing
+ * to add, and its buckets may be in a GPU's memory. */
 static Status mpi_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after,
                          int bucket) {
     (void)after;
     Mpi *mpi = comm->data_state;
+    if (comm->size == 1)
+        return ST_OK;
+    if (dtype == DT_BF16)
+        return FAIL(ST_INTERNAL, "MPI has no bfloat16");
     return allreduce_on(comm, mpi->data, data, count, dtype, MPI_SUM, bucket);
 }
 

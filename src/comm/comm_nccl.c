@@ -95,7 +95,9 @@ static Status wait_for_stream(Comm *comm, const Nccl *nccl, int bucket) {
 static Status nccl_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after,
                           int bucket) {
     const Nccl *nccl = comm->data_state;
-    ncclDataType_t type = dtype == DT_I64 ? ncclInt64 : ncclFloat32;
+    ncclDataType_t type = dtype == DT_I64    ? ncclInt64
+                          : dtype == DT_BF16 ? ncclBfloat16
+                                             : ncclFloat32;
     TRY_CUDA(cudaSetDevice(nccl->device));
     if (after)
         TRY_CUDA(cudaStreamWaitEvent(nccl->stream, (cudaEvent_t)after, 0));

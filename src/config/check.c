@@ -60,6 +60,13 @@ static Status check_cosine(RunConfig *config) {
     return ST_OK;
 }
 
+static Status check_reduction(const RunConfig *config) {
+    if (config->reduction_type == REDUCTION_FP32 || config->reduction == REDUCTION_NATIVE)
+        return ST_OK;
+    return FAIL(ST_USAGE, "reduction-type bf16 wants reduction native: exact sums are integers; "
+                          "give --reduction native, or leave reduction-type out");
+}
+
 static Status default_out(RunConfig *config) {
     if (config->out[0] != '\0')
         return ST_OK;
@@ -75,6 +82,7 @@ Status config_check(RunConfig *config) {
                               "configs/quickstart.yaml'");
     }
     TRY(check_lanes(config));
+    TRY(check_reduction(config));
     TRY(check_points(&config->schedule));
     TRY(check_cosine(config));
     const Optimizer *optimizer = &config->optimizer;

@@ -24,6 +24,7 @@ static struct {
     void *context;
     bool (*lost)(const void *);
     const void *lost_context;
+    bool ended; /* log_fatal has spoken */
 } logger = {.lock = PTHREAD_MUTEX_INITIALIZER, .size = 1, .fd = -1, .level = LOG_INFO};
 
 void log_identify(int rank, int size, const char *host) {
@@ -131,8 +132,11 @@ void log_fatal(int64_t step, const char *message) {
     char text[LINE_MAX_BYTES];
     char where[128];
     pthread_mutex_lock(&logger.lock);
-    say_where(where, sizeof where, step);
-    snprintf(text, sizeof text, "lockstep: %s%s", where, message);
-    emit(LOG_ERROR, text);
+    if (!logger.ended) {
+        logger.ended = true;
+        say_where(where, sizeof where, step);
+        snprintf(text, sizeof text, "lockstep: %s%s", where, message);
+        emit(LOG_ERROR, text);
+    }
     pthread_mutex_unlock(&logger.lock);
 }

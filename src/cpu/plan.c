@@ -120,60 +120,9 @@ static size_t scratchpad_bytes(const CpuPlan *plan) {
 
 /* ---- Binding ---- */
 
-/* The memory a place stands for; NULL where the op has none. */
-static char *memory_at(const OpMemory *memory, Place place) {
-    switch (place) {
-    case AT_IN:
-        return memory->in[0].data;
-    case AT_IN2:
-        return memory->in[1].data;
-    case AT_OUT:
-        return memory->out.data;
-    case AT_GRAD_IN:
-        return memory->grad_in[0].data;
-    case AT_GRAD_IN2:
-        return memory->grad_in[1].data;
-    case AT_GRAD_OUT:
-        return memory->grad_out.data;
-    case AT_WEIGHT:
-        return memory->param[0].data;
-    case AT_BIAS:
-        return memory->param[1].data;
-    case AT_GRAD_WEIGHT:
-        return memory->grad_param[0].data;
-    case AT_GRAD_BIAS:
-        return memory->grad_param[1].data;
-    case AT_RUNNING_MEAN:
-        return memory->running[0].data;
-    case AT_RUNNING_VAR:
-        return memory->running[1].data;
-    case AT_STATS_MEAN:
-        return memory->stats[0].data;
-    case AT_STATS_VAR:
-        return memory->stats[1].data;
-    case AT_LABELS:
-        return memory->labels.data;
-    case AT_LOSS:
-        return memory->loss.data;
-    case AT_PREDICTED:
-        return memory->predicted.data;
-    case AT_SAVED:
-        return memory->saved;
-    case AT_PACKED:
-        return memory->packed;
-    case AT_TEMP:
-    case AT_SCRATCHPAD:
-        return memory->scratch;
-    case AT_NOTHING:
-    case PLACES:
-        break;
-    }
-    return NULL;
-}
-
 static Status bind_argument(const CpuPlan *plan, struct BoundStep *bound, Arg arg, int i,
                             const OpMemory *memory) {
-    char *base = memory_at(memory, arg.place);
+    char *base = place_memory(memory, arg.place);
     bound->at[i] = base != NULL ? base + arg.offset : NULL;
     if (bound->step->loop != NULL)
         return ST_OK;
@@ -192,7 +141,7 @@ static Status bind_list(const CpuPlan *plan, Phase phase, const OpMemory *memory
         for (int i = 0; i < step->n_args; i++, bound->n_args++)
             TRY(bind_argument(plan, bound, step->arg[i], i, memory));
         if (step->loop == NULL && kernel_bytes(&step->kernel, DNNL_ARG_SCRATCHPAD) > 0) {
-            Arg pad = {AT_SCRATCHPAD, DNNL_ARG_SCRATCHPAD, aligned(plan->temp_bytes)};
+            Arg pad = {AT_WORKSPACE, DNNL_ARG_SCRATCHPAD, aligned(plan->temp_bytes)};
             TRY(bind_argument(plan, bound, pad, bound->n_args, memory));
             bound->n_args++;
         }
@@ -298,8 +247,8 @@ Status plan_pack(Stream *stream, const OpPlan *base, const Tensor param[LAYER_PA
         const struct BoundStep *bound = &plan->pack->step[s];
         for (int i = 0; i < bound->n_args; i++) {
             Arg arg = bound->step->arg[i];
-            TRY_DNNL(dnnl_memory_set_data_handle(bound->arg[i].memory,
-                                                 memory_at(&memory, arg.place) + arg.offset));
+            TRY_DNNL(dnnl_memory_set_data_handle(
+                bound->arg[i].memory, (char *)place_memory(&memory, arg.place) + arg.offset));
         }
     }
     return run_list(stream, plan, plan->pack, NULL);

@@ -11,7 +11,7 @@
 #define LOCKSTEP_CPU_PLAN_H
 
 #include "kernel.h"
-#include "lockstep/device.h"
+#include "lockstep/place.h"
 #include "rule.h"
 
 typedef struct CpuDevice {
@@ -24,32 +24,6 @@ struct Stream {
     CpuDevice *device; /* borrowed */
     dnnl_stream_t stream;
 };
-
-typedef enum Place {
-    AT_NOTHING, /* ends a list of arguments */
-    AT_IN,
-    AT_IN2,
-    AT_OUT,
-    AT_GRAD_IN,
-    AT_GRAD_IN2,
-    AT_GRAD_OUT,
-    AT_WEIGHT,
-    AT_BIAS,
-    AT_GRAD_WEIGHT,
-    AT_GRAD_BIAS,
-    AT_RUNNING_MEAN,
-    AT_RUNNING_VAR,
-    AT_STATS_MEAN,
-    AT_STATS_VAR,
-    AT_LABELS,
-    AT_LOSS,
-    AT_PREDICTED,
-    AT_SAVED,
-    AT_PACKED,
-    AT_TEMP,
-    AT_SCRATCHPAD,
-    PLACES
-} Place;
 
 /* An argument of a step: `id` is DNNL_ARG_x for a kernel and unused for a loop, which gets its
  * arguments in the order of the list. */

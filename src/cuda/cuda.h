@@ -94,13 +94,18 @@ Status cuda_record_end(Stream *stream, Recording **recording);
 Status cuda_replay(Stream *stream, Recording *recording);
 void cuda_forget(Recording *recording);
 
-/* Flat ranges (flat.c): members of DeviceOps. norm's `partial` is host memory, there after sync. */
+/* Flat ranges (flat.c): members of DeviceOps. norm's `partial` and
+ * `digest` are host memory, there after sync. */
 Status cuda_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                      double bound, bool add, int64_t *bad);
 Status cuda_to_real(Stream *stream, void *sum, const void *value, int64_t count, bool add);
 Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
                  int64_t count, double scale);
 Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range);
+Status cuda_convert(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
+                    int64_t count);
+Status cuda_digest(Stream *stream, Digest *digest, const void *value, int64_t count);
+Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes);
 
 /* Images from records in device memory (flat.c): a member of DeviceOps. */
 Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *records,
@@ -114,6 +119,9 @@ Status cuda_wait(Stream *stream, Mark *mark);
 
 /* The entry of the shared object: what device_open_cuda calls. */
 Status cuda_open(const CudaOptions *options, Device **device);
+
+/* What device_cuda_versions calls. */
+void cuda_versions(CudaVersions *versions);
 
 /* A device for planning alone: the GPU that `properties` (cuDNN's JSON) describes need not be
  * there. Programs can be built on it; nothing runs. `planned` as in GraphTarget. */

@@ -183,7 +183,8 @@ static void cuda_close(Device *base) {
     .record_end = cuda_record_end, .replay = cuda_replay, .forget = cuda_forget,                   \
     .load_images = cuda_load_images, .mark_open = cuda_mark_open, .mark_close = cuda_mark_close,   \
     .mark = cuda_mark, .wait = cuda_wait, .to_fixed = cuda_to_fixed, .to_real = cuda_to_real,      \
-    .norm = cuda_norm, .update = cuda_update, .tune = cuda_tune, .tuned = cuda_tuned
+    .norm = cuda_norm, .update = cuda_update, .convert = cuda_convert, .digest = cuda_digest,      \
+    .copy = cuda_copy, .tune = cuda_tune, .tuned = cuda_tuned
 
 static const DeviceOps device_ops = {
     CUDA_OPS,

@@ -39,6 +39,25 @@ Status cuda_update(Stream *stream, const Update *update, const UpdateRange *rang
     return ST_OK;
 }
 
+Status cuda_convert(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
+                    int64_t count) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_cast(to, to_type, from, from_type, count, stream->stream));
+    return ST_OK;
+}
+
+Status cuda_digest(Stream *stream, Digest *digest, const void *value, int64_t count) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_digest(stream->temp, value, count, stream->stream));
+    return cuda_download(stream, digest, stream->temp, sizeof *digest);
+}
+
+Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream->stream));
+    return ST_OK;
+}
+
 Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *records,
                         const Placement *placement, const PixelScale *scale) {
     Shape s = images->shape;

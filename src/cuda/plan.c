@@ -212,58 +212,8 @@ void plan_free(OpPlan *base) {
 
 /* ---- Binding ---- */
 
-/* The memory a place stands for; NULL where the op has none. */
-static char *memory_at(const OpMemory *memory, Place place) {
-    switch (place) {
-    case AT_IN:
-        return memory->in[0].data;
-    case AT_IN2:
-        return memory->in[1].data;
-    case AT_OUT:
-        return memory->out.data;
-    case AT_GRAD_IN:
-        return memory->grad_in[0].data;
-    case AT_GRAD_IN2:
-        return memory->grad_in[1].data;
-    case AT_GRAD_OUT:
-        return memory->grad_out.data;
-    case AT_WEIGHT:
-        return memory->param[0].data;
-    case AT_BIAS:
-        return memory->param[1].data;
-    case AT_GRAD_WEIGHT:
-        return memory->grad_param[0].data;
-    case AT_GRAD_BIAS:
-        return memory->grad_param[1].data;
-    case AT_RUNNING_MEAN:
-        return memory->running[0].data;
-    case AT_RUNNING_VAR:
-        return memory->running[1].data;
-    case AT_STATS_MEAN:
-        return memory->stats[0].data;
-    case AT_STATS_VAR:
-        return memory->stats[1].data;
-    case AT_LABELS:
-        return memory->labels.data;
-    case AT_LOSS:
-        return memory->loss.data;
-    case AT_PREDICTED:
-        return memory->predicted.data;
-    case AT_SAVED:
-        return memory->saved;
-    case AT_PACKED:
-        return memory->packed;
-    case AT_TEMP:
-    case AT_WORKSPACE:
-        return memory->scratch;
-    case AT_NOTHING:
-        break;
-    }
-    return NULL;
-}
-
 static void *address(const CudaPlan *plan, Arg arg, const OpMemory *memory) {
-    char *base = memory_at(memory, arg.place);
+    char *base = place_memory(memory, arg.place);
     size_t offset = arg.offset + (arg.place == AT_WORKSPACE ? plan->temp_bytes : 0);
     return base != NULL ? base + offset : NULL;
 }

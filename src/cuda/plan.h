@@ -13,31 +13,7 @@
 #define LOCKSTEP_CUDA_PLAN_H
 
 #include "cuda.h"
-
-typedef enum Place {
-    AT_NOTHING, /* ends a list of arguments */
-    AT_IN,
-    AT_IN2,
-    AT_OUT,
-    AT_GRAD_IN,
-    AT_GRAD_IN2,
-    AT_GRAD_OUT,
-    AT_WEIGHT,
-    AT_BIAS,
-    AT_GRAD_WEIGHT,
-    AT_GRAD_BIAS,
-    AT_RUNNING_MEAN,
-    AT_RUNNING_VAR,
-    AT_STATS_MEAN,
-    AT_STATS_VAR,
-    AT_LABELS,
-    AT_LOSS,
-    AT_PREDICTED,
-    AT_SAVED,
-    AT_PACKED,
-    AT_TEMP,
-    AT_WORKSPACE
-} Place;
+#include "lockstep/place.h"
 
 /* An argument of a step: `role` is a graph's and unused for a launch, which gets its arguments in
  * the order of the list. */

@@ -4,7 +4,6 @@
  * alone, but for sidecars without a file and temporary files of dead processes. */
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,34 +31,6 @@ static bool step_with_suffix(const char *name, const char *suffix, int64_t *step
 
 bool checkpoint_step_of(const char *name, int64_t *step) {
     return step_with_suffix(name, "", step);
-}
-
-void checkpoint_temporary_name(const char *name, char *out, size_t room) {
-    char host[64] = "";
-    const char *job = getenv("SLURM_JOB_ID");
-    const char *restart = getenv("SLURM_RESTART_COUNT");
-    gethostname(host, sizeof host - 1);
-    snprintf(out, room, "%s.tmp.%ld.%lld.%lld.%s", name, (long)getpid(),
-             job ? strtoll(job, NULL, 10) : 0LL, restart ? strtoll(restart, NULL, 10) : 0LL, host);
-}
-
-bool checkpoint_temporary_is_stale(const char *name) {
-    char host[64] = "";
-    long pid;
-    long long job, restart;
-    int host_at = 0;
-    const char *mark = strstr(name, ".tmp.");
-    if (strncmp(name, "step-", 5) != 0 || !mark ||
-        sscanf(mark, ".tmp.%ld.%lld.%lld.%n", &pid, &job, &restart, &host_at) != 3 || host_at == 0)
-        return false;
-    gethostname(host, sizeof host - 1);
-    const char *my_job = getenv("SLURM_JOB_ID"), *my_restart = getenv("SLURM_RESTART_COUNT");
-    if (my_job && my_restart && job == strtoll(my_job, NULL, 10) &&
-        restart < strtoll(my_restart, NULL, 10))
-        return true; /* wherever that process is, the directory is not its own any more */
-    if (strcmp(mark + host_at, host) != 0)
-        return false;
-    return pid == (long)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
 Status checkpoint_quarantine(const char *path) {
@@ -156,8 +127,12 @@ done:
     return status;
 }
 
+Status checkpoint_ask(const CheckpointGate *gate) {
+    return gate && gate->ask ? gate->ask(gate->context) : ST_OK;
+}
+
 /* Removes sidecars without a file and temporary files of the dead. */
-static Status sweep(const char *folder) {
+static Status sweep(const char *folder, const CheckpointGate *gate) {
     char path[4096], file[4096];
     Status status = ST_OK;
     int64_t step;
@@ -166,7 +141,7 @@ static Status sweep(const char *folder) {
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
     for (struct dirent *entry; (entry = readdir(dir));) {
         const char *name = entry->d_name;
-        bool stale = checkpoint_temporary_is_stale(name);
+        bool stale = strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name);
         if (step_with_suffix(name, ".xxh3", &step)) {
             char base[CHECKPOINT_FILE_NAME];
             checkpoint_file_name(step, base);
@@ -174,6 +149,7 @@ static Status sweep(const char *folder) {
             stale = access(file, F_OK) != 0;
         }
         if (stale) {
+            TRY_DONE(checkpoint_ask(gate));
             TRY_DONE(file_join(folder, name, path));
             TRY_DONE(file_remove(path));
         }
@@ -183,7 +159,8 @@ done:
     return status;
 }
 
-Status checkpoint_prune(const char *folder, int64_t keep, const char *spare) {
+Status checkpoint_prune(const char *folder, int64_t keep, const char *spare,
+                        const CheckpointGate *gate) {
     Status status = ST_OK;
     int64_t *steps = NULL, n = 0, kept = 0;
     bool bad;
@@ -192,6 +169,7 @@ Status checkpoint_prune(const char *folder, int64_t keep, const char *spare) {
     for (int64_t i = 0; i < n && n > keep; i++) {
         checkpoint_file_name(steps[i], name);
         TRY_DONE(file_join(folder, name, path));
+        TRY_DONE(checkpoint_ask(gate));
         if (kept < keep) {
             if (checkpoint_verify(path) == ST_OK)
                 kept++;
@@ -206,7 +184,7 @@ Status checkpoint_prune(const char *folder, int64_t keep, const char *spare) {
         TRY_DONE(file_remove(path));
         TRY_DONE(file_remove(sidecar));
     }
-    TRY_DONE(sweep(folder));
+    TRY_DONE(sweep(folder, gate));
 done:
     free(steps);
     return status;

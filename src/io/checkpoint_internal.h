@@ -23,10 +23,8 @@ void checkpoint_file_name(int64_t step, char name[CHECKPOINT_FILE_NAME]);
 /* True, with the step, for exactly such names. */
 bool checkpoint_step_of(const char *name, int64_t *step);
 
-/* "step-00000800.h5.tmp.PID.JOB.RESTART.HOST" for this process, and whether such a name (of a file
- * or a sidecar) belongs to a process of this host that is dead, or to this one. */
-void checkpoint_temporary_name(const char *name, char *out, size_t room);
-bool checkpoint_temporary_is_stale(const char *name);
+/* ST_OK where there is nobody to ask. */
+Status checkpoint_ask(const CheckpointGate *gate);
 
 /* Renames PATH and its sidecar out of the way, to .bad. */
 Status checkpoint_quarantine(const char *path);

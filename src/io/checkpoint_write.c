@@ -171,15 +171,16 @@ static Status name_all(const char *folder, int64_t step, Names *names) {
     snprintf(sidecar, sizeof sidecar, "%s.xxh3", names->file);
     TRY(file_join(folder, names->file, names->path));
     TRY(file_join(folder, sidecar, names->sidecar));
-    checkpoint_temporary_name(names->file, temporary, sizeof temporary);
+    file_temporary_name(names->file, temporary, sizeof temporary);
     TRY(file_join(folder, temporary, names->temporary));
-    checkpoint_temporary_name(sidecar, temporary, sizeof temporary);
+    file_temporary_name(sidecar, temporary, sizeof temporary);
     return file_join(folder, temporary, names->temporary_sidecar);
 }
 
 /* Looks at what stands under the final name. *same: a good file of this very state. A damaged one
  * is moved away; a good one of another state is an error. */
-static Status settle(const Names *names, uint64_t state_hash, bool *same) {
+static Status settle(const Names *names, uint64_t state_hash, const CheckpointGate *gate,
+                     bool *same) {
     Checkpoint other;
     struct stat info;
     *same = false;
@@ -190,6 +191,7 @@ static Status settle(const Names *names, uint64_t state_hash, bool *same) {
     if (checkpoint_read_meta(names->path, &other) != ST_OK) {
         log_warn("%s; moved to %s.bad and written anew", status_message(), names->file);
         status_clear();
+        TRY(checkpoint_ask(gate));
         return checkpoint_quarantine(names->path);
     }
     *same = other.state_hash == state_hash;
@@ -202,10 +204,6 @@ static Status settle(const Names *names, uint64_t state_hash, bool *same) {
     return ST_OK;
 }
 
-static Status ask(const CheckpointGate *gate) {
-    return gate && gate->ask ? gate->ask(gate->context) : ST_OK;
-}
-
 /* Both renames. A sidecar in the way belongs to a damaged file, or to one that was never committed.
  */
 static Status commit(const char *folder, const Names *names, const char *hex, uint64_t state_hash,
@@ -215,16 +213,17 @@ static Status commit(const char *folder, const Names *names, const char *hex, ui
     for (int attempt = 0; attempt < COMMIT_ATTEMPTS; attempt++) {
         bool exists, same;
         TRY(file_create(names->temporary_sidecar, line, (size_t)length));
-        TRY(ask(gate));
+        TRY(checkpoint_ask(gate));
         TRY(file_rename_new(names->temporary_sidecar, names->sidecar, &exists));
         if (!exists) {
             TRY(file_rename_new(names->temporary, names->path, &exists));
             if (!exists)
                 return file_sync_folder(folder);
         }
-        TRY(settle(names, state_hash, &same));
+        TRY(settle(names, state_hash, gate, &same));
         if (same)
             return ST_OK;
+        TRY(checkpoint_ask(gate));
         TRY(file_remove(names->sidecar));
     }
     return FAIL(ST_CHECKPOINT, "%s: another process keeps writing it; choose another --out",
@@ -261,8 +260,8 @@ Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
     struct stat info;
     TRY(name_all(folder, checkpoint->state.step, &names));
     TRY(checkpoint_state_hash(checkpoint, &state_hash));
-    TRY(ask(gate));
-    TRY(settle(&names, state_hash, &same));
+    TRY(checkpoint_ask(gate));
+    TRY(settle(&names, state_hash, gate, &same));
     if (!same) {
         TRY_DONE(build(checkpoint, state_hash, &image));
         TRY_DONE(write_and_commit(folder, &names, &image, state_hash, gate));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,18 +92,32 @@ Status file_create(const char *path, const void *bytes, size_t size) {
     return status;
 }
 
-Status file_replace(const char *folder, const char *name, const void *bytes, size_t size) {
-    char path[4096], temporary[4096], temporary_name[256];
-    snprintf(temporary_name, sizeof temporary_name, "%s.tmp", name);
-    TRY(file_join(folder, name, path));
-    TRY(file_join(folder, temporary_name, temporary));
-    TRY(file_create(temporary, bytes, size));
-    if (rename(temporary, path) != 0) {
-        Status status = FAIL_PATH(path, "replaced");
-        unlink(temporary);
-        return status;
-    }
-    return file_sync_folder(folder);
+void file_temporary_name(const char *name, char *out, size_t room) {
+    char host[64] = "";
+    const char *job = getenv("SLURM_JOB_ID");
+    const char *restart = getenv("SLURM_RESTART_COUNT");
+    gethostname(host, sizeof host - 1);
+    snprintf(out, room, "%s.tmp.%ld.%lld.%lld.%s", name, (long)getpid(),
+             job ? strtoll(job, NULL, 10) : 0LL, restart ? strtoll(restart, NULL, 10) : 0LL, host);
+}
+
+bool file_temporary_is_stale(const char *name) {
+    char host[64] = "";
+    long pid;
+    long long job, restart;
+    int host_at = 0;
+    const char *mark = strstr(name, ".tmp.");
+    if (!mark || sscanf(mark, ".tmp.%ld.%lld.%lld.%n", &pid, &job, &restart, &host_at) != 3 ||
+        host_at == 0)
+        return false;
+    gethostname(host, sizeof host - 1);
+    const char *my_job = getenv("SLURM_JOB_ID"), *my_restart = getenv("SLURM_RESTART_COUNT");
+    if (my_job && my_restart && job == strtoll(my_job, NULL, 10) &&
+        restart < strtoll(my_restart, NULL, 10))
+        return true; /* wherever that process is, the directory is not its own any more */
+    if (strcmp(mark + host_at, host) != 0)
+        return false;
+    return pid == (long)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
 Status file_sync_folder(const char *folder) {

@@ -4,6 +4,7 @@
 #ifndef LOCKSTEP_IO_FILE_UTIL_H
 #define LOCKSTEP_IO_FILE_UTIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lockstep/status.h"
@@ -20,8 +21,10 @@ Status file_write(int fd, const char *path, const void *bytes, size_t size);
 /* Creates (or empties) `path`, writes it and makes it durable; removes it again on failure. */
 Status file_create(const char *path, const void *bytes, size_t size);
 
-/* Makes FOLDER/NAME hold exactly these bytes: NAME.tmp, fsync, rename, fsync of the folder. */
-Status file_replace(const char *folder, const char *name, const void *bytes, size_t size);
+/* "NAME.tmp.PID.JOB.RESTART.HOST" for this process, and whether such a name belongs to a process of
+ * this host that is dead, to an earlier start of this job, or to this process. */
+void file_temporary_name(const char *name, char *out, size_t room);
+bool file_temporary_is_stale(const char *name);
 
 /* Makes renames and new names in a folder durable. */
 Status file_sync_folder(const char *folder);

@@ -171,7 +171,7 @@ Status metrics_open(RunDir *dir, int64_t step) {
     TRY(file_join(dir->path, "metrics.jsonl", path));
     if (access(path, F_OK) == 0) {
         TRY(file_load(path, &text, &size));
-        TRY_DONE(file_replace(dir->path, "metrics.jsonl", text, cut(text, size, step)));
+        TRY_DONE(rundir_replace(dir, "metrics.jsonl", text, cut(text, size, step)));
     }
     dir->metrics_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (dir->metrics_fd < 0)
@@ -252,11 +252,10 @@ static cJSON *result_object(const RunResult *result) {
 }
 
 Status metrics_result(RunDir *dir, const RunResult *result) {
-    TRY(rundir_check(dir));
     cJSON *root = result_object(result);
     /* Every part is in the text or the text is NULL: cJSON's adders pass NULL through. */
     char *text = root ? cJSON_Print(root) : NULL;
-    Status status = text ? file_replace(dir->path, "result.json", text, strlen(text))
+    Status status = text ? rundir_replace(dir, "result.json", text, strlen(text))
                          : FAIL(ST_INTERNAL, "out of memory for result.json");
     cJSON_free(text);
     cJSON_Delete(root);

@@ -1,9 +1,16 @@
 /* rundir: the run directory. See rundir.h.
  *
  * Between a look at the owner file and the write that follows, another process may take the
- * directory. So nothing that the old one can still reach is the new one's: log.txt and
- * metrics.jsonl are begun as new files under the old names (what an old process holds open has no
- * name any more), and a commit never replaces a file (file_rename_new). */
+ * directory. That one does no harm, whenever it comes:
+ *
+ *   a rename   Its temporary file has a name of its process's own, and the last look comes after it
+ *              was made. Who takes the directory removes such files before reading anything. So a
+ *              rename either comes before that, or finds nothing to rename, or is not tried.
+ *   a line     of log.txt or metrics.jsonl: both are begun as new files under the old names; what
+ * an old process holds open has no name any more.
+ *
+ * A removal (of checkpoints beyond `keep`, of best.h5's temporary link) is what is left: it may
+ * come a moment late, and takes what its own process would have removed. */
 #include "lockstep/rundir.h"
 
 #include <dirent.h>
@@ -18,6 +25,34 @@
 #include "file_util.h"
 #include "owner.h"
 
+static Status remove_ours(const RunDir *dir, const char *folder, const char *name) {
+    char path[4096];
+    TRY(file_join(folder, name, path));
+    TRY(rundir_check(dir));
+    return file_remove(path);
+}
+
+/* Temporary files of processes that are dead, or that this one has taken the directory from. */
+static Status sweep(const RunDir *dir, const char *folder) {
+    static const char *const begins[] = {"config.yaml.", "log.txt.", "metrics.jsonl.",
+                                         "result.json.", "best.h5.", "local.",
+                                         "step-"};
+    Status status = ST_OK;
+    DIR *list = opendir(folder);
+    if (!list)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
+    for (struct dirent *entry; (entry = readdir(list));) {
+        bool ours = false;
+        for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+            ours = ours || strncmp(entry->d_name, begins[i], strlen(begins[i])) == 0;
+        if (ours && file_temporary_is_stale(entry->d_name))
+            TRY_DONE(remove_ours(dir, folder, entry->d_name));
+    }
+done:
+    closedir(list);
+    return status;
+}
+
 Status rundir_open(const char *path, RunDir *dir) {
     Status status = ST_OK;
     memset(dir, 0, sizeof *dir);
@@ -27,6 +62,8 @@ Status rundir_open(const char *path, RunDir *dir) {
     TRY_DONE(owner_take(path, dir->owner, &dir->lock_fd));
     TRY_DONE(file_join(path, "checkpoints", dir->checkpoints));
     TRY_DONE(file_make_folders(dir->checkpoints, "--out"));
+    TRY_DONE(sweep(dir, dir->path));
+    TRY_DONE(sweep(dir, dir->checkpoints));
 done:
     if (status != ST_OK)
         rundir_close(dir);
@@ -54,23 +91,35 @@ bool rundir_lost(const RunDir *dir) {
     return owner_look(dir->path, dir->owner) == OWNER_OTHER;
 }
 
+Status rundir_replace(const RunDir *dir, const char *name, const void *bytes, size_t size) {
+    char path[4096], temporary[4096], own[256];
+    file_temporary_name(name, own, sizeof own);
+    TRY(file_join(dir->path, name, path));
+    TRY(file_join(dir->path, own, temporary));
+    TRY(rundir_check(dir));
+    TRY(file_create(temporary, bytes, size));
+    Status status = rundir_check(dir);
+    if (status == ST_OK && rename(temporary, path) != 0)
+        status = FAIL(ST_CHECKPOINT, "%s: cannot be replaced: %s", path, strerror(errno));
+    if (status != ST_OK)
+        unlink(temporary);
+    return status == ST_OK ? file_sync_folder(dir->path) : status;
+}
+
 /* A checkpoint, its sidecar, one of them quarantined or under a temporary name. */
 static bool is_checkpoint_part(const char *name) {
     size_t digits = strncmp(name, "step-", 5) == 0 ? strspn(name + 5, "0123456789") : 0;
     return digits >= 8 && strncmp(name + 5 + digits, ".h5", 3) == 0;
 }
 
-static Status remove_checkpoints(const char *folder) {
+static Status remove_checkpoints(const RunDir *dir) {
     Status status = ST_OK;
-    char path[4096];
-    DIR *list = opendir(folder);
+    DIR *list = opendir(dir->checkpoints);
     if (!list)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", dir->checkpoints, strerror(errno));
     for (struct dirent *entry; (entry = readdir(list));) {
-        if (!is_checkpoint_part(entry->d_name))
-            continue;
-        TRY_DONE(file_join(folder, entry->d_name, path));
-        TRY_DONE(file_remove(path));
+        if (is_checkpoint_part(entry->d_name))
+            TRY_DONE(remove_ours(dir, dir->checkpoints, entry->d_name));
     }
 done:
     closedir(list);
@@ -80,13 +129,9 @@ done:
 Status rundir_reset(RunDir *dir) {
     static const char *const names[] = {"best.h5", "result.json", "metrics.jsonl", "autotune.txt",
                                         "crash-fired"};
-    char path[4096];
-    TRY(rundir_check(dir));
-    TRY(remove_checkpoints(dir->checkpoints));
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        TRY(file_join(dir->path, names[i], path));
-        TRY(file_remove(path));
-    }
+    TRY(remove_checkpoints(dir));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        TRY(remove_ours(dir, dir->path, names[i]));
     TRY(file_sync_folder(dir->checkpoints));
     return file_sync_folder(dir->path);
 }
@@ -106,13 +151,13 @@ bool rundir_has_checkpoints(const RunDir *dir) {
 }
 
 /* A new file with what the old one holds. */
-static Status renew(const char *folder, const char *name, const char *path) {
+static Status renew(const RunDir *dir, const char *name, const char *path) {
     char *text = NULL;
     size_t size = 0;
     if (access(path, F_OK) != 0)
         return ST_OK;
     TRY(file_load(path, &text, &size));
-    Status status = file_replace(folder, name, text, size);
+    Status status = rundir_replace(dir, name, text, size);
     free(text);
     return status;
 }
@@ -121,7 +166,7 @@ Status rundir_open_log(RunDir *dir) {
     char path[4096];
     TRY(rundir_check(dir));
     TRY(file_join(dir->path, "log.txt", path));
-    TRY(renew(dir->path, "log.txt", path));
+    TRY(renew(dir, "log.txt", path));
     dir->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (dir->log_fd < 0)
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
@@ -129,17 +174,13 @@ Status rundir_open_log(RunDir *dir) {
 }
 
 Status rundir_write_config(RunDir *dir, const char *text) {
-    TRY(rundir_check(dir));
-    return file_replace(dir->path, "config.yaml", text, strlen(text));
+    return rundir_replace(dir, "config.yaml", text, strlen(text));
 }
 
 Status rundir_write_autotune(RunDir *dir, const char *text) {
-    char path[4096];
-    TRY(rundir_check(dir));
-    TRY(file_join(dir->path, "autotune.txt", path));
     if (!text)
-        return file_remove(path);
-    return file_replace(dir->path, "autotune.txt", text, strlen(text));
+        return remove_ours(dir, dir->path, "autotune.txt");
+    return rundir_replace(dir, "autotune.txt", text, strlen(text));
 }
 
 Status rundir_read_autotune(const RunDir *dir, char **text) {
@@ -151,15 +192,22 @@ Status rundir_read_autotune(const RunDir *dir, char **text) {
 }
 
 Status rundir_link_best(RunDir *dir, const char *file_name) {
-    char path[4096], temporary[4096], target[512];
-    TRY(rundir_check(dir));
+    char path[4096], temporary[4096], target[512], own[256];
+    file_temporary_name("best.h5", own, sizeof own);
     TRY(file_join(dir->path, "best.h5", path));
-    TRY(file_join(dir->path, "best.h5.tmp", temporary));
+    TRY(file_join(dir->path, own, temporary));
     snprintf(target, sizeof target, "checkpoints/%s", file_name);
+    TRY(rundir_check(dir));
     TRY(file_remove(temporary));
-    if (symlink(target, temporary) != 0 || rename(temporary, path) != 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be linked to %s: %s", path, target, strerror(errno));
-    return file_sync_folder(dir->path);
+    if (symlink(target, temporary) != 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s", temporary, strerror(errno));
+    Status status = rundir_check(dir);
+    if (status == ST_OK && rename(temporary, path) != 0)
+        status =
+            FAIL(ST_CHECKPOINT, "%s: cannot be linked to %s: %s", path, target, strerror(errno));
+    if (status != ST_OK)
+        unlink(temporary);
+    return status == ST_OK ? file_sync_folder(dir->path) : status;
 }
 
 void rundir_best(const RunDir *dir, char file_name[256]) {

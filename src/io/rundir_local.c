@@ -87,7 +87,7 @@ static Status remove_old(const char *base, const char *name) {
     TRY(file_join(base, name, folder));
     if (access(folder, F_OK) != 0)
         return ST_OK;
-    TRY(checkpoint_prune(folder, 0, NULL));
+    TRY(checkpoint_prune(folder, 0, NULL, NULL));
     if (rmdir(folder) != 0 && errno != ENOTEMPTY && errno != EEXIST)
         return FAIL(ST_CHECKPOINT, "%s: cannot be removed: %s", folder, strerror(errno));
     return ST_OK;
@@ -96,11 +96,11 @@ static Status remove_old(const char *base, const char *name) {
 Status rundir_begin_local(RunDir *dir, const char *base) {
     char path[4096], old[NAME_MAX_BYTES], name[NAME_MAX_BYTES], hex[17];
     uint64_t number = 0;
-    TRY(rundir_check(dir));
     if (dir->local[0])
-        return ST_OK;
+        return rundir_check(dir);
     load_name(dir, old);
     TRY(file_join(dir->path, "local", path));
+    TRY(rundir_check(dir));
     TRY(file_remove(path));
     if (!base[0])
         return ST_OK;
@@ -112,5 +112,5 @@ Status rundir_begin_local(RunDir *dir, const char *base) {
     snprintf(name, sizeof name, "%s%s", prefix, hex);
     TRY(file_join(base, name, dir->local));
     TRY(file_make_folders(dir->local, "--checkpoint-local"));
-    return file_replace(dir->path, "local", name, strlen(name));
+    return rundir_replace(dir, "local", name, strlen(name));
 }

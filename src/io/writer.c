@@ -40,6 +40,8 @@ static Status write_one(Writer *writer) {
     CheckpointGate gate = {hooks->allowed, hooks->context};
     int64_t step = writer->copy.state.step;
     char name[CHECKPOINT_FILE_NAME], spare[256] = "";
+    if (hooks->fetch)
+        TRY(hooks->fetch(hooks->context, &writer->copy));
     if (hooks->before)
         TRY(hooks->before(hooks->context, step));
     TRY(checkpoint_write(writer->target, &writer->copy, &gate, NULL));
@@ -48,11 +50,9 @@ static Status write_one(Writer *writer) {
         TRY(hooks->after(hooks->context, step, name, writer->is_best));
     if (hooks->spare)
         hooks->spare(hooks->context, spare);
-    if (hooks->allowed)
-        TRY(hooks->allowed(hooks->context));
-    TRY(checkpoint_prune(writer->target, writer->keep, *spare ? spare : NULL));
+    TRY(checkpoint_prune(writer->target, writer->keep, *spare ? spare : NULL, &gate));
     if (writer->target == writer->folder && writer->local[0])
-        return checkpoint_prune(writer->local, 0, NULL);
+        return checkpoint_prune(writer->local, 0, NULL, &gate);
     return ST_OK;
 }
 
@@ -164,9 +164,17 @@ static void copy_array(float *to, const float *from, int64_t count) {
         memcpy(to, from, (size_t)count * sizeof *to);
 }
 
-/* Fills the copy; the writer's thread is idle. */
-static Status fill(Writer *writer, const Checkpoint *from) {
+static void copy_arrays(const Checkpoint *to, const Checkpoint *from) {
     const Model *model = from->model;
+    copy_array(to->weight, from->weight, model->flat);
+    copy_array(to->running, from->running, model->running_flat);
+    copy_array(to->ema, from->ema, model->flat);
+    for (int i = 0; i < to->n_slots; i++)
+        copy_array(to->slot[i], from->slot[i], model->flat);
+}
+
+/* Fills the copy, or all of it but what `fetch` will; the writer's thread is idle. */
+static Status fill(Writer *writer, const Checkpoint *from) {
     Checkpoint own = writer->copy;
     HistoryEntry *history = own.state.history;
     int64_t n = from->state.n_history;
@@ -178,11 +186,10 @@ static Status fill(Writer *writer, const Checkpoint *from) {
     }
     if (n > 0)
         memcpy(history, from->state.history, (size_t)n * sizeof *history);
-    copy_array(own.weight, from->weight, model->flat);
-    copy_array(own.running, from->running, model->running_flat);
-    copy_array(own.ema, from->ema, model->flat);
-    for (int i = 0; i < own.n_slots; i++)
-        copy_array(own.slot[i], from->slot[i], model->flat);
+    if (writer->hooks.take)
+        TRY(writer->hooks.take(writer->hooks.context));
+    else
+        copy_arrays(&own, from);
     writer->copy = *from;
     writer->copy.weight = own.weight;
     writer->copy.running = own.running;

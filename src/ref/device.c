@@ -150,6 +150,7 @@ static const DeviceOps device_ops = {
     .to_real = REF(to_real),
     .norm = REF(norm),
     .update = REF(update),
+    .digest = REF(digest),
 };
 
 #ifdef REF_DOUBLE

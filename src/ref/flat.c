@@ -1,8 +1,10 @@
 /* ref/flat: work on ranges of the flat buffers: conversion to fixed point, native sums, partial
- * norms, and the optimizers. */
+ * norms, the optimizers, digests. */
 #include <math.h>
+#include <string.h>
 
 #include "ref.h"
+#include "lockstep/digest.h"
 #include "lockstep/update.h"
 
 Status REF(to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
@@ -59,6 +61,19 @@ Status REF(update)(Stream *stream, const Update *update, const UpdateRange *rang
             update_adam(&terms, g, &weight[i], &first[i], &second[i]);
         if (ema != NULL)
             update_ema(&terms, weight[i], &ema[i]);
+    }
+    return ST_OK;
+}
+
+Status REF(digest)(Stream *stream, Digest *digest, const void *value, int64_t count) {
+    (void)stream;
+    const real *from = value;
+    *digest = (Digest){.hash = 0};
+    for (int64_t i = 0; i < count; i++) {
+        uint64_t bits = 0; /* of a float: the low half */
+        memcpy(&bits, &from[i], sizeof from[i]);
+        digest->hash += digest_term(i, bits);
+        digest->bad += !isfinite(from[i]);
     }
     return ST_OK;
 }

@@ -48,6 +48,13 @@ Status cuda_library_find(const char *symbol, void **function) {
     return ST_OK;
 }
 
+Status device_cuda_versions(CudaVersions *versions) {
+    void (*ask)(CudaVersions *) = NULL;
+    TRY(cuda_library_find("cuda_versions", (void **)&ask));
+    ask(versions);
+    return ST_OK;
+}
+
 Status device_open_cuda(const CudaOptions *options, Device **device) {
     Status (*open)(const CudaOptions *, Device **) = NULL;
     TRY(cuda_library_find("cuda_open", (void **)&open));

@@ -20,6 +20,9 @@ static Status open_host(const RunConfig *config, Device **device) {
     if (config->autotune)
         return FAIL(ST_USAGE, "--autotune: only a GPU has engines to choose from; use --device "
                               "cuda, or leave it out");
+    if (config->reduction_type != REDUCTION_FP32)
+        return FAIL(ST_USAGE, "--reduction-type bf16: only sums over GPUs travel in another type "
+                              "than fp32; leave it out, or use --device cuda");
     return config->device == DEVICE_REF ? device_open_ref(device) : device_open_cpu(device);
 }
 

@@ -94,6 +94,7 @@ static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint)
     config->device = options->device;
     config->precision = PRECISION_FP32;
     config->autotune = false; /* the checkpoint has the choices */
+    config->reduction_type = REDUCTION_FP32;
     TRY(engine_open_device(config, comm_local_rank(run->comm), &device));
     run->engine.device = device;
     if (checkpoint->autotune && device->ops->tune)

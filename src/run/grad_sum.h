@@ -2,9 +2,11 @@
  *
  * A lane's finished gradient range is added to its bucket under the bucket's lock: as fixed-point
  * integers (exact), whose sum does not depend on the order in which lanes arrive, or as reals
- * (native). The lock orders the calls; where lanes are on streams that run by themselves, a mark
- * orders the additions as well, and the bucket's message waits for it. A bucket to which all lanes
- * of the rank have added goes to the reducer, while lanes still compute earlier layers.
+ * (native), which may travel as bfloat16: converted once, when the rank's sum is complete, and back
+ * when all buckets have come. The lock orders the calls; where lanes are on streams that run by
+ * themselves, a mark orders the additions as well, and the bucket's message waits for it. A bucket
+ * to which all lanes of the rank have added goes to the reducer, while lanes still compute earlier
+ * layers.
  *
  * The tail stands before bucket 0, the last one of a step: control words and batch-norm statistics,
  * so that what one rank knows all know in the same step. */
@@ -37,6 +39,7 @@ typedef struct GradSum {
     int64_t tail;   /* elements before bucket 0: words, statistics, padding */
     int64_t *fixed; /* device memory: [tail + flat], native [tail] */
     void *real;     /* device memory: native [flat], else NULL */
+    uint16_t *half; /* device memory: [flat] bfloat16 where that is what travels, else NULL */
     int buckets;
     int64_t *begin;        /* [buckets + 1] ranges of the flat gradient */
     pthread_mutex_t *lock; /* [buckets] */

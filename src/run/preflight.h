@@ -1,5 +1,6 @@
 /* preflight: what `lockstep preflight` finds out. preflight_probe.c looks at one rank's host,
- * preflight_report.c compares all of them, preflight_command.c is the command. */
+ * preflight_reduce.c sums over all, preflight_report.c compares them, preflight_command.c is the
+ * command. */
 #ifndef LOCKSTEP_RUN_PREFLIGHT_H
 #define LOCKSTEP_RUN_PREFLIGHT_H
 
@@ -19,8 +20,10 @@ typedef struct Probe {
     char interfaces[160], hints[256]; /* site_interfaces, site_network */
     Status device_status, data_status;
     char device[160], instruction_set[32]; /* or why there is none */
-    char data[512];                        /* why the data set cannot be read */
-    uint64_t data_hash;                    /* of all records; 0 for synthetic ones */
+    bool gpu;
+    char cuda[96], driver[16]; /* of a GPU's libraries: versions_cuda_line, CudaVersions */
+    char data[512];            /* why the data set cannot be read */
+    uint64_t data_hash;        /* of all records; 0 for synthetic ones */
     int64_t records[2];
 } Probe;
 
@@ -32,15 +35,17 @@ typedef struct ReduceTime {
 
 enum { REDUCE_SIZES = 4 };
 
-/* This rank's host. Local. */
+/* This rank's host. The device stays open in run->engine.device, if there is one. Local. */
 void probe_host(Run *run, Probe *probe);
 
-/* Sums integers over ranks, checks every element, and times it: times[REDUCE_SIZES]. Collective;
- * a Status other than ST_OK is agreed or means comm_abort. */
-Status probe_reduce(Run *run, ReduceTime *times);
+/* Sums integers over ranks by the data plane, checks every element, and times it:
+ * times[REDUCE_SIZES]. `device` NULL: the numbers are in host memory. Collective; a Status other
+ * than ST_OK is agreed or means comm_abort. */
+Status probe_reduce(Run *run, Device *device, ReduceTime *times);
 
-/* The table. Local, rank 0. */
-void print_probes(const Run *run, const Probe *probes, const ReduceTime *times);
+/* The table, and the times of one library. Local, rank 0. */
+void print_probes(const Run *run, const Probe *probes);
+void print_reduce(const Run *run, const char *library, const ReduceTime *times);
 
 /* Everything that would stop or spoil a run: notes are printed, problems too but for the first,
  * which is the failure returned. Local, rank 0. */

@@ -1,9 +1,9 @@
 /* preflight: `lockstep preflight`, whether the hosts of a run are ready for it.
  *
  * Takes the options of train and is started as train would be, so that it sees what train will see:
- * the same hosts, launcher, variables and files. Reads the data set once a host, sums over all
- * ranks and checks the sums; writes nothing. What would stop a run stops it, with the code the run
- * would have ended with. */
+ * the same hosts, launcher, variables, GPUs and files. Reads the data set once a host, sums over
+ * all ranks, between GPUs by NCCL as well, and checks the sums; writes nothing. What would stop a
+ * run stops it, with the code the run would have ended with. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,23 +12,40 @@
 #include "preflight.h"
 #include "setup.h"
 
+/* The sums of a run on GPUs are NCCL's. */
+static Status reduce_on_gpus(Run *run) {
+    ReduceTime times[REDUCE_SIZES];
+    Device *device = run->engine.device;
+    if (!device->beside_host || run->size == 1)
+        return ST_OK;
+    comm_at(run->comm, -1, PHASE_SETUP);
+    TRY(open_data_plane(run));
+    comm_at(run->comm, -1, PHASE_REDUCE);
+    TRY(probe_reduce(run, device, times));
+    if (run->rank == 0)
+        print_reduce(run, "NCCL", times);
+    return ST_OK;
+}
+
 static Status preflight_ranks(Run *run) {
     Probe mine, *all = NULL;
     ReduceTime times[REDUCE_SIZES];
     Status status = ST_OK;
     TRY(setup_ranks(run));
     comm_at(run->comm, -1, PHASE_REDUCE);
-    TRY(probe_reduce(run, times));
+    TRY(probe_reduce(run, NULL, times));
     comm_at(run->comm, -1, PHASE_DATA);
     probe_host(run, &mine);
     all = calloc((size_t)run->size, sizeof *all);
     TRY_DONE(comm_agree(run->comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
     TRY_DONE(comm_allgather(run->comm, &mine, sizeof mine, all));
     if (run->rank == 0) {
-        print_probes(run, all, times);
+        print_probes(run, all);
+        print_reduce(run, comm_library(run->comm), times);
         status = judge_probes(run, all);
     }
     TRY_DONE(comm_agree(run->comm, status));
+    TRY_DONE(reduce_on_gpus(run));
     log_info("ready: %d rank%s, rank 0 on %s", run->size, run->size == 1 ? "" : "s",
              comm_host(run->comm));
 done:

@@ -8,21 +8,28 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lockstep/clock.h"
 #include "lockstep/hash.h"
 #include "lockstep/versions.h"
 #include "preflight.h"
 #include "setup.h"
 #include "site.h"
 
-enum { READ_RECORDS = 1000, REPEATS = 7 };
+enum { READ_RECORDS = 1000 };
 
 static int64_t free_bytes(const char *path) {
     struct statvfs info;
     return statvfs(path, &info) == 0 ? (int64_t)info.f_bavail * (int64_t)info.f_frsize : -1;
 }
 
-static void probe_device(const Run *run, Probe *probe) {
+static void probe_cuda(Probe *probe) {
+    CudaVersions versions;
+    probe->gpu = true;
+    versions_cuda_line(probe->cuda, sizeof probe->cuda);
+    if (device_cuda_versions(&versions) == ST_OK)
+        memcpy(probe->driver, versions.driver, sizeof probe->driver);
+}
+
+static void probe_device(Run *run, Probe *probe) {
     Device *device = NULL;
     probe->device_status = engine_open_device(run->config, comm_local_rank(run->comm), &device);
     if (probe->device_status != ST_OK) {
@@ -32,7 +39,10 @@ static void probe_device(const Run *run, Probe *probe) {
     }
     snprintf(probe->device, sizeof probe->device, "%s", device->description);
     snprintf(probe->instruction_set, sizeof probe->instruction_set, "%s", device->instruction_set);
-    device->ops->close(device);
+    if (device->beside_host)
+        probe_cuda(probe);
+    run->engine.device = device;
+    run->threads = compute_threads(run, run->config->threads);
 }
 
 static Status hash_part(const Dataset *dataset, DatasetPart part, HashState *hash) {
@@ -80,7 +90,6 @@ void probe_host(Run *run, Probe *probe) {
     probe->local_rank = comm_local_rank(run->comm);
     probe->launcher_local_rank = site_local_rank();
     probe->ranks_here = comm_local_size(run->comm);
-    probe->threads = run->threads;
     probe->cores = cores_available();
     probe->memory = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
     snprintf(probe->tmp, sizeof probe->tmp, "%s", tmp && *tmp ? tmp : "/tmp");
@@ -93,67 +102,10 @@ void probe_host(Run *run, Probe *probe) {
     site_interfaces(probe->interfaces, sizeof probe->interfaces);
     site_network(probe->hints, sizeof probe->hints);
     probe_device(run, probe);
+    probe->threads = run->threads;
     probe->data_status = read_all(run, probe);
     if (probe->data_status != ST_OK) {
         snprintf(probe->data, sizeof probe->data, "%s", status_message());
         status_clear();
     }
-}
-
-/* Element i of rank r; the sum over ranks is known. */
-static int64_t term(int64_t i, int64_t rank) {
-    return (i % 1000003 + 1) * (rank + 1) - (i % 7) * (INT64_C(1) << 40);
-}
-
-static int64_t whole(int64_t i, int64_t size) {
-    return (i % 1000003 + 1) * (size * (size + 1) / 2) - size * (i % 7) * (INT64_C(1) << 40);
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* One size: each repeat sums fresh numbers. *wrong: the first element that is, -1 if none. */
-static Status time_size(Run *run, int64_t *data, int64_t count, double *seconds, int64_t *wrong) {
-    double took[REPEATS];
-    *wrong = -1;
-    for (int k = 0; k < REPEATS; k++) {
-        for (int64_t i = 0; i < count; i++)
-            data[i] = term(i + k, run->rank);
-        TRY(comm_barrier(run->comm));
-        double start = clock_now();
-        TRY(comm_reduce(run->comm, data, count, DT_I64, NULL, 0));
-        took[k] = clock_now() - start;
-        for (int64_t i = 0; i < count && *wrong < 0; i++) {
-            if (data[i] != whole(i + k, run->size))
-                *wrong = i;
-        }
-    }
-    TRY(comm_max_f64(run->comm, took, REPEATS));
-    qsort(took, REPEATS, sizeof *took, ascending);
-    *seconds = took[REPEATS / 2];
-    return ST_OK;
-}
-
-Status probe_reduce(Run *run, ReduceTime *times) {
-    const int64_t bytes[REDUCE_SIZES] = {8, 65536, run->config->bucket_bytes, 8 * run->model.flat};
-    int64_t largest = bytes[2] > bytes[3] ? bytes[2] : bytes[3], wrong;
-    int64_t *data = malloc((size_t)largest);
-    Status status = comm_agree(run->comm, data ? ST_OK : FAIL(ST_INTERNAL, "out of memory"));
-    for (int s = 0; s < REDUCE_SIZES && status == ST_OK; s++) {
-        times[s].bytes = bytes[s];
-        status = time_size(run, data, bytes[s] / 8, &times[s].seconds, &wrong);
-        if (status != ST_OK) /* MPI itself failed: not agreed on */
-            break;
-        if (wrong >= 0)
-            status = FAIL(ST_COMM,
-                          "an all-reduce of %" PRId64 " bytes over %d ranks gave a wrong sum at "
-                          "element %" PRId64 ": the network or its library is broken; try another "
-                          "one (OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader,tcp)",
-                          bytes[s], run->size, wrong);
-        status = comm_agree(run->comm, status);
-    }
-    free(data);
-    return status;
 }

@@ -60,22 +60,42 @@ static void data_text(const Run *run, const Probe *probe, char out[64]) {
                  probe->records[1], probe->data_hash);
 }
 
-static void print_reduce(const Run *run, const ReduceTime *times) {
+/* Ranks that follow each other, on one host with the same kind of GPU, are one line. */
+static void print_gpus(const Run *run, const Probe *probes) {
+    for (int r = 0, last; r < run->size; r = last + 1) {
+        const Probe *p = &probes[r];
+        last = r;
+        while (last + 1 < run->size && strcmp(p->host, probes[last + 1].host) == 0 &&
+               strcmp(p->device, probes[last + 1].device) == 0)
+            last++;
+        if (!p->gpu)
+            continue;
+        if (last > r)
+            printf("GPUs of ranks %d-%d on %s: %s\n", r, last, p->host, p->device);
+        else
+            printf("GPU of rank %d on %s: %s\n", r, p->host, p->device);
+    }
+    if (probes[0].gpu)
+        printf("rank 0: %s; driver for CUDA up to %s\n", probes[0].cuda, probes[0].driver);
+}
+
+void print_reduce(const Run *run, const char *library, const ReduceTime *times) {
     static const char *const what[REDUCE_SIZES] = {"latency", "64 KiB", "one bucket",
                                                    "whole gradient"};
     if (run->size == 1) {
         printf("all-reduce: one rank, nothing to sum\n");
         return;
     }
-    printf("all-reduce over %d ranks, every sum checked\n", run->size);
+    printf("all-reduce over %d ranks, every sum checked (%s)\n", run->size, library);
     for (int s = 0; s < REDUCE_SIZES; s++) {
         double n = run->size, rate = (double)times[s].bytes / times[s].seconds;
         printf("  %-14s %11" PRId64 " bytes %10.3f ms %8.2f Gb/s a rank on the wire\n", what[s],
                times[s].bytes, 1e3 * times[s].seconds, 8e-9 * rate * 2 * (n - 1) / n);
     }
+    fflush(stdout);
 }
 
-void print_probes(const Run *run, const Probe *probes, const ReduceTime *times) {
+void print_probes(const Run *run, const Probe *probes) {
     char ranks[64], memory[16], tmp[16], shm[16], data[64];
     printf("%-16s %-9s %5s %7s %9s %9s %9s  %-28s %s\n", "host", "ranks", "cores", "threads",
            "memory", "tmp free", "shm free", "data (records, hash)", "device");
@@ -93,11 +113,11 @@ void print_probes(const Run *run, const Probe *probes, const ReduceTime *times) 
     }
     printf("rank 0: %s; %s; temporary files in %s\n", probes[0].libraries, probes[0].system,
            probes[0].tmp);
+    print_gpus(run, probes);
     printf("interfaces of rank 0's host: %s\n",
            probes[0].interfaces[0] ? probes[0].interfaces : "none but loopback");
     if (probes[0].hints[0])
         printf("network: %s\n", probes[0].hints);
-    print_reduce(run, times);
     fflush(stdout);
 }
 
@@ -133,13 +153,18 @@ static void judge_rank(const Probe *probes, int r, Verdict *verdict) {
         problem(verdict, p->device_status, "rank %d on %s: %s", r, p->host, p->device);
     else if (root->device_status == ST_OK && strcmp(p->instruction_set, root->instruction_set) != 0)
         problem(verdict, ST_COMM,
-                "rank %d on %s computes with %s, rank 0 on %s with %s: use hosts of one kind, or "
-                "bring all to the lesser with ONEDNN_MAX_CPU_ISA",
-                r, p->host, p->instruction_set, root->host, root->instruction_set);
+                "rank %d on %s computes with %s, rank 0 on %s with %s: use hosts of one kind%s", r,
+                p->host, p->instruction_set, root->host, root->instruction_set,
+                p->gpu || root->gpu ? ", with the same GPUs"
+                                    : ", or bring all to the lesser with ONEDNN_MAX_CPU_ISA");
     if (strcmp(p->libraries, root->libraries) != 0)
         problem(verdict, ST_COMM,
                 "rank %d on %s has %s, rank 0 on %s has %s: load the same modules everywhere", r,
                 p->host, p->libraries, root->host, root->libraries);
+    if (p->gpu && root->gpu && strcmp(p->cuda, root->cuda) != 0)
+        problem(verdict, ST_COMM,
+                "rank %d on %s has %s, rank 0 on %s has %s: load the same modules everywhere", r,
+                p->host, p->cuda, root->host, root->cuda);
     if (p->data_status != ST_OK)
         problem(verdict, p->data_status, "rank %d on %s: %s", r, p->host, p->data);
     else if (root->data_status == ST_OK && root->data_hash != p->data_hash)
@@ -152,6 +177,9 @@ static void judge_rank(const Probe *probes, int r, Verdict *verdict) {
 /* Slow or confusing, but no reason to stop. */
 static void note_rank(const Probe *probes, int r) {
     const Probe *p = &probes[r], *root = &probes[0];
+    if (p->gpu && root->gpu && strcmp(p->driver, root->driver) != 0)
+        log_warn("rank %d on %s has a driver for CUDA up to %s, rank 0 on %s one for %s", r,
+                 p->host, p->driver, root->host, root->driver);
     if (p->launcher_local_rank >= 0 && p->launcher_local_rank != p->local_rank)
         log_warn("rank %d on %s is number %d on its host by MPI, %d by its launcher; MPI's counts",
                  r, p->host, p->local_rank, p->launcher_local_rank);
@@ -186,12 +214,14 @@ static int64_t checkpoint_bytes(const Run *run) {
     return 4 * (copies * run->model.flat + run->model.running_flat);
 }
 
-/* The run directory is made by train: here its nearest ancestor that exists must do. */
-static void judge_directory(const Run *run, Verdict *verdict) {
+/* A folder of checkpoints on rank 0's host, named by `option`. It is made by train: here its
+ * nearest ancestor that exists must do. */
+static void judge_directory(const Run *run, const char *option, const char *folder,
+                            Verdict *verdict) {
     char path[CONFIG_PATH_MAX];
     struct statvfs info;
     struct stat node;
-    snprintf(path, sizeof path, "%s", run->config->out);
+    snprintf(path, sizeof path, "%s", folder);
     while (stat(path, &node) != 0 && errno == ENOENT) {
         char *slash = strrchr(path, '/');
         if (!slash || slash == path) {
@@ -201,26 +231,28 @@ static void judge_directory(const Run *run, Verdict *verdict) {
         *slash = '\0';
     }
     if (access(path, W_OK | X_OK) != 0 || statvfs(path, &info) != 0) {
-        problem(verdict, ST_CHECKPOINT, "--out %s: %s cannot be written on %s: %s",
-                run->config->out, path, comm_host(run->comm), strerror(errno));
+        problem(verdict, ST_CHECKPOINT, "--%s %s: %s cannot be written on %s: %s", option, folder,
+                path, comm_host(run->comm), strerror(errno));
         return;
     }
     double room = (double)info.f_bavail * (double)info.f_frsize;
     double need = (double)checkpoint_bytes(run) * (double)(run->config->keep + 2);
-    printf("run directory %s: %.1f GB free, checkpoints take up to %.3f GB\n", run->config->out,
-           room / GB, need / GB);
+    printf("--%s %s: %.1f GB free, checkpoints take up to %.3f GB\n", option, folder, room / GB,
+           need / GB);
     fflush(stdout);
     if (room < need)
         problem(verdict, ST_CHECKPOINT,
-                "--out %s: %.3f GB free, but %" PRId64
-                " checkpoints and the one being written take "
-                "%.3f GB; choose another --out or a smaller --keep",
-                run->config->out, room / GB, run->config->keep + 1, need / GB);
+                "--%s %s: %.3f GB free, but %" PRId64
+                " checkpoints and the one being written take %.3f GB; choose another folder or a "
+                "smaller --keep",
+                option, folder, room / GB, run->config->keep + 1, need / GB);
 }
 
 Status judge_probes(const Run *run, const Probe *probes) {
     Verdict verdict = {.problems = 0};
-    judge_directory(run, &verdict);
+    judge_directory(run, "out", run->config->out, &verdict);
+    if (run->config->checkpoint_local[0])
+        judge_directory(run, "checkpoint-local", run->config->checkpoint_local, &verdict);
     for (int r = 0; r < run->size; r++) {
         judge_rank(probes, r, &verdict);
         note_rank(probes, r);

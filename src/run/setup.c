@@ -121,8 +121,7 @@ static Status open_device(Run *run) {
     return ST_OK;
 }
 
-/* Buckets in a GPU's memory travel by NCCL. Collective, agreed. */
-static Status open_data_plane(Run *run) {
+Status open_data_plane(Run *run) {
     Status (*open_nccl)(Comm *) = NULL;
     if (!run->engine.device->beside_host || run->size == 1)
         return ST_OK;
@@ -294,6 +293,7 @@ static void free_run(Run *run) {
     progress_close(run->progress);
     loader_stop(run->loader);
     writer_stop(run->writer);
+    aside_close(&run->aside);
     grad_sum_close(&run->sum);
     engine_close(&run->engine);
     input_free(&run->input);

@@ -19,6 +19,10 @@ Status parse_model(const RunConfig *config, Model *model);
  * Collective, agreed. */
 Status setup_ranks(Run *run);
 
+/* Buckets in a GPU's memory travel by NCCL: joins it, where the device that is open is one.
+ * Collective, agreed. */
+Status open_data_plane(Run *run);
+
 /* setup_ranks, then takes the run directory, reads the data, finds what to go on from, plans the
  * model. Collective, agreed. */
 Status setup_run(Run *run);

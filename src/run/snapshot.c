@@ -56,6 +56,18 @@ static Status still_ours(void *context) {
     return rundir_check(&run->dir);
 }
 
+static Status take(void *context) {
+    Run *run = context;
+    return aside_take(&run->aside);
+}
+
+static Status fetch(void *context, const Checkpoint *to) {
+    Run *run = context;
+    HostState host = {.weight = to->weight, .running = to->running, .ema = to->ema};
+    memcpy(host.slot, to->slot, sizeof host.slot);
+    return aside_fetch(&run->aside, &host);
+}
+
 static void stop_if_lost(void *context) {
     Run *run = context;
     fence_check(run->comm, &run->dir);
@@ -71,9 +83,15 @@ Status start_writer(Run *run) {
                              .allowed = still_ours,
                              .failed = stop_if_lost,
                              .context = run};
+        status = aside_open(&run->aside, &run->engine);
+        if (run->aside.engine) {
+            hooks.take = take;
+            hooks.fetch = fetch;
+        }
         checkpoint_view(run, &shape);
-        status = writer_start(run->dir.checkpoints, run->dir.local, run->config->keep, &shape,
-                              hooks, &run->writer);
+        if (status == ST_OK)
+            status = writer_start(run->dir.checkpoints, run->dir.local, run->config->keep, &shape,
+                                  hooks, &run->writer);
     }
     return comm_agree(run->comm, status);
 }
@@ -82,32 +100,49 @@ static Status hand_over(Run *run, bool lasting, bool is_best) {
     Checkpoint checkpoint;
     if (run->rank != 0)
         return ST_OK;
-    TRY(engine_get(&run->engine, &run->host));
+    if (!run->aside.engine)
+        TRY(engine_get(&run->engine, &run->host));
     checkpoint_view(run, &checkpoint);
     return writer_snapshot(run->writer, &checkpoint, lasting, is_best, run->config->deadline / 2);
 }
 
-/* Brings the weights to the host. A ReLU or a maximum of oneDNN swallows NaN, so weights that are
- * not finite need not show in the loss: they must not get into a checkpoint either. Local. */
-static Status fetch_weights(Run *run) {
+/* Hashes the weights where they are, if the device can, else on the host: the same way on every
+ * rank. */
+static Status digest_of_weights(Run *run, Digest *digest) {
+    Engine *engine = &run->engine;
+    const DeviceOps *ops = engine->device->ops;
     HostState weight_only = {.weight = run->host.weight};
-    int64_t bad = 0;
-    TRY(engine_get(&run->engine, &weight_only));
-    for (int64_t i = 0; i < run->model.flat; i++)
-        bad += !isfinite(run->host.weight[i]);
-    if (bad > 0)
+    int64_t flat = run->model.flat;
+    if (ops->digest) {
+        TRY(ops->digest(engine->stream, digest, engine->weights.weight, flat));
+        return ops->sync(engine->stream, SYNC_SECONDS);
+    }
+    TRY(engine_get(engine, &weight_only));
+    digest->bad = 0;
+    for (int64_t i = 0; i < flat; i++)
+        digest->bad += !isfinite(run->host.weight[i]);
+    digest->hash = hash_bytes(run->host.weight, (size_t)flat * sizeof(float));
+    return ST_OK;
+}
+
+/* A ReLU or a maximum of oneDNN swallows NaN, so weights that are not finite need not show in the
+ * loss: they must not get into a checkpoint either. Local. */
+static Status look_at_weights(Run *run, Digest *digest) {
+    TRY(digest_of_weights(run, digest));
+    if (digest->bad > 0)
         return FAIL(ST_DIVERGED,
                     "diverged: %" PRId64 " weights are NaN or infinite; lower the learning rate or "
                     "clip gradients, the last checkpoint is untouched",
-                    bad);
+                    digest->bad);
     return ST_OK;
 }
 
 /* The cheap comparison on the way: parameters only. Collective. */
 static Status compare_parameters(Run *run) {
     char what[64], hex[17];
-    TRY(comm_agree(run->comm, fetch_weights(run)));
-    hash_hex(hash_bytes(run->host.weight, (size_t)run->model.flat * sizeof(float)), hex);
+    Digest digest;
+    TRY(comm_agree(run->comm, look_at_weights(run, &digest)));
+    hash_hex(digest.hash, hex);
     snprintf(what, sizeof what, "parameters after step %" PRId64, run->state.step);
     return comm_same(run->comm, what, hex);
 }

@@ -2,6 +2,7 @@
 #ifndef LOCKSTEP_RUN_TRAIN_H
 #define LOCKSTEP_RUN_TRAIN_H
 
+#include "aside.h"
 #include "engine.h"
 #include "evaluate.h"
 #include "fence.h"
@@ -38,6 +39,7 @@ typedef struct Run {
     RunDir dir;           /* rank 0 */
     Fence *fence;         /* rank 0 */
     Writer *writer;       /* rank 0 */
+    Aside aside;          /* rank 0; for the writer */
     Progress *progress;   /* rank 0 */
     HostState
         host; /* flat host buffers: all on rank 0, for snapshots; weight and running elsewhere */

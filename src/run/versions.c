@@ -9,6 +9,7 @@
 #include <xxhash.h>
 #include <yaml.h>
 
+#include "lockstep/device.h"
 #include "version.h"
 
 void versions_line(char *out, size_t room) {
@@ -20,6 +21,32 @@ void versions_line(char *out, size_t room) {
     H5get_libversion(&major, &minor, &release);
     snprintf(out, room, "%.*s, HDF5 %u.%u.%u, oneDNN %d.%d.%d", (int)strcspn(mpi, ",\n"), mpi,
              major, minor, release, dnnl->major, dnnl->minor, dnnl->patch);
+}
+
+void versions_cuda_line(char *out, size_t room) {
+    CudaVersions cuda;
+    out[0] = '\0';
+    if (device_cuda_versions(&cuda) != ST_OK) {
+        status_clear();
+        return;
+    }
+    for (int i = 0; i < CUDA_LIBRARIES; i++) {
+        size_t used = strlen(out);
+        snprintf(out + used, room - used, "%s%s %s", i > 0 ? ", " : "", cuda.name[i],
+                 cuda.loaded[i]);
+    }
+}
+
+static void print_cuda(FILE *out) {
+    CudaVersions cuda;
+    if (device_cuda_versions(&cuda) != ST_OK) {
+        fprintf(out, "CUDA: %s\n", status_message());
+        status_clear();
+        return;
+    }
+    for (int i = 0; i < CUDA_LIBRARIES; i++)
+        fprintf(out, "%s %s (built with %s)\n", cuda.name[i], cuda.loaded[i], cuda.built[i]);
+    fprintf(out, "NVIDIA driver: %s%s\n", cuda.driver[0] ? "for CUDA up to " : "none", cuda.driver);
 }
 
 void versions_print(FILE *out) {
@@ -37,4 +64,5 @@ void versions_print(FILE *out) {
     fprintf(out, "libyaml %s\n", yaml_get_version_string());
     fprintf(out, "cJSON %s\n", cJSON_Version());
     fprintf(out, "xxHash %u.%u.%u\n", xxh / 10000, xxh / 100 % 100, xxh % 100);
+    print_cuda(out);
 }

@@ -13,6 +13,7 @@
 
 #include "gpu_array.h"
 #include "kernels.h"
+#include "lockstep/rng.h"
 
 enum { MAX = 65536 };
 
@@ -333,6 +334,38 @@ static void norms_are_the_cpus(void **state) {
         check_cuda(cudaFree(all[i]));
 }
 
+/* Of one element, of whole and broken blocks, of more than the threads there are; then one bit
+ * flipped, and two elements exchanged. */
+static void digests_are_the_refs(void **state) {
+    (void)state;
+    enum { LARGE = 270001 };
+    static const int64_t counts[] = {LARGE, 1, 255, 256, 257};
+    static uint32_t bits[LARGE];
+    Device *ref;
+    Digest want = {0}, found, *sums = device_unset(sizeof found);
+    assert_int_equal(device_open_ref(&ref), ST_OK);
+    for (uint32_t i = 0; i < LARGE; i++)
+        bits[i] = rng_block(rng_key(3, RNG_SYNTHETIC), i, 0, 0, 0).word[0];
+    for (int variant = 0; variant < 3; variant++) {
+        uint64_t before = want.hash; /* of 257 elements */
+        bits[200] ^= variant == 1 ? 1u << 17 : 0;
+        uint32_t other = bits[100];
+        bits[100] = variant == 2 ? bits[200] : other;
+        bits[200] = variant == 2 ? other : bits[200];
+        uint32_t *values = device_copy(bits, sizeof bits);
+        for (int c = variant == 0 ? 0 : 1; c < 5; c++) {
+            assert_int_equal(ref->ops->digest(NULL, &want, bits, counts[c]), ST_OK);
+            check_cuda(gpu_digest(sums, (const float *)values, counts[c], NULL));
+            host_copy(&found, sums, sizeof found);
+            assert_true(found.hash == want.hash && found.bad == want.bad);
+        }
+        assert_true(variant == 0 || want.hash != before);
+        check_cuda(cudaFree(values));
+    }
+    check_cuda(cudaFree(sums));
+    ref->ops->close(ref);
+}
+
 /* Weight, two slots, average; then the gradient, both ways. */
 static float state_of[4][FLAT], state_found[FLAT];
 
@@ -406,9 +439,10 @@ static int close_cpu(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pools_are_right),    cmocka_unit_test(norm_is_right),
-        cmocka_unit_test(fixed_is_the_cpus),  cmocka_unit_test(real_is_the_cpus),
-        cmocka_unit_test(norms_are_the_cpus), cmocka_unit_test(updates_are_the_cpus),
+        cmocka_unit_test(pools_are_right),      cmocka_unit_test(norm_is_right),
+        cmocka_unit_test(fixed_is_the_cpus),    cmocka_unit_test(real_is_the_cpus),
+        cmocka_unit_test(norms_are_the_cpus),   cmocka_unit_test(digests_are_the_refs),
+        cmocka_unit_test(updates_are_the_cpus),
     };
     if (skip_without_gpu())
         return 0;

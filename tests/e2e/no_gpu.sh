@@ -28,12 +28,19 @@ one_line() {
 # shellcheck disable=SC2317 # called by check
 took_cpu() { [ "$code" = 0 ] && grep -q 'device auto: takes cpu' "$tmp/out"; }
 
+# version_says FOLDER PATTERN: --version of the program there ends with code 0 and a line that matches.
+# shellcheck disable=SC2317 # called by check
+version_says() { "$1/lockstep" --version >"$tmp/out" 2>"$tmp/err" && [ ! -s "$tmp/err" ] && grep -qE -- "$2" "$tmp/out"; }
+
 try "$here/lockstep" --device cuda
 one_line "a build without the CUDA backend" 5 'this build has no CUDA backend .*make CUDA=1'
+check "which --version says" version_says "$here" '^CUDA: this build has no CUDA backend'
 try "$here/lockstep" --device auto
 check "which auto takes the CPU in" took_cpu
 try "$here/lockstep" --device cpu --precision bf16
 one_line "the CPU computes in fp32 alone" 2 'precision'
+try "$here/lockstep" --device cpu --reduction native --reduction-type bf16
+one_line "and sums in fp32" 2 '--reduction-type bf16: only sums over GPUs'
 try "$here/lockstep" --device auto --precision tf32
 one_line "and so does auto where it finds no GPU" 2 'precision'
 
@@ -49,6 +56,7 @@ for library in cudart cudnn nccl; do
     one_line "$library is missing" 5 "lib$hidden.so.[0-9]+ is not on this machine: install it"
     try "$here/lockstep" --device auto
     check "auto takes the CPU without $library" took_cpu
+    check "--version says that $library is missing" version_says "$here" "^CUDA: lib$hidden.so.[0-9]+ is not on this machine"
 done
 printf 'no library at all' >"$here/liblockstep_cuda.so"
 try "$here/lockstep" --device cuda
@@ -58,6 +66,8 @@ if [ -e /dev/nvidiactl ]; then
     skip "no GPU" "this machine has one"
     finish
 fi
+check "--version without a driver" version_says "$BUILD" '^NVIDIA driver: none'
+check "names CUDA, cuDNN and NCCL" test "$(grep -cE '^(CUDA|cuDNN|NCCL) [0-9.]+ \(built with [0-9.]+\)$' "$tmp/out")" = 3
 try "$BUILD/lockstep" --device cuda
 one_line "no driver" 5 '--device cuda: no NVIDIA driver'
 try "$BUILD/lockstep" --device auto

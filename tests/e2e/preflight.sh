@@ -61,6 +61,17 @@ flight 2 --device cuda
 one_error 5 'device cuda' "a missing device is refused"
 flight 2 --out /proc/none
 one_error 4 '/proc cannot be written|--out /proc/none' "a run directory that cannot be made is refused"
+mkdir "$tmp/disk"
+flight 2 --checkpoint-local "$tmp/disk/not/there"
+check "a disk for checkpoints: exit code 0" test $code = 0
+has "the room in the run directory" "^--out $tmp/out: [0-9.]+ GB free, checkpoints take up to [0-9.]+ GB"
+has "the room on the disk" "^--checkpoint-local $tmp/disk/not/there: [0-9.]+ GB free, checkpoints take up to"
+check "nothing is made there" test ! -e "$tmp/disk/not"
+flight 2 --checkpoint-local /proc/none
+one_error 4 '--checkpoint-local /proc/none' "a disk that cannot be written is refused"
+lockstep 0 preflight configs/resnet9.yaml --threads 1 --out "$tmp/out" --checkpoint-local "$tmp/disk" --keep 1000000
+one_error 4 '--out .*: [0-9.]+ GB free, but 1000001 checkpoints .*--keep \(and 1 more' "too little room is refused"
+has "on the disk as well" '^warning: --checkpoint-local .* GB free, but 1000001 checkpoints'
 odd NCCL_SOCKET_IFNAME=eth7
 check "other network variables are a note alone" test $code = 0
 has "the note" '^warning: .*network variables differ'

@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 180
+# limit: 240
 # A job whose node was cut off starts again elsewhere while its old rank 0 is still alive: the new one takes the run
 # directory, the old one stops with exit code 4 at its next write and damages nothing.
 # shellcheck source=tests/lib.sh
@@ -88,5 +88,40 @@ SECONDS=0
 wait_for waits
 one_error 4 'belongs to process .* \(job 77, restart 1\) now' "the one that waits stops as well"
 check "within seconds" test $SECONDS -le 20
+
+# ---- The old one is cut off in the middle of a write: the file is there under its temporary name, the rename comes next. ----
+stopper=$tmp/stop_after.so
+stopped() { [ "$(awk '/^State/ { print $2 }' "/proc/$launched/status" 2>/dev/null)" = T ] || ! kill -0 "$launched" 2>/dev/null; }
+# cut_off_at NAME PART WORD...: one process, stopped before the rename of a file whose temporary name contains PART.
+cut_off_at() {
+    local name=$1 part=$2
+    shift 2
+    LD_PRELOAD=$stopper STOP_AFTER=$part start "$name" 0 $tiny --checkpoint-every 5 "$@"
+    old=$launched frozen=$launched
+    until_true 60 stopped
+    check "$name: cut off in mid-write" compgen -G "$tmp/$name/$part*"
+}
+if nm "$program" | grep -q __asan_init; then
+    skip "cut off in the middle of a write" "the address sanitizer must be loaded first"
+elif ! ${CC:-gcc} -shared -fPIC -O1 -D_GNU_SOURCE -o "$stopper" tests/e2e/stop_after.c 2>"$tmp/.output"; then
+    fail "the stopping library compiles" "$(cat "$tmp/.output")"
+else
+    for file in config.yaml result.json best.h5 log.txt metrics.jsonl local checkpoints/step-00000025.h5{,.xxh3}; do
+        name=write-${file#*/}
+        # Other options than the new one's: what it writes can be told from what the new one writes.
+        case $file in
+            log.txt | metrics.jsonl) train "$name" 0 $tiny --steps 20 --checkpoint-every 5 ;;
+        esac
+        cut_off_at "$name" "$file.tmp" --steps 30 --log-every 2 --checkpoint-local "$tmp/own-disk"
+        SLURM_RESTART_COUNT=1 train "$name" 0 $tiny "${words[@]}" --checkpoint-local "$tmp/own-disk"
+        check "$name: the restarted job is done" test $code = 0
+        before=$(content "$name")
+        heal "$name"
+        one_error 4 'belongs to process .* \(job 77, restart 1\) now' "$name: the old one stops instead"
+        check "$name: it has changed nothing" test "$(content "$name")" = "$before"
+        SLURM_RESTART_COUNT=2 train "$name" 0 $tiny "${words[@]}" --checkpoint-local "$tmp/own-disk"
+        refuse "$name: nothing is left of it" bash -c "find '$tmp/$name' | grep -F .tmp"
+    done
+fi
 unset SLURM_JOB_ID
 finish

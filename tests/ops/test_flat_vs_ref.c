@@ -134,6 +134,43 @@ static void partial_norms(void **state) {
         }
 }
 
+/* The cpu leaves it to the host. The numbers are those of a program of its own that follows
+ * digest.h. */
+static void digests_show_any_bit(void **state) {
+    (void)state;
+    const DeviceOps *ops = sides[0].device->ops;
+    float value[1000];
+    Digest whole, changed, part;
+    assert_null(sides[1].device->ops->digest);
+    for (int i = 0; i < 1000; i++)
+        value[i] = (float)(i - 500) / 8;
+    check(ops->digest(sides[0].stream, &part, value, 1));
+    check(ops->digest(sides[0].stream, &whole, value, 1000));
+    assert_true(part.hash == UINT64_C(0x2077323217799e51) && part.bad == 0);
+    assert_true(whole.hash == UINT64_C(0x50425448262585ec) && whole.bad == 0);
+    for (int i = 0; i < 1000; i += 37)
+        for (int bit = 0; bit < 32; bit++) {
+            uint32_t bits;
+            memcpy(&bits, &value[i], sizeof bits);
+            bits ^= 1u << bit;
+            float kept = value[i];
+            memcpy(&value[i], &bits, sizeof bits);
+            check(ops->digest(sides[0].stream, &changed, value, 1000));
+            assert_true(changed.hash != whole.hash);
+            value[i] = kept;
+        }
+    float first = value[0];
+    value[0] = value[999];
+    value[999] = first;
+    check(ops->digest(sides[0].stream, &changed, value, 1000));
+    assert_true(changed.hash != whole.hash);
+    value[3] = NAN;
+    value[4] = INFINITY;
+    value[5] = -INFINITY;
+    check(ops->digest(sides[0].stream, &changed, value, 1000));
+    assert_int_equal(changed.bad, 3);
+}
+
 /* Starts both sides from the same weights and slots, does three steps, compares all bits. */
 static void update_case(Update update, double decay, bool exact, bool slots, bool ema,
                         int64_t count) {
@@ -264,7 +301,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_rounds_and_counts), cmocka_unit_test(native_sums),
         cmocka_unit_test(partial_norms),           cmocka_unit_test(updates_have_the_same_bits),
-        cmocka_unit_test(copies_come_back),
+        cmocka_unit_test(digests_show_any_bit),    cmocka_unit_test(copies_come_back),
     };
     return cmocka_run_group_tests_name("flat ranges: cpu against ref", tests, open_sides,
                                        close_sides);

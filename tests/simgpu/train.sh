@@ -61,6 +61,32 @@ same adam-2 adam "the same bits with AdamW on 2 ranks"
 
 gpu native 2 lazy --reduction native
 like native ref "native sums are as ref is" "$fp32"
+# The same sums in half the bytes: the tail stays int64, whatever else travels must be bfloat16.
+traced() { grep -o 'ran all-reduce of [a-z0-9]*' "$log" | sort | uniq -c | awk '{ printf "%s%d %s", (NR > 1 ? ", " : ""), $1, $5 }'; }
+for ranks in 2 4; do
+    export SIMGPU_TRACE=1
+    gpu "half-$ranks" $ranks lazy --reduction native --reduction-type bf16
+    unset SIMGPU_TRACE
+    like "half-$ranks" native "bf16 sums of $ranks ranks are near fp32 sums" "$(tolerance TOL_BF16_SUM)"
+    check "$ranks ranks send bf16" test "$(traced)" = "$((6 * ranks)) bfloat16, $((6 * ranks)) int64"
+done
+# A checkpoint: rank 0 copies weights, statistics and momentum on the GPU, and another stream, which does nothing else, brings
+# these copies to the host.
+copies() { sed -n 's/^SIMGPU\[0\] ran \(.*\) (stream \([0-9]*\),.*/\2 \1/p' "$log" | sort | uniq -c; }
+read -r aside from <<<"$(copies | awk '/ copy on the device$/ { print $1, $2 }')"
+check "checkpoints are set aside on the GPU" test "${aside:-0}" -ge 18
+check "and brought to the host on a stream of their own" test "$(copies | grep -c "^ *$aside [^${from:-0}] copy to the host$")" = 1
+
+gpu refused 2 lazy --reduction-type bf16
+one_error 2 'reduction-type bf16 wants reduction native' "exact sums do not travel as bf16"
+
+# A weight of rank 1 that is not rank 0's: the ranks compare what their GPUs say of them.
+export SIMGPU_CORRUPT=1:3
+gpu corrupt 2 lazy
+unset SIMGPU_CORRUPT
+one_error 6 'rank 1/2 .*parameters after step 3 differs between ranks' "a corrupted weight ends the run, and its rank is named"
+check "the checkpoints before it stay" test "$(newest corrupt)" = "$tmp/corrupt/checkpoints/step-00000002.h5"
+
 gpu tf32 2 eager --precision tf32
 like tf32 ref "tf32 is near ref" "$(tolerance TOL_LOSS_TF32)" "$(tolerance TOL_GRADIENT_TF32)"
 refuse "but not as near as fp32: it rounds" tests/simgpu/compare "$tmp/tf32" "$tmp/ref" "$fp32"

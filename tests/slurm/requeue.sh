@@ -77,7 +77,7 @@ finished_like once reference "submitted again after it was asked to stop"
 finished_like cancelled reference "submitted again after scancel"
 
 for launcher in srun mpirun; do
-    limited() { said "limit-$launcher" 'SIGUSR1 \(the time limit is near\)'; }
+    limited() { said "limit-$launcher" 'SIGUSR1 \(the time limit is near'; }
     check "time limit under $launcher: Slurm sends its signal" until_true 100 limited
     release limit-$launcher
     goes_on limit-$launcher "time limit under $launcher" 'code 75: back to the queue'

@@ -446,7 +446,7 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
     flip(fixture_path(&f, "step-00000005.h5"), 1000);
     setenv("SLURM_JOB_ID", "77", 1);
     setenv("SLURM_RESTART_COUNT", "2", 1);
-    assert_int_equal(checkpoint_prune(f.folder, 2, "step-00000001.h5"), ST_OK);
+    assert_int_equal(checkpoint_prune(f.folder, 2, "step-00000001.h5", NULL), ST_OK);
     unsetenv("SLURM_JOB_ID");
     unsetenv("SLURM_RESTART_COUNT");
     /* Two good ones: 6 and 4, for 5 is bad and does not count; 1 is the best. */
@@ -464,6 +464,29 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
         assert_true(fixture_exists(&f, stay[i]));
     assert_true(fixture_exists(&f, temporary));
     assert_int_equal(fixture_shell("test $(ls -A '%s' | wc -l) -eq 11", f.folder), 0);
+    fixture_close(&f);
+}
+
+static Status nobody_may(void *context) {
+    ++*(int *)context;
+    return FAIL(ST_CHECKPOINT, "not yours any more");
+}
+
+static void nothing_is_removed_without_leave(void **state) {
+    (void)state;
+    Fixture f;
+    int asked = 0;
+    CheckpointGate closed = {nobody_may, &asked};
+    fixture_open(&f, 1);
+    for (int64_t step = 1; step <= 4; step++)
+        write_step(&f, step);
+    fixture_refused(checkpoint_prune(f.folder, 2, NULL, &closed), "not yours");
+    flip(fixture_path(&f, "step-00000004.h5"), 1000);
+    fixture_refused(checkpoint_prune(f.folder, 3, NULL, &closed), "not yours");
+    fixture_step(&f, 4);
+    fixture_refused(checkpoint_write(f.folder, &f.checkpoint, &closed, NULL), "not yours");
+    assert_int_equal(asked, 3);
+    assert_int_equal(fixture_shell("test $(ls -A '%s' | grep -vc bad) -eq 8", f.folder), 0);
     fixture_close(&f);
 }
 
@@ -552,6 +575,7 @@ int main(void) {
         cmocka_unit_test(good_files_are_never_replaced),
         cmocka_unit_test(newest_passes_over_the_bad),
         cmocka_unit_test(prune_keeps_good_ones_and_the_best),
+        cmocka_unit_test(nothing_is_removed_without_leave),
         cmocka_unit_test(best_link_is_followed),
         cmocka_unit_test(inspect_says_what_is_in_it),
         cmocka_unit_test(full_disk),

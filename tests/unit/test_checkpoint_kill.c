@@ -21,7 +21,7 @@ static void write_for_ever(Fixture *f, int64_t step) {
     for (;; step++) {
         fixture_step(f, step);
         if (checkpoint_write(f->folder, &f->checkpoint, NULL, NULL) != ST_OK ||
-            checkpoint_prune(f->folder, 3, NULL) != ST_OK)
+            checkpoint_prune(f->folder, 3, NULL, NULL) != ST_OK)
             _exit(1);
     }
 }
@@ -76,7 +76,7 @@ static void killed_at_any_instant(void **state) {
     }
     assert_true(step > 0);
     assert_true(torn > 0); /* else the kills missed the writes */
-    assert_int_equal(checkpoint_prune(f.folder, 3, NULL), ST_OK);
+    assert_int_equal(checkpoint_prune(f.folder, 3, NULL, NULL), ST_OK);
     assert_int_equal(fixture_shell("ls '%s' | grep -q tmp", f.folder), 1);
     fixture_close(&f);
 }

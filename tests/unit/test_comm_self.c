@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "lockstep/comm.h"
+#include "lockstep/log.h"
 
 static int open_self(void **state) {
     Comm *comm = NULL;
@@ -89,7 +90,7 @@ static void collectives_keep_values(void **state) {
 static void reduce_refuses_other_types(void **state) {
     double value = 1;
     assert_int_equal(comm_reduce(*state, &value, 1, DT_F64, NULL, 0), ST_INTERNAL);
-    assert_non_null(strstr(status_message(), "int64 or float"));
+    assert_non_null(strstr(status_message(), "int64, float or bfloat16"));
 }
 
 static void agree_on_failure(Comm *comm) {
@@ -137,6 +138,17 @@ static void abort_prints_and_exits(void **state) {
     assert_string_equal(text, "lockstep: failed without a message (device)\n");
 }
 
+static void fail_twice(Comm *comm) {
+    log_fatal(-1, "the first cause");
+    comm_abort(comm, FAIL(ST_CHECKPOINT, "what followed from it"));
+}
+
+static void the_first_cause_is_the_one_line(void **state) {
+    char text[512];
+    assert_int_equal(in_child(fail_twice, *state, text, sizeof text), ST_CHECKPOINT);
+    assert_string_equal(text, "lockstep: the first cause\n");
+}
+
 static void clear_launchers(void) {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK",     "PMI_RANK",
                                         "SLURM_PROCID",         "SLURM_STEP_ID", "SLURM_JOB_ID",
@@ -176,6 +188,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(agree_prints_once, open_self, close_self),
         cmocka_unit_test_setup_teardown(agree_forgets_nothing_later, open_self, close_self),
         cmocka_unit_test_setup_teardown(abort_prints_and_exits, open_self, close_self),
+        cmocka_unit_test_setup_teardown(the_first_cause_is_the_one_line, open_self, close_self),
         cmocka_unit_test(launchers_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

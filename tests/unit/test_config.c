@@ -212,6 +212,9 @@ static void test_refused_files(void **state) {
          "schedule.warmup-epochs 10 must be smaller than the 10 epochs of the cosine"},
         {MODEL "optimizer:\n  nesterov: true\n  momentum: 0\n",
          "optimizer.nesterov wants optimizer.momentum above 0"},
+        {MODEL "reduction-type: bf16\n",
+         "reduction-type bf16 wants reduction native: exact sums are integers; give --reduction "
+         "native, or leave reduction-type out"},
         {MODEL "crash-at: 5:1:melt\n", "PATH:4: crash-at: 'melt' must be kill, segv, abort, exit, "
                                        "hang or nan"},
         {MODEL "crash-at: soon\n", "PATH:4: crash-at: 'soon' is not a whole number"},
@@ -451,6 +454,9 @@ static void test_what_must_not_change(void **state) {
     assert_refused(
         compatible(MODEL, "--schedule cosine --epochs 3", MODEL, "--schedule cosine --epochs 5"),
         MADE_WITH "schedule.total-epochs 3 there, 5 here" REMEDY);
+    assert_refused(
+        compatible(MODEL, "--reduction native", MODEL, "--reduction native --reduction-type bf16"),
+        MADE_WITH "reduction-type fp32 there, bf16 here" REMEDY);
     static const char *const fixed[] = {"--seed 2",
                                         "--optimizer adam",
                                         "--lr 0.2",

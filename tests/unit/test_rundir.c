@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,6 +116,34 @@ static void best_link(void **state) {
     fixture_close(&f);
 }
 
+static void taking_it_removes_what_the_dead_left(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    char host[64] = "", name[256];
+    fixture_open(&f, 1);
+    gethostname(host, sizeof host - 1);
+    assert_int_equal(mkdir(fixture_path(&f, "checkpoints"), 0777), 0);
+    static const char *const dead[] = {"result.json", "checkpoints/step-00000003.h5.xxh3"};
+    for (size_t i = 0; i < sizeof dead / sizeof *dead; i++) {
+        snprintf(name, sizeof name, "%s.tmp.99999999.0.0.%s", dead[i], host);
+        fixture_save(fixture_path(&f, name), "x", 1);
+        fixture_save(fixture_path(&f, dead[i]), "x", 1);
+    }
+    /* Not ours to judge: another host's process, and a name that lockstep does not give. */
+    fixture_save(fixture_path(&f, "result.json.tmp.99999999.0.0.elsewhere"), "x", 1);
+    snprintf(name, sizeof name, "notes.tmp.99999999.0.0.%s", host);
+    fixture_save(fixture_path(&f, name), "x", 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_true(fixture_exists(&f, name));
+    assert_true(fixture_exists(&f, "result.json.tmp.99999999.0.0.elsewhere"));
+    assert_true(fixture_exists(&f, "result.json"));
+    assert_true(fixture_exists(&f, "checkpoints/step-00000003.h5.xxh3"));
+    assert_int_equal(fixture_shell("test $(find '%s' -name '*.tmp.*' | wc -l) -eq 2", f.folder), 0);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
 static void crash_fires_once(void **state) {
     (void)state;
     Fixture f;
@@ -152,9 +181,13 @@ static void config_and_log(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(makes_parents),    cmocka_unit_test(one_holder),
-        cmocka_unit_test(best_link),        cmocka_unit_test(reset_removes_what_a_run_left),
-        cmocka_unit_test(crash_fires_once), cmocka_unit_test(config_and_log),
+        cmocka_unit_test(makes_parents),
+        cmocka_unit_test(one_holder),
+        cmocka_unit_test(best_link),
+        cmocka_unit_test(reset_removes_what_a_run_left),
+        cmocka_unit_test(crash_fires_once),
+        cmocka_unit_test(config_and_log),
+        cmocka_unit_test(taking_it_removes_what_the_dead_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,9 @@ typedef struct Hooks {
     atomic_int questions, yes, refused; /* of `allowed`: asked, answered by yes, told to `failed` */
     pthread_mutex_t gate;               /* held by a test to keep a write from going on */
     char best_name[256];
+    const Checkpoint *device; /* its arrays play the state in a device's memory */
+    Checkpoint aside;         /* its arrays, what was set aside there */
+    atomic_int taken, fetched;
 } Hooks;
 
 static Status before(void *context, int64_t step) {
@@ -60,6 +63,31 @@ static void failed(void *context) {
         hooks->refused++;
 }
 
+static void copy_arrays(const Checkpoint *to, const Checkpoint *from) {
+    size_t bytes = (size_t)to->model->flat * sizeof(float);
+    memcpy(to->weight, from->weight, bytes);
+    memcpy(to->ema, from->ema, bytes);
+    for (int i = 0; i < to->n_slots; i++)
+        memcpy(to->slot[i], from->slot[i], bytes);
+    memcpy(to->running, from->running, (size_t)to->model->running_flat * sizeof(float));
+}
+
+static Status take(void *context) {
+    Hooks *hooks = context;
+    copy_arrays(&hooks->aside, hooks->device);
+    hooks->taken++;
+    return ST_OK;
+}
+
+static Status fetch(void *context, const Checkpoint *to) {
+    Hooks *hooks = context;
+    pthread_mutex_lock(&hooks->gate);
+    pthread_mutex_unlock(&hooks->gate);
+    copy_arrays(to, &hooks->aside);
+    hooks->fetched++;
+    return hooks->before < hooks->fetched ? ST_OK : FAIL(ST_INTERNAL, "hooks out of order");
+}
+
 static void open_all(Fixture *f, Hooks *hooks, int64_t keep, Writer **writer) {
     fixture_open(f, 1);
     memset(hooks, 0, sizeof *hooks);
@@ -76,8 +104,9 @@ static void open_all(Fixture *f, Hooks *hooks, int64_t keep, Writer **writer) {
 
 /* A folder that is another's is left as it was, whenever that is found out. */
 static void asks_before_it_changes_anything(void **state) {
+    enum { QUESTIONS = 4 }; /* at the start, before the commit, about each of the two files kept */
     (void)state;
-    for (int yes = 0; yes <= 3; yes++) {
+    for (int yes = 0; yes <= QUESTIONS; yes++) {
         Fixture f;
         Hooks hooks;
         Writer *writer;
@@ -88,13 +117,12 @@ static void asks_before_it_changes_anything(void **state) {
             hooks.yes = step == 1 ? INT_MAX : yes;
             assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
             Status status = writer_flush(writer, 30);
-            assert_int_equal(status, step == 2 && yes < 3 ? ST_CHECKPOINT : ST_OK);
+            assert_int_equal(status, step == 2 && yes < QUESTIONS ? ST_CHECKPOINT : ST_OK);
             status_clear();
         }
-        /* Asked at the start, before the commit, before pruning. */
-        assert_int_equal(hooks.questions, yes < 3 ? yes + 1 : 3);
-        assert_int_equal(hooks.refused, yes < 3);
-        assert_int_equal(fixture_exists(&f, "step-00000001.h5"), yes < 3);
+        assert_int_equal(hooks.questions, yes < QUESTIONS ? yes + 1 : QUESTIONS);
+        assert_int_equal(hooks.refused, yes < QUESTIONS);
+        assert_int_equal(fixture_exists(&f, "step-00000001.h5"), yes < QUESTIONS);
         assert_int_equal(fixture_exists(&f, "step-00000002.h5"), yes >= 2);
         assert_int_equal(fixture_shell("ls '%s' | grep -q tmp", f.folder), 1);
         writer_stop(writer);
@@ -134,6 +162,47 @@ static void snapshots_are_copies(void **state) {
         checkpoint_meta_free(&meta);
     }
     writer_stop(writer);
+    fixture_close(&f);
+}
+
+/* Arrays that a device sets aside are brought over while training goes on, and are not set aside
+ * anew before that is done. */
+static void fetches_while_training_goes_on(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    Checkpoint meta;
+    uint64_t hash;
+    open_all(&f, &hooks, 3, &writer);
+    writer_stop(writer);
+    hooks.device = &f.checkpoint;
+    hooks.aside = fixture_empty(&f);
+    WriterHooks table = {.take = take, .fetch = fetch, .before = before, .context = &hooks};
+    assert_int_equal(writer_start(f.folder, NULL, 3, &f.checkpoint, table, &writer), ST_OK);
+    for (int64_t step = 1; step <= 2; step++) {
+        fixture_step(&f, step);
+        assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash), ST_OK);
+        pthread_mutex_lock(&hooks.gate);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+        assert_int_equal(hooks.taken, step);
+        assert_int_equal(hooks.fetched, step - 1);
+        memset(f.checkpoint.weight, 0x11, (size_t)f.model.flat * sizeof(float)); /* training */
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 0.1), ST_DEADLINE);
+        status_clear();
+        assert_int_equal(hooks.taken, step);
+        pthread_mutex_unlock(&hooks.gate);
+        assert_int_equal(writer_flush(writer, 30), ST_OK);
+        assert_int_equal(hooks.fetched, step);
+        char name[64];
+        snprintf(name, sizeof name, "step-%08lld.h5", (long long)step);
+        assert_int_equal(checkpoint_read_meta(fixture_path(&f, name), &meta), ST_OK);
+        assert_true(meta.state_hash == hash);
+        assert_int_equal(checkpoint_verify(fixture_path(&f, name)), ST_OK);
+        checkpoint_meta_free(&meta);
+    }
+    writer_stop(writer);
+    fixture_free_arrays(&hooks.aside);
     fixture_close(&f);
 }
 
@@ -225,11 +294,9 @@ static void stop_finishes_the_write(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(asks_before_it_changes_anything),
-        cmocka_unit_test(snapshots_are_copies),
-        cmocka_unit_test(history_grows),
-        cmocka_unit_test(two_failures_in_a_row_count),
-        cmocka_unit_test(waits_have_deadlines),
+        cmocka_unit_test(asks_before_it_changes_anything), cmocka_unit_test(snapshots_are_copies),
+        cmocka_unit_test(fetches_while_training_goes_on),  cmocka_unit_test(history_grows),
+        cmocka_unit_test(two_failures_in_a_row_count),     cmocka_unit_test(waits_have_deadlines),
         cmocka_unit_test(stop_finishes_the_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /* device: devices, their properties, and errors.
  *
  * $SIMGPU_DEVICES   how many there are (8); 0: a machine whose driver finds none
- * $SIMGPU_DRIVER    `none`: as without a driver, `old`: one older than the library
- * $SIMGPU_MEMORY    bytes of each device (8 GiB) */
+ * $SIMGPU_DRIVER    `none`: as without a driver, `old`: one older than the library; or the
+ *                   version of CUDA that it says it can run
+ * $SIMGPU_MEMORY    bytes of each device (8 GiB)
+ * $SIMGPU_SMS       multiprocessors of each device (132) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +67,7 @@ cudaError_t cudaGetDevice(int *device) {
 
 cudaError_t cudaDriverGetVersion(int *version) {
     const char *driver = getenv("SIMGPU_DRIVER");
-    *version = !driver ? CUDART_VERSION : !strcmp(driver, "old") ? 11000 : 0;
+    *version = !driver ? CUDART_VERSION : !strcmp(driver, "old") ? 11000 : atoi(driver);
     return cudaSuccess;
 }
 
@@ -88,7 +90,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
     p->pciBusID = device;
     p->major = 9;
     p->minor = 0;
-    p->multiProcessorCount = 132;
+    p->multiProcessorCount = getenv("SIMGPU_SMS") ? atoi(getenv("SIMGPU_SMS")) : 132;
     p->warpSize = 32;
     p->maxThreadsPerBlock = 1024;
     p->maxThreadsPerMultiProcessor = 2048;

@@ -4,6 +4,7 @@
  *
  * A call whose count, type or operation differs between ranks is reported; so is one that waits
  * longer than $SIMGPU_PATIENCE seconds (30) for a rank that does not come. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -80,6 +81,17 @@ static void add_up(const Reduction *r, void *to, size_t count, ncclDataType_t ty
         reduce_add(to, comm->group->chunk[(first + i) % comm->size], count, type);
 }
 
+/* $SIMGPU_CORRUPT=RANK:CALL: what that rank gets from that call has one bit wrong, in the middle of
+ * its last chunk, as after a fault of memory or of the network. */
+static void corrupt(const Reduction *r, uint8_t *to, size_t count, size_t each) {
+    const char *text = getenv("SIMGPU_CORRUPT");
+    int rank;
+    unsigned long call;
+    if (text && sscanf(text, "%d:%lu", &rank, &call) == 2 && rank == r->comm->rank &&
+        call == r->number)
+        to[count / 2 * each + each / 2] ^= 0x10;
+}
+
 static SimTurn run(SimOp *op, void *arg) {
     Reduction *r = arg;
     struct ncclComm *comm = r->comm;
@@ -113,8 +125,10 @@ static SimTurn run(SimOp *op, void *arg) {
         }
         if (!all_at(r, &all->published, comm->chunks + 1))
             return SIM_AGAIN;
-        add_up(r, sim_write(op, (char *)r->to + offset, count * each, "received buffer"), count,
-               type);
+        void *to = sim_write(op, (char *)r->to + offset, count * each, "received buffer");
+        add_up(r, to, count, type);
+        if (r->begin + count == call->count)
+            corrupt(r, to, count, each);
         me->consumed = ++comm->chunks;
         r->published = false;
         r->begin += count;
@@ -144,7 +158,7 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataTyp
         sim_report("more than %d collectives at once", CALLS_KEPT);
     comm->group->member[comm->rank].call[r.number % CALLS_KEPT] =
         (Call){count, (int)type, (int)operation};
-    comm->op[r.number % CALLS_KEPT] = sim_enqueue(stream, "all-reduce", run, &r, sizeof r);
+    comm->op[r.number % CALLS_KEPT] = sim_enqueue(stream, reduce_name(type), run, &r, sizeof r);
     sim_unlock();
     return ncclSuccess;
 }

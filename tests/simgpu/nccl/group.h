@@ -47,6 +47,7 @@ struct ncclComm {
 /* reduce.c: to[i] += from[i]; false for a type or operation that is not simulated. */
 bool reduce_supports(ncclDataType_t type, ncclRedOp_t op);
 size_t reduce_size(ncclDataType_t type);
+const char *reduce_name(ncclDataType_t type); /* of the op: "all-reduce of float32" */
 void reduce_add(void *to, const void *from, size_t count, ncclDataType_t type);
 
 /* The text of ncclGetLastError. */

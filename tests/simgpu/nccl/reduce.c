@@ -20,6 +20,22 @@ size_t reduce_size(ncclDataType_t type) {
     }
 }
 
+const char *reduce_name(ncclDataType_t type) {
+    switch (type) {
+    case ncclInt32:
+        return "all-reduce of int32";
+    case ncclInt64:
+    case ncclUint64:
+        return "all-reduce of int64";
+    case ncclFloat32:
+        return "all-reduce of float32";
+    case ncclFloat64:
+        return "all-reduce of float64";
+    default:
+        return "all-reduce of bfloat16";
+    }
+}
+
 bool reduce_supports(ncclDataType_t type, ncclRedOp_t op) {
     return op == ncclSum && (type == ncclInt32 || type == ncclInt64 || type == ncclUint64 ||
                              type == ncclFloat32 || type == ncclFloat64 || type == ncclBfloat16);

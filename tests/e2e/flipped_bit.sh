@@ -1,0 +1,27 @@
+#!/bin/bash
+# A weight that is not the same on all ranks: they compare at each checkpoint, and the rank that differs is named.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 164 130 || { fail "small data" && finish; }
+flip=$tmp/flip_bit.so
+command -v mpicc >/dev/null || skip_all "no mpicc to compile the fault with"
+OMPI_CC=${CC:-gcc} mpicc -shared -fPIC -O1 -o "$flip" tests/e2e/flip_bit.c 2>"$tmp/.output" || {
+    fail "the fault compiles" "$(cat "$tmp/.output")" && finish
+}
+nm "$program" | grep -q __asan_init && skip_all "the address sanitizer must be loaded first"
+
+flipped() {
+    timeout 100 mpirun -np 3 -x FLIP_RANK="$1" -x FLIP_CALL="$2" -x LD_PRELOAD="$flip" "$program" train $recipes/tiny.yaml \
+        --data "$tmp/data" --threads 1 --steps 8 --checkpoint-every 2 --out "$tmp/run" --reset >"$log" 2>&1
+    code=$?
+}
+for device in cpu ref; do
+    export LOCKSTEP_DEVICE=$device
+    flipped 9 1
+    check "$device: without a fault the run ends well" test $code = 0
+    flipped 2 5 # step 5: the checkpoint after step 6 finds it
+    one_error 6 'rank 2/3 step 6\] parameters after step 6 differs between ranks: "[0-9a-f]{16}" here' "$device: a flipped bit is found, and its rank is named"
+    check "$device: the checkpoint before it stays the newest" test "$(newest run)" = "$tmp/run/checkpoints/step-00000004.h5"
+done
+finish

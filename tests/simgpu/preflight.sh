@@ -1,0 +1,54 @@
+#!/bin/bash
+# `lockstep preflight --device cuda`: the GPUs and their libraries by rank, sums by NCCL as well, and differences named.
+# shellcheck source=tests/simgpu/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+small_data "$tmp/data" 16 32 || { fail "small data" && finish; }
+# odd RANKS ASSIGNMENT [WORD...]: the last rank runs with that assignment, all where it begins with "all:".
+cat >"$tmp/odd" <<'SH'
+#!/bin/bash
+last=$((OMPI_COMM_WORLD_SIZE - 1))
+[ "${1#all:}" != "$1" ] && export "${1#all:}"
+[ "${1#all:}" = "$1" ] && [ "$OMPI_COMM_WORLD_RANK" = $last ] && export "$1"
+exec "${@:2}"
+SH
+chmod +x "$tmp/odd"
+odd() {
+    local ranks=$1 assignment=$2
+    shift 2
+    simulated timeout 60 mpirun -np "$ranks" "$tmp/odd" "$assignment" "$program" preflight tests/simgpu/every-op.yaml \
+        --device cuda --data "$tmp/data" --out "$tmp/out" "$@" >"$log" 2>&1
+    code=$?
+}
+has() { check "$1" grep -qE -- "$2" "$log"; }
+
+odd 2 all:NOTHING=1
+check "two ranks are ready: exit code 0" test $code = 0
+has "the GPUs" "^GPUs of ranks 0-1 on .*: Simulated GPU \(sm_90\), CUDA [0-9.]+, cuDNN [0-9.]+, fp32"
+has "their libraries and driver" '^rank 0: CUDA [0-9.]+, cuDNN [0-9.]+, NCCL [0-9.]+; driver for CUDA up to [0-9.]+$'
+has "sums by MPI are checked" '^all-reduce over 2 ranks, every sum checked \(Open MPI '
+has "and by NCCL" '^all-reduce over 2 ranks, every sum checked \(NCCL\)'
+check "both are timed" test "$(grep -cE '^  one bucket +4194304 bytes +[0-9.]+ ms' "$log")" = 2
+odd 1 all:NOTHING=1
+check "one rank is ready: exit code 0" test $code = 0
+has "its GPU" '^GPU of rank 0 on '
+
+odd 3 SIMGPU_SMS=108
+one_error 6 'rank 2 on .* computes with sm_90 x108 .*, rank 0 on .* with sm_90 x132 .*same GPUs' "another GPU is refused"
+odd 3 SIMGPU_NCCL_VERSION=22703
+one_error 6 'rank 2 on .* has CUDA .*, NCCL 2.27.3, rank 0 on .* has .*: load the same modules' "another NCCL is refused"
+odd 3 SIMGPU_DRIVER=none
+one_error 5 'rank 2 on .*: --device cuda: no NVIDIA driver' "a rank without a driver is refused"
+odd 2 all:SIMGPU_DEVICES=1
+one_error 5 'ranks 0 and 1 have the same GPU' "two ranks on one GPU are refused"
+odd 2 all:SIMGPU_CORRUPT=1:9
+one_error 6 'an all-reduce of 65536 bytes over 2 ranks gave a wrong sum at element 4096: .*NCCL_P2P_DISABLE' "a wrong sum is found"
+odd 2 SIMGPU_DRIVER=13010
+check "another driver is a note alone" test $code = 0
+has "the note" '^warning: rank 1 on .* has a driver for CUDA up to 13.1, rank 0 on .* one for 13.0'
+
+simulated "$program" --version >"$log" 2>&1
+check "--version names what it was built with and what it loads" \
+    test "$(grep -cE '^(CUDA|cuDNN|NCCL) [0-9.]+ \(built with [0-9.]+\)$' "$log")" = 3
+has "and the driver" '^NVIDIA driver: for CUDA up to '
+finish
