@@ -26,7 +26,7 @@ endif
 check-plans: $(PLANS) ## every cuDNN graph of every recipe, planned for five GPUs that need not be there
 	@TEST_SHOW=1 tests/run tests/plans/plans.sh tests/plans/refused.sh tests/plans/properties.sh
 
-check-gpu: programs $(GPU_TOOLS) ## the CUDA path on the GPUs of this machine; without one every item is skipped, and counted
+check-gpu: programs $(PLANS) $(GPU_TOOLS) ## the CUDA path on the GPUs of this machine; without one every item is skipped, and counted
 	@tests/run $(GPU_TESTS)
 
 bench-gpu: all $(GPU_TOOLS) ## speed on the GPUs of this machine: recipes x precisions, sums over GPUs, time to 94 %

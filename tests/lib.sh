@@ -12,6 +12,7 @@
 #   stable_metrics NAME            metrics.jsonl without times, rates, memory, ranks, threads, host
 #   same NAME REFERENCE WHAT       checks that both runs have the same bits and the same metrics
 #   sound NAME                     whether every checkpoint of a run verifies, its links and sidecars are whole
+#   tolerance NAME                 a number of tests/tolerance.h
 #   one_error CODE PATTERN NAME    checks $code, and that $log has one line of lockstep's own error, which matches PATTERN
 # shellcheck shell=bash
 # shellcheck source=tests/tap.sh
@@ -124,6 +125,8 @@ sound() {
     fi
     return $bad
 }
+
+tolerance() { awk -v name="$1" '$1 == "#define" && $2 == name { print $3 }' tests/tolerance.h; }
 
 one_error() {
     local want=$1 pattern=$2 name=$3 lines

@@ -51,13 +51,39 @@ static inline double tolerance_op(LayerKind kind, bool forward) {
     }
 }
 
-/* The same in bf16, of inputs that it holds exactly: rounding to 8 bits moves an element that is up
- * to eight times as large as the typical one by 2^-9 of its size; gradients that are added are
- * rounded twice. Not for kinds that multiply inputs, which round more. */
-static inline double tolerance_op_bf16(LayerKind kind, bool forward) {
-    (void)kind;
-    return forward ? 0x1p-6 : 0x1p-5;
+/* TF32 keeps 11 bits of a float, so rounding a factor moves it by at most 2^-11 of itself, and each
+ * product of two by twice that. In a sum of products of random signs these errors add up like the
+ * terms do, so against the sum's own size the error stays near 2^-11 however many terms there are;
+ * the largest of 10^5 results is some five times that. Everything but products stays as in fp32. */
+#define TF32_ROUNDING 0x1p-11
+static inline double tolerance_tf32(LayerKind kind, bool forward) {
+    bool multiplies = kind == LAYER_CONV || kind == LAYER_LINEAR;
+    return multiplies ? 8 * TF32_ROUNDING : tolerance_op(kind, forward);
 }
+
+/* bfloat16 keeps 8 bits. The data of its tests are exact in it, so what is off is the rounding of a
+ * result, at most 2^-8 of itself, or two where one is added to another; an element may be five
+ * times the typical one. */
+#define BF16_ROUNDING 0x1p-8
+static inline double tolerance_bf16(LayerKind kind, bool forward) {
+    (void)kind;
+    (void)forward;
+    return 8 * BF16_ROUNDING;
+}
+
+/* A few steps of a whole net against ref. In fp32 each element of weights and gradients, as
+ * TOL_GOLDEN_FLOAT.
+ *
+ * Where factors are rounded by a share e, the logits are off by about that, and a loss, a mean over
+ * images, by no more than twice it. The gradient is off by more: a share of about e of the inputs
+ * of each ReLU and each maximum changes sides, and whole terms of the gradient appear or vanish
+ * with them, so that in the norm (over all parameters) it is off by the root of e times the layers
+ * of that kind, here up to four. Scripts read these numbers: `tolerance NAME` of tests/lib.sh. */
+#define TOL_RUN_FP32      1e-4
+#define TOL_LOSS_TF32     0.001 /* 2 * 2^-11 */
+#define TOL_LOSS_BF16     0.008 /* 2 * 2^-8 */
+#define TOL_GRADIENT_TF32 0.044 /* sqrt(4 * 2^-11) */
+#define TOL_GRADIENT_BF16 0.125 /* sqrt(4 * 2^-8) */
 
 /* The error of a against b; NaN anywhere gives NaN (compare with !(error <= tolerance)). */
 static inline double tolerance_error(const double *a, const double *b, int64_t count) {

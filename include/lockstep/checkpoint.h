@@ -1,7 +1,8 @@
 /* checkpoint: the HDF5 file (layout below) and the folder of them. Local.
  *
  * - /meta: attributes format_version, config, seed, lanes, git, dataset, dataset_hash,
- *   instruction_set, slots, ema, time, state_hash
+ *   instruction_set, slots, ema, time, state_hash; autotune where the run has choices made by
+ * timing
  * - /params/NAME: float32, logical order (conv O,I,KH,KW), chunked, fletcher32
  * - /running/NAME: batch-norm running statistics
  * - /optimizer/SLOT/NAME: as params
@@ -66,8 +67,9 @@ typedef struct Checkpoint {
     char dataset[16]; /* "cifar10" or "synthetic" */
     uint64_t dataset_hash;
     char instruction_set[32];
-    uint64_t state_hash; /* as read; checkpoint_write stores the hash it computes itself */
-    bool has_ema;        /* as read; checkpoint_write stores whether ema is set */
+    const char *autotune; /* Tuning.choices of the run (device.h), NULL: none */
+    uint64_t state_hash;  /* as read; checkpoint_write stores the hash it computes itself */
+    bool has_ema;         /* as read; checkpoint_write stores whether ema is set */
     int n_slots;
     const char *slot_name[CHECKPOINT_SLOTS_MAX]; /* as read: part of config's memory */
     float *weight;                               /* [flat] */
@@ -92,7 +94,7 @@ Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
                         const CheckpointGate *gate, int64_t *bytes);
 
 /* Checks sidecar, then reads /meta and /state: fills *checkpoint anew, all but model and arrays
- * (NULL). config and history are allocated and owned by the caller, who frees them with
+ * (NULL). config, autotune and history are allocated and owned by the caller, who frees them with
  * checkpoint_meta_free. */
 Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint);
 void checkpoint_meta_free(Checkpoint *checkpoint);

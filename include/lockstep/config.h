@@ -64,6 +64,7 @@ typedef struct RunConfig {
 
     DeviceChoice device;
     Precision precision; /* of a GPU */
+    bool autotune;       /* a fresh run's algorithms are chosen by timing */
     Reduction reduction;
     ReductionType reduction_type; /* of the elements of a native sum's messages */
     int64_t bucket_bytes;         /* of a message */

@@ -15,7 +15,7 @@
  * it out; where both inputs of an op are one tensor, the first may assign and the second adds.
  *
  * Same bits. Layout and algorithm follow from (shapes, batch, instruction set, library version)
- * alone.
+ * alone; or from choices that were made once by timing and are given to `tune` as text.
  *
  * All functions are Local. Errors: ST_DEVICE (library or memory), ST_INTERNAL. */
 #ifndef LOCKSTEP_DEVICE_H
@@ -154,6 +154,15 @@ typedef struct Digest {
  * threads. */
 enum { NORM_CHUNK = 4096 };
 
+/* Choices of algorithms, and how they came about. */
+typedef struct Tuning {
+    char *choices;   /* text, one line an op; the caller frees it */
+    int64_t timed;   /* ops that were timed */
+    int64_t gained;  /* of these, where another algorithm than the rule's was the fastest */
+    int64_t missing; /* ops that the rule decided: the text says nothing of them, or time was up */
+    bool foreign; /* the text is of another device, library or arithmetic: the rule decided all */
+} Tuning;
+
 typedef struct DeviceOps {
     const char *name; /* "ref", "cpu", "cuda" */
     void (*close)(Device *device);
@@ -201,6 +210,15 @@ typedef struct DeviceOps {
      * of one program, which come with shape and dtype; tensors[0] is the image. A pure rule over
      * the whole list. */
     Status (*layouts)(Device *device, Tensor *tensors, int n_tensors);
+
+    /* Optional, both or none: choices by timing instead of by rule. To be called before programs
+     * are built. Without a text each op that is planned from now on is timed with the first few
+     * algorithms that the rule allows, for about `seconds` in all; the fastest is chosen. With the
+     * text of an earlier `tuned` that decides: what it does not name, the rule. ST_CHECKPOINT where
+     * it is no such text, and from `tuned` where it names an algorithm that cannot be had. `tuned`
+     * ends the timing and gives all choices made or followed so far. */
+    Status (*tune)(Device *device, const char *choices, double seconds);
+    Status (*tuned)(Device *device, Tuning *tuning);
 
     const Op *ops[LAYER_KINDS]; /* NULL: not supported, reported when a program is built */
 

@@ -11,9 +11,10 @@
 extern "C" {
 #endif
 
-/* Prints the configuration, the state, the history and, of every array, shape, smallest, largest
- * and mean value. The file must agree with its sidecar. With `verify` every array is also read into
- * the state hash, which must equal the stored one. ST_CHECKPOINT names what does not check. */
+/* Prints the configuration, choices made by timing, the state, the history and, of every array,
+ * shape, smallest, largest and mean value. The file must agree with its sidecar. With `verify`
+ * every array is also read into the state hash, which must equal the stored one. ST_CHECKPOINT
+ * names what does not check. */
 Status inspect_print(const char *path, bool verify, FILE *out);
 
 #ifdef __cplusplus

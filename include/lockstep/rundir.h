@@ -1,6 +1,7 @@
 /* rundir: the run directory, written by rank 0 alone, and by one process at a time. Local.
  *
  *   config.yaml  log.txt  metrics.jsonl  result.json  checkpoints/  best.h5 -> checkpoints/...
+ *   autotune.txt choices made by timing, where the run has some
  *   owner        the process that may write here (host, pid, job, restart); carries its kernel lock
  *   local        name of the folder below --checkpoint-local where later checkpoints may be
  *   crash-fired  marker of --crash-at
@@ -37,7 +38,7 @@ Status rundir_check(const RunDir *dir);
 /* True where it belongs to another process for good. Leaves the error record alone. Thread-safe. */
 bool rundir_lost(const RunDir *dir);
 
-/* Removes checkpoints, metrics, result and crash marker: --reset. */
+/* Removes checkpoints, metrics, result, autotune.txt and crash marker: --reset. */
 Status rundir_reset(RunDir *dir);
 
 /* True where the directory holds checkpoints (good or bad). */
@@ -60,6 +61,11 @@ Status rundir_open_log(RunDir *dir);
 
 /* Writes config.yaml. */
 Status rundir_write_config(RunDir *dir, const char *text);
+
+/* autotune.txt: written as config.yaml is; read into *text, which the caller frees, NULL where
+ * there is none. */
+Status rundir_write_autotune(RunDir *dir, const char *text);
+Status rundir_read_autotune(const RunDir *dir, char **text);
 
 /* Replaces best.h5 by a link to checkpoints/FILE_NAME. */
 Status rundir_link_best(RunDir *dir, const char *file_name);

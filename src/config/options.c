@@ -108,6 +108,10 @@ const Option config_options[] = {
     {"precision", NULL, "NAME", OPTION_CHOICE, AT(precision), 0, 0, "fp32", precisions, 0,
      "of a GPU's arithmetic: fp32; tf32: convolutions and products round their factors; bf16: "
      "activations too, while weights, statistics and losses are kept in fp32"},
+    {"autotune", NULL, NULL, OPTION_BOOL, AT(autotune), 0, 0, "false", NULL, 0,
+     "on a GPU: choose engines by timing instead of by rule, once, as a fresh run begins; costs a "
+     "start longer by some seconds to minutes, and runs have the same bits only with the same "
+     "choices: they are kept in autotune.txt and in each checkpoint, which decides at resume"},
     {"threads", NULL, "N", OPTION_AUTO, AT(threads), 1, 1024, "auto", NULL, OPTION_UNSTORED,
      "compute threads a rank; auto: cores of the host shared out to its ranks"},
     {"reduction", NULL, "NAME", OPTION_CHOICE, AT(reduction), 0, 0, "exact", reductions,

@@ -67,6 +67,8 @@ struct Stream {
 Status cuda_check(cudaError_t result, const char *what, const char *file, int line);
 #define TRY_CUDA(call) TRY(cuda_check((call), #call, __FILE__, __LINE__))
 
+const char *cuda_precision_name(Precision precision); /* "fp32" */
+
 /* Makes the device the calling thread's current one. */
 Status cuda_enter(const CudaDevice *device);
 

@@ -7,6 +7,7 @@
 
 #include "lockstep/clock.h"
 #include "plan.h"
+#include "tune.h"
 
 Status cuda_check(cudaError_t result, const char *what, const char *file, int line) {
     if (result == cudaSuccess)
@@ -165,6 +166,7 @@ Status cuda_download(Stream *stream, void *host, const void *device_memory, size
 
 static void cuda_close(Device *base) {
     CudaDevice *device = (CudaDevice *)base;
+    tune_free(device->target.tune);
     if (device->target.handle)
         cudnnDestroy(device->target.handle);
     if (device->target.device)
@@ -182,7 +184,7 @@ static void cuda_close(Device *base) {
     .load_images = cuda_load_images, .mark_open = cuda_mark_open, .mark_close = cuda_mark_close,   \
     .mark = cuda_mark, .wait = cuda_wait, .to_fixed = cuda_to_fixed, .to_real = cuda_to_real,      \
     .norm = cuda_norm, .update = cuda_update, .convert = cuda_convert, .digest = cuda_digest,      \
-    .copy = cuda_copy
+    .copy = cuda_copy, .tune = cuda_tune, .tuned = cuda_tuned
 
 static const DeviceOps device_ops = {
     CUDA_OPS,
@@ -218,7 +220,7 @@ static Status count_devices(int *count) {
     return FAIL(ST_DEVICE, "no GPU can be used: %s (%d)", cudaGetErrorString(result), (int)result);
 }
 
-static const char *precision_name(Precision precision) {
+const char *cuda_precision_name(Precision precision) {
     return precision == PRECISION_BF16 ? "bf16" : precision == PRECISION_TF32 ? "tf32" : "fp32";
 }
 
@@ -249,7 +251,7 @@ static Status describe(CudaDevice *device) {
     snprintf(device->base.description, sizeof device->base.description,
              "%.40s (sm_%d), CUDA %d.%d, cuDNN %zu.%zu.%zu, %s", properties.name, sm,
              runtime / 1000, runtime % 1000 / 10, cudnn / 10000, cudnn / 100 % 100, cudnn % 100,
-             precision_name(device->precision));
+             cuda_precision_name(device->precision));
     snprintf(device->base.instruction_set, sizeof device->base.instruction_set,
              "sm_%d x%d cudnn%zu", sm, properties.multiProcessorCount, cudnn);
     return ST_OK;

@@ -4,10 +4,11 @@
  * shared by all streams. A GraphCall is a Graph bound to memory. Everything is built from backend
  * descriptors, cuDNN's C interface to its graphs.
  *
- * Which engine. A fixed rule, no timing: the heuristics in modes A, B and FALLBACK are searched in
- * this order, each in the order cuDNN returns, and the first engine is taken that the target
- * allows, finalizes and keeps within the workspace. So the choice follows from shape, library
- * version and GPU model.
+ * Which engine. A fixed rule: the heuristics in modes A, B and FALLBACK are searched in this order,
+ * each in the order cuDNN returns, and the first engine is taken that the target allows, finalizes
+ * and keeps within the workspace. So the choice follows from shape, library version and GPU model.
+ * Only where the target has a Tune (tune.h) one of the first few such engines is taken instead,
+ * which was the fastest once and is on record.
  *
  * Nothing here needs a GPU until graph_run: a target names either a handle, or the properties of a
  * device as a descriptor, for which cuDNN plans as well.
@@ -27,6 +28,9 @@
 
 typedef struct Graph Graph;
 typedef struct GraphCall GraphCall;
+typedef struct Tune Tune;
+
+enum { GRAPH_NAME_MAX = 128, GRAPH_CHOICE_MAX = 256 };
 
 /* What graphs are planned for. */
 typedef struct GraphTarget {
@@ -36,6 +40,7 @@ typedef struct GraphTarget {
                                         DOWN_CONVERT_INPUTS are allowed on fp32 tensors */
     bool exact;                      /* engines noted NONDETERMINISTIC are not allowed */
     size_t workspace_max;            /* bytes */
+    Tune *tune;                      /* owned: choices made by timing; NULL: the fixed rule alone */
     Graph *cache; /* of all living graphs of this target: one that is asked for again is shared.
                      Planning is for one thread at a time */
     /* Told of each graph that was planned, and of each that has no engine (graph NULL); `name` is
@@ -67,13 +72,15 @@ typedef enum GraphRole {
 
 /* What the engine chosen for a graph is. */
 typedef struct GraphInfo {
-    const char *name;            /* "conv forward+bias+relu x 64x64x32x32 bf16 w 64x64x3x3" */
-    int64_t engine;              /* cuDNN's global index */
-    cudnnBackendHeurMode_t mode; /* of the heuristics that named it */
-    int position;                /* among that mode's results, from 0 */
-    size_t workspace;            /* bytes */
-    uint32_t notes;              /* bit CUDNN_NUMERICAL_NOTE_x */
-    uint32_t behavior;           /* bit CUDNN_BEHAVIOR_NOTE_x */
+    const char *name;              /* "conv forward+bias+relu x 64x64x32x32 bf16 w 64x64x3x3" */
+    int64_t engine;                /* cuDNN's global index */
+    cudnnBackendHeurMode_t mode;   /* of the heuristics that named it */
+    int position;                  /* among that mode's results, from 0 */
+    size_t workspace;              /* bytes */
+    uint32_t notes;                /* bit CUDNN_NUMERICAL_NOTE_x */
+    uint32_t behavior;             /* bit CUDNN_BEHAVIOR_NOTE_x */
+    char choice[GRAPH_CHOICE_MAX]; /* "eng34 k2=1 k13=0": engine and knobs, which tell it from all
+                                      others; only where the target has a Tune */
 } GraphInfo;
 
 /* A convolution (cross-correlation) with square kernel, equal stride and zero padding. */

@@ -111,8 +111,12 @@ static Desc tensor(Builder *builder, GraphRole role, DType dtype, int n, const i
     if (is_virtual)
         build_set(builder, desc, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &is_virtual);
     build_finalize(builder, desc);
-    if (builder->graph && !is_virtual)
+    if (builder->graph && !is_virtual) {
         builder->graph->roles |= 1u << role;
+        builder->graph->bytes[role] = dtype_size(dtype);
+        for (int i = 0; i < n; i++)
+            builder->graph->bytes[role] *= (size_t)dim[i];
+    }
     builder->tensor[role] = desc;
     return desc;
 }
@@ -177,166 +181,6 @@ void build_pointwise(Builder *builder, cudnnPointwiseMode_t mode, Desc x, Desc b
     build_op(builder, op);
 }
 
-/* ---- Choosing an engine ---- */
-
-static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B,
-                                               CUDNN_HEUR_MODE_FALLBACK};
-
-/* Bits of an array attribute of notes of an engine. */
-static Status read_notes(Desc engine, cudnnBackendAttributeName_t name,
-                         cudnnBackendAttributeType_t type, uint32_t *bits) {
-    cudnnBackendNumericalNote_t notes[32];
-    _Static_assert(sizeof notes[0] == sizeof(cudnnBackendBehaviorNote_t), "notes are enums");
-    int64_t count = 0;
-    TRY_CUDNN(cudnnBackendGetAttribute(engine, name, type, 32, &count, notes));
-    *bits = 0;
-    for (int64_t i = 0; i < count && i < 32; i++)
-        *bits |= 1u << notes[i];
-    return ST_OK;
-}
-
-/* What the engine of a configuration is, into *info. */
-static Status describe_engine(Desc config, GraphInfo *info) {
-    Desc engine = NULL;
-    int64_t count = 0;
-    Status status = ST_OK;
-    TRY_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine));
-    TRY_DONE(
-        cudnn_check(cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE,
-                                             CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine),
-                    "ENGINECFG_ENGINE", __FILE__, __LINE__));
-    TRY_DONE(cudnn_check(cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX,
-                                                  CUDNN_TYPE_INT64, 1, &count, &info->engine),
-                         "ENGINE_GLOBAL_INDEX", __FILE__, __LINE__));
-    TRY_DONE(read_notes(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                        &info->notes));
-    TRY_DONE(read_notes(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
-                        &info->behavior));
-done:
-    cudnnBackendDestroyDescriptor(engine);
-    return status;
-}
-
-static bool is_allowed(const Builder *builder, uint32_t notes) {
-    uint32_t banned = 0;
-    if (builder->fp32)
-        banned |=
-            1u << CUDNN_NUMERICAL_NOTE_TENSOR_CORE | 1u << CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
-    if (builder->target->exact)
-        banned |= 1u << CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
-    return (notes & banned) == 0;
-}
-
-/* Tries one configuration: *plan is set where it finalizes within the workspace. An engine that
- * does not is no error. */
-static Status try_config(Builder *builder, Desc config, Desc *plan) {
-    const GraphTarget *target = builder->target;
-    GraphInfo *info = &builder->graph->info;
-    int64_t workspace = 0, count = 0;
-    Desc made = NULL;
-    TRY(describe_engine(config, info));
-    if (!is_allowed(builder, info->notes))
-        return ST_OK;
-    TRY_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &made));
-    cudnnStatus_t result =
-        target->handle
-            ? cudnnBackendSetAttribute(made, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
-                                       &target->handle)
-            : cudnnBackendSetAttribute(made, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP,
-                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target->device);
-    if (result == CUDNN_STATUS_SUCCESS)
-        result = cudnnBackendSetAttribute(made, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
-                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config);
-    if (result == CUDNN_STATUS_SUCCESS)
-        result = cudnnBackendFinalize(made);
-    if (result == CUDNN_STATUS_SUCCESS)
-        result = cudnnBackendGetAttribute(made, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
-                                          CUDNN_TYPE_INT64, 1, &count, &workspace);
-    if (result == CUDNN_STATUS_SUCCESS && (size_t)workspace <= target->workspace_max) {
-        info->workspace = (size_t)workspace;
-        *plan = made;
-        return ST_OK;
-    }
-    cudnnBackendDestroyDescriptor(made);
-    return ST_OK;
-}
-
-/* Searches the results of one mode. A mode that has nothing to say is no error. */
-static Status search_mode(Builder *builder, Desc op_graph, cudnnBackendHeurMode_t mode,
-                          Desc *plan) {
-    enum { RESULTS_MAX = 64 };
-    const GraphTarget *target = builder->target;
-    GraphInfo *info = &builder->graph->info;
-    Desc heuristics = NULL, config[RESULTS_MAX] = {0};
-    int64_t room = 0, count = 0;
-    Status status = ST_OK;
-    TRY_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristics));
-    cudnnStatus_t result =
-        cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
-                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &op_graph);
-    if (result == CUDNN_STATUS_SUCCESS)
-        result = cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE,
-                                          CUDNN_TYPE_HEUR_MODE, 1, &mode);
-    if (result == CUDNN_STATUS_SUCCESS && !target->handle)
-        result = cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP,
-                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target->device);
-    if (result == CUDNN_STATUS_SUCCESS)
-        result = cudnnBackendFinalize(heuristics);
-    if (result == CUDNN_STATUS_SUCCESS)
-        result = cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &room, NULL);
-    if (result != CUDNN_STATUS_SUCCESS || room < 1)
-        goto done;
-    room = room < RESULTS_MAX ? room : RESULTS_MAX;
-    for (int64_t i = 0; i < room; i++)
-        TRY_DONE(cudnn_check(
-            cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &config[i]),
-            "ENGINECFG_DESCRIPTOR", __FILE__, __LINE__));
-    TRY_DONE(
-        cudnn_check(cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                             CUDNN_TYPE_BACKEND_DESCRIPTOR, room, &count, config),
-                    "ENGINEHEUR_RESULTS", __FILE__, __LINE__));
-    for (int64_t i = 0; i < count && i < room && !*plan; i++) {
-        info->mode = mode;
-        info->position = (int)i;
-        TRY_DONE(try_config(builder, config[i], plan));
-        if (*plan) { /* the plan may look at its configuration: keep it */
-            builder->graph->owned[builder->graph->n_owned++] = config[i];
-            config[i] = NULL;
-        }
-    }
-done:
-    for (int64_t i = 0; i < RESULTS_MAX; i++) {
-        if (config[i])
-            cudnnBackendDestroyDescriptor(config[i]);
-    }
-    cudnnBackendDestroyDescriptor(heuristics);
-    return status;
-}
-
-static Status find_plan(Builder *builder) {
-    const GraphTarget *target = builder->target;
-    Graph *graph = builder->graph;
-    Desc op_graph = build_new(builder, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    if (target->handle)
-        build_set(builder, op_graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1,
-                  &target->handle);
-    build_set(builder, op_graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-              builder->n_ops, builder->op);
-    build_finalize(builder, op_graph);
-    TRY(builder->status);
-    if (graph->n_owned == BUILD_DESCRIPTORS_MAX) /* one place is for the configuration */
-        return FAIL(ST_INTERNAL, "a graph of too many descriptors");
-    for (size_t i = 0; i < sizeof modes / sizeof *modes && !graph->plan; i++)
-        TRY(search_mode(builder, op_graph, modes[i], &graph->plan));
-    if (!graph->plan)
-        return FAIL(ST_DEVICE, "cuDNN %zu has no engine%s%s within %zu MiB of workspace",
-                    cudnnGetVersion(), builder->fp32 ? " in full fp32" : "",
-                    target->exact ? " with reproducible sums" : "", target->workspace_max >> 20);
-    graph->info.name = graph->name;
-    return ST_OK;
-}
-
 /* The living graph of that name, with one more reference; NULL if there is none. */
 static Graph *find_living(const GraphTarget *target, const char *name) {
     for (Graph *graph = target->cache; graph; graph = graph->next) {
@@ -357,7 +201,7 @@ Status build_graph(Builder *builder, Graph **out) {
         return ST_OK;
     }
     if (status == ST_OK)
-        status = find_plan(builder);
+        status = build_choose(builder);
     if (target->planned && graph)
         target->planned(target->context, graph->name, status == ST_OK ? graph : NULL);
     if (status != ST_OK) {

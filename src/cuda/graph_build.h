@@ -1,5 +1,5 @@
 /* cuda/graph_build: from tensors and operations to a planned Graph. graph_ops.c describes patterns
- * with these functions; graph.c binds and runs what comes out.
+ * with these functions; graph_choose.c finds an engine; graph.c binds and runs what comes out.
  *
  * A Builder's first error sticks: later calls do nothing, and build_graph returns it. So a pattern
  * reads as a list of tensors and operations. */
@@ -10,16 +10,17 @@
 
 typedef cudnnBackendDescriptor_t Desc;
 
-enum { BUILD_DESCRIPTORS_MAX = 48, BUILD_OPS_MAX = 4, GRAPH_NAME_MAX = 128 };
+enum { BUILD_DESCRIPTORS_MAX = 48, BUILD_OPS_MAX = 4 };
 
 struct Graph {
     char name[GRAPH_NAME_MAX]; /* says all that it depends on besides the target */
     int references;
     Graph *next; /* in the target's cache */
     GraphInfo info;
-    uint32_t roles;           /* bit ROLE_x: has a pointer in the variant pack */
-    float value[GRAPH_ROLES]; /* of roles passed by value */
-    uint32_t values;          /* bit ROLE_x: passed by value */
+    uint32_t roles;            /* bit ROLE_x: has a pointer in the variant pack */
+    size_t bytes[GRAPH_ROLES]; /* of its tensor, dense */
+    float value[GRAPH_ROLES];  /* of roles passed by value */
+    uint32_t values;           /* bit ROLE_x: passed by value */
     int n_owned;
     Desc owned[BUILD_DESCRIPTORS_MAX]; /* cuDNN may look at them for as long as the plan lives */
     Desc plan;
@@ -64,6 +65,17 @@ void build_pointwise(Builder *builder, cudnnPointwiseMode_t mode, Desc x, Desc b
 /* Finds an engine and finalizes the plan, unless the target has that graph already. ST_DEVICE
  * naming the graph if there is none. */
 Status build_graph(Builder *builder, Graph **graph);
+
+/* An engine that can run a graph. */
+typedef struct Candidate {
+    Desc config, plan; /* owned */
+    GraphInfo info;
+} Candidate;
+
+enum { CANDIDATES_MAX = 8 }; /* that are timed for one graph */
+
+/* Finds an engine for the operations (graph_choose.c): sets the graph's plan and info. */
+Status build_choose(Builder *builder);
 
 cudnnDataType_t build_dtype(DType dtype);
 

@@ -133,6 +133,8 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     TRY_DONE(hdf5_get_hash(group, "dataset_hash", &checkpoint->dataset_hash));
     TRY_DONE(get_short_text(group, "instruction_set", checkpoint->instruction_set,
                             sizeof checkpoint->instruction_set));
+    if (hdf5_has(group, "autotune"))
+        TRY_DONE(hdf5_get_text(group, "autotune", (char **)(uintptr_t)&checkpoint->autotune));
     TRY_DONE(hdf5_get_int(group, "ema", &ema));
     TRY_DONE(hdf5_get_hash(group, "state_hash", &checkpoint->state_hash));
     checkpoint->has_ema = ema != 0;
@@ -201,6 +203,7 @@ done:
 
 void checkpoint_meta_free(Checkpoint *checkpoint) {
     free((char *)(uintptr_t)checkpoint->config);
+    free((char *)(uintptr_t)checkpoint->autotune);
     free(checkpoint->state.history);
     memset(checkpoint, 0, sizeof *checkpoint);
 }

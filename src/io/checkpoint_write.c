@@ -81,6 +81,8 @@ static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t stat
     TRY_DONE(hdf5_put_hash(group, "dataset_hash", checkpoint->dataset_hash));
     TRY_DONE(hdf5_put_text(group, "instruction_set", checkpoint->instruction_set));
     TRY_DONE(hdf5_put_text(group, "slots", slots));
+    if (checkpoint->autotune)
+        TRY_DONE(hdf5_put_text(group, "autotune", checkpoint->autotune));
     TRY_DONE(hdf5_put_int(group, "ema", checkpoint->ema != NULL));
     TRY_DONE(hdf5_put_text(group, "time", now));
     TRY_DONE(hdf5_put_hash(group, "state_hash", state_hash));

@@ -112,6 +112,10 @@ Status hdf5_get_real(hid_t object, const char *name, double *value) {
     return get_number(object, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, value);
 }
 
+bool hdf5_has(hid_t object, const char *name) {
+    return H5Aexists(object, name) > 0;
+}
+
 Status hdf5_get_text(hid_t object, const char *name, char **text) {
     Status status = ST_OK;
     hid_t attribute, type;

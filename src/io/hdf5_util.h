@@ -14,6 +14,7 @@
 #define LOCKSTEP_IO_HDF5_UTIL_H
 
 #include <hdf5.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lockstep/status.h"
@@ -55,6 +56,7 @@ Status hdf5_put_int(hid_t object, const char *name, int64_t value);
 Status hdf5_put_hash(hid_t object, const char *name, uint64_t value);
 Status hdf5_put_real(hid_t object, const char *name, double value);
 Status hdf5_put_text(hid_t object, const char *name, const char *value);
+bool hdf5_has(hid_t object, const char *name);
 Status hdf5_get_int(hid_t object, const char *name, int64_t *value);
 Status hdf5_get_hash(hid_t object, const char *name, uint64_t *value);
 Status hdf5_get_real(hid_t object, const char *name, double *value);

@@ -126,12 +126,12 @@ static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size
         fprintf(out, "  no evaluation yet\n");
 }
 
-static void print_config(FILE *out, const char *config) {
-    fprintf(out, "config\n");
-    while (*config) {
-        size_t length = strcspn(config, "\n");
-        fprintf(out, "  %.*s\n", (int)length, config);
-        config += length + (config[length] == '\n');
+static void print_text(FILE *out, const char *title, const char *text) {
+    fprintf(out, "%s\n", title);
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        fprintf(out, "  %.*s\n", (int)length, text);
+        text += length + (text[length] == '\n');
     }
 }
 
@@ -153,7 +153,9 @@ Status inspect_print(const char *path, bool verify, FILE *out) {
         }
     }
     print_meta(out, &meta, path, size);
-    print_config(out, meta.config);
+    print_text(out, "config", meta.config);
+    if (meta.autotune)
+        print_text(out, "autotune", meta.autotune);
     status = walk_arrays(&walk, file, &meta);
     if (status != ST_OK) {
         status_prefix("%s", path);

@@ -127,7 +127,8 @@ done:
 }
 
 Status rundir_reset(RunDir *dir) {
-    static const char *const names[] = {"best.h5", "result.json", "metrics.jsonl", "crash-fired"};
+    static const char *const names[] = {"best.h5", "result.json", "metrics.jsonl", "autotune.txt",
+                                        "crash-fired"};
     TRY(remove_checkpoints(dir));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         TRY(remove_ours(dir, dir->path, names[i]));
@@ -174,6 +175,20 @@ Status rundir_open_log(RunDir *dir) {
 
 Status rundir_write_config(RunDir *dir, const char *text) {
     return rundir_replace(dir, "config.yaml", text, strlen(text));
+}
+
+Status rundir_write_autotune(RunDir *dir, const char *text) {
+    if (!text)
+        return remove_ours(dir, dir->path, "autotune.txt");
+    return rundir_replace(dir, "autotune.txt", text, strlen(text));
+}
+
+Status rundir_read_autotune(const RunDir *dir, char **text) {
+    char path[4096];
+    size_t size;
+    *text = NULL;
+    TRY(file_join(dir->path, "autotune.txt", path));
+    return access(path, F_OK) == 0 ? file_load(path, text, &size) : ST_OK;
 }
 
 Status rundir_link_best(RunDir *dir, const char *file_name) {

@@ -17,6 +17,9 @@ static Status open_cuda(const RunConfig *config, int local_rank, Device **device
 static Status open_host(const RunConfig *config, Device **device) {
     if (config->precision != PRECISION_FP32)
         return FAIL(ST_USAGE, "--precision: only a GPU computes in another one than fp32");
+    if (config->autotune)
+        return FAIL(ST_USAGE, "--autotune: only a GPU has engines to choose from; use --device "
+                              "cuda, or leave it out");
     if (config->reduction_type != REDUCTION_FP32)
         return FAIL(ST_USAGE, "--reduction-type bf16: only sums over GPUs travel in another type "
                               "than fp32; leave it out, or use --device cuda");

@@ -93,9 +93,12 @@ static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint)
     sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
     config->device = options->device;
     config->precision = PRECISION_FP32;
+    config->autotune = false; /* the checkpoint has the choices */
     config->reduction_type = REDUCTION_FP32;
     TRY(engine_open_device(config, comm_local_rank(run->comm), &device));
     run->engine.device = device;
+    if (checkpoint->autotune && device->ops->tune)
+        TRY(device->ops->tune(device, checkpoint->autotune, 0));
     run->threads = compute_threads(run, options->threads);
     TRY(engine_open(&run->engine, device, &run->model, NULL, run->threads, &sizes));
     TRY(engine_keep(&run->engine, &run->input.test.shard, &run->input.test.kept));

@@ -1,7 +1,8 @@
 /* resume: all ranks agree on one checkpoint and load it, or all begin afresh.
  *
  * Rank 0 chooses the file; every rank reads it itself, and where one cannot (no shared file system)
- * rank 0 sends the bytes. */
+ * rank 0 sends the bytes. The choice comes before the model is planned, since a checkpoint may say
+ * how; the loading after it. */
 #include "train.h"
 
 #include <errno.h>
@@ -15,18 +16,20 @@
 #include "version.h"
 
 /* A checkpoint as this rank reads it: a file, or its bytes. */
-typedef struct Source {
-    char path[CONFIG_PATH_MAX];
-    void *bytes; /* NULL: read the file */
+struct ResumeSource {
+    char path[CONFIG_PATH_MAX]; /* "": the run begins */
+    void *bytes;                /* NULL: read the file */
     size_t size;
-} Source;
+    Checkpoint checkpoint; /* what it says beside its arrays */
+};
+
+typedef ResumeSource Source;
 
 static Status choose(Run *run, Source *source) {
     const RunConfig *config = run->config;
-    source->path[0] = '\0';
     TRY(rundir_check(&run->dir));
-    if (config->reset)
-        return rundir_reset(&run->dir);
+    if (config->reset) /* once the model could be planned */
+        return ST_OK;
     if (strcmp(config->resume, "auto") == 0)
         return rundir_newest(&run->dir, config->checkpoint_local, source->path);
     if (strcmp(config->resume, "none") == 0) {
@@ -179,30 +182,58 @@ static Status begin(Run *run) {
     return engine_put(&run->engine, &run->host);
 }
 
-static Status resume_from(Run *run, Source *source) {
-    Checkpoint checkpoint = {0};
-    Status status = share_file(run, source, &checkpoint);
-    if (status == ST_OK)
-        status = comm_agree(run->comm, load(run, source, &checkpoint));
-    if (status == ST_OK)
-        log_info("resumed from %s: step %" PRId64 " (epoch %" PRId64 ", %" PRId64
-                 " steps into the next)",
-                 source->path, run->state.step, run->state.epoch, run->state.position);
-    checkpoint_meta_free(&checkpoint);
-    return status;
+void resume_free(Source *source) {
+    if (!source)
+        return;
+    checkpoint_meta_free(&source->checkpoint);
+    free(source->bytes);
+    free(source);
+}
+
+/* Local. */
+static Status keep_choices(Run *run) {
+    const char *choices = run->source->checkpoint.autotune;
+    if (!choices)
+        return ST_OK;
+    run->choices = strdup(choices);
+    TRY_ALLOC(run->choices);
+    return ST_OK;
+}
+
+Status resume_choose(Run *run) {
+    Source *source = calloc(1, sizeof *source);
+    run->source = source;
+    TRY(comm_agree(run->comm, source ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
+    TRY(comm_agree(run->comm, run->rank == 0 ? choose(run, source) : ST_OK));
+    TRY(comm_bcast(run->comm, source->path, sizeof source->path, 0));
+    if (!source->path[0])
+        return ST_OK;
+    TRY(share_file(run, source, &source->checkpoint));
+    return comm_agree(run->comm, keep_choices(run));
+}
+
+const char *resume_path(const Run *run) {
+    return run->source ? run->source->path : "";
+}
+
+static Status reset(Run *run) {
+    return run->rank == 0 && run->config->reset ? rundir_reset(&run->dir) : ST_OK;
 }
 
 Status resume_or_begin(Run *run) {
-    Source source = {.bytes = NULL};
-    TRY(comm_agree(run->comm, allocate_host(run, &run->host)));
-    TRY(comm_agree(run->comm, run->rank == 0 ? choose(run, &source) : ST_OK));
-    TRY(comm_bcast(run->comm, source.path, sizeof source.path, 0));
+    Source *source = run->source;
+    bool goes_on = source->path[0];
     Status status;
-    if (source.path[0])
-        status = resume_from(run, &source);
-    else
-        status = comm_agree(run->comm, begin(run));
-    free(source.bytes);
+    TRY(comm_agree(run->comm, allocate_host(run, &run->host)));
+    TRY(comm_agree(run->comm, reset(run)));
+    status = goes_on ? load(run, source, &source->checkpoint) : begin(run);
+    status = comm_agree(run->comm, status);
+    if (status == ST_OK && goes_on)
+        log_info("resumed from %s: step %" PRId64 " (epoch %" PRId64 ", %" PRId64
+                 " steps into the next)",
+                 source->path, run->state.step, run->state.epoch, run->state.position);
+    resume_free(source);
+    run->source = NULL;
     trim_host(run);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autotune.h"
 #include "crash.h"
 #include "cuda_library.h"
 #include "lockstep/log.h"
@@ -142,17 +143,13 @@ static Status keep_records(Run *run) {
     return engine_keep(&run->engine, &input->test.shard, &input->test.kept);
 }
 
-static Status plan(Run *run) {
-    EngineSizes sizes = {0};
+static Status plan(Run *run, const EngineSizes *sizes) {
     const Optimizer *optimizer = &run->config->optimizer;
-    sizes.n_train = sampler_batches(&run->input.sampler, sizes.train);
-    sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
-    TRY(engine_open(&run->engine, run->engine.device, &run->model, optimizer, run->threads,
-                    &sizes));
+    TRY(engine_open(&run->engine, run->engine.device, &run->model, optimizer, run->threads, sizes));
     TRY(keep_records(run));
     TRY(grad_sum_open(&run->sum, run->comm, run->engine.device, &run->model, run->config));
     for (int t = 0; t < run->threads; t++) {
-        for (int i = 0; i < sizes.n_train; i++)
+        for (int i = 0; i < sizes->n_train; i++)
             slot_cut(run->engine.workers[t].train[i], run->sum.begin, run->sum.buckets);
     }
     if (optimizer->clip_norm > 0) {
@@ -234,6 +231,7 @@ Status setup_ranks(Run *run) {
 
 Status setup_run(Run *run) {
     const RunConfig *config = run->config;
+    EngineSizes sizes = {0};
     TRY(comm_agree(run->comm, open_device(run))); /* the number of threads follows from it */
     TRY(setup_ranks(run));
     TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
@@ -243,7 +241,13 @@ Status setup_run(Run *run) {
     TRY(comm_agree(run->comm, read_data(run)));
     TRY(input_hash(&run->input, run->comm));
     comm_at(run->comm, -1, PHASE_SETUP);
-    TRY(comm_agree(run->comm, plan(run)));
+    if (!run->without_files)
+        TRY(resume_choose(run));
+    sizes.n_train = sampler_batches(&run->input.sampler, sizes.train);
+    sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
+    TRY(autotune_begin(run, &sizes));
+    TRY(comm_agree(run->comm, plan(run, &sizes)));
+    TRY(autotune_end(run));
     announce(run);
     TRY(input_report(&run->input, run->comm));
     TRY(comm_agree(run->comm, config_text(config, true, &run->config_text)));
@@ -276,6 +280,7 @@ static Status open_outputs(Run *run) {
     Status status = rundir_write_config(&run->dir, text);
     free(text);
     TRY(status);
+    TRY(rundir_write_autotune(&run->dir, run->choices));
     return metrics_open(&run->dir, run->state.step);
 }
 
@@ -301,6 +306,8 @@ static void free_run(Run *run) {
     free(run->state.history);
     free(run->norm_partial);
     free(run->config_text);
+    free(run->choices);
+    resume_free(run->source);
     fence_stop(run->fence);
     if (run->rank == 0 && !run->without_files)
         rundir_close(&run->dir);

@@ -23,7 +23,7 @@ Status setup_ranks(Run *run);
  * Collective, agreed. */
 Status open_data_plane(Run *run);
 
-/* setup_ranks, then takes the run directory, reads the data, plans the
+/* setup_ranks, then takes the run directory, reads the data, finds what to go on from, plans the
  * model. Collective, agreed. */
 Status setup_run(Run *run);
 

@@ -14,6 +14,7 @@
 void checkpoint_view(Run *run, Checkpoint *checkpoint) {
     *checkpoint = (Checkpoint){.model = &run->model,
                                .config = run->config_text,
+                               .autotune = run->choices,
                                .seed = run->config->seed,
                                .lanes = run->config->lanes,
                                .dataset_hash = run->input.hash,

@@ -13,10 +13,13 @@
 #include "lockstep/progress.h"
 #include "lockstep/writer.h"
 
+typedef struct ResumeSource ResumeSource; /* resume.c */
+
 /* Everything a run holds on one rank. What only rank 0 has is marked. */
 typedef struct Run {
     RunConfig *config;
     char *config_text; /* stored with checkpoints */
+    char *choices;     /* of algorithms, by timing (autotune.h): likewise; NULL: none */
     Comm *comm;
     int rank, size;
     int threads; /* compute threads of this rank */
@@ -25,6 +28,7 @@ typedef struct Run {
     Engine engine;
     GradSum sum;
     Loader *loader;
+    ResumeSource *source; /* until resume_or_begin */
     RunState state;
     int64_t history_room;
     int64_t end_step;     /* where the run ends unless patience or a signal ends it earlier */
@@ -62,9 +66,17 @@ typedef struct StepTotals {
  * Collective. A Status other than ST_OK means comm_abort. `nan` makes this rank's loss NaN. */
 Status step_run(Run *run, bool nan, StepTotals *totals);
 
-/* Restores run->state and the engine from the checkpoint that config->resume asks for, or
- * initialises them. Collective, agreed. */
+/* Finds the checkpoint that config->resume asks for and reads what the planning of the run depends
+ * on: run->choices. Collective, agreed. */
+Status resume_choose(Run *run);
+
+/* Its path, "" where there is none: the run begins. Local, between the two others. */
+const char *resume_path(const Run *run);
+
+/* Restores run->state and the engine from it, or initialises them. Collective, agreed. */
 Status resume_or_begin(Run *run);
+
+void resume_free(ResumeSource *source); /* accepts NULL */
 
 /* Hands the state to the writer (rank 0) and compares parameters over ranks, unless this step's
  * state was saved already. One that need not last may go to --checkpoint-local. Collective, agreed.

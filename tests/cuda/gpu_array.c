@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,15 @@
 
 #include "gpu_array.h"
 #include "lockstep/rng.h"
+
+bool skip_without_gpu(void) {
+    int devices = 0;
+    cudaError_t error = cudaGetDeviceCount(&devices);
+    if (error == cudaSuccess && devices > 0)
+        return false;
+    printf("1..0 # SKIP no GPU: %s\n", cudaGetErrorString(error));
+    return true;
+}
 
 void check_cuda(cudaError_t error) {
     if (error != cudaSuccess)

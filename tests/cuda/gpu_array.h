@@ -16,6 +16,9 @@ typedef struct Array {
     float *host; /* [count] */
 } Array;
 
+/* Where there is no GPU says so in TAP, and returns true: nothing here can be tested. */
+bool skip_without_gpu(void);
+
 /* Fails the test that runs unless `error` is cudaSuccess. */
 void check_cuda(cudaError_t error);
 

@@ -444,5 +444,7 @@ int main(void) {
         cmocka_unit_test(norms_are_the_cpus),   cmocka_unit_test(digests_are_the_refs),
         cmocka_unit_test(updates_are_the_cpus),
     };
+    if (skip_without_gpu())
+        return 0;
     return cmocka_run_group_tests(tests, open_cpu, close_cpu);
 }

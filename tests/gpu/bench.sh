@@ -40,26 +40,28 @@ sums() {
 }
 # shellcheck disable=SC2317
 to_94() {
-    "$program" train configs/resnet9.yaml --device "$device" --precision "${precisions##* }" --out "$tmp/94" >"$log" 2>&1 ||
+    "$program" train "$resnet9" --device "$device" --precision "${precisions##* }" --out "$tmp/94" >"$log" 2>&1 ||
         { tail -n 20 "$log" && return 1; }
     result 94 test_accuracy wall_s | paste -sd ' ' | sed 's/^/time to 94 %: accuracy and seconds /' | tee -a "$figures" | sed 's/^/# /' >&3
     awk -v a="$(result 94 test_accuracy)" 'BEGIN { exit !(a >= 0.935) }'
 }
 
 exec 3>&1 # the figures, past check
-for recipe in configs/*.yaml; do
+for recipe in "${all[@]}"; do
     for precision in $precisions; do
         name="$(basename "$recipe" .yaml), $precision"
         item 1 "$name" speed "$name" 0 "$recipe" --precision "$precision"
     done
 done
 best=${precisions##* }
-item 1 "resnet9, $best, one lane" speed "resnet9, $best, one lane" 0 configs/resnet9.yaml --precision "$best" --lanes 1
-item 1 "resnet9, $best, native sums" speed "resnet9, $best, native sums" 0 configs/resnet9.yaml --precision "$best" --reduction native
-item 1 "resnet9, $best, batch 2048" speed "resnet9, $best, batch 2048" 0 configs/resnet9.yaml --precision "$best" --batch-size 2048
+item 1 "resnet9, $best, one lane" speed "resnet9, $best, one lane" 0 "$resnet9" --precision "$best" --lanes 1
+item 1 "resnet9, $best, native sums" speed "resnet9, $best, native sums" 0 "$resnet9" --precision "$best" --reduction native
+[ "$device" != cuda ] || # a rehearsal has no engines to choose from
+    item 1 "resnet9, $best, engines by timing" speed "resnet9, $best, engines by timing" 0 "$resnet9" --precision "$best" --autotune
+item 1 "resnet9, $best, batch $large_batch" speed "resnet9, $best, batch $large_batch" 0 "$resnet9" --precision "$best" --batch-size "$large_batch"
 for n in 2 4 8; do
     for reduction in exact native; do
-        item $n "resnet9, $best, $n GPUs, $reduction" speed "resnet9, $best, $n GPUs, $reduction" $n configs/resnet9.yaml \
+        item $n "resnet9, $best, $n GPUs, $reduction" speed "resnet9, $best, $n GPUs, $reduction" $n "$resnet9" \
             --precision "$best" --reduction $reduction
     done
 done

@@ -5,7 +5,8 @@
 #   gpu_run NAME RANKS CONFIG WORD... as train of lib.sh, on the GPU; fails unless the run ends well
 #   gpu_same NAME REFERENCE        whether both runs have the same bits and metrics
 #
-# GPU_DEVICE=cpu rehearses the scripts on the CPU, as if it were eight GPUs: to test the scripts themselves, where no GPU is.
+# To test the scripts themselves, where no GPU is: GPU_DEVICE=cpu rehearses them on the CPU, as if it were eight GPUs;
+# GPU_REHEARSAL=RECIPE takes that recipe in place of all others, small enough for simulated GPUs (LD_LIBRARY_PATH=build/simgpu).
 # shellcheck shell=bash
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -41,6 +42,15 @@ gpu_same() {
     local here reference
     here=$(bits "$1" && stable_metrics "$1") && reference=$(bits "$2" && stable_metrics "$2") || return 1
     [ -n "$here" ] && [ "$here" = "$reference" ] || { printf '%s\n' "$1:" "$here" "$2:" "$reference" && return 1; }
+}
+
+# What is trained: a small net of every kind of layer, and the recipes.
+# shellcheck disable=SC2034
+{
+    small=$recipes/small.yaml odd=$recipes/odd.yaml resnet9=configs/resnet9.yaml large_batch=2048 all=(configs/*.yaml)
+    if [ -n "${GPU_REHEARSAL:-}" ]; then
+        small=$GPU_REHEARSAL odd=$GPU_REHEARSAL resnet9=$GPU_REHEARSAL large_batch=128 all=("$GPU_REHEARSAL")
+    fi
 }
 
 # The precisions of the device.

@@ -6,13 +6,13 @@
 
 [ "$gpus" -eq 0 ] || small_data "$tmp/data" 164 130 || { fail "small data" && finish; }
 export CIFAR10_DIR=$tmp/data
-small=$recipes/small.yaml
 
 # The functions below are called by item.
 # shellcheck disable=SC2317
 crowded() {
     [ "$device" = cuda ] || return 0
-    train crowded "$((gpus + 1))" "$small" --steps 2 --device cuda
+    local ranks=$((gpus + 1))
+    train crowded "$ranks" "$small" --steps 2 --device cuda --lanes "$ranks" --batch-size "$ranks"
     [ "$code" = 5 ] && [ "$(grep -c '^lockstep: ' "$log")" = 1 ] && grep -q 'same GPU' "$log" || { cat "$log" && return 1; }
 }
 # shellcheck disable=SC2317

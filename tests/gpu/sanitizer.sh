@@ -8,7 +8,7 @@
 sanitize() {
     local tool=$1
     shift
-    timeout 800 compute-sanitizer --tool "$tool" --error-exitcode 99 "$@" "$program" train "$recipes/small.yaml" --data synthetic \
+    timeout 800 compute-sanitizer --tool "$tool" --error-exitcode 99 "$@" "$program" train "$small" --data synthetic \
         --device cuda --steps 2 --out "$tmp/$tool"
 }
 if [ "$gpus" -gt 0 ] && ! command -v compute-sanitizer >/dev/null; then

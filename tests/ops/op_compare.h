@@ -13,7 +13,8 @@ typedef struct OpBackend {
     const char *name; /* of the tests */
     Status (*open)(Device **device);
     double (*tolerance)(LayerKind kind, bool forward); /* as tolerance_op */
-    uint32_t kinds;                                    /* bit LAYER_x: which; 0: all */
+    int bits;    /* of a value that the data have, so that the backend holds them exactly; 0: all */
+    bool rounds; /* the factors of products: convolutions must be off by more than in fp32 */
 } OpBackend;
 
 /* Runs the rows, one test a kind: main's exit code. */

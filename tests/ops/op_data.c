@@ -7,8 +7,9 @@
 
 #include "lockstep/rng.h"
 
-/* Near a fused ReLU's kink: further off than any rounding or finite step moves a value. */
-static const double KINK = 1e-3;
+/* Near a fused ReLU's kink: further off than any rounding, TF32's too, or finite step moves a
+ * value. */
+static const double KINK = 0.02;
 
 /* A stream of numbers for the data of one row. */
 typedef struct Draw {
@@ -56,15 +57,6 @@ static void shape_input(const OpCase *row, Draw *d, int64_t count, double *in) {
             in[i] *= 4;
         if (row->ties)
             in[i] = round(in[i]);
-    }
-}
-
-/* Leaves the 8 bits of a bf16's mantissa, for rows that are also computed in bf16. */
-static void coarsen(double *value, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
-        int exponent;
-        double mantissa = frexp(value[i], &exponent);
-        value[i] = ldexp(nearbyint(ldexp(mantissa, 8)), exponent - 8);
     }
 }
 
@@ -119,10 +111,6 @@ Status op_data_make(const OpCase *row, OpData *data) {
         TRY_ALLOC(data->in[k]);
         TRY_ALLOC(data->grad_before[k]);
         shape_input(row, &d, data->in_count, data->in[k]);
-        if (row->kind == LAYER_BN) {
-            coarsen(data->in[k], data->in_count);
-            coarsen(data->grad_before[k], data->in_count);
-        }
     }
     for (int i = 0; i < layer.n_params; i++) {
         bool around_one = row->kind == LAYER_BN && i == 0;
@@ -137,8 +125,6 @@ Status op_data_make(const OpCase *row, OpData *data) {
     }
     data->grad_out = draw_array(&d, data->out_count, -1, 1);
     TRY_ALLOC(data->grad_out);
-    if (row->kind == LAYER_BN)
-        coarsen(data->grad_out, data->out_count);
     if (row->kind == LAYER_SOFTMAX_CE) {
         data->labels = calloc((size_t)row->in.n, sizeof *data->labels);
         TRY_ALLOC(data->labels);
@@ -148,6 +134,24 @@ Status op_data_make(const OpCase *row, OpData *data) {
     if (row->given_mask)
         TRY(draw_mask(&d, data, row->args.dropout.rate));
     return row->relu ? avoid_kinks(row, data) : ST_OK;
+}
+
+static void round_array(double *value, int64_t count, int bits) {
+    for (int64_t i = 0; value != NULL && i < count; i++) {
+        int exponent;
+        double fraction = frexp(value[i], &exponent);
+        value[i] = ldexp(nearbyint(ldexp(fraction, bits)), exponent - bits);
+    }
+}
+
+void op_data_round(OpData *data, int bits) {
+    for (int k = 0; k < 2; k++) {
+        round_array(data->in[k], data->in_count, bits);
+        round_array(data->grad_before[k], data->in_count, bits);
+        round_array(data->param[k], data->param_count[k], bits);
+        round_array(data->running[k], data->channels, bits);
+    }
+    round_array(data->grad_out, data->out_count, bits);
 }
 
 void op_data_free(OpData *data) {

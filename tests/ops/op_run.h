@@ -55,6 +55,8 @@ typedef struct OpRun {
  * values in max pooling), and where a fused ReLU's input is near 0 grad_out is 0, so that devices
  * that differ by rounding, and finite differences, agree about the side. */
 Status op_data_make(const OpCase *row, OpData *data);
+/* Rounds all values to so many bits. */
+void op_data_round(OpData *data, int bits);
 void op_data_free(OpData *data);
 
 Status op_result_make(const OpData *data, OpResult *result);

@@ -3,6 +3,7 @@
 #include "tolerance.h"
 
 int main(void) {
-    const OpBackend cpu = {"cpu against ref", device_open_cpu, tolerance_op, 0};
+    const OpBackend cpu = {
+        .name = "cpu against ref", .open = device_open_cpu, .tolerance = tolerance_op};
     return op_compare(&cpu);
 }

@@ -51,6 +51,10 @@ void *sim_write(SimOp *op, void *at, size_t bytes, const char *what);
 /* Makes device memory as good as new: NaN, and an error to read (cuDNN's workspace). */
 void sim_forget(SimOp *op, void *at, size_t bytes, const char *what);
 
+/* Inside an op's function: how long it takes in simulated time, which events measure: nothing
+ * unless it says so. */
+void sim_cost(SimOp *op, int units);
+
 bool sim_is_device(const void *at);
 
 /* The engine calls `poll` every turn, with the lock held. sim_unpoll takes it out again. */

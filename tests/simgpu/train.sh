@@ -20,23 +20,25 @@ gpu() {
     unset SIMGPU_SCHEDULE LD_LIBRARY_PATH
 }
 
-# like NAME REFERENCE TOLERANCE WHAT
+# like NAME REFERENCE WHAT TOLERANCE [NORM]
 like() {
-    local output
+    local output name=$1 reference=$2 what=$3
+    shift 3
     if [ "$code" != 0 ]; then
-        fail "$4" "exit code $code" "$(tail -n 20 "$log")"
-    elif output=$(tests/simgpu/compare "$tmp/$1" "$tmp/$2" "$3" 2>&1); then
-        pass "$4: $output"
+        fail "$what" "exit code $code" "$(tail -n 20 "$log")"
+    elif output=$(tests/simgpu/compare "$tmp/$name" "$tmp/$reference" "$@" 2>&1); then
+        pass "$what: $output"
     else
-        fail "$4" "$output"
+        fail "$what" "$output"
     fi
 }
+fp32=$(tolerance TOL_RUN_FP32)
 
 /usr/bin/python3 -c 'import h5py' 2>/dev/null || skip_all "python3-h5py is not installed"
 train ref 0 $net --device ref "${common[@]}"
 check "the reference trains" test "$code" = 0
 gpu cuda 1 lazy
-like cuda ref 1e-4 "fp32 is as ref is"
+like cuda ref "fp32 is as ref is" "$fp32"
 check "cuDNN has engines for all of it" test "$(grep -c "$own" "$log")" = 0
 for run in "1 eager" "1 random:1" "2 lazy" "2 eager" "2 random:2" "2 random:3" "4 lazy" "4 eager" "4 random:4"; do
     read -r ranks schedule <<<"$run"
@@ -58,15 +60,14 @@ gpu adam-2 2 random:7 "${adam[@]}"
 same adam-2 adam "the same bits with AdamW on 2 ranks"
 
 gpu native 2 lazy --reduction native
-like native ref 1e-4 "native sums are as ref is"
+like native ref "native sums are as ref is" "$fp32"
 # The same sums in half the bytes: the tail stays int64, whatever else travels must be bfloat16.
 traced() { grep -o 'ran all-reduce of [a-z0-9]*' "$log" | sort | uniq -c | awk '{ printf "%s%d %s", (NR > 1 ? ", " : ""), $1, $5 }'; }
-tolerance=$(awk '$2 == "TOL_BF16_SUM" { print $3 }' tests/tolerance.h)
 for ranks in 2 4; do
     export SIMGPU_TRACE=1
     gpu "half-$ranks" $ranks lazy --reduction native --reduction-type bf16
     unset SIMGPU_TRACE
-    like "half-$ranks" native "$tolerance" "bf16 sums of $ranks ranks are near fp32 sums"
+    like "half-$ranks" native "bf16 sums of $ranks ranks are near fp32 sums" "$(tolerance TOL_BF16_SUM)"
     check "$ranks ranks send bf16" test "$(traced)" = "$((6 * ranks)) bfloat16, $((6 * ranks)) int64"
 done
 # A checkpoint: rank 0 copies weights, statistics and momentum on the GPU, and another stream, which does nothing else, brings
@@ -87,9 +88,11 @@ one_error 6 'rank 1/2 .*parameters after step 3 differs between ranks' "a corrup
 check "the checkpoints before it stay" test "$(newest corrupt)" = "$tmp/corrupt/checkpoints/step-00000002.h5"
 
 gpu tf32 2 eager --precision tf32
-like tf32 ref 0.5 "tf32 is near ref"
+like tf32 ref "tf32 is near ref" "$(tolerance TOL_LOSS_TF32)" "$(tolerance TOL_GRADIENT_TF32)"
+refuse "but not as near as fp32: it rounds" tests/simgpu/compare "$tmp/tf32" "$tmp/ref" "$fp32"
 gpu bf16 1 lazy --precision bf16
-like bf16 ref 0.5 "bf16 is near ref"
+like bf16 ref "bf16 is near ref" "$(tolerance TOL_LOSS_BF16)" "$(tolerance TOL_GRADIENT_BF16)"
+refuse "and not tf32" tests/simgpu/compare "$tmp/bf16" "$tmp/tf32" "$fp32"
 check "it names what cuDNN has no engine for" grep -q "^$own: bn1 4x4x32x32, bn2 4x4x16x16$" "$log"
 gpu bf16-2 2 random:8 --precision bf16
 same bf16-2 bf16 "the same bits in bf16 on 2 ranks"
@@ -99,12 +102,12 @@ net=tests/simgpu/residual.yaml
 train blocks-ref 0 $net --device ref "${common[@]}"
 check "the reference trains residual blocks" test "$code" = 0
 gpu blocks 1 eager
-like blocks blocks-ref 1e-4 "residual blocks are as ref's are"
+like blocks blocks-ref "residual blocks are as ref's are" "$fp32"
 check "it names the blocks that cuDNN has no engine for" grep -q "^$own: bn3 4x8x16x16, bn4 4x6x8x8$" "$log"
 gpu blocks-2 2 random:9
 same blocks-2 blocks "the same bits on 2 ranks"
 gpu blocks-bf16 1 random:10 --precision bf16
-like blocks-bf16 blocks-ref 0.5 "in bf16 they are near ref's"
+like blocks-bf16 blocks-ref "in bf16 they are near ref's" "$(tolerance TOL_LOSS_BF16)" "$(tolerance TOL_GRADIENT_BF16)"
 
 # The CPU goes on from a checkpoint of the GPU.
 "$program" eval "$(newest cuda)" --device cpu --data "$tmp/data" --json >"$tmp/eval.json" 2>"$log"

@@ -35,6 +35,10 @@ static void assert_same_meta(const Fixture *f, const Checkpoint *c) {
     assert_string_equal(c->git, want->git);
     assert_string_equal(c->dataset, want->dataset);
     assert_string_equal(c->instruction_set, want->instruction_set);
+    if (want->autotune)
+        assert_string_equal(c->autotune, want->autotune);
+    else
+        assert_null(c->autotune);
     assert_true(c->has_ema);
     assert_int_equal(c->n_slots, 2);
     assert_string_equal(c->slot_name[0], "exp_avg_sq");
@@ -80,6 +84,7 @@ static void round_trip(void **state) {
     Checkpoint meta, arrays;
     int64_t bytes = 0;
     fixture_open(&f, 800);
+    f.checkpoint.autotune = "lockstep autotune 1: 1 graphs\nconv: eng1\n";
     assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL, &bytes), ST_OK);
     const char *path = fixture_path(&f, "step-00000800.h5");
     assert_int_equal(fixture_shell("test $(stat -c %%s '%s') -eq %lld", path, (long long)bytes), 0);
@@ -502,6 +507,7 @@ static void inspect_says_what_is_in_it(void **state) {
     char *text = NULL;
     size_t size = 0;
     fixture_open(&f, 10);
+    f.checkpoint.autotune = "lockstep autotune 1: 1 graphs\nconv: eng1\n";
     write_step(&f, 10);
     char path[512];
     snprintf(path, sizeof path, "%s", fixture_path(&f, "step-00000010.h5"));
@@ -515,6 +521,7 @@ static void inspect_says_what_is_in_it(void **state) {
     assert_non_null(strstr(text, "4 x 3 x 3 x 3"));
     assert_non_null(strstr(text, "linear c=10"));
     assert_non_null(strstr(text, "bn1.running_var"));
+    assert_non_null(strstr(text, "autotune\n  lockstep autotune 1: 1 graphs\n  conv: eng1\n"));
     assert_non_null(strstr(text, "verified"));
     free(text);
     flip(path, 5000);

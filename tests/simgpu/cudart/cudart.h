@@ -39,8 +39,9 @@ struct SimOp {
     SimRun run;
     void *arg; /* owned, freed when done */
     bool forced, done;
-    double done_at; /* seconds, for cudaEventElapsedTime */
-    Span *spans;    /* owned until no later op can race with them */
+    int cost;        /* units of simulated time */
+    int64_t done_at; /* the same, for cudaEventElapsedTime */
+    Span *spans;     /* owned until no later op can race with them */
     int n_spans, spans_max;
 };
 

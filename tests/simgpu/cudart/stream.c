@@ -191,7 +191,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
     return device_error(error);
 }
 
-/* Times of the simulation: they say nothing about a GPU. */
+/* Simulated time, a microsecond a unit: it says nothing about a GPU. */
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end) {
     check_event(start);
     check_event(end);
@@ -202,7 +202,7 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end) 
     else if (!start->op->done || !end->op->done)
         error = cudaErrorNotReady;
     else
-        *ms = (float)((end->op->done_at - start->op->done_at) * 1e3);
+        *ms = (float)(end->op->done_at - start->op->done_at) * 1e-3f;
     sim_unlock();
     return device_error(error);
 }

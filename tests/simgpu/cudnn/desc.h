@@ -65,6 +65,9 @@ typedef struct Program {
     int64_t workspace;
     bool tf32;   /* inputs are rounded to TF32 */
     bool wavers; /* the sums differ from run to run in their last bit */
+    int lean;    /* 1: they are always rounded up, -1: down */
+    bool broken; /* it cannot run */
+    int cost;    /* of a run, in simulated time */
     int *runs;   /* so far */
 } Program;
 
@@ -82,7 +85,7 @@ typedef struct Descriptor {
     bool finalized, destroyed;
     Attribute *attributes;
     struct Descriptor *from; /* of an engine configuration: the operation graph */
-    int engine;              /* of a configuration or engine, without the real library */
+    int engine, knob;        /* of a configuration or engine, without the real library */
     Program *program;        /* of an operation graph and of a plan */
     cudnnBackendDescriptor_t real;
 } Descriptor;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "desc.h"
 
@@ -152,7 +153,10 @@ float execution_rounded(const Execution *e, float value) {
 
 double execution_sum(const Execution *e, double sum) {
     const Program *program = e->call->program;
-    return program->wavers && *program->runs % 2 ? (double)nextafterf((float)sum, 1e30f) : sum;
+    int lean = program->lean;
+    if (program->wavers)
+        lean = (int)(((unsigned)*program->runs ^ (unsigned)getpid()) * 2654435761u >> 31);
+    return lean ? (double)nextafterf((float)sum, (float)lean * 1e30f) : sum;
 }
 
 static void run_operation(Execution *e, const Operation *op) {
@@ -184,6 +188,7 @@ static SimTurn run(SimOp *sim, void *arg) {
     size_t room = (size_t)call->program->workspace;
     if (room > 0)
         sim_forget(sim, call->workspace, room, "workspace");
+    sim_cost(sim, call->program->cost);
     for (int i = 0; i < call->program->ops; i++)
         run_operation(&e, &call->program->op[i]);
     ++*call->program->runs;
@@ -246,6 +251,8 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     if (handle->destroyed || !plan->finalized || !pack->finalized)
         sim_report("cudnnBackendExecute: the handle is destroyed, or a descriptor not finalized");
     Call call = {.program = plan->program};
+    if (call.program->broken)
+        return desc_status(CUDNN_STATUS_EXECUTION_FAILED, "this engine cannot run");
     read_pack(pack, &call);
     if (call.program->workspace > 0 && !call.workspace)
         sim_report("cudnnBackendExecute: the plan needs a workspace of %ld bytes, none is given",

@@ -1,19 +1,32 @@
 /* plan: finalizing descriptors, heuristics and engines.
  *
- * Without the real library there are three engines for every graph, so that a rule for choosing one
- * is put to the test:
+ * Without the real library every graph has the engines of the table below, so that a rule for
+ * choosing one, or a choice by timing, is put to the test: whoever takes the wrong one computes
+ * something else. In the order of the heuristics, in each of their modes:
  *   0  noted TENSOR_CORE: rounds fp32 inputs of products to TF32
  *   1  noted NONDETERMINISTIC: its sums differ from run to run in the last bit
  *   2  neither, with a workspace
- * so a program that takes the wrong one computes something else. As with the real library, there is
- * none for batch norm of channels that are no whole vectors of 16 bytes, nor for an addition behind
- * it without a ReLU. */
+ *   3  neither; a knob rounds its sums up or down, always alike: the bits of another order
+ *   4  neither; a plan for it is made but cannot run
+ * All take the same simulated time, $SIMGPU_SLOW_ENGINE twice that. As with the real library, there
+ * is none for batch norm of channels that are no whole vectors of 16 bytes, nor for an addition
+ * behind it without a ReLU. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "desc.h"
 
-enum { ENGINES = 3, WORKSPACE_BYTES = 4096 };
+enum { WORKSPACE_BYTES = 4096 };
+
+static const cudnnBackendKnobType_t knob_type = CUDNN_KNOB_TYPE_TILE_SIZE;
+
+typedef struct Config {
+    int engine, knob; /* knob -1: has none */
+} Config;
+
+static const Config configs[] = {{0, -1}, {1, -1}, {2, -1}, {3, 0}, {3, 1}, {4, -1}};
+enum { CONFIGS = sizeof configs / sizeof *configs };
 
 static Program *new_program(void) {
     Program *program = calloc(1, sizeof *program);
@@ -34,9 +47,13 @@ static void finalize_plan(Descriptor *d) {
     *d->program = *config->from->program;
     d->program->runs = runs;
     if (!real_used()) {
+        const char *slow = getenv("SIMGPU_SLOW_ENGINE");
         d->program->tf32 = config->engine == 0;
         d->program->wavers = config->engine == 1;
         d->program->workspace = config->engine == 2 ? WORKSPACE_BYTES : 0;
+        d->program->lean = config->engine != 3 ? 0 : config->knob == 0 ? 1 : -1;
+        d->program->broken = config->engine == 4;
+        d->program->cost = slow && atoi(slow) == config->engine ? 20 : 10;
     }
 }
 
@@ -105,15 +122,31 @@ static bool has_engine(const Program *program) {
 static cudnnStatus_t get_results(Descriptor *d, int64_t room, int64_t *count, void *data) {
     cudnnBackendDescriptor_t *results = data;
     cudnnStatus_t status = CUDNN_STATUS_SUCCESS;
-    *count = has_engine(d->from->program) ? ENGINES : 0;
+    *count = has_engine(d->from->program) ? CONFIGS : 0;
     if (real_used())
         status = real_get(d, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, room,
                           count, data);
     for (int64_t i = 0; i < room && i < *count; i++) {
         Descriptor *config = desc_of(results[i]);
         config->from = d->from;
-        config->engine = (int)i;
+        config->engine = real_used() ? 0 : configs[i].engine;
+        config->knob = real_used() ? -1 : configs[i].knob;
         config->finalized = true;
+    }
+    return status;
+}
+
+static cudnnStatus_t get_knobs(Descriptor *d, int64_t room, int64_t *count, void *data) {
+    cudnnBackendDescriptor_t *knobs = data;
+    cudnnStatus_t status = CUDNN_STATUS_SUCCESS;
+    *count = d->knob >= 0;
+    if (real_used())
+        status = real_get(d, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR, room,
+                          count, data);
+    for (int64_t i = 0; i < room && i < *count; i++) {
+        Descriptor *knob = desc_of(knobs[i]);
+        knob->knob = d->knob;
+        knob->finalized = true;
     }
     return status;
 }
@@ -134,6 +167,17 @@ static cudnnStatus_t get_engine_note(const Descriptor *d, int64_t room, int64_t 
     return CUDNN_STATUS_SUCCESS;
 }
 
+/* A GPU's properties are those of the file that $SIMGPU_DEVICE_JSON names. */
+static cudnnStatus_t get_properties(int64_t room, int64_t *count, char *data) {
+    const char *path = getenv("SIMGPU_DEVICE_JSON");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    if (!file)
+        return desc_status(CUDNN_STATUS_NOT_SUPPORTED, "SIMGPU_DEVICE_JSON names no file");
+    *count = (int64_t)fread(data, 1, (size_t)room, file);
+    fclose(file);
+    return CUDNN_STATUS_SUCCESS;
+}
+
 cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
                                        cudnnBackendAttributeName_t name,
                                        cudnnBackendAttributeType_t type, int64_t room,
@@ -146,6 +190,8 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
                    (int)name, (int)d->type);
     if (name == CUDNN_ATTR_ENGINEHEUR_RESULTS)
         return get_results(d, room, count, data);
+    if (name == CUDNN_ATTR_ENGINECFG_KNOB_CHOICES)
+        return get_knobs(d, room, count, data);
     if (name == CUDNN_ATTR_ENGINECFG_ENGINE) {
         Descriptor *engine = desc_of(*(cudnnBackendDescriptor_t *)data);
         engine->engine = d->engine;
@@ -168,6 +214,14 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
     case CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE:
         *count = 0;
         return CUDNN_STATUS_SUCCESS;
+    case CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE:
+        *count = 1;
+        *(cudnnBackendKnobType_t *)data = knob_type;
+        return CUDNN_STATUS_SUCCESS;
+    case CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE:
+        return get_int(d->knob, count, data);
+    case CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION:
+        return get_properties(room, count, data);
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
         return get_int(d->program->workspace, count, data);
     default:
