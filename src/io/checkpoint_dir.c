@@ -141,7 +141,7 @@ static Status sweep(const char *folder, const CheckpointGate *gate) {
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
     for (struct dirent *entry; (entry = readdir(dir));) {
         const char *name = entry->d_name;
-        bool stale = strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name);
+        bool stale = strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name, false);
         if (step_with_suffix(name, ".xxh3", &step)) {
             char base[CHECKPOINT_FILE_NAME];
             checkpoint_file_name(step, base);

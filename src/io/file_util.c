@@ -101,7 +101,7 @@ void file_temporary_name(const char *name, char *out, size_t room) {
              job ? strtoll(job, NULL, 10) : 0LL, restart ? strtoll(restart, NULL, 10) : 0LL, host);
 }
 
-bool file_temporary_is_stale(const char *name) {
+bool file_temporary_is_stale(const char *name, bool owned) {
     char host[64] = "";
     long pid;
     long long job, restart;
@@ -117,7 +117,7 @@ bool file_temporary_is_stale(const char *name) {
         return true; /* wherever that process is, the directory is not its own any more */
     if (strcmp(mark + host_at, host) != 0)
         return false;
-    return pid == (long)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+    return owned || pid == (long)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
 Status file_sync_folder(const char *folder) {

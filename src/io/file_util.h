@@ -22,9 +22,11 @@ Status file_write(int fd, const char *path, const void *bytes, size_t size);
 Status file_create(const char *path, const void *bytes, size_t size);
 
 /* "NAME.tmp.PID.JOB.RESTART.HOST" for this process, and whether such a name belongs to a process of
- * this host that is dead, to an earlier start of this job, or to this process. */
+ * this host that is dead, to an earlier start of this job, or to this process. Where no other
+ * process of this host can be writing there (`owned`), any of this host does: a killed one that
+ * its parent has not waited for yet, or another that was given its number, looks alive. */
 void file_temporary_name(const char *name, char *out, size_t room);
-bool file_temporary_is_stale(const char *name);
+bool file_temporary_is_stale(const char *name, bool owned);
 
 /* Makes renames and new names in a folder durable. */
 Status file_sync_folder(const char *folder);

@@ -32,7 +32,7 @@ static Status remove_ours(const RunDir *dir, const char *folder, const char *nam
     return file_remove(path);
 }
 
-/* Temporary files of processes that are dead, or that this one has taken the directory from. */
+/* Temporary files of those that this process has taken the directory from. */
 static Status sweep(const RunDir *dir, const char *folder) {
     static const char *const begins[] = {"config.yaml.", "log.txt.", "metrics.jsonl.",
                                          "result.json.", "best.h5.", "local.",
@@ -45,7 +45,7 @@ static Status sweep(const RunDir *dir, const char *folder) {
         bool ours = false;
         for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
             ours = ours || strncmp(entry->d_name, begins[i], strlen(begins[i])) == 0;
-        if (ours && file_temporary_is_stale(entry->d_name))
+        if (ours && file_temporary_is_stale(entry->d_name, true))
             TRY_DONE(remove_ours(dir, folder, entry->d_name));
     }
 done:
