@@ -25,12 +25,12 @@ near_cpu() { # each of the first losses within RELATIVE of the CPU's
 # shellcheck disable=SC2317
 evaluates() { # the accuracies of one checkpoint on both devices within 0.02: 130 images
     local here there
-    here=$("$program" eval "$tmp/whole-fp32/best.h5" --device "$device" --json | tests/read_json get /dev/stdin test_accuracy) || return 1
-    there=$("$program" eval "$tmp/whole-fp32/best.h5" --device cpu --json | tests/read_json get /dev/stdin test_accuracy) || return 1
+    here=$("$program" eval "$(newest whole-fp32)" --device "$device" --json | tests/read_json get /dev/stdin test_accuracy) || return 1
+    there=$("$program" eval "$(newest whole-fp32)" --device cpu --json | tests/read_json get /dev/stdin test_accuracy) || return 1
     awk -v a="$here" -v b="$there" 'BEGIN { print a, b; exit !(a - b < 0.02 && b - a < 0.02) }'
 }
 # shellcheck disable=SC2317
-cpu_reads() { "$program" inspect --verify "$tmp/whole-fp32/best.h5" && "$program" eval "$tmp/whole-fp32/best.h5" --device cpu; }
+cpu_reads() { "$program" inspect --verify "$(newest whole-fp32)" && "$program" eval "$(newest whole-fp32)" --device cpu; }
 # shellcheck disable=SC2317
 finds_nan() {
     train nan 0 "$small" --steps 12 --device "$device" --crash-at 6:0:nan
