@@ -25,16 +25,16 @@ extern "C" {
 typedef struct Comm Comm;
 
 /* Where a rank is, for the line that a deadline prints. */
-typedef enum Phase {
-    PHASE_SETUP,
-    PHASE_DATA,
-    PHASE_COMPUTE,
-    PHASE_REDUCE,
-    PHASE_OPTIMIZER,
-    PHASE_EVALUATE,
-    PHASE_CHECKPOINT,
-    PHASE_FINISH
-} Phase;
+typedef enum Stage {
+    STAGE_SETUP,
+    STAGE_DATA,
+    STAGE_COMPUTE,
+    STAGE_REDUCE,
+    STAGE_OPTIMIZER,
+    STAGE_EVALUATE,
+    STAGE_CHECKPOINT,
+    STAGE_FINISH
+} Stage;
 
 /* True where an MPI launcher (mpirun, srun) started this process. Local; does not touch MPI. */
 bool comm_launched(void);
@@ -62,7 +62,7 @@ double comm_deadline(const Comm *comm);
 
 /* Local: tells other ranks' deadlines, and comm_abort's line, where this one is. `step` < 0: none.
  */
-void comm_at(Comm *comm, int64_t step, Phase phase);
+void comm_at(Comm *comm, int64_t step, Stage stage);
 
 /* Collective. Every rank passes its own status; every rank gets the same one back: that of the
  * lowest rank that failed, which prints its recorded message (log_fatal). Then every rank's record

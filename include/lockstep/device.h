@@ -3,9 +3,9 @@
  *
  * How work flows. A Program (program.h) is a model planned for one batch size. For each of its ops
  * the device makes an OpPlan once: primitives, algorithms, sizes of memory wanted; plans are
- * immutable and shared by all compute threads or streams of the rank. A Slot is one place where a
- * lane can be computed: one stream and one set of buffers; an OpPlan is bound to each slot's memory
- * once (OpBound), so that the step loop neither allocates nor looks anything up. forward and
+ * immutable and shared by all compute threads or streams of the rank. A Executor is one place where
+ * a lane can be computed: one stream and one set of buffers; an OpPlan is bound to each executor's
+ * memory once (OpBound), so that the step loop neither allocates nor looks anything up. forward and
  * backward only enqueue on the stream; on the CPU the stream executes in the calling thread. Device
  * memory is touched by device functions alone.
  *
@@ -54,11 +54,11 @@ typedef struct OpDesc {
 struct OpPlan {
     const struct Op *op;
     OpDesc desc;
-    size_t
-        saved_bytes; /* kept by a slot from forward to backward: pooling indices, batch mean ... */
-    size_t
-        scratch_bytes; /* needed during one call only; one buffer a slot, as large as the largest */
-    size_t packed_bytes; /* weights in the form the op wants, one copy a program */
+    size_t saved_bytes; /* kept by an executor from forward to backward: pooling indices, batch mean
+                           ... */
+    size_t scratch_bytes; /* needed during one call only; one buffer an executor, as large as the
+                             largest */
+    size_t packed_bytes;  /* weights in the form the op wants, one copy a program */
     /* Which activations must live until backward. in[1] is a summand, which no gradient depends on:
      * backward_reads_in is about in[0]. */
     bool backward_reads_in, backward_reads_out;
@@ -66,13 +66,13 @@ struct OpPlan {
                          lockstep's own compute instead: for the log */
 };
 
-/* The memory an op of one slot works on. Gradients mirror activations in shape and layout.
+/* The memory an op of one executor works on. Gradients mirror activations in shape and layout.
  * Parameters, running statistics and labels are LAYOUT_PLAIN. Unused tensors have data NULL. */
 typedef struct OpMemory {
     Tensor in[2], out;
     Tensor grad_in[2], grad_out;
     Tensor param[LAYER_PARAMS_MAX];      /* real[count]: views of the flat weights */
-    Tensor grad_param[LAYER_PARAMS_MAX]; /* real[count]: views of the slot's flat gradient */
+    Tensor grad_param[LAYER_PARAMS_MAX]; /* real[count]: views of the executor's flat gradient */
     Tensor running[LAYER_RUNNING_MAX];   /* evaluation: mean and variance to normalise with */
     Tensor stats[LAYER_RUNNING_MAX]; /* training bn writes batch mean and unbiased variance (0 of
                                         a single value) here */
@@ -102,7 +102,7 @@ typedef struct Op {
     Status (*plan)(Device *device, const OpDesc *desc, OpPlan **plan);
     void (*unplan)(OpPlan *plan);
     /* Brings the master weights into the op's own form (layout, precision) in `packed`: called
-     * after every update of the weights, once for all slots. */
+     * after every update of the weights, once for all executors. */
     Status (*pack)(Stream *stream, const OpPlan *plan, const Tensor param[LAYER_PARAMS_MAX],
                    void *packed);
     Status (*bind)(const OpPlan *plan, const OpMemory *memory, OpBound **bound);

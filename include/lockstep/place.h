@@ -1,5 +1,5 @@
 /* place: the memory of an op by name, so that a plan can say which arguments a step has before any
- * slot has given them addresses. Header only. Local. */
+ * executor has given them addresses. Header only. Local. */
 #ifndef LOCKSTEP_PLACE_H
 #define LOCKSTEP_PLACE_H
 

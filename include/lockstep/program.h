@@ -1,8 +1,9 @@
-/* program: a model planned on a device for one batch size, and the slots in which lanes run.
+/* program: a model planned on a device for one batch size, and the executors in which lanes run.
  *
- * A Program holds the plans and the packed weights, shared by all slots. A Slot holds what one lane
- * needs while it is computed: activations and their gradients (one arena, planned by lifetime), the
- * flat gradient, batch statistics, labels and results. A compute thread owns one slot per program.
+ * A Program holds the plans and the packed weights, shared by all executors. A Executor holds what
+ * one lane needs while it is computed: activations and their gradients (one arena, planned by
+ * lifetime), the flat gradient, batch statistics, labels and results. A compute thread owns one
+ * executor per program.
  *
  * The walk: forward in text order; backward in reverse, where a layer's parameter gradients are
  * complete once its op returned. Since flat order is text order, the flat gradient completes from
@@ -18,7 +19,7 @@ extern "C" {
 #endif
 
 typedef struct Program Program;
-typedef struct Slot Slot;
+typedef struct Executor Executor;
 
 /* The rank's replicated state, in device memory. `real` elements. */
 typedef struct Weights {
@@ -42,50 +43,50 @@ bool program_own_kernels(const Program *program, char *text, size_t room);
  * out. */
 Status program_pack(Program *program, Stream *stream, const Weights *weights, int op);
 
-/* Binds a slot's memory. `weights` must outlive it. `gradient` [flat real, device memory] is
- * borrowed (slots of one thread share one); NULL for evaluation. */
-Status slot_open(Program *program, Stream *stream, const Weights *weights, void *gradient,
-                 Slot **slot);
-void slot_close(Slot *slot);
+/* Binds a executor's memory. `weights` must outlive it. `gradient` [flat real, device memory] is
+ * borrowed (executors of one thread share one); NULL for evaluation. */
+Status executor_open(Program *program, Stream *stream, const Weights *weights, void *gradient,
+                     Executor **executor);
+void executor_close(Executor *executor);
 
-/* Device bytes a slot of this program takes. */
-size_t program_slot_bytes(const Program *program);
+/* Device bytes a executor of this program takes. */
+size_t program_executor_bytes(const Program *program);
 
 /* Enqueues one batch: images real NCHW on the host, labels[batch]. */
-Status slot_load(Slot *slot, const float *images, const int32_t *labels);
+Status executor_load(Executor *executor, const float *images, const int32_t *labels);
 
 /* The same where the device makes images itself (DeviceOps.load_images): from uint8 records in
  * device memory; placement[batch] is host memory. */
-Status slot_load_records(Slot *slot, const uint8_t *records, const Placement *placement,
-                         const PixelScale *scale, const int32_t *labels);
+Status executor_load_records(Executor *executor, const uint8_t *records, const Placement *placement,
+                             const PixelScale *scale, const int32_t *labels);
 
-Status slot_forward(Slot *slot, const LaneRun *run);
+Status executor_forward(Executor *executor, const LaneRun *run);
 
 /* Called in backward when flat gradient elements [begin, flat) are complete; begin only falls, and
- * the last call has begin 0. Called after each op with parameters, or, where slot_cut named bounds
- * (ascending, the first 0), only when one of them was passed. */
+ * the last call has begin 0. Called after each op with parameters, or, where executor_cut named
+ * bounds (ascending, the first 0), only when one of them was passed. */
 typedef Status (*ReadyFn)(void *context, int64_t begin);
-void slot_cut(Slot *slot, const int64_t *begins, int n);
-Status slot_backward(Slot *slot, const LaneRun *run, ReadyFn ready, void *context);
+void executor_cut(Executor *executor, const int64_t *begins, int n);
+Status executor_backward(Executor *executor, const LaneRun *run, ReadyFn ready, void *context);
 
 /* After forward: enqueues copies of the loss (real[batch]) and predicted class (int32[batch]) of
  * each image to the host. */
-Status slot_results(Slot *slot, void *loss, int32_t *predicted);
+Status executor_results(Executor *executor, void *loss, int32_t *predicted);
 
 /* Device memory [running_flat real]: batch statistics of the last training forward. */
-const void *slot_stats(const Slot *slot);
+const void *executor_stats(const Executor *executor);
 
 /* The tensor of the logits (input of softmax_ce), for tests and tools. */
-Tensor slot_logits(const Slot *slot);
+Tensor executor_logits(const Executor *executor);
 
 /* One timed op for `bench`: name, seconds of its last forward, of its last backward. Only where
- * timing was switched on by slot_time. */
+ * timing was switched on by executor_time. */
 typedef struct OpTime {
     const Layer *layer;
     double forward_s, backward_s;
 } OpTime;
-Status slot_time(Slot *slot, bool on);
-OpTime slot_op_time(const Slot *slot, int op);
+Status executor_time(Executor *executor, bool on);
+OpTime executor_op_time(const Executor *executor, int op);
 
 #ifdef __cplusplus
 }

@@ -32,7 +32,7 @@ Comm *comm_new(const ControlPlane *control, const DataPlane *data, double deadli
     snprintf(comm->library, sizeof comm->library, "none");
     comm->deadline = deadline_s;
     comm->step = -1;
-    comm->phase = PHASE_SETUP;
+    comm->stage = STAGE_SETUP;
     return comm;
 }
 
@@ -43,23 +43,23 @@ void comm_delete(Comm *comm) {
     free(comm);
 }
 
-const char *comm_phase_word(Phase phase) {
-    switch (phase) {
-    case PHASE_SETUP:
+const char *comm_stage_word(Stage stage) {
+    switch (stage) {
+    case STAGE_SETUP:
         return "setup";
-    case PHASE_DATA:
+    case STAGE_DATA:
         return "data";
-    case PHASE_COMPUTE:
+    case STAGE_COMPUTE:
         return "compute";
-    case PHASE_REDUCE:
+    case STAGE_REDUCE:
         return "reduce";
-    case PHASE_OPTIMIZER:
+    case STAGE_OPTIMIZER:
         return "optimizer";
-    case PHASE_EVALUATE:
+    case STAGE_EVALUATE:
         return "evaluate";
-    case PHASE_CHECKPOINT:
+    case STAGE_CHECKPOINT:
         return "checkpoint";
-    case PHASE_FINISH:
+    case STAGE_FINISH:
         return "finish";
     }
     return "unknown";
@@ -118,9 +118,9 @@ double comm_deadline(const Comm *comm) {
     return comm->deadline;
 }
 
-void comm_at(Comm *comm, int64_t step, Phase phase) {
+void comm_at(Comm *comm, int64_t step, Stage stage) {
     comm->step = step;
-    comm->phase = (int)phase;
+    comm->stage = (int)stage;
 }
 
 Status comm_barrier(Comm *comm) {

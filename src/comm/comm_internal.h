@@ -48,7 +48,7 @@ struct Comm {
     char library[COMM_LIBRARY_MAX];
     _Atomic double deadline; /* s */
     _Atomic int64_t step;    /* -1: none */
-    _Atomic int phase;       /* Phase */
+    _Atomic int stage;       /* Stage */
     /* Held for good by the thread that speaks the run's last line and ends it, so that no second
      * thread does; for moments by a waiting thread that looks whether other ranks ask. */
     pthread_mutex_t ending;
@@ -59,6 +59,6 @@ Comm *comm_new(const ControlPlane *control, const DataPlane *data, double deadli
 void comm_delete(Comm *comm); /* accepts NULL */
 
 /* "setup", "reduce", ... */
-const char *comm_phase_word(Phase phase);
+const char *comm_stage_word(Stage stage);
 
 #endif

@@ -88,7 +88,7 @@ static void add_group(const Comm *comm, Report *reports, int first, Line *line) 
     add(line, "; rank ");
     for (int r = first; r <= comm->size; r++) {
         bool member = r < comm->size && reports[r].present && reports[r].step == at->step &&
-                      reports[r].phase == at->phase && reports[r].bucket == at->bucket;
+                      reports[r].stage == at->stage && reports[r].bucket == at->bucket;
         if (!member) {
             /* A run of three and more ends as "-last"; of two, as ", last". */
             if (run > 1)
@@ -105,7 +105,7 @@ static void add_group(const Comm *comm, Report *reports, int first, Line *line) 
     add(line, members > 1 ? " wait in " : " waits in ");
     if (at->step >= 0)
         add(line, "step %" PRId64 ", ", at->step);
-    add(line, "%s", comm_phase_word((Phase)at->phase));
+    add(line, "%s", comm_stage_word((Stage)at->stage));
     if (at->bucket >= 0)
         add(line, ", bucket %d", at->bucket);
 }
@@ -166,7 +166,7 @@ end_with(Comm *comm, Status status, const char *message, double delay) {
 static void __attribute__((noreturn)) expire_locked(Comm *comm, int bucket) {
     Mpi *mpi = comm->control_state;
     mpi->mine = (Report){.step = comm->step,
-                         .phase = bucket >= 0 ? PHASE_REDUCE : comm->phase,
+                         .stage = bucket >= 0 ? STAGE_REDUCE : comm->stage,
                          .bucket = bucket,
                          .present = 1};
     mpi->reports[comm->rank] = mpi->mine;

@@ -9,7 +9,7 @@
 /* Where a waiting rank is: sent to all others once a deadline has passed somewhere. */
 typedef struct Report {
     int64_t step;    /* -1: none */
-    int32_t phase;   /* Phase */
+    int32_t stage;   /* Stage */
     int32_t bucket;  /* -1: none */
     int32_t present; /* 1; 0 in the table of those who have not answered */
     int32_t named;   /* 1 once the line names it; 0 on the wire */

@@ -1,7 +1,7 @@
 /* cpu/plan: what all ops of this backend share. An op is planned as three lists of steps: pack,
  * forward, backward. A step is a oneDNN kernel or a loop of our own, together with the places of
  * its arguments: "DNNL_ARG_SRC is the first input". Binding turns places into addresses, once a
- * slot; running a list then only executes it. So an op's file holds nothing but its plan.
+ * executor; running a list then only executes it. So an op's file holds nothing but its plan.
  *
  * Scratch memory of a call is split in two: `temp`, in which one value at a time is handed from a
  * step to the next one, and behind it the scratchpad of the kernel that runs.
@@ -48,7 +48,7 @@ typedef struct Step {
 
 typedef enum Phase { PHASE_PACK, PHASE_FORWARD, PHASE_BACKWARD, PHASES } Phase;
 
-/* Steps with the addresses of one slot. */
+/* Steps with the addresses of one executor. */
 typedef struct BoundList {
     int n;
     struct BoundStep {

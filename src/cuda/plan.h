@@ -1,7 +1,7 @@
 /* cuda/plan: what all ops of this backend share. An op is planned as three lists of steps: pack,
  * forward, backward. A step is a cuDNN graph or a launch of our own kernels, together with the
  * places of its arguments: "ROLE_X is the first input". Binding turns places into addresses, once a
- * slot; running a list only enqueues. So an op's file holds nothing but its plan.
+ * executor; running a list only enqueues. So an op's file holds nothing but its plan.
  *
  * cuDNN where it has an engine, our own kernel where not: which of the two is part of the plan and
  * follows from shape, precision, library version and GPU model, like the engine itself.
@@ -38,7 +38,7 @@ typedef struct Step {
 
 typedef enum Phase { PHASE_PACK, PHASE_FORWARD, PHASE_BACKWARD, PHASES } Phase;
 
-/* Steps with the addresses of one slot. */
+/* Steps with the addresses of one executor. */
 typedef struct BoundList {
     int n;
     struct BoundStep {

@@ -1,9 +1,9 @@
 /* loader: batches prepared ahead of the step loop.
  *
- * Batches of this rank are numbered k = 0, 1, ... in the order (step, lane); batch k lives in slot
- * k % depth of the ring. Threads claim batches in that order, each as soon as its slot is free, and
- * fill them side by side without the lock. As depth >= lanes, batch k's slot was last used by an
- * earlier step, which has been given back by the time the step loop asks for k: no deadlock.
+ * Batches of this rank are numbered k = 0, 1, ... in the order (step, lane); batch k lives in entry
+ * k % depth of the ring. Threads claim batches in that order, each as soon as its entry is free,
+ * and fill them side by side without the lock. As depth >= lanes, batch k's entry was last used by
+ * an earlier step, which has been given back by the time the step loop asks for k: no deadlock.
  *
  * The shuffled order of a lane is kept twice: of the epoch being dealt out and of the next. A
  * thread copies its batch's record numbers out of the order while it holds the lock (a few hundred
@@ -21,13 +21,13 @@
 #include "lockstep/clock.h"
 #include "lockstep/thread.h"
 
-typedef enum SlotState { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_TAKEN } SlotState;
+typedef enum EntryState { ENTRY_FREE, ENTRY_FILLING, ENTRY_READY, ENTRY_TAKEN } EntryState;
 
-typedef struct Slot {
-    Batch batch; /* first, so that a Batch pointer is its slot */
-    SlotState state;
+typedef struct Entry {
+    Batch batch; /* first, so that a Batch pointer is its entry */
+    EntryState state;
     int32_t *place; /* [batch] positions in the lane's shard */
-} Slot;
+} Entry;
 
 typedef enum OrderState { ORDER_NONE, ORDER_BUSY, ORDER_READY } OrderState;
 
@@ -43,11 +43,11 @@ struct Loader {
     int64_t last_epoch; /* of the last batch */
     int64_t end;        /* batches in all */
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* a slot became free, or an order ready */
+    pthread_cond_t work;  /* a entry became free, or an order ready */
     pthread_cond_t ready; /* a batch became ready */
     bool stop;
     int64_t next;      /* first batch nobody has claimed */
-    Slot *slots;       /* [depth] */
+    Entry *ring;       /* [depth] */
     LaneOrder *orders; /* [lane_count] */
     int started;
     pthread_t *threads; /* [threads] */
@@ -55,13 +55,13 @@ struct Loader {
 
 /* ---- work of the loader threads ---- */
 
-static void fill(const Loader *loader, Slot *slot) {
+static void fill(const Loader *loader, Entry *entry) {
     const Sampler *sampler = loader->config.sampler;
-    Batch *batch = &slot->batch;
+    Batch *batch = &entry->batch;
     const Shard *shard = &loader->config.shards[batch->lane - loader->config.first_lane];
     int64_t epoch = batch->step / sampler->steps_per_epoch;
     for (int64_t i = 0; i < batch->images; i++) {
-        int64_t at = slot->place[i];
+        int64_t at = entry->place[i];
         batch->label[i] = shard->labels[at];
         batch->record[i] = shard->ids[at];
         if (loader->config.draw_only)
@@ -84,15 +84,15 @@ static int64_t lane_without_order(const Loader *loader, int64_t wanted) {
     return -1;
 }
 
-/* Claims the next batch if its slot is free and its epoch's order ready. Otherwise *lane is the
+/* Claims the next batch if its entry is free and its epoch's order ready. Otherwise *lane is the
  * lane whose order it waits for, or -1. Call with the lock held. */
-static Slot *claim_batch(Loader *loader, int64_t *lane) {
+static Entry *claim_batch(Loader *loader, int64_t *lane) {
     const LoaderConfig *config = &loader->config;
     *lane = -1;
     if (loader->next == loader->end)
         return NULL;
-    Slot *slot = &loader->slots[loader->next % config->depth];
-    if (slot->state != SLOT_FREE)
+    Entry *entry = &loader->ring[loader->next % config->depth];
+    if (entry->state != ENTRY_FREE)
         return NULL;
     int64_t index = loader->next % config->lane_count;
     int64_t step = config->first_step + loader->next / config->lane_count;
@@ -109,23 +109,23 @@ static Slot *claim_batch(Loader *loader, int64_t *lane) {
         order->epoch = order->upcoming++;
         order->state = ORDER_NONE;
     }
-    Batch *batch = &slot->batch;
+    Batch *batch = &entry->batch;
     batch->step = step;
     batch->lane = config->first_lane + index;
     batch->images = sampler_images(config->sampler, step, batch->lane);
     int64_t begin = step % config->sampler->steps_per_epoch * config->sampler->batch;
-    memcpy(slot->place, order->now + begin, (size_t)batch->images * sizeof *slot->place);
-    slot->state = SLOT_FILLING;
+    memcpy(entry->place, order->now + begin, (size_t)batch->images * sizeof *entry->place);
+    entry->state = ENTRY_FILLING;
     loader->next++;
-    return slot;
+    return entry;
 }
 
 /* Call with the lock held; releases it while it works. */
-static void prepare_batch(Loader *loader, Slot *slot) {
+static void prepare_batch(Loader *loader, Entry *entry) {
     pthread_mutex_unlock(&loader->lock);
-    fill(loader, slot);
+    fill(loader, entry);
     pthread_mutex_lock(&loader->lock);
-    slot->state = SLOT_READY;
+    entry->state = ENTRY_READY;
     pthread_cond_broadcast(&loader->ready);
 }
 
@@ -147,9 +147,9 @@ static void *loader_main(void *argument) {
     pthread_mutex_lock(&loader->lock);
     while (!loader->stop) {
         int64_t lane;
-        Slot *slot = claim_batch(loader, &lane);
-        if (slot != NULL) {
-            prepare_batch(loader, slot);
+        Entry *entry = claim_batch(loader, &lane);
+        if (entry != NULL) {
+            prepare_batch(loader, entry);
             continue;
         }
         lane = lane_without_order(loader, lane);
@@ -180,21 +180,21 @@ static Status check_config(const LoaderConfig *config) {
     return ST_OK;
 }
 
-static Status make_slots(Loader *loader) {
+static Status make_ring(Loader *loader) {
     size_t images = (size_t)loader->config.sampler->batch;
-    loader->slots = calloc((size_t)loader->config.depth, sizeof *loader->slots);
-    TRY_ALLOC(loader->slots);
+    loader->ring = calloc((size_t)loader->config.depth, sizeof *loader->ring);
+    TRY_ALLOC(loader->ring);
     for (int64_t i = 0; i < loader->config.depth; i++) {
-        Slot *slot = &loader->slots[i];
-        slot->place = malloc(images * sizeof *slot->place);
-        slot->batch.label = malloc(images * sizeof *slot->batch.label);
-        slot->batch.record = malloc(images * sizeof *slot->batch.record);
+        Entry *entry = &loader->ring[i];
+        entry->place = malloc(images * sizeof *entry->place);
+        entry->batch.label = malloc(images * sizeof *entry->batch.label);
+        entry->batch.record = malloc(images * sizeof *entry->batch.record);
         if (loader->config.draw_only)
-            slot->batch.placement = malloc(images * sizeof *slot->batch.placement);
+            entry->batch.placement = malloc(images * sizeof *entry->batch.placement);
         else
-            slot->batch.image = aligned_alloc(64, images * DATASET_PIXELS * sizeof(float));
-        if (!slot->place || !slot->batch.label || !slot->batch.record ||
-            (!slot->batch.placement && !slot->batch.image))
+            entry->batch.image = aligned_alloc(64, images * DATASET_PIXELS * sizeof(float));
+        if (!entry->place || !entry->batch.label || !entry->batch.record ||
+            (!entry->batch.placement && !entry->batch.image))
             return FAIL(ST_INTERNAL, "out of memory for %lld batches of %zu images",
                         (long long)loader->config.depth, images);
     }
@@ -248,7 +248,7 @@ Status loader_start(const LoaderConfig *config, Loader **out) {
         free(loader);
         return status;
     }
-    TRY_DONE(make_slots(loader));
+    TRY_DONE(make_ring(loader));
     TRY_DONE(make_orders(loader));
     TRY_DONE(start_threads(loader));
     *out = loader;
@@ -271,17 +271,17 @@ void loader_stop(Loader *loader) {
         free(loader->orders[i].now);
         free(loader->orders[i].next);
     }
-    for (int64_t i = 0; loader->slots != NULL && i < loader->config.depth; i++) {
-        Slot *slot = &loader->slots[i];
-        free(slot->batch.image);
-        free(slot->batch.placement);
-        free(slot->batch.record);
-        free(slot->batch.label);
-        free(slot->place);
+    for (int64_t i = 0; loader->ring != NULL && i < loader->config.depth; i++) {
+        Entry *entry = &loader->ring[i];
+        free(entry->batch.image);
+        free(entry->batch.placement);
+        free(entry->batch.record);
+        free(entry->batch.label);
+        free(entry->place);
     }
     free(loader->threads);
     free(loader->orders);
-    free(loader->slots);
+    free(loader->ring);
     pthread_cond_destroy(&loader->ready);
     pthread_cond_destroy(&loader->work);
     pthread_mutex_destroy(&loader->lock);
@@ -298,32 +298,33 @@ Status loader_take(Loader *loader, int64_t step, int64_t lane, double deadline_s
         return FAIL(ST_INTERNAL, "loader: step %lld of lane %lld is not prepared here",
                     (long long)step, (long long)lane);
     int64_t k = (step - config->first_step) * config->lane_count + index;
-    Slot *slot = &loader->slots[k % config->depth];
+    Entry *entry = &loader->ring[k % config->depth];
     struct timespec deadline = clock_after(deadline_s);
     bool ready = false, late = false;
     pthread_mutex_lock(&loader->lock);
     for (;;) {
-        ready = slot->state == SLOT_READY && slot->batch.step == step && slot->batch.lane == lane;
+        ready =
+            entry->state == ENTRY_READY && entry->batch.step == step && entry->batch.lane == lane;
         if (ready || late)
             break;
         late = pthread_cond_timedwait(&loader->ready, &loader->lock, &deadline) != 0;
     }
     if (ready)
-        slot->state = SLOT_TAKEN;
+        entry->state = ENTRY_TAKEN;
     pthread_mutex_unlock(&loader->lock);
     if (!ready)
         return FAIL(ST_DEADLINE, "the batch of step %lld, lane %lld was not ready within %g s",
                     (long long)step, (long long)lane, deadline_s);
-    *batch = &slot->batch;
+    *batch = &entry->batch;
     return ST_OK;
 }
 
 void loader_give(Loader *loader, Batch *batch) {
-    Slot *slot = (Slot *)batch;
+    Entry *entry = (Entry *)batch;
     pthread_mutex_lock(&loader->lock);
-    slot->state = SLOT_FREE;
-    /* batches are claimed in order: no other slot lets anybody go on */
-    if (slot == &loader->slots[loader->next % loader->config.depth])
+    entry->state = ENTRY_FREE;
+    /* batches are claimed in order: no other entry lets anybody go on */
+    if (entry == &loader->ring[loader->next % loader->config.depth])
         pthread_cond_broadcast(&loader->work);
     pthread_mutex_unlock(&loader->lock);
 }

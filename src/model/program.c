@@ -1,8 +1,8 @@
 /* program: from a model to planned ops on a device. See program.h.
  *
  * Four passes, each a pure function of (model, batch, device): layers become ops (fuse.c); tensors
- * get their layouts; ops are planned with the gradient mode of each input; all buffers of a slot
- * are placed by lifetime. */
+ * get their layouts; ops are planned with the gradient mode of each input; all buffers of an
+ * executor are placed by lifetime. */
 #include "program_internal.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* program_internal: what program.c, fuse.c, arena.c and slot.c share. */
+/* program_internal: what program.c, fuse.c, arena.c and executor.c share. */
 #ifndef LOCKSTEP_PROGRAM_INTERNAL_H
 #define LOCKSTEP_PROGRAM_INTERNAL_H
 

@@ -32,8 +32,8 @@ static int ascending(const void *a, const void *b) {
 
 /* Warm and measured steps; `whole` measures the steps, `layers` the layers in them. */
 static Status measure_steps(Run *run, Bench *bench, bool whole, bool layers) {
-    Slot *slot = run->engine.workers[0].train[0];
-    TRY(slot_time(slot, layers));
+    Executor *executor = run->engine.workers[0].train[0];
+    TRY(executor_time(executor, layers));
     for (int64_t i = 0; i < WARM_STEPS + bench->steps; i++) {
         StepTotals totals = {0};
         if (i == WARM_STEPS)
@@ -48,7 +48,7 @@ static Status measure_steps(Run *run, Bench *bench, bool whole, bool layers) {
         if (whole)
             bench->seconds[i - WARM_STEPS] = clock_now() - start;
         for (int o = 0; layers && o < bench->ops; o++) {
-            OpTime time = slot_op_time(slot, o);
+            OpTime time = executor_op_time(executor, o);
             bench->forward[o] += time.forward_s / (double)bench->steps;
             bench->backward[o] += time.backward_s / (double)bench->steps;
         }
@@ -76,12 +76,12 @@ static double gflops(double multiply_adds, double seconds) {
 }
 
 static void print_ops(const Run *run, const Bench *bench) {
-    const Slot *slot = run->engine.workers[0].train[0];
+    const Executor *executor = run->engine.workers[0].train[0];
     double batch = (double)program_batch(run->engine.train[0].program);
     printf("%-14s %12s %12s %12s %12s\n", "layer", "forward ms", "GFLOP/s", "backward ms",
            "GFLOP/s");
     for (int o = 0; o < bench->ops; o++) {
-        const Layer *layer = slot_op_time(slot, o).layer;
+        const Layer *layer = executor_op_time(executor, o).layer;
         double work = batch * (double)layer_type(layer->kind)->multiply_adds(layer);
         double back = layer->input < 0 ? work : 2 * work; /* no gradient of the image */
         printf("%-14s %12.3f %12.1f %12.3f %12.1f\n", layer->name, 1e3 * bench->forward[o],

@@ -97,11 +97,11 @@ static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *siz
     if (train > 0)
         TRY(device->ops->alloc(device, flat_bytes(engine), &worker->gradient));
     for (int i = 0; i < engine->n_train; i++)
-        TRY(slot_open(engine->train[i].program, worker->stream, &engine->weights, worker->gradient,
-                      &worker->train[i]));
+        TRY(executor_open(engine->train[i].program, worker->stream, &engine->weights,
+                          worker->gradient, &worker->train[i]));
     for (int i = 0; i < engine->n_eval; i++)
-        TRY(slot_open(engine->eval[i].program, worker->stream, &engine->averaged, NULL,
-                      &worker->eval[i]));
+        TRY(executor_open(engine->eval[i].program, worker->stream, &engine->averaged, NULL,
+                          &worker->eval[i]));
     worker->loss = calloc(largest, sizeof *worker->loss);
     worker->predicted = calloc(largest, sizeof *worker->predicted);
     TRY_ALLOC(worker->loss);
@@ -137,9 +137,9 @@ Status engine_open(Engine *engine, Device *device, const Model *model, const Opt
 static void close_worker(Engine *engine, Worker *worker) {
     Device *device = engine->device;
     for (int i = 0; i < ENGINE_TRAIN_SIZES; i++)
-        slot_close(worker->train[i]);
+        executor_close(worker->train[i]);
     for (int i = 0; i < ENGINE_EVAL_SIZES; i++)
-        slot_close(worker->eval[i]);
+        executor_close(worker->eval[i]);
     device->ops->release(device, worker->gradient);
     device->ops->release(device, worker->bad);
     if (worker->stream)
@@ -271,9 +271,9 @@ size_t engine_bytes(const Engine *engine) {
     size_t flats = 1 + (size_t)engine->n_slots + (engine->ema != NULL);
     size_t slots = 0;
     for (int i = 0; i < engine->n_train; i++)
-        slots += program_slot_bytes(engine->train[i].program);
+        slots += program_executor_bytes(engine->train[i].program);
     for (int i = 0; i < engine->n_eval; i++)
-        slots += program_slot_bytes(engine->eval[i].program);
+        slots += program_executor_bytes(engine->eval[i].program);
     if (engine->n_train > 0)
         slots += flat_bytes(engine);
     return flats * flat_bytes(engine) + (size_t)team_size(engine->team) * slots;

@@ -21,8 +21,8 @@ typedef struct Worker {
     Stream *stream;
     void *gradient; /* [flat real] device memory, of the lane in progress; NULL in eval */
     int64_t *bad;   /* [1] device memory: values the exact sum refused */
-    Slot *train[ENGINE_TRAIN_SIZES];
-    Slot *eval[ENGINE_EVAL_SIZES];
+    Executor *train[ENGINE_TRAIN_SIZES];
+    Executor *eval[ENGINE_EVAL_SIZES];
     float *loss;          /* [largest batch] host */
     int32_t *predicted;   /* [largest batch] host */
     float *image;         /* [largest eval batch][pixels] host, for evaluation; or, where the */

@@ -169,7 +169,7 @@ static void print_text(const Run *run, const EvalOptions *options, const Checkpo
 static Status eval_ranks(Run *run, const EvalOptions *options, Checkpoint *checkpoint) {
     EvalResult result;
     TRY(comm_agree(run->comm, load(run, options, checkpoint)));
-    comm_at(run->comm, checkpoint->state.step, PHASE_EVALUATE);
+    comm_at(run->comm, checkpoint->state.step, STAGE_EVALUATE);
     TRY(evaluate(&run->engine, run->comm, &run->input.test, &run->config->augment, &result));
     Status status = ST_OK;
     if (run->rank == 0 && options->json)

@@ -19,7 +19,7 @@ typedef struct EvalJob {
 } EvalJob;
 
 /* Images and labels of the `images` records from `at` in the rank's records. */
-static Status load_batch(const EvalJob *job, Worker *worker, Slot *slot, int64_t at,
+static Status load_batch(const EvalJob *job, Worker *worker, Executor *executor, int64_t at,
                          int64_t images) {
     const EvalSet *set = job->set;
     for (int64_t i = 0; i < images; i++) {
@@ -31,9 +31,9 @@ static Status load_batch(const EvalJob *job, Worker *worker, Slot *slot, int64_t
                           worker->image + i * DATASET_PIXELS);
     }
     if (!set->kept)
-        return slot_load(slot, worker->image, worker->label);
+        return executor_load(executor, worker->image, worker->label);
     PixelScale scale = augment_scale(job->augment);
-    return slot_load_records(slot, set->kept, worker->placement, &scale, worker->label);
+    return executor_load_records(executor, set->kept, worker->placement, &scale, worker->label);
 }
 
 static Status evaluate_batch(const EvalJob *job, Worker *worker, int64_t batch, int64_t *counts) {
@@ -42,12 +42,12 @@ static Status evaluate_batch(const EvalJob *job, Worker *worker, int64_t batch, 
     int64_t images = left < set->batch ? left : set->batch;
     int64_t at = (batch - set->first) * set->batch; /* in the rank's records */
     int program = engine_find(job->engine->eval, job->engine->n_eval, images);
-    Slot *slot = worker->eval[program];
+    Executor *executor = worker->eval[program];
     LaneRun run = {0};
     FixedPoint format = fixed_loss();
-    TRY(load_batch(job, worker, slot, at, images));
-    TRY(slot_forward(slot, &run));
-    TRY(slot_results(slot, worker->loss, worker->predicted));
+    TRY(load_batch(job, worker, executor, at, images));
+    TRY(executor_forward(executor, &run));
+    TRY(executor_results(executor, worker->loss, worker->predicted));
     TRY(job->engine->device->ops->sync(worker->stream, SYNC_SECONDS));
     for (int64_t i = 0; i < images; i++) {
         counts[0] += fixed_from(format, worker->loss[i], &counts[1]);

@@ -18,9 +18,9 @@ static Status reduce_on_gpus(Run *run) {
     Device *device = run->engine.device;
     if (!device->beside_host || run->size == 1)
         return ST_OK;
-    comm_at(run->comm, -1, PHASE_SETUP);
+    comm_at(run->comm, -1, STAGE_SETUP);
     TRY(open_data_plane(run));
-    comm_at(run->comm, -1, PHASE_REDUCE);
+    comm_at(run->comm, -1, STAGE_REDUCE);
     TRY(probe_reduce(run, device, times));
     if (run->rank == 0)
         print_reduce(run, "NCCL", times);
@@ -32,9 +32,9 @@ static Status preflight_ranks(Run *run) {
     ReduceTime times[REDUCE_SIZES];
     Status status = ST_OK;
     TRY(setup_ranks(run));
-    comm_at(run->comm, -1, PHASE_REDUCE);
+    comm_at(run->comm, -1, STAGE_REDUCE);
     TRY(probe_reduce(run, NULL, times));
-    comm_at(run->comm, -1, PHASE_DATA);
+    comm_at(run->comm, -1, STAGE_DATA);
     probe_host(run, &mine);
     all = calloc((size_t)run->size, sizeof *all);
     TRY_DONE(comm_agree(run->comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));

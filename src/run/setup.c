@@ -150,7 +150,7 @@ static Status plan(Run *run, const EngineSizes *sizes) {
     TRY(grad_sum_open(&run->sum, run->comm, run->engine.device, &run->model, run->config));
     for (int t = 0; t < run->threads; t++) {
         for (int i = 0; i < sizes->n_train; i++)
-            slot_cut(run->engine.workers[t].train[i], run->sum.begin, run->sum.buckets);
+            executor_cut(run->engine.workers[t].train[i], run->sum.begin, run->sum.buckets);
     }
     if (optimizer->clip_norm > 0) {
         run->norm_partial =
@@ -237,10 +237,10 @@ Status setup_run(Run *run) {
     TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
     TRY(open_data_plane(run));
     TRY(comm_agree(run->comm, take_directory(run)));
-    comm_at(run->comm, -1, PHASE_DATA);
+    comm_at(run->comm, -1, STAGE_DATA);
     TRY(comm_agree(run->comm, read_data(run)));
     TRY(input_hash(&run->input, run->comm));
-    comm_at(run->comm, -1, PHASE_SETUP);
+    comm_at(run->comm, -1, STAGE_SETUP);
     if (!run->without_files)
         TRY(resume_choose(run));
     sizes.n_train = sampler_batches(&run->input.sampler, sizes.train);

@@ -151,7 +151,7 @@ Status checkpoint_now(Run *run, bool lasting, bool is_best) {
     if (run->saved_step == run->state.step && (run->saved_lasts || !lasting))
         return ST_OK;
     double start = clock_now();
-    comm_at(run->comm, run->state.step, PHASE_CHECKPOINT);
+    comm_at(run->comm, run->state.step, STAGE_CHECKPOINT);
     TRY(compare_parameters(run));
     TRY(comm_agree(run->comm, hand_over(run, lasting, is_best)));
     run->saved_step = run->state.step;
@@ -212,12 +212,12 @@ static Status flush_writer(Run *run) {
 Status finish_run(Run *run, bool stopped) {
     PhaseTimes times;
     if (!stopped && run->tested_step != run->state.step) {
-        comm_at(run->comm, run->state.step, PHASE_EVALUATE);
+        comm_at(run->comm, run->state.step, STAGE_EVALUATE);
         TRY(evaluate(&run->engine, run->comm, &run->input.test, &run->config->augment, &run->test));
         run->tested_step = run->state.step;
     }
     TRY(checkpoint_now(run, true, false));
-    comm_at(run->comm, run->state.step, PHASE_FINISH);
+    comm_at(run->comm, run->state.step, STAGE_FINISH);
     TRY(comm_agree(run->comm, flush_writer(run)));
     TRY(total_times(run, &times));
     double wall = clock_now() - run->begin_s;

@@ -53,12 +53,12 @@ static void add_results(StepJob *job, const Worker *worker, const Batch *batch) 
 }
 
 /* The batch of a lane: images that the loader made, or what it drew for the device to make them. */
-static Status load_lane(const Run *run, Slot *slot, const Batch *batch) {
+static Status load_lane(const Run *run, Executor *executor, const Batch *batch) {
     const uint8_t *kept = run->input.kept[batch->lane - run->input.first_lane];
     if (!batch->placement)
-        return slot_load(slot, batch->image, batch->label);
+        return executor_load(executor, batch->image, batch->label);
     PixelScale scale = augment_scale(&run->config->augment);
-    return slot_load_records(slot, kept, batch->placement, &scale, batch->label);
+    return executor_load_records(executor, kept, batch->placement, &scale, batch->label);
 }
 
 /* One wait a lane, at its end: until then a stream that runs by itself is never idle. */
@@ -68,7 +68,7 @@ static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
     int64_t images = sampler_images(&run->input.sampler, job->step, lane);
     if (images == 0)
         return ST_OK;
-    Slot *slot = worker->train[engine_find(engine->train, engine->n_train, images)];
+    Executor *executor = worker->train[engine_find(engine->train, engine->n_train, images)];
     LaneRun lane_run = {.seed = run->config->seed,
                         .step = job->step,
                         .lane = (int32_t)lane,
@@ -77,13 +77,13 @@ static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
     Batch *batch;
     double start = clock_now();
     TRY(loader_take(run->loader, job->step, lane, run->config->deadline / 2, &batch));
-    TRY(load_lane(run, slot, batch));
+    TRY(load_lane(run, executor, batch));
     double loaded = clock_now();
-    TRY(slot_forward(slot, &lane_run));
-    TRY(slot_results(slot, worker->loss, worker->predicted));
+    TRY(executor_forward(executor, &lane_run));
+    TRY(executor_results(executor, worker->loss, worker->predicted));
     double half = clock_now();
-    TRY(slot_backward(slot, &lane_run, on_ready, &buckets));
-    TRY(grad_sum_add_stats(&run->sum, worker->stream, slot_stats(slot),
+    TRY(executor_backward(executor, &lane_run, on_ready, &buckets));
+    TRY(grad_sum_add_stats(&run->sum, worker->stream, executor_stats(executor),
                            (double)images / (double)job->images, worker->bad));
     TRY(engine->device->ops->sync(worker->stream, SYNC_SECONDS));
     add_results(job, worker, batch);
@@ -265,7 +265,7 @@ Status step_run(Run *run, bool nan, StepTotals *totals) {
     StepJob job = {.run = run, .step = run->state.step, .nan = nan};
     double busy = 0;
     job.images = sampler_step_images(&run->input.sampler, job.step);
-    comm_at(run->comm, job.step, PHASE_COMPUTE);
+    comm_at(run->comm, job.step, STAGE_COMPUTE);
     double start = clock_now();
     TRY(pack_for_step(run, job.step));
     double packed = clock_now();
@@ -275,7 +275,7 @@ Status step_run(Run *run, bool nan, StepTotals *totals) {
         [TAIL_LOSS] = job.loss, [TAIL_CORRECT] = job.correct, [TAIL_IMAGES] = job.lane_images,
         [TAIL_BAD] = job.bad,   [TAIL_STOP] = totals->stop,   [TAIL_ERROR] = totals->error};
     double computed = clock_now();
-    comm_at(run->comm, job.step, PHASE_REDUCE);
+    comm_at(run->comm, job.step, STAGE_REDUCE);
     TRY(grad_sum_finish(&run->sum, engine->stream, words));
     TRY(grad_sum_wait(&run->sum, engine->stream, &busy));
     double reduced = clock_now();
@@ -287,7 +287,7 @@ Status step_run(Run *run, bool nan, StepTotals *totals) {
                            .local_bad = job.bad,
                            .stop = tail[TAIL_STOP],
                            .error = tail[TAIL_ERROR]};
-    comm_at(run->comm, job.step, PHASE_OPTIMIZER);
+    comm_at(run->comm, job.step, STAGE_OPTIMIZER);
     if (totals->bad == 0)
         TRY(update_weights(run, job.step, totals));
     collect_times(run);

@@ -143,7 +143,7 @@ static Status evaluate_epoch(Run *run, bool *is_best) {
     RunState *state = &run->state;
     EvalResult held;
     bool honest = run->config->holdout > 0;
-    comm_at(run->comm, state->step, PHASE_EVALUATE);
+    comm_at(run->comm, state->step, STAGE_EVALUATE);
     if (honest)
         TRY(evaluate_set(run, &run->input.held, true, &held, is_best));
     TRY(evaluate_set(run, &run->input.test, !honest, &run->test, is_best));

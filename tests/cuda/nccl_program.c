@@ -87,7 +87,7 @@ static Status run(Comm *comm, const char *mode) {
     TRY(comm_open_nccl(comm));
     TRY(open_buckets());
     for (int round = 0; round < ROUNDS; round++) {
-        comm_at(comm, round, PHASE_COMPUTE);
+        comm_at(comm, round, STAGE_COMPUTE);
         if (last && round == 3 && strcmp(mode, "absent") == 0)
             clock_sleep(600);
         if (last && round == 3 && strcmp(mode, "lost") == 0)

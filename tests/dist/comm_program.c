@@ -96,7 +96,7 @@ static Status run_reduce(Comm *comm, int64_t count) {
 /* Rank `failing` fails, and every rank after it too, for another reason. */
 static Status run_agree(Comm *comm, int64_t failing) {
     Status status = ST_OK;
-    comm_at(comm, 12, PHASE_CHECKPOINT);
+    comm_at(comm, 12, STAGE_CHECKPOINT);
     if (comm_rank(comm) == failing)
         status = FAIL(ST_DATA, "file of rank %d is bad", comm_rank(comm));
     else if (comm_rank(comm) > failing)
@@ -119,7 +119,7 @@ static Status run_late(Comm *comm, int64_t late) {
 
 /* Rank `stuck` never comes to the barrier. Ranks 2 and more would wait for long, but answer. */
 static Status run_stuck(Comm *comm, int64_t stuck) {
-    comm_at(comm, 7, PHASE_CHECKPOINT);
+    comm_at(comm, 7, STAGE_CHECKPOINT);
     if (comm_rank(comm) >= 2)
         comm_set_deadline(comm, 30);
     if (comm_rank(comm) == stuck)
@@ -130,7 +130,7 @@ static Status run_stuck(Comm *comm, int64_t stuck) {
 /* The even ranks wait in a barrier of the control plane, the odd ones in a bucket. */
 static Status run_apart(Comm *comm, int64_t step) {
     int64_t sum = 0;
-    comm_at(comm, step, PHASE_EVALUATE);
+    comm_at(comm, step, STAGE_EVALUATE);
     return comm_rank(comm) % 2 ? comm_reduce(comm, &sum, 1, DT_I64, NULL, 4) : comm_barrier(comm);
 }
 
@@ -150,7 +150,7 @@ static Status run_reducer(Comm *comm, int64_t stuck) {
     TRY(reducer_start(comm, N, (const BucketMessage(*)[2])messages, &reducer));
     for (int step = 0; step < STEPS; step++) {
         double busy;
-        comm_at(comm, step, PHASE_COMPUTE);
+        comm_at(comm, step, STAGE_COMPUTE);
         reducer_begin(reducer);
         for (int i = 0; i < N; i++) {
             int b = (i + rank + step) % N; /* each rank in an order of its own */
@@ -179,7 +179,7 @@ static Status run_reducer(Comm *comm, int64_t stuck) {
 
 /* Rank `from` and all after it fail in a step at once, each with a message of its own. */
 static Status run_abort(Comm *comm, int64_t from) {
-    comm_at(comm, 1204, PHASE_COMPUTE);
+    comm_at(comm, 1204, STAGE_COMPUTE);
     TRY(comm_barrier(comm));
     if (comm_rank(comm) >= from) {
         Status status = FAIL(ST_DIVERGED, "loss of rank %d is NaN", comm_rank(comm));

@@ -36,7 +36,7 @@ typedef struct Net {
     Golden golden;
     Model model;
     Program *training, *evaluation;
-    Slot *slot, *eval_slot;
+    Executor *trainer, *evaluator;
     Weights weights; /* device memory */
     void *gradient;  /* likewise */
     void *state[2];  /* slots of the optimizer */
@@ -120,7 +120,7 @@ static void draw_weights(Net *net) {
     write_vector(net, net->weights.weight, net->model.flat, net->host[0]);
 }
 
-static void load_batch(Net *net, Slot *slot) {
+static void load_batch(Net *net, Executor *executor) {
     int64_t count = net->batch * shape_count(net->model.image);
     float *images = calloc((size_t)count, sizeof *images);
     int32_t labels[BATCH_MAX];
@@ -129,7 +129,7 @@ static void load_batch(Net *net, Slot *slot) {
         images[i] = (float)(4 * golden_unit(IMAGES, i) - 2);
     for (int64_t n = 0; n < net->batch; n++)
         labels[n] = (int32_t)(golden_unit(LABELS, n) * (double)net->model.classes);
-    check(net, slot_load(slot, images, labels));
+    check(net, executor_load(executor, images, labels));
     check(net, net->device->ops->sync(net->stream, 60));
     free(images);
 }
@@ -178,19 +178,20 @@ static void net_open(Net *net) {
         net->state[s] = device_numbers(net, net->model.flat);
     check(net, program_build(net->device, &net->model, net->batch, true, &net->training));
     check(net, program_build(net->device, &net->model, net->batch, false, &net->evaluation));
-    check(net, slot_open(net->training, net->stream, &net->weights, net->gradient, &net->slot));
-    check(net, slot_open(net->evaluation, net->stream, &net->weights, NULL, &net->eval_slot));
+    check(net,
+          executor_open(net->training, net->stream, &net->weights, net->gradient, &net->trainer));
+    check(net, executor_open(net->evaluation, net->stream, &net->weights, NULL, &net->evaluator));
     draw_weights(net);
-    load_batch(net, net->slot);
-    load_batch(net, net->eval_slot);
+    load_batch(net, net->trainer);
+    load_batch(net, net->evaluator);
 }
 
 static void net_close(Net *net) {
     const DeviceOps *ops = net->device->ops;
     void *memory[] = {net->weights.weight, net->weights.running, net->gradient, net->state[0],
                       net->state[1]};
-    slot_close(net->eval_slot);
-    slot_close(net->slot);
+    executor_close(net->evaluator);
+    executor_close(net->trainer);
     program_free(net->evaluation);
     program_free(net->training);
     for (size_t m = 0; m < sizeof memory / sizeof memory[0]; m++)
@@ -204,15 +205,16 @@ static void net_close(Net *net) {
 }
 
 /* Forward of one program; loss[batch] and predicted[batch] come to the host. */
-static void forward(Net *net, Program *program, Slot *slot, double *loss, int32_t *predicted) {
+static void forward(Net *net, Program *program, Executor *executor, double *loss,
+                    int32_t *predicted) {
     union {
         float f32[BATCH_MAX];
         double f64[BATCH_MAX];
     } value;
     for (int op = 0; op < program_ops(program); op++)
         check(net, program_pack(program, net->stream, &net->weights, op));
-    check(net, slot_forward(slot, &net->run));
-    check(net, slot_results(slot, &value, predicted));
+    check(net, executor_forward(executor, &net->run));
+    check(net, executor_results(executor, &value, predicted));
     check(net, net->device->ops->sync(net->stream, 60));
     for (int64_t n = 0; n < net->batch; n++)
         loss[n] = net->device->real == DT_F64 ? value.f64[n] : (double)value.f32[n];
@@ -223,7 +225,8 @@ static void compare_evaluation(Net *net) {
     double loss[BATCH_MAX];
     int32_t predicted[BATCH_MAX];
     if (net->model.n_running > 0) {
-        read_vector(net, (void *)slot_stats(net->slot), net->model.running_flat, net->statistic);
+        read_vector(net, (void *)executor_stats(net->trainer), net->model.running_flat,
+                    net->statistic);
         write_vector(net, net->weights.running, net->model.running_flat, net->statistic);
     }
     for (int r = 0; r < net->model.n_running; r++) {
@@ -231,7 +234,7 @@ static void compare_evaluation(Net *net) {
         compare(net, "stats.", view->name, net->statistic + view->offset,
                 find(net, "stats.", view->name)->value, view->count);
     }
-    forward(net, net->evaluation, net->eval_slot, loss, predicted);
+    forward(net, net->evaluation, net->evaluator, loss, predicted);
     compare(net, "", "eval_loss", loss, find(net, "", "eval_loss")->value, net->batch);
     for (int64_t n = 0; n < net->batch; n++)
         assert_int_equal(predicted[n], (int)find(net, "", "eval_predicted")->value[n]);
@@ -300,8 +303,8 @@ static void run_case(Device *device, double tolerance, const char *name) {
     net_open(&net);
     for (int64_t step = 0; step < STEPS; step++) {
         net.run.step = step;
-        forward(&net, net.training, net.slot, loss, predicted);
-        check(&net, slot_backward(net.slot, &net.run, NULL, NULL));
+        forward(&net, net.training, net.trainer, loss, predicted);
+        check(&net, executor_backward(net.trainer, &net.run, NULL, NULL));
         if (step == 0) {
             compare(&net, "", "loss", loss, find(&net, "", "loss")->value, net.batch);
             read_vector(&net, net.gradient, net.model.flat, net.host[2]);

@@ -175,9 +175,9 @@ static Status build(Check *check, const char *recipe, Model *model, int64_t batc
         return ST_OK;
     }
     check->program[check->n_programs++] = program;
-    printf("ok - %s %s %s: %d layers planned, %d graphs not met before, %.1f MiB a slot\n",
+    printf("ok - %s %s %s: %d layers planned, %d graphs not met before, %.1f MiB an executor\n",
            check->gpu, check->precision_name, check->what, program_ops(program),
-           check->n_seen - before, (double)program_slot_bytes(program) / 1048576);
+           check->n_seen - before, (double)program_executor_bytes(program) / 1048576);
     return ST_OK;
 }
 

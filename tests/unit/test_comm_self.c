@@ -94,7 +94,7 @@ static void reduce_refuses_other_types(void **state) {
 }
 
 static void agree_on_failure(Comm *comm) {
-    comm_at(comm, 12, PHASE_CHECKPOINT);
+    comm_at(comm, 12, STAGE_CHECKPOINT);
     Status agreed = comm_agree(comm, FAIL(ST_CHECKPOINT, "disk is full"));
     /* The record has been printed, and the agreed status cannot be spoken twice. */
     if (agreed != ST_CHECKPOINT || status_message()[0])

@@ -191,7 +191,8 @@ static void test_consumers(void **state) {
     loader_stop(loader);
 }
 
-/* A batch whose slot is still held cannot come: the wait ends at its deadline and says what for. */
+/* A batch whose entry of the ring is still held cannot come: the wait ends at its deadline and says
+ * what for. */
 static void test_deadline(void **state) {
     (void)state;
     Loader *loader;

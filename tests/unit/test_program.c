@@ -208,7 +208,8 @@ static void test_evaluation_needs_less_memory(void **state) {
     Built training, evaluation;
     build(&training, true);
     build(&evaluation, false);
-    assert_true(program_slot_bytes(evaluation.program) < program_slot_bytes(training.program));
+    assert_true(program_executor_bytes(evaluation.program) <
+                program_executor_bytes(training.program));
     tear_down(&training);
     tear_down(&evaluation);
 }
@@ -230,7 +231,7 @@ static void test_gradient_completes_from_its_end(void **state) {
     (void)state;
     Built built;
     Stream *stream;
-    Slot *slot;
+    Executor *executor;
     build(&built, true);
     const DeviceOps *ops = built.device->ops;
     size_t flat = (size_t)built.model.flat * sizeof(float);
@@ -248,18 +249,18 @@ static void test_gradient_completes_from_its_end(void **state) {
                                 &weights.running),
                      ST_OK);
     assert_int_equal(ops->upload(stream, weights.weight, weight, flat), ST_OK);
-    assert_int_equal(slot_open(built.program, stream, &weights, gradient, &slot), ST_OK);
+    assert_int_equal(executor_open(built.program, stream, &weights, gradient, &executor), ST_OK);
     LaneRun run = {.loss_scale = 0.5};
     Seen seen = {.last = built.model.flat};
-    assert_int_equal(slot_load(slot, image, labels), ST_OK);
-    assert_int_equal(slot_forward(slot, &run), ST_OK);
-    assert_int_equal(slot_backward(slot, &run, on_ready, &seen), ST_OK);
-    assert_int_equal(slot_results(slot, loss, predicted), ST_OK);
+    assert_int_equal(executor_load(executor, image, labels), ST_OK);
+    assert_int_equal(executor_forward(executor, &run), ST_OK);
+    assert_int_equal(executor_backward(executor, &run, on_ready, &seen), ST_OK);
+    assert_int_equal(executor_results(executor, loss, predicted), ST_OK);
     assert_int_equal(ops->sync(stream, 10), ST_OK);
     assert_int_equal(seen.last, 0);
     assert_int_equal(seen.calls, 4); /* linear, bn, conv, conv */
     assert_true(loss[0] > 0 && loss[1] > 0);
-    slot_close(slot);
+    executor_close(executor);
     ops->release(built.device, weights.weight);
     ops->release(built.device, weights.running);
     ops->release(built.device, gradient);

@@ -1,0 +1,304 @@
+/* executor: the memory in which one lane is computed, and the walk through a program. See
+ * program.h.
+ *
+ * The walk is cut into segments: forward is one; backward ends one wherever `ready` is to be
+ * called. A device that records (DeviceOps.record_begin) runs each segment op by op the first time,
+ * which lets its libraries load what they need, records it the second time, and replays it from
+ * then on.
+ */
+#include "program_internal.h"
+
+#include <stdlib.h>
+
+#include "lockstep/clock.h"
+
+typedef struct Segment {
+    bool warm;            /* has run op by op */
+    Recording *recording; /* NULL: none yet */
+} Segment;
+
+enum { TIMING_SECONDS = 300 }; /* longest wait for one op */
+
+struct Executor {
+    Program *program;
+    Stream *stream;
+    void *arena, *scratch; /* device memory */
+    void *stats;           /* [running_flat real] */
+    void *labels;          /* [batch] int32 */
+    Placement *placement;  /* [batch] device memory, where the device makes images; else NULL */
+    void *loss;            /* [batch] real */
+    void *predicted;       /* [batch] int32 */
+    OpBound **bound;       /* [n_ops] */
+    OpTime *times;         /* [n_ops], NULL unless timing */
+    bool *cut;             /* [n_ops] backward ends a segment behind this op */
+    Segment forward;
+    Segment *backward; /* [n_ops] of the segment that ends with an op */
+};
+
+static void *at(void *base, size_t offset) {
+    return (char *)base + offset;
+}
+
+/* Tensor `t` with its place in the arena; for a gradient, of the buffer that mirrors it. */
+static Tensor placed(const Executor *executor, int t, bool gradient) {
+    const Program *program = executor->program;
+    const ArenaBuffer *buffer = &program->buffers[gradient ? program->n_ops + t : t];
+    Tensor tensor = program->tensors[t];
+    tensor.data = buffer->bytes > 0 ? at(executor->arena, buffer->offset) : NULL;
+    return tensor;
+}
+
+static Tensor per_image(void *data, DType dtype, int64_t batch) {
+    return (Tensor){.shape = {batch, 1, 1, 1},
+                    .dtype = dtype,
+                    .layout = LAYOUT_PLAIN,
+                    .bytes = (size_t)batch * dtype_size(dtype),
+                    .data = data};
+}
+
+static void fill_memory(const Executor *executor, int o, const Weights *weights, void *gradient,
+                        OpMemory *memory) {
+    const Program *program = executor->program;
+    const OpDesc *desc = &program->plans[o]->desc;
+    *memory = (OpMemory){0};
+    for (int i = 0; i < desc->n_in; i++) {
+        memory->in[i] = placed(executor, program->input[o][i], false);
+        if (desc->grad_in[i] != GRAD_NONE)
+            memory->grad_in[i] = placed(executor, program->input[o][i], true);
+    }
+    if (o + 1 < program->n_ops) {
+        memory->out = placed(executor, o + 1, false);
+        if (program->training)
+            memory->grad_out = placed(executor, o + 1, true);
+    } else {
+        memory->labels = per_image(executor->labels, DT_I32, program->batch);
+        memory->loss = per_image(executor->loss, program->device->real, program->batch);
+        memory->predicted = per_image(executor->predicted, DT_I32, program->batch);
+    }
+    program_params(program, o, weights->weight, memory->param);
+    program_running(program, o, weights->running, memory->running);
+    if (program->training) {
+        program_params(program, o, gradient, memory->grad_param);
+        program_running(program, o, executor->stats, memory->stats);
+    }
+    memory->saved = at(executor->arena, program->buffers[2 * program->n_ops + o].offset);
+    memory->scratch = executor->scratch;
+    memory->packed = program->packed ? at(program->packed, program->packed_at[o]) : NULL;
+}
+
+static Status allocate(Executor *executor) {
+    const Program *program = executor->program;
+    Device *device = program->device;
+    size_t batch = (size_t)program->batch, real = dtype_size(device->real);
+    TRY(device->ops->alloc(device, program->arena_bytes, &executor->arena));
+    if (program->scratch_bytes > 0)
+        TRY(device->ops->alloc(device, program->scratch_bytes, &executor->scratch));
+    if (program->model->running_flat > 0)
+        TRY(device->ops->alloc(device, (size_t)program->model->running_flat * real,
+                               &executor->stats));
+    TRY(device->ops->alloc(device, batch * sizeof(int32_t), &executor->labels));
+    if (device->ops->load_images)
+        TRY(device->ops->alloc(device, batch * sizeof *executor->placement,
+                               (void **)&executor->placement));
+    TRY(device->ops->alloc(device, batch * real, &executor->loss));
+    TRY(device->ops->alloc(device, batch * sizeof(int32_t), &executor->predicted));
+    return ST_OK;
+}
+
+Status executor_open(Program *program, Stream *stream, const Weights *weights, void *gradient,
+                     Executor **out) {
+    Status status = ST_OK;
+    Executor *executor = calloc(1, sizeof *executor);
+    TRY_ALLOC(executor);
+    executor->program = program;
+    executor->stream = stream;
+    executor->bound = calloc((size_t)program->n_ops, sizeof *executor->bound);
+    if (!executor->bound) {
+        status = FAIL(ST_INTERNAL, "out of memory");
+        goto done;
+    }
+    executor->cut = calloc((size_t)program->n_ops, sizeof *executor->cut);
+    executor->backward = calloc((size_t)program->n_ops, sizeof *executor->backward);
+    if (!executor->cut || !executor->backward) {
+        status = FAIL(ST_INTERNAL, "out of memory");
+        goto done;
+    }
+    for (int o = 0; o < program->n_ops; o++)
+        executor->cut[o] = program->view[2 * o] >= 0;
+    TRY_DONE(allocate(executor));
+    for (int o = 0; o < program->n_ops; o++) {
+        OpMemory memory;
+        fill_memory(executor, o, weights, gradient, &memory);
+        TRY_DONE(program->plans[o]->op->bind(program->plans[o], &memory, &executor->bound[o]));
+    }
+    *out = executor;
+    executor = NULL;
+done:
+    executor_close(executor);
+    return status;
+}
+
+static void forget(const Executor *executor, Segment *segment) {
+    if (segment->recording)
+        executor->program->device->ops->forget(segment->recording);
+    *segment = (Segment){0};
+}
+
+void executor_close(Executor *executor) {
+    if (!executor)
+        return;
+    Device *device = executor->program->device;
+    for (int o = 0; executor->bound && o < executor->program->n_ops; o++) {
+        if (executor->bound[o])
+            executor->program->plans[o]->op->unbind(executor->bound[o]);
+    }
+    forget(executor, &executor->forward);
+    for (int o = 0; executor->backward && o < executor->program->n_ops; o++)
+        forget(executor, &executor->backward[o]);
+    void *memory[] = {executor->arena,     executor->scratch, executor->stats,    executor->labels,
+                      executor->placement, executor->loss,    executor->predicted};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
+        device->ops->release(device, memory[i]);
+    free(executor->bound);
+    free(executor->times);
+    free(executor->cut);
+    free(executor->backward);
+    free(executor);
+}
+
+size_t program_executor_bytes(const Program *program) {
+    size_t real = dtype_size(program->device->real);
+    return program->arena_bytes + program->scratch_bytes +
+           (size_t)program->model->running_flat * real +
+           (size_t)program->batch * (real + 2 * sizeof(int32_t) +
+                                     (program->device->ops->load_images ? sizeof(Placement) : 0));
+}
+
+static Status load_labels(Executor *executor, const int32_t *labels) {
+    return executor->program->device->ops->upload(executor->stream, executor->labels, labels,
+                                                  (size_t)executor->program->batch *
+                                                      sizeof *labels);
+}
+
+Status executor_load(Executor *executor, const float *images, const int32_t *labels) {
+    Tensor image = placed(executor, 0, false);
+    TRY(executor->program->device->ops->upload_images(executor->stream, &image, images));
+    return load_labels(executor, labels);
+}
+
+Status executor_load_records(Executor *executor, const uint8_t *records, const Placement *placement,
+                             const PixelScale *scale, const int32_t *labels) {
+    const DeviceOps *ops = executor->program->device->ops;
+    Tensor image = placed(executor, 0, false);
+    TRY(ops->upload(executor->stream, executor->placement, placement,
+                    (size_t)executor->program->batch * sizeof *placement));
+    TRY(ops->load_images(executor->stream, &image, records, executor->placement, scale));
+    return load_labels(executor, labels);
+}
+
+void executor_cut(Executor *executor, const int64_t *begins, int n) {
+    const Program *program = executor->program;
+    int64_t complete = program->model->flat;
+    for (int o = program->n_ops - 1; o >= 0; o--) {
+        int view = program->view[2 * o];
+        int64_t begin = view >= 0 ? program->model->params[view].offset : complete;
+        executor->cut[o] = false;
+        for (int i = 0; i < n; i++)
+            executor->cut[o] |= begins[i] >= begin && begins[i] < complete;
+        complete = begin;
+        forget(executor, &executor->backward[o]);
+    }
+}
+
+/* Ops `from` to `to`, both included, forward or, where `from` is not below, backward. */
+static Status run_ops(Executor *executor, const LaneRun *run, bool backward, int from, int to) {
+    const Program *program = executor->program;
+    const DeviceOps *ops = program->device->ops;
+    for (int o = from; backward ? o >= to : o <= to; o += backward ? -1 : 1) {
+        const Op *op = program->plans[o]->op;
+        double start = executor->times ? clock_now() : 0;
+        TRY((backward ? op->backward : op->forward)(executor->stream, executor->bound[o], run));
+        if (!executor->times)
+            continue;
+        TRY(ops->sync(executor->stream, TIMING_SECONDS));
+        *(backward ? &executor->times[o].backward_s : &executor->times[o].forward_s) =
+            clock_now() - start;
+    }
+    return ST_OK;
+}
+
+/* Whether what is enqueued for this lane is the same as for any other one. */
+static bool can_replay(const Executor *executor, const LaneRun *run) {
+    bool fixed = executor->program->device->ops->record_begin != NULL && executor->times == NULL;
+    for (size_t i = 0; i < sizeof run->dropout_mask / sizeof *run->dropout_mask; i++)
+        fixed = fixed && run->dropout_mask[i] == NULL;
+    return fixed;
+}
+
+static Status run_segment(Executor *executor, Segment *segment, const LaneRun *run, bool backward,
+                          int from, int to) {
+    const DeviceOps *ops = executor->program->device->ops;
+    if (!can_replay(executor, run) || !segment->warm) {
+        segment->warm = true;
+        return run_ops(executor, run, backward, from, to);
+    }
+    TRY(ops->lane_begin(executor->stream, run));
+    if (!segment->recording) {
+        TRY(ops->record_begin(executor->stream));
+        Status status = run_ops(executor, run, backward, from, to);
+        TRY(ops->record_end(executor->stream, &segment->recording)); /* also of one that failed */
+        TRY(status);
+    }
+    return ops->replay(executor->stream, segment->recording);
+}
+
+Status executor_forward(Executor *executor, const LaneRun *run) {
+    return run_segment(executor, &executor->forward, run, false, 0, executor->program->n_ops - 1);
+}
+
+Status executor_backward(Executor *executor, const LaneRun *run, ReadyFn ready, void *context) {
+    const Program *program = executor->program;
+    int from = program->n_ops - 1;
+    for (int o = from; o >= 0; o--) {
+        if (!executor->cut[o] && o > 0)
+            continue;
+        TRY(run_segment(executor, &executor->backward[o], run, true, from, o));
+        if (executor->cut[o] && ready)
+            TRY(ready(context, program->model->params[program->view[2 * o]].offset));
+        from = o - 1;
+    }
+    return ST_OK;
+}
+
+Status executor_results(Executor *executor, void *loss, int32_t *predicted) {
+    const DeviceOps *ops = executor->program->device->ops;
+    size_t batch = (size_t)executor->program->batch;
+    TRY(ops->download(executor->stream, loss, executor->loss,
+                      batch * dtype_size(executor->program->device->real)));
+    return ops->download(executor->stream, predicted, executor->predicted,
+                         batch * sizeof *predicted);
+}
+
+const void *executor_stats(const Executor *executor) {
+    return executor->stats;
+}
+
+Tensor executor_logits(const Executor *executor) {
+    return placed(executor, executor->program->input[executor->program->n_ops - 1][0], false);
+}
+
+Status executor_time(Executor *executor, bool on) {
+    free(executor->times);
+    executor->times = NULL;
+    if (!on)
+        return ST_OK;
+    executor->times = calloc((size_t)executor->program->n_ops, sizeof *executor->times);
+    TRY_ALLOC(executor->times);
+    for (int o = 0; o < executor->program->n_ops; o++)
+        executor->times[o].layer = executor->program->plans[o]->desc.layer;
+    return ST_OK;
+}
+
+OpTime executor_op_time(const Executor *executor, int op) {
+    return executor->times[op];
+}
