@@ -66,9 +66,6 @@ static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
     Run *run = job->run;
     Engine *engine = &run->engine;
     int64_t images = sampler_images(&run->input.sampler, job->step, lane);
-    if (images == 0)
-        return ST_OK;
-    Executor *executor = worker->train[engine_find(engine->train, engine->n_train, images)];
     LaneRun lane_run = {.seed = run->config->seed,
                         .step = job->step,
                         .lane = (int32_t)lane,
@@ -77,6 +74,11 @@ static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
     Batch *batch;
     double start = clock_now();
     TRY(loader_take(run->loader, job->step, lane, run->config->deadline / 2, &batch));
+    if (images == 0) { /* taken all the same: the loader's ring goes on only behind it */
+        loader_give(run->loader, batch);
+        return ST_OK;
+    }
+    Executor *executor = worker->train[engine_find(engine->train, engine->n_train, images)];
     TRY(load_lane(run, executor, batch));
     double loaded = clock_now();
     TRY(executor_forward(executor, &lane_run));
