@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../src/cpu/kernel.h"
+#include "../src/cpu/primitive.h"
 #include "../src/cpu/rule.h"
 #include "lockstep/clock.h"
 #include "lockstep/config.h"
@@ -78,7 +78,7 @@ static const ArgRole sum_args[] = {
 typedef struct Call {
     const Layer *layer;
     const char *pass;
-    Kernel kernel;
+    Primitive primitive;
     int n_args;
     int id[ARGS_MAX], buffer[ARGS_MAX];
 } Call;
@@ -141,7 +141,7 @@ static int buffer_of(Floor *floor, const Layer *layer, Role role) {
 
 static void assign_buffers(Floor *floor, Call *call, const ArgRole *roles) {
     for (; roles->id != 0; roles++) {
-        size_t bytes = kernel_bytes(&call->kernel, roles->id);
+        size_t bytes = primitive_bytes(&call->primitive, roles->id);
         if (bytes == 0)
             continue;
         int buffer = buffer_of(floor, call->layer, roles->role);
@@ -152,7 +152,7 @@ static void assign_buffers(Floor *floor, Call *call, const ArgRole *roles) {
     }
 }
 
-/* Adds a call behind the forward ones or before the backward ones; the caller makes its kernel,
+/* Adds a call behind the forward ones or before the backward ones; the caller makes its primitive,
  * then calls assign_buffers. */
 static Call *add_call(Floor *floor, const Layer *layer, bool backward, const char *pass) {
     Call *call =
@@ -172,32 +172,32 @@ static Status new_memory(size_t bytes, void **memory) {
 
 static Status bind_argument(const Floor *floor, const Call *call, int i, void *memory,
                             dnnl_exec_arg_t *arg) {
-    MemDesc md = kernel_md(&call->kernel, call->id[i]);
+    MemDesc md = primitive_md(&call->primitive, call->id[i]);
     arg->arg = call->id[i];
     TRY_DNNL(dnnl_memory_create(&arg->memory, &md, floor->engine, memory));
     return ST_OK;
 }
 
-/* Seconds of the best of a few runs of a kernel, on memory of its own. */
-static Status time_kernel(const Floor *floor, const Kernel *kernel, double *seconds) {
-    Call call = {.kernel = *kernel};
+/* Seconds of the best of a few runs of a primitive, on memory of its own. */
+static Status time_primitive(const Floor *floor, const Primitive *primitive, double *seconds) {
+    Call call = {.primitive = *primitive};
     dnnl_exec_arg_t args[2 * ARGS_MAX];
     void *memory[2 * ARGS_MAX];
     dnnl_stream_t stream;
     for (int r = 0; backward_args[r].id != 0 && call.n_args < ARGS_MAX; r++)
-        if (kernel_bytes(kernel, backward_args[r].id) > 0)
+        if (primitive_bytes(primitive, backward_args[r].id) > 0)
             call.id[call.n_args++] = backward_args[r].id;
-    if (kernel_bytes(kernel, DNNL_ARG_BIAS) > 0)
+    if (primitive_bytes(primitive, DNNL_ARG_BIAS) > 0)
         call.id[call.n_args++] = DNNL_ARG_BIAS;
     for (int i = 0; i < call.n_args; i++) {
-        TRY(new_memory(kernel_bytes(kernel, call.id[i]), &memory[i]));
+        TRY(new_memory(primitive_bytes(primitive, call.id[i]), &memory[i]));
         TRY(bind_argument(floor, &call, i, memory[i], &args[i]));
     }
     TRY_DNNL(dnnl_stream_create(&stream, floor->engine, dnnl_stream_in_order));
     *seconds = 1e9;
     for (int run = 0; run < 4; run++) {
         double start = clock_now();
-        TRY_DNNL(dnnl_primitive_execute(kernel->primitive, stream, call.n_args, args));
+        TRY_DNNL(dnnl_primitive_execute(primitive->handle, stream, call.n_args, args));
         double taken = clock_now() - start;
         *seconds = taken < *seconds ? taken : *seconds;
     }
@@ -212,35 +212,35 @@ static Status time_kernel(const Floor *floor, const Kernel *kernel, double *seco
 typedef enum Pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS } Pass;
 
 static Status create_product(const Floor *floor, const Product *product, bool conv, Pass pass,
-                             const Kernel *forward, Kernel *kernel) {
+                             const Primitive *forward, Primitive *primitive) {
     dnnl_engine_t engine = floor->engine;
     if (pass == FORWARD)
-        return conv ? kernel_conv_forward(engine, product, kernel)
-                    : kernel_linear_forward(engine, product, kernel);
+        return conv ? primitive_conv_forward(engine, product, primitive)
+                    : primitive_linear_forward(engine, product, primitive);
     if (pass == BACKWARD_DATA)
-        return conv ? kernel_conv_backward_data(engine, product, forward, kernel)
-                    : kernel_linear_backward_data(engine, product, forward, kernel);
-    return conv ? kernel_conv_backward_weights(engine, product, forward, kernel)
-                : kernel_linear_backward_weights(engine, product, forward, kernel);
+        return conv ? primitive_conv_backward_data(engine, product, forward, primitive)
+                    : primitive_linear_backward_data(engine, product, forward, primitive);
+    return conv ? primitive_conv_backward_weights(engine, product, forward, primitive)
+                : primitive_linear_backward_weights(engine, product, forward, primitive);
 }
 
 /* Appends a pass by the faster algorithm. */
 static Status list_pass(Floor *floor, const Layer *layer, Product product, Pass pass,
-                        const Kernel *forward) {
+                        const Primitive *forward) {
     static const char *names[] = {"forward", "backward data", "backward weights"};
     bool conv = layer->kind == LAYER_CONV;
     Call *call = add_call(floor, layer, pass != FORWARD, names[pass]);
-    TRY(create_product(floor, &product, conv, pass, forward, &call->kernel));
+    TRY(create_product(floor, &product, conv, pass, forward, &call->primitive));
     if (conv) {
-        Kernel other;
+        Primitive other;
         double direct, winograd;
         product.winograd = true; /* where there is none this is direct again */
         TRY(create_product(floor, &product, conv, pass, forward, &other));
-        TRY(time_kernel(floor, &call->kernel, &direct));
-        TRY(time_kernel(floor, &other, &winograd));
-        Kernel slower = winograd < direct ? call->kernel : other;
-        call->kernel = winograd < direct ? other : call->kernel;
-        kernel_free(&slower);
+        TRY(time_primitive(floor, &call->primitive, &direct));
+        TRY(time_primitive(floor, &other, &winograd));
+        Primitive slower = winograd < direct ? call->primitive : other;
+        call->primitive = winograd < direct ? other : call->primitive;
+        primitive_free(&slower);
     }
     assign_buffers(floor, call, pass == FORWARD ? forward_args : backward_args);
     return ST_OK;
@@ -272,14 +272,14 @@ static Status list_product(Floor *floor, int l, bool relu) {
     const Layer *layer = &floor->model->layers[l];
     Product product = product_of(floor, l, relu);
     TRY(list_pass(floor, layer, product, FORWARD, NULL));
-    const Kernel *forward = &floor->call[floor->n_calls - 1].kernel;
+    const Primitive *forward = &floor->call[floor->n_calls - 1].primitive;
     product.relu = false;
     if (layer->input >= 0)
         TRY(list_pass(floor, layer, product, BACKWARD_DATA, forward));
     return list_pass(floor, layer, product, BACKWARD_WEIGHTS, forward);
 }
 
-/* Whether a ReLU is the only reader of layer l, and l's kernel can contain it. */
+/* Whether a ReLU is the only reader of layer l, and l's primitive can contain it. */
 static bool relu_fused_behind(const Model *model, int l) {
     LayerKind kind = model->layers[l].kind;
     int readers = 0, relus = 0;
@@ -303,7 +303,7 @@ static Status list_fused_relu(Floor *floor, int l) {
     if (floor->model->layers[layer->input].kind == LAYER_BN)
         return ST_OK;
     Call *backward = add_call(floor, layer, true, "backward");
-    TRY(kernel_curve_backward(floor->engine, CURVE_RELU, 0, &md, &backward->kernel));
+    TRY(primitive_pointwise_backward(floor->engine, POINTWISE_RELU, 0, &md, &backward->primitive));
     assign_buffers(floor, backward, backward_args);
     return ST_OK;
 }
@@ -322,36 +322,37 @@ static Pooling pooling_of(const Floor *floor, int l) {
                      .training = true};
 }
 
-static Status create_curves(const Floor *floor, Curve curve, double factor, const MemDesc *md,
-                            Kernel *forward, Kernel *backward) {
-    TRY(kernel_curve_forward(floor->engine, curve, factor, md, forward));
-    return kernel_curve_backward(floor->engine, curve, factor, md, backward);
+static Status create_pointwise(const Floor *floor, Pointwise function, double factor,
+                               const MemDesc *md, Primitive *forward, Primitive *backward) {
+    TRY(primitive_pointwise_forward(floor->engine, function, factor, md, forward));
+    return primitive_pointwise_backward(floor->engine, function, factor, md, backward);
 }
 
-/* The kernels of a layer that has one each way. */
-static Status create_pair(const Floor *floor, int l, Kernel *forward, Kernel *backward) {
+/* The primitives of a layer that has one each way. */
+static Status create_pair(const Floor *floor, int l, Primitive *forward, Primitive *backward) {
     const Layer *layer = &floor->model->layers[l];
     dnnl_engine_t engine = floor->engine;
     MemDesc md = md_activation(floor->shape[l + 1], floor->layout[l + 1]);
     bool relu = relu_fused_behind(floor->model, l);
     if (layer->kind == LAYER_BN) {
         double eps = layer->args.bn.eps;
-        TRY(kernel_bn_forward(engine, &md, eps, true, relu, forward));
-        return kernel_bn_backward(engine, &md, eps, relu, forward, backward);
+        TRY(primitive_bn_forward(engine, &md, eps, true, relu, forward));
+        return primitive_bn_backward(engine, &md, eps, relu, forward, backward);
     }
     if (layer->kind == LAYER_ADD) {
-        TRY(kernel_add(engine, &md, relu, forward));
-        return kernel_add(engine, &md, false, backward);
+        TRY(primitive_add(engine, &md, relu, forward));
+        return primitive_add(engine, &md, false, backward);
     }
     if (layer->kind == LAYER_MAXPOOL || layer->kind == LAYER_AVGPOOL) {
         Pooling pooling = pooling_of(floor, l);
-        TRY(kernel_pool_forward(engine, &pooling, forward));
-        return kernel_pool_backward(engine, &pooling, forward, backward);
+        TRY(primitive_pool_forward(engine, &pooling, forward));
+        return primitive_pool_backward(engine, &pooling, forward, backward);
     }
     if (layer->kind == LAYER_SCALE)
-        return create_curves(floor, CURVE_SCALE, layer->args.scale.factor, &md, forward, backward);
-    Curve curve = layer->kind == LAYER_GELU ? CURVE_GELU : CURVE_RELU;
-    return create_curves(floor, curve, 0, &md, forward, backward);
+        return create_pointwise(floor, POINTWISE_SCALE, layer->args.scale.factor, &md, forward,
+                                backward);
+    Pointwise function = layer->kind == LAYER_GELU ? POINTWISE_GELU : POINTWISE_RELU;
+    return create_pointwise(floor, function, 0, &md, forward, backward);
 }
 
 static Status list_layer(Floor *floor, int l) {
@@ -364,7 +365,7 @@ static Status list_layer(Floor *floor, int l) {
         return list_fused_relu(floor, l);
     Call *forward = add_call(floor, layer, false, "forward");
     Call *backward = add_call(floor, layer, true, "backward");
-    TRY(create_pair(floor, l, &forward->kernel, &backward->kernel));
+    TRY(create_pair(floor, l, &forward->primitive, &backward->primitive));
     assign_buffers(floor, forward, forward_args);
     assign_buffers(floor, backward, layer->kind == LAYER_ADD ? sum_args : backward_args);
     return ST_OK;
@@ -379,9 +380,8 @@ static Status list_calls(Floor *floor) {
     floor->n_buffers = 1; /* 0 marks what is not there yet */
     for (int t = 0; t <= model->n_layers; t++) {
         const Layer *layer = t > 0 ? &model->layers[t - 1] : NULL;
-        bool shares =
-            layer != NULL && (layer->kind == LAYER_DROPOUT || is_fused_relu(model, t - 1));
-        floor->shape[t] = layer != NULL ? layer->out : model->image;
+        bool shares = layer && (layer->kind == LAYER_DROPOUT || is_fused_relu(model, t - 1));
+        floor->shape[t] = layer ? layer->out : model->image;
         floor->shape[t].n = floor->batch;
         floor->value[t] = shares ? floor->value[layer->input + 1] : floor->n_buffers++;
         floor->gradient[t] = shares ? floor->gradient[layer->input + 1] : floor->n_buffers++;
@@ -417,7 +417,7 @@ static Status lane_step(Lane *lane) {
     for (int c = 0; c < lane->floor->n_calls; c++) {
         const Call *call = &lane->floor->call[c];
         double start = clock_now();
-        TRY_DNNL(dnnl_primitive_execute(call->kernel.primitive, lane->stream, call->n_args,
+        TRY_DNNL(dnnl_primitive_execute(call->primitive.handle, lane->stream, call->n_args,
                                         lane->args[c]));
         double taken = clock_now() - start;
         if (lane->best_s[c] == 0 || taken < lane->best_s[c])
@@ -464,7 +464,8 @@ static void print_calls(const Floor *floor, const Lane *lane) {
         const LayerType *type = layer_type(call->layer->kind);
         double work = (double)floor->batch * (double)type->multiply_adds(call->layer);
         printf("%-14s %-17s %10.3f ms %10.1f GFLOP/s  %s\n", call->layer->name, call->pass,
-               1e3 * lane->best_s[c], 2e-9 * work / lane->best_s[c], kernel_name(&call->kernel));
+               1e3 * lane->best_s[c], 2e-9 * work / lane->best_s[c],
+               primitive_name(&call->primitive));
     }
 }
 
@@ -513,12 +514,12 @@ static Status run(int argc, char **argv, RunConfig *config, Floor *floor, Model 
     return measure(floor, threads, config->name);
 }
 
-/* The process ends here: kernels and buffers go with it. */
+/* The process ends here: primitives and buffers go with it. */
 int main(int argc, char **argv) {
     RunConfig *config = calloc(1, sizeof *config);
     Floor *floor = calloc(1, sizeof *floor);
     Model model = {0};
-    if (config == NULL || floor == NULL)
+    if (!config || !floor)
         return ST_INTERNAL;
     if (argc < 2) {
         fprintf(stderr, "usage: floor CONFIG [options of lockstep train]\n");

@@ -44,7 +44,7 @@ static __global__ void __launch_bounds__(BLOCK)
     double sum = 0;
 #pragma unroll 8
     for (int64_t i = begin + threadIdx.x % SUMS; i < end; i += SUMS) {
-        double g = (fixed != NULL ? (double)fixed[i] : (double)real[i]) * scale;
+        double g = (fixed ? (double)fixed[i] : (double)real[i]) * scale;
         sum += g * g;
     }
     sums[threadIdx.x] = sum;
@@ -70,12 +70,11 @@ static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
     int64_t i = flat_index();
     if (i >= range.count)
         return;
-    float g = range.fixed != NULL
-                  ? update_gradient_fixed(range.fixed[i], shared.grad_scale)
-                  : update_gradient_real(((const float *)range.real)[i], shared.grad_scale);
+    float g = range.fixed ? update_gradient_fixed(range.fixed[i], shared.grad_scale)
+                          : update_gradient_real(((const float *)range.real)[i], shared.grad_scale);
     float *slot0 = (float *)range.slot[0], *slot1 = (float *)range.slot[1];
     float *ema = (float *)range.ema;
-    float w = ((float *)range.weight)[i], first = slot0 != NULL ? slot0[i] : 0;
+    float w = ((float *)range.weight)[i], first = slot0 ? slot0[i] : 0;
     if (shared.adam) {
         float second = slot1[i];
         update_adam(&shared.terms, g, &w, &first, &second);
@@ -83,10 +82,10 @@ static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
     } else {
         update_sgd(&shared.terms, g, &w, &first);
     }
-    if (slot0 != NULL)
+    if (slot0)
         slot0[i] = first;
     ((float *)range.weight)[i] = w;
-    if (ema != NULL) {
+    if (ema) {
         float average = ema[i];
         update_ema(&shared.terms, w, &average);
         ema[i] = average;

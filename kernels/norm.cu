@@ -87,7 +87,7 @@ static void reduce_rows(int64_t rows, int64_t channels, void *scratch, Visit vis
 /* The gradient behind a fused ReLU; `y` NULL: there is none. */
 template <typename T>
 static __device__ inline float masked(const T *grad, const T *y, uint32_t at) {
-    return y != NULL && as_float(y[at]) <= 0 ? 0 : as_float(grad[at]);
+    return y && as_float(y[at]) <= 0 ? 0 : as_float(grad[at]);
 }
 
 template <typename T> struct VisitGradient {
@@ -154,7 +154,7 @@ struct Normal {
     float eps;
     bool relu;
     __device__ float operator()(float x, float z, uint32_t channel) const {
-        float r = var != NULL ? 1 / sqrtf(var[channel] + eps) : rstd[channel];
+        float r = var ? 1 / sqrtf(var[channel] + eps) : rstd[channel];
         float value = weight[channel] * ((x - mean[channel]) * r) + bias[channel] + z;
         return relu ? relu_of(value) : value;
     }
@@ -168,7 +168,7 @@ static __global__ void __launch_bounds__(BLOCK)
         return;
     uint32_t channel = i * V % channels;
     Pack<T, V> px = load<V>(x, i), pz = {}, py;
-    if (z != NULL)
+    if (z)
         pz = load<V>(z, i);
 #pragma unroll
     for (int k = 0; k < V; k++)
@@ -197,13 +197,13 @@ static __global__ void __launch_bounds__(BLOCK)
         return;
     uint32_t channel = i * V % channels;
     Pack<T, V> pg = load<V>(grad_y, i), px = load<V>(x, i), py = pg, to = pg;
-    if (y != NULL)
+    if (y)
         py = load<V>(y, i);
     if (add)
         to = load<V>((const T *)grad_x, i);
 #pragma unroll
     for (int k = 0; k < V; k++) {
-        float g = y != NULL && as_float(py.at[k]) <= 0 ? 0 : as_float(pg.at[k]);
+        float g = y && as_float(py.at[k]) <= 0 ? 0 : as_float(pg.at[k]);
         float value = slope_at(g, as_float(px.at[k]), channel + k);
         to.at[k] = from_float<T>(add ? as_float(to.at[k]) + value : value);
     }
@@ -276,7 +276,7 @@ cudaError_t gpu_bn_backward(void *grad_x, float *grad_weight, float *grad_bias, 
                     VisitBackward<T>{(const T *)grad_y, (const T *)x, (const T *)y, mean, rstd},
                     FinishBackward{grad_weight, grad_bias}, stream);
     });
-    if (error != cudaSuccess || grad_x == NULL)
+    if (error != cudaSuccess || !grad_x)
         return error;
     Slope at = {weight, mean, rstd, grad_bias, grad_weight, 1 / (float)rows};
     return by_pack(type, channels, count, [&](auto zero, auto pack) {

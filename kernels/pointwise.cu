@@ -30,7 +30,7 @@ static __global__ void __launch_bounds__(BLOCK)
     if (i >= packs)
         return;
     Pack<T, V> pa = load<V>(a, i), pb = pa, py = pa;
-    if (b != NULL)
+    if (b)
         pb = load<V>(b, i);
     if (add)
         py = load<V>((const T *)y, i);

@@ -82,7 +82,7 @@ static __global__ void __launch_bounds__(BLOCK)
         places.at[k] = (uint16_t)won[k];
     }
     store<V>(y, i, py);
-    if (winner != NULL)
+    if (winner)
         store<V>(winner, i, places);
 }
 

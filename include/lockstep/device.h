@@ -250,7 +250,7 @@ struct Device {
     uint32_t fuses_add;       /* bit LAYER_x: so can the sum with another tensor of its shape */
     char description[128];    /* one line for the log: "oneDNN 2.6.3, AVX-512, Winograd" */
     char instruction_set[32]; /* what ranks compare and checkpoints carry: "avx512_core", "sm_90" */
-    bool beside_host;         /* computes beside the host's cores: one thread of a rank feeds it */
+    bool accelerator;         /* has cores of its own: one thread of a rank feeds it */
 };
 
 /* Arithmetic on a GPU. fp32: no engine that rounds its inputs; tf32: convolutions and products

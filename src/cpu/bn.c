@@ -21,8 +21,8 @@ static Status bn_evaluation(CpuPlan *plan, const MemDesc *md, double eps) {
     Step *step = STEP(plan, PHASE_FORWARD, {AT_IN, DNNL_ARG_SRC, 0}, {AT_OUT, DNNL_ARG_DST, 0},
                       {AT_RUNNING_MEAN, DNNL_ARG_MEAN, 0}, {AT_RUNNING_VAR, DNNL_ARG_VARIANCE, 0},
                       {AT_WEIGHT, DNNL_ARG_SCALE, 0}, {AT_BIAS, DNNL_ARG_SHIFT, 0});
-    return kernel_bn_forward(plan->device->engine, md, eps, false, plan->base.desc.relu,
-                             &step->kernel);
+    return primitive_bn_forward(plan->device->engine, md, eps, false, plan->base.desc.relu,
+                                &step->primitive);
 }
 
 static Status bn_steps(CpuPlan *plan) {
@@ -39,7 +39,7 @@ static Status bn_steps(CpuPlan *plan) {
                          {AT_SAVED, DNNL_ARG_MEAN, mean}, {AT_SAVED, DNNL_ARG_VARIANCE, var},
                          {AT_WEIGHT, DNNL_ARG_SCALE, 0}, {AT_BIAS, DNNL_ARG_SHIFT, 0});
     plan->base.backward_reads_in = true;
-    TRY(kernel_bn_forward(engine, &md, eps, true, desc->relu, &forward->kernel));
+    TRY(primitive_bn_forward(engine, &md, eps, true, desc->relu, &forward->primitive));
     STEP(plan, PHASE_FORWARD, {AT_SAVED, 0, mean}, {AT_SAVED, 0, var}, {AT_STATS_MEAN, 0, 0},
          {AT_STATS_VAR, 0, 0})
         ->loop = report;
@@ -53,8 +53,9 @@ static Status bn_steps(CpuPlan *plan) {
              {AT_WEIGHT, DNNL_ARG_SCALE, 0}, {AT_BIAS, DNNL_ARG_SHIFT, 0},
              {AT_GRAD_WEIGHT, DNNL_ARG_DIFF_SCALE, 0}, {AT_GRAD_BIAS, DNNL_ARG_DIFF_SHIFT, 0},
              {wanted ? AT_GRAD_IN : AT_GRAD_OUT, DNNL_ARG_DIFF_SRC, 0});
-    TRY(kernel_bn_backward(engine, &md, eps, desc->relu, &forward->kernel, &backward->kernel));
-    size_t mask = kernel_bytes(&forward->kernel, DNNL_ARG_WORKSPACE);
+    TRY(primitive_bn_backward(engine, &md, eps, desc->relu, &forward->primitive,
+                              &backward->primitive));
+    size_t mask = primitive_bytes(&forward->primitive, DNNL_ARG_WORKSPACE);
     if (mask > 0) {
         Arg workspace = {AT_SAVED, DNNL_ARG_WORKSPACE, plan_saved(plan, mask)};
         step_argument(forward, workspace);

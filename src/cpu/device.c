@@ -13,7 +13,7 @@ enum { HUGE_PAGE = 2 << 20, CACHE_LINE = 64 };
 
 static void device_close(Device *base) {
     CpuDevice *device = (CpuDevice *)base;
-    if (device->engine != NULL)
+    if (device->engine)
         dnnl_engine_destroy(device->engine);
     free(device);
 }
@@ -24,7 +24,7 @@ static Status device_alloc(Device *device, size_t bytes, void **memory) {
     size_t grain = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : CACHE_LINE;
     size_t whole = (bytes + grain - 1) / grain * grain;
     *memory = aligned_alloc(grain, whole > 0 ? whole : grain);
-    if (*memory == NULL)
+    if (!*memory)
         return FAIL(ST_DEVICE, "out of memory: %zu MiB for one buffer", bytes >> 20);
     if (grain == HUGE_PAGE)
         madvise(*memory, whole, MADV_HUGEPAGE); /* a wish: refusal costs speed alone */
@@ -122,7 +122,7 @@ static Status layouts(Device *device, Tensor *tensors, int n_tensors) {
     Shape *shapes = calloc((size_t)n_tensors, sizeof *shapes);
     int *chosen = calloc((size_t)n_tensors, sizeof *chosen);
     Status status = ST_OK;
-    if (shapes == NULL || chosen == NULL) {
+    if (!shapes || !chosen) {
         status = FAIL(ST_INTERNAL, "out of memory");
         goto done;
     }

@@ -63,7 +63,7 @@ static Status forward(const CpuPlan *plan, void *const *at, const LaneRun *run) 
     double rate = desc->layer->args.dropout.rate;
     int64_t count = shape_count(desc->out.shape);
     const uint8_t *given = run->dropout_mask[desc->ordinal];
-    if (given != NULL)
+    if (given)
         memcpy(at[2], given, (size_t)count);
     else
         draw(dropout_key(run->seed, run->step, run->lane, desc->index, rate), count, at[2]);

@@ -113,7 +113,7 @@ Status cpu_to_real(Stream *stream, void *sum, const void *value, int64_t count, 
 /* n gradients, zeros behind them: g = gradient scale in double. `fixed` or `real` is set. */
 SPAN_FN void gradient_span(size_t n, const int64_t *fixed, const float *real, double scale,
                            double *g) {
-    if (fixed != NULL) {
+    if (fixed) {
         int64_t x[SPAN] = {0};
         memcpy(x, fixed, n * sizeof *x);
         for (int i = 0; i < SPAN; i++)
@@ -140,8 +140,8 @@ CLONES static double squares(int64_t count, const int64_t *fixed, const float *r
     double sum[SPAN] = {0}, total = 0;
     for (int64_t i = 0; i < count; i += SPAN) {
         size_t n = count - i < SPAN ? (size_t)(count - i) : SPAN;
-        const int64_t *fixed_here = fixed != NULL ? fixed + i : NULL;
-        const float *real_here = fixed != NULL ? NULL : real + i;
+        const int64_t *fixed_here = fixed ? fixed + i : NULL;
+        const float *real_here = fixed ? NULL : real + i;
         if (n == SPAN)
             squares_span(SPAN, fixed_here, real_here, scale, sum);
         else
@@ -158,8 +158,8 @@ Status cpu_norm(Stream *stream, double *partial, const int64_t *fixed, const voi
     const float *real = gradient;
     for (int64_t begin = 0; begin < count; begin += NORM_CHUNK) {
         int64_t chunk = count - begin < NORM_CHUNK ? count - begin : NORM_CHUNK;
-        partial[begin / NORM_CHUNK] = squares(chunk, fixed != NULL ? fixed + begin : NULL,
-                                              fixed != NULL ? NULL : real + begin, scale);
+        partial[begin / NORM_CHUNK] =
+            squares(chunk, fixed ? fixed + begin : NULL, fixed ? NULL : real + begin, scale);
     }
     return ST_OK;
 }
@@ -170,18 +170,17 @@ SPAN_FN void update_span(size_t n, int64_t at, const Update *update, const Updat
     double exact[SPAN];
     float g[SPAN], w[SPAN] = {0}, m[SPAN] = {0}, v[SPAN] = {0}, e[SPAN] = {0};
     float *weight = (float *)range->weight + at;
-    float *first = range->slot[0] != NULL ? (float *)range->slot[0] + at : NULL;
-    float *second = range->slot[1] != NULL ? (float *)range->slot[1] + at : NULL;
-    float *ema = range->ema != NULL ? (float *)range->ema + at : NULL;
-    gradient_span(n, range->fixed != NULL ? range->fixed + at : NULL,
-                  range->fixed != NULL ? NULL : (const float *)range->real + at, update->grad_scale,
-                  exact);
+    float *first = range->slot[0] ? (float *)range->slot[0] + at : NULL;
+    float *second = range->slot[1] ? (float *)range->slot[1] + at : NULL;
+    float *ema = range->ema ? (float *)range->ema + at : NULL;
+    gradient_span(n, range->fixed ? range->fixed + at : NULL,
+                  range->fixed ? NULL : (const float *)range->real + at, update->grad_scale, exact);
     for (int i = 0; i < SPAN; i++)
         g[i] = (float)exact[i];
     memcpy(w, weight, n * sizeof *w);
-    if (first != NULL)
+    if (first)
         memcpy(m, first, n * sizeof *m);
-    if (second != NULL)
+    if (second)
         memcpy(v, second, n * sizeof *v);
     if (update->kind != OPTIMIZER_SGD)
         for (int i = 0; i < SPAN; i++)
@@ -190,11 +189,11 @@ SPAN_FN void update_span(size_t n, int64_t at, const Update *update, const Updat
         for (int i = 0; i < SPAN; i++)
             update_sgd(terms, g[i], &w[i], &m[i]);
     memcpy(weight, w, n * sizeof *w);
-    if (first != NULL)
+    if (first)
         memcpy(first, m, n * sizeof *m);
-    if (second != NULL)
+    if (second)
         memcpy(second, v, n * sizeof *v);
-    if (ema != NULL) {
+    if (ema) {
         memcpy(e, ema, n * sizeof *e);
         for (int i = 0; i < SPAN; i++)
             update_ema(terms, w[i], &e[i]);

@@ -2,7 +2,7 @@
 #include "plan.h"
 
 static Status gelu_steps(CpuPlan *plan) {
-    return plan_curve(plan, CURVE_GELU, 0);
+    return plan_pointwise(plan, POINTWISE_GELU, 0);
 }
 
 CPU_OP(gelu);

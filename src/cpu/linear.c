@@ -18,7 +18,7 @@ static Status flatten(CpuPlan *plan, Place *place) {
     MemDesc flat = md_activation(in->shape, LAYOUT_PLAIN);
     Step *copy = STEP(plan, PHASE_FORWARD, {AT_IN, DNNL_ARG_FROM, 0},
                       {AT_SAVED, DNNL_ARG_TO, plan_saved(plan, md_bytes(&flat))});
-    return kernel_reorder(plan->device->engine, &map, &flat, false, &copy->kernel);
+    return primitive_reorder(plan->device->engine, &map, &flat, false, &copy->primitive);
 }
 
 /* The gradient of `data`'s input, written in rows, where it belongs. */
@@ -31,24 +31,25 @@ static Status unflatten(CpuPlan *plan, Step *data) {
     plan_temp(plan, md_bytes(&flat));
     Step *copy =
         STEP(plan, PHASE_BACKWARD, {AT_TEMP, DNNL_ARG_FROM, 0}, {AT_GRAD_IN, DNNL_ARG_TO, 0});
-    return kernel_reorder(plan->device->engine, &flat, &map, plan->base.desc.grad_in[0] == GRAD_ADD,
-                          &copy->kernel);
+    return primitive_reorder(plan->device->engine, &flat, &map,
+                             plan->base.desc.grad_in[0] == GRAD_ADD, &copy->primitive);
 }
 
-static Status linear_backward(CpuPlan *plan, const Product *product, const Kernel *forward,
+static Status linear_backward(CpuPlan *plan, const Product *product, const Primitive *forward,
                               Place src) {
     TRY(plan_grad_relu(plan));
     Step *weights =
         STEP(plan, PHASE_BACKWARD, {src, DNNL_ARG_SRC, 0}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST, 0},
              {AT_GRAD_WEIGHT, DNNL_ARG_DIFF_WEIGHTS, 0},
              {product->has_bias ? AT_GRAD_BIAS : AT_NOTHING, DNNL_ARG_DIFF_BIAS, 0});
-    TRY(kernel_linear_backward_weights(plan->device->engine, product, forward, &weights->kernel));
+    TRY(primitive_linear_backward_weights(plan->device->engine, product, forward,
+                                          &weights->primitive));
     if (plan->base.desc.grad_in[0] == GRAD_NONE)
         return ST_OK;
     Step *data = STEP(plan, PHASE_BACKWARD, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST, 0},
                       {AT_WEIGHT, DNNL_ARG_WEIGHTS, 0},
                       {src == AT_IN ? AT_GRAD_IN : AT_TEMP, DNNL_ARG_DIFF_SRC, 0});
-    TRY(kernel_linear_backward_data(plan->device->engine, product, forward, &data->kernel));
+    TRY(primitive_linear_backward_data(plan->device->engine, product, forward, &data->primitive));
     return unflatten(plan, data);
 }
 
@@ -72,12 +73,12 @@ static Status linear_steps(CpuPlan *plan) {
              {AT_OUT, DNNL_ARG_DST, 0}, {args->bias ? AT_BIAS : AT_NOTHING, DNNL_ARG_BIAS, 0});
     plan->base.backward_reads_in = src == AT_IN;
     plan->base.backward_reads_out = desc->relu;
-    TRY(kernel_linear_forward(plan->device->engine, &product, &forward->kernel));
+    TRY(primitive_linear_forward(plan->device->engine, &product, &forward->primitive));
     TRY(plan_weights(plan, forward, &plain));
     if (!desc->training)
         return ST_OK;
     product.weights = plain;
-    return linear_backward(plan, &product, &forward->kernel, src);
+    return linear_backward(plan, &product, &forward->primitive, src);
 }
 
 CPU_OP(linear);

@@ -42,13 +42,13 @@ static Arg *arg_at(Step *step, Place place) {
 
 Status plan_weights(CpuPlan *plan, Step *step, const MemDesc *plain) {
     Arg *weights = arg_at(step, AT_WEIGHT);
-    MemDesc wanted = kernel_md(&step->kernel, weights->id);
+    MemDesc wanted = primitive_md(&step->primitive, weights->id);
     if (md_equal(&wanted, plain))
         return ST_OK;
     weights->place = AT_PACKED;
     for (int i = 0; i < plan->n_steps[PHASE_PACK]; i++) {
         const Step *pack = &plan->step[PHASE_PACK][i];
-        MemDesc packed = kernel_md(&pack->kernel, DNNL_ARG_TO);
+        MemDesc packed = primitive_md(&pack->primitive, DNNL_ARG_TO);
         if (md_equal(&packed, &wanted)) {
             weights->offset = pack->arg[1].offset;
             return ST_OK;
@@ -58,31 +58,31 @@ Status plan_weights(CpuPlan *plan, Step *step, const MemDesc *plain) {
     plan->base.packed_bytes += aligned(md_bytes(&wanted));
     Step *pack = STEP(plan, PHASE_PACK, {AT_WEIGHT, DNNL_ARG_FROM, 0},
                       {AT_PACKED, DNNL_ARG_TO, weights->offset});
-    return kernel_reorder(plan->device->engine, plain, &wanted, false, &pack->kernel);
+    return primitive_reorder(plan->device->engine, plain, &wanted, false, &pack->primitive);
 }
 
 Status plan_grad_weights(CpuPlan *plan, Step *step, const MemDesc *plain) {
     Arg *gradient = arg_at(step, AT_GRAD_WEIGHT);
-    MemDesc written = kernel_md(&step->kernel, gradient->id);
+    MemDesc written = primitive_md(&step->primitive, gradient->id);
     if (md_equal(&written, plain))
         return ST_OK;
     gradient->place = AT_TEMP;
     plan_temp(plan, md_bytes(&written));
     Step *unpack =
         STEP(plan, PHASE_BACKWARD, {AT_TEMP, DNNL_ARG_FROM, 0}, {AT_GRAD_WEIGHT, DNNL_ARG_TO, 0});
-    return kernel_reorder(plan->device->engine, &written, plain, false, &unpack->kernel);
+    return primitive_reorder(plan->device->engine, &written, plain, false, &unpack->primitive);
 }
 
 Status plan_grad_in(CpuPlan *plan, Step *step, int id, int input) {
     Place place = input == 0 ? AT_GRAD_IN : AT_GRAD_IN2;
     if (plan->base.desc.grad_in[input] != GRAD_ADD)
         return ST_OK;
-    MemDesc md = kernel_md(&step->kernel, id);
+    MemDesc md = primitive_md(&step->primitive, id);
     arg_at(step, place)->place = AT_TEMP;
     plan_temp(plan, md_bytes(&md));
     Step *add = STEP(plan, PHASE_BACKWARD, {place, DNNL_ARG_SRC_0, 0}, {AT_TEMP, DNNL_ARG_SRC_1, 0},
                      {place, DNNL_ARG_DST, 0});
-    return kernel_add(plan->device->engine, &md, false, &add->kernel);
+    return primitive_add(plan->device->engine, &md, false, &add->primitive);
 }
 
 Status plan_grad_relu(CpuPlan *plan) {
@@ -91,7 +91,8 @@ Status plan_grad_relu(CpuPlan *plan) {
     MemDesc md = plan_md_out(plan);
     Step *mask = STEP(plan, PHASE_BACKWARD, {AT_OUT, DNNL_ARG_DST, 0},
                       {AT_GRAD_OUT, DNNL_ARG_DIFF_DST, 0}, {AT_GRAD_OUT, DNNL_ARG_DIFF_SRC, 0});
-    return kernel_curve_backward(plan->device->engine, CURVE_RELU, 0, &md, &mask->kernel);
+    return primitive_pointwise_backward(plan->device->engine, POINTWISE_RELU, 0, &md,
+                                        &mask->primitive);
 }
 
 MemDesc plan_md_in(const CpuPlan *plan) {
@@ -104,14 +105,13 @@ MemDesc plan_md_out(const CpuPlan *plan) {
     return md_activation(desc->out.shape, rule_layout_beside(&desc->out, desc->in[0].layout));
 }
 
-/* Scratchpad: as much as the greediest kernel wants. */
+/* Scratchpad: as much as the greediest primitive wants. */
 static size_t scratchpad_bytes(const CpuPlan *plan) {
     size_t most = 0;
     for (int phase = 0; phase < PHASES; phase++) {
         for (int i = 0; i < plan->n_steps[phase]; i++) {
-            const Kernel *kernel = &plan->step[phase][i].kernel;
-            size_t bytes =
-                kernel->primitive != NULL ? kernel_bytes(kernel, DNNL_ARG_SCRATCHPAD) : 0;
+            const Primitive *primitive = &plan->step[phase][i].primitive;
+            size_t bytes = primitive->handle ? primitive_bytes(primitive, DNNL_ARG_SCRATCHPAD) : 0;
             most = bytes > most ? bytes : most;
         }
     }
@@ -123,10 +123,10 @@ static size_t scratchpad_bytes(const CpuPlan *plan) {
 static Status bind_argument(const CpuPlan *plan, struct BoundStep *bound, Arg arg, int i,
                             const OpMemory *memory) {
     char *base = place_memory(memory, arg.place);
-    bound->at[i] = base != NULL ? base + arg.offset : NULL;
-    if (bound->step->loop != NULL)
+    bound->at[i] = base ? base + arg.offset : NULL;
+    if (bound->step->loop)
         return ST_OK;
-    MemDesc md = kernel_md(&bound->step->kernel, arg.id);
+    MemDesc md = primitive_md(&bound->step->primitive, arg.id);
     bound->arg[i].arg = arg.id;
     TRY_DNNL(dnnl_memory_create(&bound->arg[i].memory, &md, plan->device->engine, bound->at[i]));
     return ST_OK;
@@ -140,7 +140,7 @@ static Status bind_list(const CpuPlan *plan, Phase phase, const OpMemory *memory
         bound->step = step;
         for (int i = 0; i < step->n_args; i++, bound->n_args++)
             TRY(bind_argument(plan, bound, step->arg[i], i, memory));
-        if (step->loop == NULL && kernel_bytes(&step->kernel, DNNL_ARG_SCRATCHPAD) > 0) {
+        if (!step->loop && primitive_bytes(&step->primitive, DNNL_ARG_SCRATCHPAD) > 0) {
             Arg pad = {AT_WORKSPACE, DNNL_ARG_SCRATCHPAD, aligned(plan->temp_bytes)};
             TRY(bind_argument(plan, bound, pad, bound->n_args, memory));
             bound->n_args++;
@@ -152,13 +152,13 @@ static Status bind_list(const CpuPlan *plan, Phase phase, const OpMemory *memory
 static void unbind_list(BoundList *list) {
     for (int s = 0; s < list->n; s++)
         for (int i = 0; i < list->step[s].n_args; i++)
-            if (list->step[s].arg[i].memory != NULL)
+            if (list->step[s].arg[i].memory)
                 dnnl_memory_destroy(list->step[s].arg[i].memory);
 }
 
 Status plan_make(Device *device, const Op *op, const OpDesc *desc, PlanSteps steps, OpPlan **out) {
     Status status = ST_OK;
-    omp_set_num_threads(1); /* kernels are made for as many threads as are set here */
+    omp_set_num_threads(1); /* primitives are made for as many threads as are set here */
     CpuPlan *plan = calloc(1, sizeof *plan);
     TRY_ALLOC(plan);
     plan->base.op = op;
@@ -168,26 +168,26 @@ Status plan_make(Device *device, const Op *op, const OpDesc *desc, PlanSteps ste
     plan->base.scratch_bytes = aligned(plan->temp_bytes) + scratchpad_bytes(plan);
     if (plan->n_steps[PHASE_PACK] > 0) {
         plan->pack = calloc(1, sizeof *plan->pack);
-        status = plan->pack != NULL ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+        status = plan->pack ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
         TRY_DONE(status);
         TRY_DONE(bind_list(plan, PHASE_PACK, &(OpMemory){0}, plan->pack));
     }
     *out = &plan->base;
     plan = NULL;
 done:
-    if (plan != NULL)
+    if (plan)
         plan_free(&plan->base);
     return status;
 }
 
 void plan_free(OpPlan *base) {
     CpuPlan *plan = (CpuPlan *)base;
-    if (plan->pack != NULL)
+    if (plan->pack)
         unbind_list(plan->pack);
     free(plan->pack);
     for (int phase = 0; phase < PHASES; phase++)
         for (int i = 0; i < plan->n_steps[phase]; i++)
-            kernel_free(&plan->step[phase][i].kernel);
+            primitive_free(&plan->step[phase][i].primitive);
     free(plan);
 }
 
@@ -202,7 +202,7 @@ Status plan_bind(const OpPlan *base, const OpMemory *memory, OpBound **out) {
     *out = bound;
     bound = NULL;
 done:
-    if (bound != NULL)
+    if (bound)
         plan_unbind(bound);
     return status;
 }
@@ -220,10 +220,10 @@ static Status run_list(Stream *stream, const CpuPlan *plan, const BoundList *lis
     omp_set_num_threads(1); /* oneDNN asks again at each execution; costs nanoseconds */
     for (int i = 0; i < list->n; i++) {
         const struct BoundStep *bound = &list->step[i];
-        if (bound->step->loop != NULL)
+        if (bound->step->loop)
             TRY(bound->step->loop(plan, bound->at, run));
         else
-            TRY_DNNL(dnnl_primitive_execute(bound->step->kernel.primitive, stream->stream,
+            TRY_DNNL(dnnl_primitive_execute(bound->step->primitive.handle, stream->stream,
                                             bound->n_args, bound->arg));
     }
     return ST_OK;
@@ -241,7 +241,7 @@ Status plan_pack(Stream *stream, const OpPlan *base, const Tensor param[LAYER_PA
                  void *packed) {
     const CpuPlan *plan = (const CpuPlan *)base;
     OpMemory memory = {.param = {param[0]}, .packed = packed};
-    if (plan->pack == NULL)
+    if (!plan->pack)
         return ST_OK;
     for (int s = 0; s < plan->pack->n; s++) {
         const struct BoundStep *bound = &plan->pack->step[s];

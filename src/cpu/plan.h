@@ -1,16 +1,16 @@
 /* cpu/plan: what all ops of this backend share. An op is planned as three lists of steps: pack,
- * forward, backward. A step is a oneDNN kernel or a loop of our own, together with the places of
+ * forward, backward. A step is a oneDNN primitive or a loop of our own, together with the places of
  * its arguments: "DNNL_ARG_SRC is the first input". Binding turns places into addresses, once a
  * executor; running a list then only executes it. So an op's file holds nothing but its plan.
  *
  * Scratch memory of a call is split in two: `temp`, in which one value at a time is handed from a
- * step to the next one, and behind it the scratchpad of the kernel that runs.
+ * step to the next one, and behind it the scratchpad of the primitive that runs.
  *
  * Backward steps may overwrite grad_out (a fused ReLU masks it in place): it is dead afterwards. */
 #ifndef LOCKSTEP_CPU_PLAN_H
 #define LOCKSTEP_CPU_PLAN_H
 
-#include "kernel.h"
+#include "primitive.h"
 #include "lockstep/place.h"
 #include "rule.h"
 
@@ -25,7 +25,7 @@ struct Stream {
     dnnl_stream_t stream;
 };
 
-/* An argument of a step: `id` is DNNL_ARG_x for a kernel and unused for a loop, which gets its
+/* An argument of a step: `id` is DNNL_ARG_x for a primitive and unused for a loop, which gets its
  * arguments in the order of the list. */
 typedef struct Arg {
     Place place;
@@ -40,8 +40,8 @@ typedef Status (*Loop)(const CpuPlan *plan, void *const *at, const LaneRun *run)
 enum { STEP_ARGS_MAX = 12, PHASE_STEPS_MAX = 6 };
 
 typedef struct Step {
-    Kernel kernel;
-    Loop loop; /* instead of a kernel */
+    Primitive primitive;
+    Loop loop; /* instead of a primitive */
     int n_args;
     Arg arg[STEP_ARGS_MAX];
 } Step;
@@ -79,7 +79,7 @@ typedef Status (*PlanSteps)(CpuPlan *plan);
 /* Makes a plan: calls `steps`, then adds up memory. */
 Status plan_make(Device *device, const Op *op, const OpDesc *desc, PlanSteps steps, OpPlan **plan);
 
-/* Appends a step; `args` ends with a zeroed Arg. Its kernel or loop is the caller's to set. */
+/* Appends a step; `args` ends with a zeroed Arg. Its primitive or loop is the caller's to set. */
 Step *plan_step(CpuPlan *plan, Phase phase, const Arg *args);
 #define STEP(plan, phase, ...) plan_step((plan), (phase), (Arg[]){__VA_ARGS__, {0}})
 
@@ -91,24 +91,24 @@ size_t plan_saved(CpuPlan *plan, size_t bytes);
 void plan_temp(CpuPlan *plan, size_t bytes);
 
 /* The weights argument of `step`, given as AT_WEIGHT: redirects it to a packed copy, and appends
- * the packing, where the kernel wants another form than `plain`. */
+ * the packing, where the primitive wants another form than `plain`. */
 Status plan_weights(CpuPlan *plan, Step *step, const MemDesc *plain);
 
 /* The weights' gradient of `step`, given as AT_GRAD_WEIGHT: redirects it through temp where the
- * kernel's form is another than `plain`. */
+ * primitive's form is another than `plain`. */
 Status plan_grad_weights(CpuPlan *plan, Step *step, const MemDesc *plain);
 
 /* The gradient of input `input` that `step` writes as `id`: redirects it through temp and appends
  * the addition where it must be added. */
 Status plan_grad_in(CpuPlan *plan, Step *step, int id, int input);
 
-/* Masks grad_out in place where a ReLU is fused and not part of the op's own kernel: append first.
- * Reads the output. */
+/* Masks grad_out in place where a ReLU is fused and not part of the op's own primitive: append
+ * first. Reads the output. */
 Status plan_grad_relu(CpuPlan *plan);
 
-/* The steps of pooling (pool.c), and of an element-wise function of one input (curve.c). */
+/* The steps of pooling (pool.c), and of an element-wise function of one input (pointwise.c). */
 Status plan_pool(CpuPlan *plan, bool average);
-Status plan_curve(CpuPlan *plan, Curve curve, double factor);
+Status plan_pointwise(CpuPlan *plan, Pointwise function, double factor);
 
 /* Descriptors of the op's activations, in forms that fit each other. */
 MemDesc plan_md_in(const CpuPlan *plan);

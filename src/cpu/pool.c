@@ -13,8 +13,8 @@ Status plan_pool(CpuPlan *plan, bool average) {
                        .average = average,
                        .training = desc->training};
     Step *forward = STEP(plan, PHASE_FORWARD, {AT_IN, DNNL_ARG_SRC, 0}, {AT_OUT, DNNL_ARG_DST, 0});
-    TRY(kernel_pool_forward(engine, &pooling, &forward->kernel));
-    size_t indices = kernel_bytes(&forward->kernel, DNNL_ARG_WORKSPACE);
+    TRY(primitive_pool_forward(engine, &pooling, &forward->primitive));
+    size_t indices = primitive_bytes(&forward->primitive, DNNL_ARG_WORKSPACE);
     Arg workspace = {AT_SAVED, DNNL_ARG_WORKSPACE, plan_saved(plan, indices)};
     if (indices > 0)
         step_argument(forward, workspace);
@@ -23,7 +23,7 @@ Status plan_pool(CpuPlan *plan, bool average) {
 
     Step *backward = STEP(plan, PHASE_BACKWARD, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST, 0},
                           {AT_GRAD_IN, DNNL_ARG_DIFF_SRC, 0});
-    TRY(kernel_pool_backward(engine, &pooling, &forward->kernel, &backward->kernel));
+    TRY(primitive_pool_backward(engine, &pooling, &forward->primitive, &backward->primitive));
     if (indices > 0)
         step_argument(backward, workspace);
     return plan_grad_in(plan, backward, DNNL_ARG_DIFF_SRC, 0);

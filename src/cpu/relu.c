@@ -2,7 +2,7 @@
 #include "plan.h"
 
 static Status relu_steps(CpuPlan *plan) {
-    return plan_curve(plan, CURVE_RELU, 0);
+    return plan_pointwise(plan, POINTWISE_RELU, 0);
 }
 
 CPU_OP(relu);

@@ -2,7 +2,7 @@
 #include "plan.h"
 
 static Status scale_steps(CpuPlan *plan) {
-    return plan_curve(plan, CURVE_SCALE, plan->base.desc.layer->args.scale.factor);
+    return plan_pointwise(plan, POINTWISE_SCALE, plan->base.desc.layer->args.scale.factor);
 }
 
 CPU_OP(scale);

@@ -2,6 +2,7 @@
  * -sum target_c log p_c, p = softmax(x), and the class of the largest logit. target sums to 1, so
  * that the gradient is (p - target) loss_scale. A few logits an image: loops of our own, in double,
  * rounded once. */
+#include <inttypes.h>
 #include <math.h>
 
 #include "plan.h"
@@ -39,8 +40,9 @@ static Status forward(const CpuPlan *plan, void *const *at, const LaneRun *run) 
         double norm = log_sum_exp(x, classes), sum = 0;
         if (labels[n] < 0 || labels[n] >= classes)
             return FAIL(ST_INTERNAL,
-                        "image %ld of a batch has label %d, but the model has %ld classes", (long)n,
-                        (int)labels[n], (long)classes);
+                        "image %" PRId64 " of a batch has label %" PRId32
+                        ", but the model has %" PRId64 " classes",
+                        n, labels[n], classes);
         for (int64_t c = 0; c < classes; c++)
             sum -= target(smoothing, classes, c == labels[n]) * (x[c] - norm);
         loss[n] = (float)sum;

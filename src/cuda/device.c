@@ -231,7 +231,7 @@ static void set_options(CudaDevice *device, const CudaOptions *options) {
     device->target.exact = options->exact;
     device->target.workspace_max = CUDA_WORKSPACE_MAX;
     device->base.real = DT_F32;
-    device->base.beside_host = true;
+    device->base.accelerator = true;
     device->base.fuses_relu =
         1u << LAYER_CONV | 1u << LAYER_BN | 1u << LAYER_LINEAR | 1u << LAYER_ADD;
     device->base.fuses_add = 1u << LAYER_BN;

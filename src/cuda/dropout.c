@@ -24,7 +24,7 @@ static Status apply(const CudaPlan *plan, Stream *stream, void *y, const void *x
 static Status forward(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     const OpDesc *desc = &plan->base.desc;
     const uint8_t *given = run->dropout_mask[desc->ordinal];
-    if (given != NULL)
+    if (given)
         TRY(cuda_upload(stream, at[2], given, (size_t)plan_count(plan)));
     else
         TRY_CUDA(gpu_dropout_mask(at[2], plan_count(plan), stream->run, desc->index,

@@ -25,8 +25,8 @@ Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const vo
         int64_t left = count - begin;
         int64_t part = left < chunks_max * NORM_CHUNK ? left : chunks_max * NORM_CHUNK;
         int64_t chunks = (part + NORM_CHUNK - 1) / NORM_CHUNK;
-        TRY_CUDA(gpu_norm(stream->temp, fixed != NULL ? fixed + begin : NULL,
-                          fixed != NULL ? NULL : real + begin, part, scale, stream->stream));
+        TRY_CUDA(gpu_norm(stream->temp, fixed ? fixed + begin : NULL, fixed ? NULL : real + begin,
+                          part, scale, stream->stream));
         TRY(cuda_download(stream, partial + begin / NORM_CHUNK, stream->temp,
                           (size_t)chunks * sizeof *partial));
     }

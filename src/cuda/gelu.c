@@ -2,7 +2,7 @@
 #include "plan.h"
 
 static Status gelu_steps(CudaPlan *plan) {
-    return plan_curve(plan, GRAPH_GELU);
+    return plan_pointwise(plan, GRAPH_GELU);
 }
 
 CUDA_OP(gelu);

@@ -131,12 +131,12 @@ Status graph_pool_forward(GraphTarget *target, const GraphPool *pool, Graph **gr
 /* DX from DY, and INDEX for max pooling. */
 Status graph_pool_backward(GraphTarget *target, const GraphPool *pool, Graph **graph);
 
-typedef enum GraphCurve { GRAPH_RELU, GRAPH_GELU } GraphCurve;
+typedef enum GraphPointwise { GRAPH_RELU, GRAPH_GELU } GraphPointwise;
 /* Y from X; DX from DY and X (for ReLU also right where X is the output). */
-Status graph_curve_forward(GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
-                           Graph **graph);
-Status graph_curve_backward(GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
-                            Graph **graph);
+Status graph_pointwise_forward(GraphTarget *target, GraphPointwise function, Shape shape,
+                               DType dtype, Graph **graph);
+Status graph_pointwise_backward(GraphTarget *target, GraphPointwise function, Shape shape,
+                                DType dtype, Graph **graph);
 
 void graph_free(GraphTarget *target, Graph *graph); /* accepts NULL */
 const GraphInfo *graph_info(const Graph *graph);

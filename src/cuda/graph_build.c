@@ -162,12 +162,12 @@ void build_op(Builder *builder, Desc op) {
 void build_pointwise(Builder *builder, cudnnPointwiseMode_t mode, Desc x, Desc b, Desc y) {
     const cudnnDataType_t math = CUDNN_DATA_FLOAT;
     bool backward = mode == CUDNN_POINTWISE_RELU_BWD || mode == CUDNN_POINTWISE_GELU_BWD;
-    Desc curve = build_new(builder, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-    build_set(builder, curve, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
-    build_set(builder, curve, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &math);
-    build_finalize(builder, curve);
+    Desc function = build_new(builder, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
+    build_set(builder, function, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
+    build_set(builder, function, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &math);
+    build_finalize(builder, function);
     Desc op = build_new(builder, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, curve);
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, function);
     if (backward) {
         build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_DYDESC, x);
         build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, b);

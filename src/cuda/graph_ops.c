@@ -288,27 +288,29 @@ Status graph_pool_backward(GraphTarget *target, const GraphPool *pool, Graph **g
 
 /* ---- Element-wise functions ---- */
 
-Status graph_curve_forward(GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
-                           Graph **graph) {
+Status graph_pointwise_forward(GraphTarget *target, GraphPointwise function, Shape shape,
+                               DType dtype, Graph **graph) {
     Builder b;
     build_begin(&b, target, dtype, false, "%s forward " SHAPE_FORMAT,
-                curve == GRAPH_RELU ? "relu" : "gelu", SHAPE_ARGS(shape));
+                function == GRAPH_RELU ? "relu" : "gelu", SHAPE_ARGS(shape));
     Desc x = build_nhwc(&b, ROLE_X, dtype, shape, false);
     Desc y = build_nhwc(&b, ROLE_Y, dtype, shape, false);
-    build_pointwise(&b, curve == GRAPH_RELU ? CUDNN_POINTWISE_RELU_FWD : CUDNN_POINTWISE_GELU_FWD,
-                    x, NULL, y);
+    build_pointwise(&b,
+                    function == GRAPH_RELU ? CUDNN_POINTWISE_RELU_FWD : CUDNN_POINTWISE_GELU_FWD, x,
+                    NULL, y);
     return build_graph(&b, graph);
 }
 
-Status graph_curve_backward(GraphTarget *target, GraphCurve curve, Shape shape, DType dtype,
-                            Graph **graph) {
+Status graph_pointwise_backward(GraphTarget *target, GraphPointwise function, Shape shape,
+                                DType dtype, Graph **graph) {
     Builder b;
     build_begin(&b, target, dtype, false, "%s backward " SHAPE_FORMAT,
-                curve == GRAPH_RELU ? "relu" : "gelu", SHAPE_ARGS(shape));
+                function == GRAPH_RELU ? "relu" : "gelu", SHAPE_ARGS(shape));
     Desc dy = build_nhwc(&b, ROLE_DY, dtype, shape, false);
     Desc x = build_nhwc(&b, ROLE_X, dtype, shape, false);
     Desc dx = build_nhwc(&b, ROLE_DX, dtype, shape, false);
-    build_pointwise(&b, curve == GRAPH_RELU ? CUDNN_POINTWISE_RELU_BWD : CUDNN_POINTWISE_GELU_BWD,
+    build_pointwise(&b,
+                    function == GRAPH_RELU ? CUDNN_POINTWISE_RELU_BWD : CUDNN_POINTWISE_GELU_BWD,
                     dy, x, dx);
     return build_graph(&b, graph);
 }

@@ -215,7 +215,7 @@ void plan_free(OpPlan *base) {
 static void *address(const CudaPlan *plan, Arg arg, const OpMemory *memory) {
     char *base = place_memory(memory, arg.place);
     size_t offset = arg.offset + (arg.place == AT_WORKSPACE ? plan->temp_bytes : 0);
-    return base != NULL ? base + offset : NULL;
+    return base ? base + offset : NULL;
 }
 
 static Status bind_graph(const CudaPlan *plan, struct BoundStep *bound, const OpMemory *memory) {
@@ -254,7 +254,7 @@ Status plan_bind(const OpPlan *base, const OpMemory *memory, OpBound **out) {
     *out = bound;
     bound = NULL;
 done:
-    if (bound != NULL)
+    if (bound)
         plan_unbind(bound);
     return status;
 }

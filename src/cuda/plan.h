@@ -106,9 +106,9 @@ void plan_grad_relu(CudaPlan *plan);
 /* The bias' gradient: the sum of grad_out over images and map. */
 void plan_grad_bias(CudaPlan *plan);
 
-/* The steps of pooling (pool.c), and of an element-wise function of one input (curve.c). */
+/* The steps of pooling (pool.c), and of an element-wise function of one input (pointwise.c). */
 Status plan_pool(CudaPlan *plan, bool average);
-Status plan_curve(CudaPlan *plan, GraphCurve curve);
+Status plan_pointwise(CudaPlan *plan, GraphPointwise function);
 
 /* Elements, images x map, and channels of the output; and the type of activations. */
 int64_t plan_count(const CudaPlan *plan);

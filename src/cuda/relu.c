@@ -2,7 +2,7 @@
 #include "plan.h"
 
 static Status relu_steps(CudaPlan *plan) {
-    return plan_curve(plan, GRAPH_RELU);
+    return plan_pointwise(plan, GRAPH_RELU);
 }
 
 CUDA_OP(relu);

@@ -1,4 +1,5 @@
 /* cuda/tensor: layouts, and copies of tensors whose form on the GPU is another than the host's. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ Status cuda_upload_images(Stream *stream, const Tensor *images, const float *hos
     int64_t pixels = s.c * s.h * s.w;
     int64_t most = CUDA_TEMP_BYTES / (pixels * (int64_t)sizeof *host);
     if (most < 1)
-        return FAIL(ST_DEVICE, "an image of %lld values is too large to upload", (long long)pixels);
+        return FAIL(ST_DEVICE, "an image of %" PRId64 " values is too large to upload", pixels);
     for (int64_t first = 0; first < s.n; first += most) {
         int64_t count = s.n - first < most ? s.n - first : most;
         char *to = (char *)images->data + (size_t)(first * pixels) * dtype_size(images->dtype);

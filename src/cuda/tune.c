@@ -275,7 +275,7 @@ static Status compare(Timing *timing, const Candidate *candidate, int n, int *fa
 }
 
 bool tune_is_timing(const Tune *tune) {
-    return tune->stream != NULL && clock_now() < tune->until;
+    return tune->stream && clock_now() < tune->until;
 }
 
 Status tune_time(Tune *tune, Graph *graph, const Candidate *candidate, int n, int *fastest) {

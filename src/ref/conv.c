@@ -24,7 +24,7 @@ static Status conv_forward(Stream *stream, OpBound *bound, const LaneRun *run) {
         for (int64_t o = 0; o < out.c; o++)
             for (int64_t i = 0; i < out.h; i++)
                 for (int64_t j = 0; j < out.w; j++) {
-                    double sum = bias != NULL ? bias[o] : 0;
+                    double sum = bias ? bias[o] : 0;
                     for (int64_t c = 0; c < in.c; c++)
                         for (int64_t ky = 0; ky < kernel.h; ky++)
                             for (int64_t kx = 0; kx < kernel.w; kx++) {
@@ -105,7 +105,7 @@ static Status conv_backward(Stream *stream, OpBound *bound, const LaneRun *run) 
                         (real)conv_grad_weight(bound, o, c, ky, kx);
 
     real *grad_bias = args->bias ? bound->memory.grad_param[1].data : NULL;
-    for (int64_t o = 0; o < out.c && grad_bias != NULL; o++) {
+    for (int64_t o = 0; grad_bias && o < out.c; o++) {
         double sum = 0;
         for (int64_t n = 0; n < out.n; n++)
             for (int64_t i = 0; i < out.h * out.w; i++)

@@ -16,8 +16,8 @@ static void dropout_apply(const OpDesc *desc, const LaneRun *run, GradMode mode,
     const uint8_t *given = run->dropout_mask[desc->ordinal];
     real scale = (real)dropout_scale(rate);
     for (int64_t i = 0; i < shape_count(desc->out.shape); i++) {
-        bool keep = given != NULL ? given[i] != 0
-                                  : dropout_keeps(key, dropout_block(key, i / 4).word[i % 4]);
+        bool keep =
+            given ? given[i] != 0 : dropout_keeps(key, dropout_block(key, i / 4).word[i % 4]);
         ref_put(mode, &y[i], keep ? x[i] * scale : 0);
     }
 }

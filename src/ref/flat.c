@@ -37,7 +37,7 @@ Status REF(norm)(Stream *stream, double *partial, const int64_t *fixed, const vo
         int64_t end = begin + NORM_CHUNK < count ? begin + NORM_CHUNK : count;
         double sum = 0;
         for (int64_t i = begin; i < end; i++) {
-            double g = (fixed != NULL ? (double)fixed[i] : (double)from[i]) * scale;
+            double g = (fixed ? (double)fixed[i] : (double)from[i]) * scale;
             sum += g * g;
         }
         partial[begin / NORM_CHUNK] = sum;
@@ -53,13 +53,13 @@ Status REF(update)(Stream *stream, const Update *update, const UpdateRange *rang
     real *ema = range->ema;
     for (int64_t i = 0; i < range->count; i++) {
         real zero = 0;
-        real g = range->fixed != NULL ? update_gradient_fixed(range->fixed[i], update->grad_scale)
-                                      : update_gradient_real(gradient[i], update->grad_scale);
+        real g = range->fixed ? update_gradient_fixed(range->fixed[i], update->grad_scale)
+                              : update_gradient_real(gradient[i], update->grad_scale);
         if (update->kind == OPTIMIZER_SGD)
-            update_sgd(&terms, g, &weight[i], first != NULL ? &first[i] : &zero);
+            update_sgd(&terms, g, &weight[i], first ? &first[i] : &zero);
         else
             update_adam(&terms, g, &weight[i], &first[i], &second[i]);
-        if (ema != NULL)
+        if (ema)
             update_ema(&terms, weight[i], &ema[i]);
     }
     return ST_OK;

@@ -25,7 +25,7 @@ static Status linear_forward(Stream *stream, OpBound *bound, const LaneRun *run)
 
     for (int64_t n = 0; n < bound->memory.out.shape.n; n++)
         for (int64_t o = 0; o < n_out; o++) {
-            double sum = bias != NULL ? bias[o] : 0;
+            double sum = bias ? bias[o] : 0;
             for (int64_t i = 0; i < n_in; i++)
                 sum += (double)weight[o * n_in + i] * x[n * n_in + i];
             y[n * n_out + o] = ref_result(bound, sum);
@@ -62,7 +62,7 @@ static Status linear_backward(Stream *stream, OpBound *bound, const LaneRun *run
         double sum = 0;
         for (int64_t n = 0; n < batch; n++)
             sum += ref_grad(bound, n * n_out + o);
-        if (grad_bias != NULL)
+        if (grad_bias)
             grad_bias[o] = (real)sum;
     }
     return ST_OK;

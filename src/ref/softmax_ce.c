@@ -1,6 +1,7 @@
 /* ref/softmax_ce: for each image the loss -sum target_c log p_c, p = softmax(x), and the class of
  * the largest logit. target = (1 - smoothing) one_hot(label) + smoothing / classes sums to 1, so
  * that the gradient is (p - target) loss_scale. Backward computes p again from the logits. */
+#include <inttypes.h>
 #include <math.h>
 
 #include "ref.h"
@@ -46,8 +47,9 @@ static Status softmax_ce_forward(Stream *stream, OpBound *bound, const LaneRun *
         double norm = log_sum_exp(x, in.c), sum = 0;
         if (labels[n] < 0 || labels[n] >= in.c)
             return FAIL(ST_INTERNAL,
-                        "image %ld of a batch has label %d, but the model has %ld classes", (long)n,
-                        (int)labels[n], (long)in.c);
+                        "image %" PRId64 " of a batch has label %" PRId32
+                        ", but the model has %" PRId64 " classes",
+                        n, labels[n], in.c);
         for (int64_t c = 0; c < in.c; c++)
             sum -= target(smoothing, in.c, c == labels[n]) * (x[c] - norm);
         loss[n] = (real)sum;

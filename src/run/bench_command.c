@@ -61,7 +61,7 @@ static Status measure_steps(Run *run, Bench *bench, bool whole, bool layers) {
 /* Timing a layer waits for its end, which costs a GPU its pace: there the layers come afterwards.
  */
 static int passes(const Run *run) {
-    return run->engine.device->beside_host ? 2 : 1;
+    return run->engine.device->accelerator ? 2 : 1;
 }
 
 static Status measure(Run *run, Bench *bench) {

@@ -16,7 +16,7 @@
 static Status reduce_on_gpus(Run *run) {
     ReduceTime times[REDUCE_SIZES];
     Device *device = run->engine.device;
-    if (!device->beside_host || run->size == 1)
+    if (!device->accelerator || run->size == 1)
         return ST_OK;
     comm_at(run->comm, -1, STAGE_SETUP);
     TRY(open_data_plane(run));

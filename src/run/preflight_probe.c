@@ -39,7 +39,7 @@ static void probe_device(Run *run, Probe *probe) {
     }
     snprintf(probe->device, sizeof probe->device, "%s", device->description);
     snprintf(probe->instruction_set, sizeof probe->instruction_set, "%s", device->instruction_set);
-    if (device->beside_host)
+    if (device->accelerator)
         probe_cuda(probe);
     run->engine.device = device;
     run->threads = compute_threads(run, run->config->threads);

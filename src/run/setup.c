@@ -95,7 +95,7 @@ int compute_threads(const Run *run, int64_t wanted) {
     int cores = cores_available() / comm_local_size(run->comm);
     if (wanted > 0)
         return (int)wanted;
-    bool beside = run->engine.device && run->engine.device->beside_host;
+    bool beside = run->engine.device && run->engine.device->accelerator;
     return beside || cores < 1 ? 1 : cores;
 }
 
@@ -123,7 +123,7 @@ static Status open_device(Run *run) {
 
 Status open_data_plane(Run *run) {
     Status (*open_nccl)(Comm *) = NULL;
-    if (!run->engine.device->beside_host || run->size == 1)
+    if (!run->engine.device->accelerator || run->size == 1)
         return ST_OK;
     TRY(comm_agree(run->comm, cuda_library_find("comm_open_nccl", (void **)&open_nccl)));
     return open_nccl(run->comm);

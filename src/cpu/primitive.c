@@ -1,42 +1,42 @@
-/* cpu/kernel: see kernel.h. Written for the C interface of oneDNN 2: an operation descriptor is
- * filled and turned into a primitive descriptor, and memory descriptors are plain structs. For
+/* cpu/primitive: see primitive.h. Written for the C interface of oneDNN 2: an operation descriptor
+ * is filled and turned into a primitive descriptor, and memory descriptors are plain structs. For
  * version 3 each pair of calls becomes one, and MemDesc a handle that has to be destroyed. */
-#include "kernel.h"
+#include "primitive.h"
 
 #include <dnnl_debug.h>
 #include <string.h>
 
 #include "rule.h"
 
-Status kernel_check(dnnl_status_t result, const char *what, const char *file, int line) {
+Status primitive_check(dnnl_status_t result, const char *what, const char *file, int line) {
     if (result == dnnl_success)
         return ST_OK;
     return status_fail(ST_DEVICE, file, line, "oneDNN failed: %s in %.200s",
                        dnnl_status2str(result), what);
 }
 
-void kernel_free(Kernel *kernel) {
-    if (kernel->primitive != NULL)
-        dnnl_primitive_destroy(kernel->primitive);
-    if (kernel->desc != NULL)
-        dnnl_primitive_desc_destroy(kernel->desc);
-    *kernel = (Kernel){0};
+void primitive_free(Primitive *primitive) {
+    if (primitive->handle)
+        dnnl_primitive_destroy(primitive->handle);
+    if (primitive->desc)
+        dnnl_primitive_desc_destroy(primitive->desc);
+    *primitive = (Primitive){0};
 }
 
-MemDesc kernel_md(const Kernel *kernel, int argument) {
+MemDesc primitive_md(const Primitive *primitive, int argument) {
     const MemDesc *md =
-        dnnl_primitive_desc_query_md(kernel->desc, dnnl_query_exec_arg_md, argument);
-    return md != NULL ? *md : (MemDesc){0};
+        dnnl_primitive_desc_query_md(primitive->desc, dnnl_query_exec_arg_md, argument);
+    return md ? *md : (MemDesc){0};
 }
 
-size_t kernel_bytes(const Kernel *kernel, int argument) {
-    MemDesc md = kernel_md(kernel, argument);
+size_t primitive_bytes(const Primitive *primitive, int argument) {
+    MemDesc md = primitive_md(primitive, argument);
     return md_bytes(&md);
 }
 
-const char *kernel_name(const Kernel *kernel) {
+const char *primitive_name(const Primitive *primitive) {
     const char *name = "";
-    dnnl_primitive_desc_query(kernel->desc, dnnl_query_impl_info_str, 0, &name);
+    dnnl_primitive_desc_query(primitive->desc, dnnl_query_impl_info_str, 0, &name);
     return name;
 }
 
@@ -74,25 +74,25 @@ bool md_equal(const MemDesc *a, const MemDesc *b) {
 
 /* Makes the primitive of made->desc unless `result` is a failure, and frees what made it. */
 static dnnl_status_t finish(dnnl_status_t result, dnnl_primitive_attr_t attr, dnnl_post_ops_t post,
-                            Kernel *made, Kernel *kernel) {
+                            Primitive *made, Primitive *primitive) {
     if (result == dnnl_success)
-        result = dnnl_primitive_create(&made->primitive, made->desc);
-    if (post != NULL)
+        result = dnnl_primitive_create(&made->handle, made->desc);
+    if (post)
         dnnl_post_ops_destroy(post);
-    if (attr != NULL)
+    if (attr)
         dnnl_primitive_attr_destroy(attr);
     if (result == dnnl_success)
-        *kernel = *made;
+        *primitive = *made;
     else
-        kernel_free(made);
+        primitive_free(made);
     return result;
 }
 
-/* Turns a filled operation descriptor into a kernel, with its scratchpad in the caller's memory.
+/* Turns a filled operation descriptor into a primitive, with its scratchpad in the caller's memory.
  * The caller judges the result. */
 static dnnl_status_t create(dnnl_engine_t engine, const_dnnl_op_desc_t op, bool relu,
-                            const Kernel *forward, Kernel *kernel) {
-    Kernel made = {0};
+                            const Primitive *forward, Primitive *primitive) {
+    Primitive made = {0};
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t post = NULL;
     dnnl_status_t result = dnnl_primitive_attr_create(&attr);
@@ -107,94 +107,95 @@ static dnnl_status_t create(dnnl_engine_t engine, const_dnnl_op_desc_t op, bool 
     }
     if (result == dnnl_success)
         result = dnnl_primitive_desc_create(&made.desc, op, attr, engine,
-                                            forward != NULL ? forward->desc : NULL);
-    return finish(result, attr, post, &made, kernel);
+                                            forward ? forward->desc : NULL);
+    return finish(result, attr, post, &made, primitive);
 }
 
 /* The passes of a convolution, by one algorithm. */
 typedef dnnl_status_t (*CreateProduct)(dnnl_engine_t engine, const Product *p,
-                                       dnnl_alg_kind_t algorithm, const Kernel *forward,
-                                       Kernel *kernel);
+                                       dnnl_alg_kind_t algorithm, const Primitive *forward,
+                                       Primitive *primitive);
 
 static dnnl_status_t create_forward(dnnl_engine_t engine, const Product *p,
-                                    dnnl_alg_kind_t algorithm, const Kernel *forward,
-                                    Kernel *kernel) {
+                                    dnnl_alg_kind_t algorithm, const Primitive *forward,
+                                    Primitive *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_convolution_desc_t desc;
     dnnl_status_t result = dnnl_convolution_forward_desc_init(
         &desc, dnnl_forward_training, algorithm, &p->src, &p->weights,
         p->has_bias ? &p->bias : NULL, &p->dst, stride, pad, pad);
-    return result == dnnl_success ? create(engine, &desc, p->relu, forward, kernel) : result;
+    return result == dnnl_success ? create(engine, &desc, p->relu, forward, primitive) : result;
 }
 
 static dnnl_status_t create_backward_data(dnnl_engine_t engine, const Product *p,
-                                          dnnl_alg_kind_t algorithm, const Kernel *forward,
-                                          Kernel *kernel) {
+                                          dnnl_alg_kind_t algorithm, const Primitive *forward,
+                                          Primitive *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_convolution_desc_t desc;
     dnnl_status_t result = dnnl_convolution_backward_data_desc_init(
         &desc, algorithm, &p->src, &p->weights, &p->dst, stride, pad, pad);
-    return result == dnnl_success ? create(engine, &desc, false, forward, kernel) : result;
+    return result == dnnl_success ? create(engine, &desc, false, forward, primitive) : result;
 }
 
 static dnnl_status_t create_backward_weights(dnnl_engine_t engine, const Product *p,
-                                             dnnl_alg_kind_t algorithm, const Kernel *forward,
-                                             Kernel *kernel) {
+                                             dnnl_alg_kind_t algorithm, const Primitive *forward,
+                                             Primitive *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_convolution_desc_t desc;
     dnnl_status_t result = dnnl_convolution_backward_weights_desc_init(
         &desc, algorithm, &p->src, &p->weights, p->has_bias ? &p->bias : NULL, &p->dst, stride, pad,
         pad);
-    return result == dnnl_success ? create(engine, &desc, false, forward, kernel) : result;
+    return result == dnnl_success ? create(engine, &desc, false, forward, primitive) : result;
 }
 
 /* Winograd where asked for and implemented, else direct: both facts depend on shape, instruction
  * set and version alone. */
 static Status convolution(dnnl_engine_t engine, const Product *p, CreateProduct make,
-                          const Kernel *forward, Kernel *kernel) {
-    if (p->winograd && make(engine, p, dnnl_convolution_winograd, forward, kernel) == dnnl_success)
+                          const Primitive *forward, Primitive *primitive) {
+    if (p->winograd &&
+        make(engine, p, dnnl_convolution_winograd, forward, primitive) == dnnl_success)
         return ST_OK;
-    TRY_DNNL(make(engine, p, dnnl_convolution_direct, forward, kernel));
+    TRY_DNNL(make(engine, p, dnnl_convolution_direct, forward, primitive));
     return ST_OK;
 }
 
-Status kernel_conv_forward(dnnl_engine_t engine, const Product *p, Kernel *kernel) {
-    return convolution(engine, p, create_forward, NULL, kernel);
+Status primitive_conv_forward(dnnl_engine_t engine, const Product *p, Primitive *primitive) {
+    return convolution(engine, p, create_forward, NULL, primitive);
 }
 
-Status kernel_conv_backward_data(dnnl_engine_t engine, const Product *p, const Kernel *forward,
-                                 Kernel *kernel) {
-    return convolution(engine, p, create_backward_data, forward, kernel);
+Status primitive_conv_backward_data(dnnl_engine_t engine, const Product *p,
+                                    const Primitive *forward, Primitive *primitive) {
+    return convolution(engine, p, create_backward_data, forward, primitive);
 }
 
-Status kernel_conv_backward_weights(dnnl_engine_t engine, const Product *p, const Kernel *forward,
-                                    Kernel *kernel) {
-    return convolution(engine, p, create_backward_weights, forward, kernel);
+Status primitive_conv_backward_weights(dnnl_engine_t engine, const Product *p,
+                                       const Primitive *forward, Primitive *primitive) {
+    return convolution(engine, p, create_backward_weights, forward, primitive);
 }
 
-Status kernel_linear_forward(dnnl_engine_t engine, const Product *p, Kernel *kernel) {
+Status primitive_linear_forward(dnnl_engine_t engine, const Product *p, Primitive *primitive) {
     dnnl_inner_product_desc_t desc;
     TRY_DNNL(dnnl_inner_product_forward_desc_init(&desc, dnnl_forward_training, &p->src,
                                                   &p->weights, p->has_bias ? &p->bias : NULL,
                                                   &p->dst));
-    TRY_DNNL(create(engine, &desc, p->relu, NULL, kernel));
+    TRY_DNNL(create(engine, &desc, p->relu, NULL, primitive));
     return ST_OK;
 }
 
-Status kernel_linear_backward_data(dnnl_engine_t engine, const Product *p, const Kernel *forward,
-                                   Kernel *kernel) {
+Status primitive_linear_backward_data(dnnl_engine_t engine, const Product *p,
+                                      const Primitive *forward, Primitive *primitive) {
     dnnl_inner_product_desc_t desc;
     TRY_DNNL(dnnl_inner_product_backward_data_desc_init(&desc, &p->src, &p->weights, &p->dst));
-    TRY_DNNL(create(engine, &desc, false, forward, kernel));
+    TRY_DNNL(create(engine, &desc, false, forward, primitive));
     return ST_OK;
 }
 
-Status kernel_linear_backward_weights(dnnl_engine_t engine, const Product *p, const Kernel *forward,
-                                      Kernel *kernel) {
+Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *p,
+                                         const Primitive *forward, Primitive *primitive) {
     dnnl_inner_product_desc_t desc;
     TRY_DNNL(dnnl_inner_product_backward_weights_desc_init(&desc, &p->src, &p->weights,
                                                            p->has_bias ? &p->bias : NULL, &p->dst));
-    TRY_DNNL(create(engine, &desc, false, forward, kernel));
+    TRY_DNNL(create(engine, &desc, false, forward, primitive));
     return ST_OK;
 }
 
@@ -203,22 +204,22 @@ static unsigned bn_flags(bool training, bool relu) {
            (training ? 0u : dnnl_use_global_stats);
 }
 
-Status kernel_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
-                         bool relu, Kernel *kernel) {
+Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
+                            bool relu, Primitive *primitive) {
     dnnl_batch_normalization_desc_t desc;
     TRY_DNNL(dnnl_batch_normalization_forward_desc_init(
         &desc, training ? dnnl_forward_training : dnnl_forward_inference, md, (float)eps,
         bn_flags(training, relu)));
-    TRY_DNNL(create(engine, &desc, false, NULL, kernel));
+    TRY_DNNL(create(engine, &desc, false, NULL, primitive));
     return ST_OK;
 }
 
-Status kernel_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
-                          const Kernel *forward, Kernel *kernel) {
+Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
+                             const Primitive *forward, Primitive *primitive) {
     dnnl_batch_normalization_desc_t desc;
     TRY_DNNL(dnnl_batch_normalization_backward_desc_init(&desc, dnnl_backward, md, md, (float)eps,
                                                          bn_flags(true, relu)));
-    TRY_DNNL(create(engine, &desc, false, forward, kernel));
+    TRY_DNNL(create(engine, &desc, false, forward, primitive));
     return ST_OK;
 }
 
@@ -226,68 +227,68 @@ static dnnl_alg_kind_t pool_algorithm(const Pooling *p) {
     return p->average ? dnnl_pooling_avg_exclude_padding : dnnl_pooling_max;
 }
 
-Status kernel_pool_forward(dnnl_engine_t engine, const Pooling *p, Kernel *kernel) {
+Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *p, Primitive *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_dims_t window = {p->kernel, p->kernel};
     dnnl_pooling_desc_t desc;
     TRY_DNNL(dnnl_pooling_forward_desc_init(
         &desc, p->training ? dnnl_forward_training : dnnl_forward_inference, pool_algorithm(p),
         &p->src, &p->dst, stride, window, pad, pad));
-    TRY_DNNL(create(engine, &desc, false, NULL, kernel));
+    TRY_DNNL(create(engine, &desc, false, NULL, primitive));
     return ST_OK;
 }
 
-Status kernel_pool_backward(dnnl_engine_t engine, const Pooling *p, const Kernel *forward,
-                            Kernel *kernel) {
+Status primitive_pool_backward(dnnl_engine_t engine, const Pooling *p, const Primitive *forward,
+                               Primitive *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_dims_t window = {p->kernel, p->kernel};
     dnnl_pooling_desc_t desc;
     TRY_DNNL(dnnl_pooling_backward_desc_init(&desc, pool_algorithm(p), &p->src, &p->dst, stride,
                                              window, pad, pad));
-    TRY_DNNL(create(engine, &desc, false, forward, kernel));
+    TRY_DNNL(create(engine, &desc, false, forward, primitive));
     return ST_OK;
 }
 
-static dnnl_alg_kind_t curve_algorithm(Curve curve) {
-    return curve == CURVE_RELU   ? dnnl_eltwise_relu_use_dst_for_bwd
-           : curve == CURVE_GELU ? dnnl_eltwise_gelu_erf
-                                 : dnnl_eltwise_linear;
+static dnnl_alg_kind_t pointwise_algorithm(Pointwise function) {
+    return function == POINTWISE_RELU   ? dnnl_eltwise_relu_use_dst_for_bwd
+           : function == POINTWISE_GELU ? dnnl_eltwise_gelu_erf
+                                        : dnnl_eltwise_linear;
 }
 
-Status kernel_curve_forward(dnnl_engine_t engine, Curve curve, double factor, const MemDesc *md,
-                            Kernel *kernel) {
+Status primitive_pointwise_forward(dnnl_engine_t engine, Pointwise function, double factor,
+                                   const MemDesc *md, Primitive *primitive) {
     dnnl_eltwise_desc_t desc;
-    TRY_DNNL(dnnl_eltwise_forward_desc_init(&desc, dnnl_forward_training, curve_algorithm(curve),
-                                            md, (float)factor, 0));
-    TRY_DNNL(create(engine, &desc, false, NULL, kernel));
+    TRY_DNNL(dnnl_eltwise_forward_desc_init(&desc, dnnl_forward_training,
+                                            pointwise_algorithm(function), md, (float)factor, 0));
+    TRY_DNNL(create(engine, &desc, false, NULL, primitive));
     return ST_OK;
 }
 
-Status kernel_curve_backward(dnnl_engine_t engine, Curve curve, double factor, const MemDesc *md,
-                             Kernel *kernel) {
-    Kernel forward = {0};
-    TRY(kernel_curve_forward(engine, curve, factor, md, &forward));
+Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, double factor,
+                                    const MemDesc *md, Primitive *primitive) {
+    Primitive forward = {0};
+    TRY(primitive_pointwise_forward(engine, function, factor, md, &forward));
     dnnl_eltwise_desc_t desc;
-    dnnl_status_t result =
-        dnnl_eltwise_backward_desc_init(&desc, curve_algorithm(curve), md, md, (float)factor, 0);
+    dnnl_status_t result = dnnl_eltwise_backward_desc_init(&desc, pointwise_algorithm(function), md,
+                                                           md, (float)factor, 0);
     if (result == dnnl_success)
-        result = create(engine, &desc, false, &forward, kernel);
-    kernel_free(&forward);
+        result = create(engine, &desc, false, &forward, primitive);
+    primitive_free(&forward);
     TRY_DNNL(result);
     return ST_OK;
 }
 
-Status kernel_add(dnnl_engine_t engine, const MemDesc *md, bool relu, Kernel *kernel) {
+Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu, Primitive *primitive) {
     dnnl_binary_desc_t desc;
     TRY_DNNL(dnnl_binary_desc_init(&desc, dnnl_binary_add, md, md, md));
-    TRY_DNNL(create(engine, &desc, relu, NULL, kernel));
+    TRY_DNNL(create(engine, &desc, relu, NULL, primitive));
     return ST_OK;
 }
 
 /* Without user scratchpad: oneDNN's fp32 reorders have none. */
-Status kernel_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
-                      Kernel *kernel) {
-    Kernel made = {0};
+Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
+                         Primitive *primitive) {
+    Primitive made = {0};
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t post = NULL;
     dnnl_status_t result = dnnl_success;
@@ -302,6 +303,6 @@ Status kernel_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *
     }
     if (result == dnnl_success)
         result = dnnl_reorder_primitive_desc_create(&made.desc, from, engine, to, engine, attr);
-    TRY_DNNL(finish(result, attr, post, &made, kernel));
+    TRY_DNNL(finish(result, attr, post, &made, primitive));
     return ST_OK;
 }
