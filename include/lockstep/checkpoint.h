@@ -93,25 +93,28 @@ typedef struct CheckpointGate {
 Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
                         const CheckpointGate *gate, int64_t *bytes);
 
-/* Checks sidecar, then reads /meta and /state: fills *checkpoint anew, all but model and arrays
- * (NULL). config, autotune and history are allocated and owned by the caller, who frees them with
- * checkpoint_meta_free. */
-Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint);
-void checkpoint_meta_free(Checkpoint *checkpoint);
-
-/* Reads the arrays of checkpoint->model into those of weight, running, slot[0..n_slots) and ema
- * that are not NULL; gaps become zero. A missing array, one too many or another shape is
- * ST_CHECKPOINT naming it. */
-Status checkpoint_read_arrays(const char *path, Checkpoint *checkpoint);
-
-/* The same from a file's bytes in memory, for a rank that cannot see the file system of rank 0. */
-Status checkpoint_read_meta_image(const void *bytes, size_t size, const char *name,
-                                  Checkpoint *checkpoint);
-Status checkpoint_read_arrays_image(const void *bytes, size_t size, const char *name,
-                                    Checkpoint *checkpoint);
-
 /* ST_OK where sidecar and file agree. */
 Status checkpoint_verify(const char *path);
+
+/* The bytes of a file, read once, that agree with its sidecar: to be parsed below, or sent to a
+ * rank that cannot see the file. The caller frees *bytes. */
+Status checkpoint_load(const char *path, char **bytes, size_t *size);
+
+/* Parses /meta and /state of a file's bytes: fills *checkpoint anew, all but model and arrays
+ * (NULL). config, autotune and history are allocated and owned by the caller, who frees them with
+ * checkpoint_meta_free. `name` is for messages. */
+Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
+                             Checkpoint *checkpoint);
+void checkpoint_meta_free(Checkpoint *checkpoint);
+
+/* Parses the arrays of checkpoint->model into those of weight, running, slot[0..n_slots) and ema
+ * that are not NULL; gaps become zero. A missing array, one too many or another shape is
+ * ST_CHECKPOINT naming it. */
+Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
+                               Checkpoint *checkpoint);
+
+/* checkpoint_load and checkpoint_parse_meta. */
+Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint);
 
 /* The newest file of FOLDER that verifies; older ones are tried in turn, each bad one is renamed
  * .bad (if `quarantine`) and warned of. *path is "" where the folder holds none at all;

@@ -32,7 +32,4 @@ Status checkpoint_quarantine(const char *path);
 /* XXH3-128 as the sidecar has it. */
 void checkpoint_hex(const void *bytes, size_t size, char hex[33]);
 
-/* The bytes of a file that agree with its sidecar; the caller frees them. */
-Status checkpoint_load(const char *path, char **bytes, size_t *size);
-
 #endif

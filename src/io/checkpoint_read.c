@@ -183,8 +183,8 @@ done:
     return status;
 }
 
-Status checkpoint_read_meta_image(const void *bytes, size_t size, const char *name,
-                                  Checkpoint *checkpoint) {
+Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
+                             Checkpoint *checkpoint) {
     Status status = ST_OK;
     hid_t file = -1;
     memset(checkpoint, 0, sizeof *checkpoint);
@@ -228,8 +228,8 @@ done:
     return status;
 }
 
-Status checkpoint_read_arrays_image(const void *bytes, size_t size, const char *name,
-                                    Checkpoint *checkpoint) {
+Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
+                               Checkpoint *checkpoint) {
     const Model *model = checkpoint->model;
     Status status = ST_OK;
     hid_t file = -1, optimizer = -1;
@@ -264,16 +264,7 @@ Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint) {
     size_t size = 0;
     memset(checkpoint, 0, sizeof *checkpoint);
     TRY(checkpoint_load(path, &bytes, &size));
-    Status status = checkpoint_read_meta_image(bytes, size, path, checkpoint);
-    free(bytes);
-    return status;
-}
-
-Status checkpoint_read_arrays(const char *path, Checkpoint *checkpoint) {
-    char *bytes = NULL;
-    size_t size = 0;
-    TRY(checkpoint_load(path, &bytes, &size));
-    Status status = checkpoint_read_arrays_image(bytes, size, path, checkpoint);
+    Status status = checkpoint_parse_meta(bytes, size, path, checkpoint);
     free(bytes);
     return status;
 }

@@ -143,7 +143,7 @@ Status inspect_print(const char *path, bool verify, FILE *out) {
     char *bytes = NULL;
     size_t size = 0;
     TRY_DONE(checkpoint_load(path, &bytes, &size));
-    TRY_DONE(checkpoint_read_meta_image(bytes, size, path, &meta));
+    TRY_DONE(checkpoint_parse_meta(bytes, size, path, &meta));
     TRY_DONE(hdf5_open_image(bytes, size, &file));
     if (verify) {
         walk.hash = hash_new();

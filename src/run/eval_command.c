@@ -75,13 +75,14 @@ static Status parse_options(int argc, char **argv, EvalOptions *options) {
     return ST_OK;
 }
 
-/* Configuration, model, records and weights of the checkpoint. Local. */
-static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint) {
+/* Configuration, model, records and weights of the checkpoint in bytes[size]. Local. */
+static Status load_bytes(Run *run, const EvalOptions *options, const char *bytes, size_t size,
+                         Checkpoint *checkpoint) {
     EngineSizes sizes = {0};
     Device *device;
     HostState host = {0};
     RunConfig *config = run->config;
-    TRY(checkpoint_read_meta(options->checkpoint, checkpoint));
+    TRY(checkpoint_parse_meta(bytes, size, options->checkpoint, checkpoint));
     TRY(config_from_text(checkpoint->config, options->checkpoint, config));
     if (options->data)
         snprintf(config->data, sizeof config->data, "%s", options->data);
@@ -114,10 +115,20 @@ static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint)
     checkpoint->weight = run->host.weight;
     checkpoint->running = run->host.running;
     checkpoint->ema = run->host.ema;
-    TRY(checkpoint_read_arrays(options->checkpoint, checkpoint));
+    TRY(checkpoint_parse_arrays(bytes, size, options->checkpoint, checkpoint));
     host.weight = run->host.ema ? run->host.ema : run->host.weight;
     host.running = run->host.running;
     return engine_put(&run->engine, &host);
+}
+
+/* The file is read once: best.h5 of a run that goes on may name another one a moment later. */
+static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint) {
+    char *bytes = NULL;
+    size_t size = 0;
+    TRY(checkpoint_load(options->checkpoint, &bytes, &size));
+    Status status = load_bytes(run, options, bytes, size, checkpoint);
+    free(bytes);
+    return status;
 }
 
 static double class_accuracy(const EvalResult *result, int class) {

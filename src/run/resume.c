@@ -1,24 +1,23 @@
 /* resume: all ranks agree on one checkpoint and load it, or all begin afresh.
  *
- * Rank 0 chooses the file; every rank reads it itself, and where one cannot (no shared file system)
- * rank 0 sends the bytes. The choice comes before the model is planned, since a checkpoint may say
- * how; the loading after it. */
+ * Rank 0 chooses the file; every rank reads it itself, once, and where one cannot (no shared file
+ * system) rank 0 sends the bytes. The choice comes before the model is planned, since a checkpoint
+ * may say how; the loading after it. */
 #include "train.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lockstep/log.h"
 #include "version.h"
 
-/* A checkpoint as this rank reads it: a file, or its bytes. */
+/* A checkpoint as this rank has it. */
 struct ResumeSource {
     char path[CONFIG_PATH_MAX]; /* "": the run begins */
-    void *bytes;                /* NULL: read the file */
+    char *bytes;                /* [size] of the file, which agreed with its checksum: all else
+                                 * about it comes from these */
     size_t size;
     Checkpoint checkpoint; /* what it says beside its arrays */
 };
@@ -44,41 +43,23 @@ static Status choose(Run *run, Source *source) {
     return checkpoint_verify(source->path);
 }
 
-static Status read_whole(const char *path, Source *source) {
-    struct stat info;
-    FILE *file = fopen(path, "rb");
-    if (!file || fstat(fileno(file), &info) != 0) {
-        if (file)
-            fclose(file);
-        return FAIL(ST_CHECKPOINT, "%s: cannot be read: %s", path, strerror(errno));
-    }
-    source->size = (size_t)info.st_size;
-    source->bytes = malloc(source->size);
-    bool complete = source->bytes && fread(source->bytes, 1, source->size, file) == source->size;
-    fclose(file);
-    return complete ? ST_OK : FAIL(ST_CHECKPOINT, "%s: cannot be read whole", path);
+static Status parse_meta(Source *source) {
+    return checkpoint_parse_meta(source->bytes, source->size, source->path, &source->checkpoint);
 }
 
-static Status read_meta(const Source *source, Checkpoint *checkpoint) {
-    if (source->bytes)
-        return checkpoint_read_meta_image(source->bytes, source->size, source->path, checkpoint);
-    return checkpoint_read_meta(source->path, checkpoint);
-}
-
-/* Where some rank cannot read the file, rank 0's bytes go to all. Collective, agreed. */
-static Status share_file(Run *run, Source *source, Checkpoint *checkpoint) {
-    Status mine = read_meta(source, checkpoint);
+/* Every rank loads the file; where some rank cannot, rank 0's bytes go to all. Collective, agreed.
+ */
+static Status share_file(Run *run, Source *source) {
+    Status mine = checkpoint_load(source->path, &source->bytes, &source->size);
     int64_t unreadable = mine != ST_OK;
     uint64_t size = 0;
     StatusRecord record;
     status_take(&record);
     TRY(comm_sum_i64(run->comm, &unreadable, 1));
     if (unreadable == 0)
-        return ST_OK;
+        return comm_agree(run->comm, parse_meta(source));
     if (run->rank == 0) { /* its own failure is everybody's */
         status_put(&record);
-        if (mine == ST_OK)
-            mine = read_whole(source->path, source);
         size = source->size;
     }
     TRY(comm_agree(run->comm, run->rank == 0 ? mine : ST_OK));
@@ -86,14 +67,14 @@ static Status share_file(Run *run, Source *source, Checkpoint *checkpoint) {
              source->path);
     TRY(comm_bcast(run->comm, &size, sizeof size, 0));
     if (run->rank != 0) {
+        free(source->bytes);
         source->size = size;
         source->bytes = malloc(size);
     }
     Status status = source->bytes ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
     TRY(comm_agree(run->comm, status));
     TRY(comm_bcast(run->comm, source->bytes, source->size, 0));
-    checkpoint_meta_free(checkpoint);
-    return comm_agree(run->comm, read_meta(source, checkpoint));
+    return comm_agree(run->comm, parse_meta(source));
 }
 
 /* What must hold before a state may be continued. Local. */
@@ -156,10 +137,7 @@ static Status load(Run *run, const Source *source, Checkpoint *checkpoint) {
     checkpoint->weight = run->host.weight;
     checkpoint->running = run->host.running;
     checkpoint->ema = run->host.ema;
-    if (source->bytes)
-        TRY(checkpoint_read_arrays_image(source->bytes, source->size, source->path, checkpoint));
-    else
-        TRY(checkpoint_read_arrays(source->path, checkpoint));
+    TRY(checkpoint_parse_arrays(source->bytes, source->size, source->path, checkpoint));
     history = malloc((size_t)(checkpoint->state.n_history + 1) * sizeof *history);
     TRY_ALLOC(history);
     if (checkpoint->state.n_history > 0)
@@ -208,7 +186,7 @@ Status resume_choose(Run *run) {
     TRY(comm_bcast(run->comm, source->path, sizeof source->path, 0));
     if (!source->path[0])
         return ST_OK;
-    TRY(share_file(run, source, &source->checkpoint));
+    TRY(share_file(run, source));
     return comm_agree(run->comm, keep_choices(run));
 }
 

@@ -199,6 +199,33 @@ code=$?
 same sent whole "two ranks that cannot read the checkpoint: as the uninterrupted run"
 check "rank 0 sent it" grep -q '2 of 3 ranks cannot read .*: rank 0 sends it' "$log"
 
+# ---- What is parsed, or sent, is what agreed with the checksum: a file that changes under a reader's hands (here the ----
+# ---- checkpoint of step 24 comes in the place of that of step 17) is seen to, or its bytes are in memory already. ----
+swapper=$tmp/swap_file.so
+if nm "$program" | grep -q __asan_init; then
+    skip "a checkpoint that changes while it is read" "the address sanitizer must be loaded first"
+elif ! ${CC:-gcc} -shared -fPIC -O1 -D_GNU_SOURCE -o "$swapper" tests/e2e/swap_file.c 2>"$tmp/.output"; then
+    fail "the swapping library compiles" "$(cat "$tmp/.output")"
+else
+    swap=(-x SWAP_PATH=step-00000017.h5 -x SWAP_WITH="$tmp/whole/checkpoints/step-00000024.h5" -x LD_PRELOAD="$swapper")
+    for at in 1 2 3 4; do
+        rm -rf "$tmp/sent" && cp -a "$tmp/keep17" "$tmp/sent"
+        timeout 100 mpirun -np 3 -x SWAP_AT=$at "${swap[@]}" "$tmp/elsewhere" "$tmp" "$PWD/$program" train "$PWD/$small" --out sent \
+            --threads 1 --steps 30 >"$log" 2>&1
+        code=$?
+        case $at in
+            1) resumed sent 12 12 "changed before it is verified: passed over" ;;
+            2) one_error 4 'step-00000017.h5: damaged' "changed between the choice and the loading: refused" ;;
+            *) same sent whole "changed at opening $at, which is one too many: as the uninterrupted run" ;;
+        esac
+    done
+    cp -a "$tmp/whole/checkpoints" "$tmp/read"
+    "$program" eval "$tmp/read/step-00000012.h5" --json >"$tmp/before" 2>&1
+    SWAP_PATH=step-00000012.h5 SWAP_WITH=$tmp/read/step-00000024.h5 SWAP_AT=2 LD_PRELOAD=$swapper \
+        "$program" eval "$tmp/read/step-00000012.h5" --json >"$tmp/after" 2>&1
+    check "eval reads the file once" diff "$tmp/before" "$tmp/after"
+fi
+
 # ---- What is kept. ----
 train kept 2 $small --steps 30 --checkpoint-every 2 --keep 2
 best=$(readlink -f "$tmp/kept/best.h5")

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                    .running_flat = FLAT};
     float buffer[4][FLAT];
     Checkpoint meta;
-    if (checkpoint_read_meta_image(data, size, "input", &meta) == ST_OK)
+    if (checkpoint_parse_meta(data, size, "input", &meta) == ST_OK)
         checkpoint_meta_free(&meta);
     status_clear();
     Checkpoint arrays = {.model = &model, .n_slots = 1, .slot_name = {"momentum"}};
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arrays.running = buffer[1];
     arrays.slot[0] = buffer[2];
     arrays.ema = buffer[3];
-    if (checkpoint_read_arrays_image(data, size, "input", &arrays) == ST_OK) {
+    if (checkpoint_parse_arrays(data, size, "input", &arrays) == ST_OK) {
         uint64_t hash;
         (void)checkpoint_state_hash(&arrays, &hash);
     }

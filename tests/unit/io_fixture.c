@@ -163,6 +163,15 @@ bool fixture_exists(const Fixture *f, const char *name) {
     return access(fixture_path(f, name), F_OK) == 0;
 }
 
+Status fixture_read_arrays(const char *path, Checkpoint *checkpoint) {
+    char *bytes = NULL;
+    size_t size = 0;
+    TRY(checkpoint_load(path, &bytes, &size));
+    Status status = checkpoint_parse_arrays(bytes, size, path, checkpoint);
+    free(bytes);
+    return status;
+}
+
 char *fixture_load(const char *path, size_t *size) {
     FILE *in = fopen(path, "rb");
     assert_non_null(in);

@@ -27,6 +27,9 @@ void fixture_step(Fixture *fixture, int64_t step);
 Checkpoint fixture_empty(const Fixture *fixture);
 void fixture_free_arrays(Checkpoint *checkpoint);
 
+/* checkpoint_load and checkpoint_parse_arrays. */
+Status fixture_read_arrays(const char *path, Checkpoint *checkpoint);
+
 /* FOLDER/NAME; the text is valid until the fourth call from now. */
 const char *fixture_path(const Fixture *fixture, const char *name);
 bool fixture_exists(const Fixture *fixture, const char *name);

@@ -93,7 +93,7 @@ static void round_trip(void **state) {
     assert_same_meta(&f, &meta);
     checkpoint_meta_free(&meta);
     arrays = fixture_empty(&f);
-    assert_int_equal(checkpoint_read_arrays(path, &arrays), ST_OK);
+    assert_int_equal(fixture_read_arrays(path, &arrays), ST_OK);
     assert_same_arrays(&f, &arrays);
     fixture_free_arrays(&arrays);
     /* Two files and nothing temporary. */
@@ -111,11 +111,11 @@ static void round_trip_from_memory(void **state) {
     char *bytes = fixture_load(fixture_path(&f, "step-00000005.h5"), &size);
     char *before = malloc(size);
     memcpy(before, bytes, size);
-    assert_int_equal(checkpoint_read_meta_image(bytes, size, "image", &meta), ST_OK);
+    assert_int_equal(checkpoint_parse_meta(bytes, size, "image", &meta), ST_OK);
     assert_same_meta(&f, &meta);
     checkpoint_meta_free(&meta);
     arrays = fixture_empty(&f);
-    assert_int_equal(checkpoint_read_arrays_image(bytes, size, "image", &arrays), ST_OK);
+    assert_int_equal(checkpoint_parse_arrays(bytes, size, "image", &arrays), ST_OK);
     assert_same_arrays(&f, &arrays);
     assert_memory_equal(bytes, before, size); /* lent, not changed */
     fixture_free_arrays(&arrays);
@@ -173,7 +173,7 @@ static void many_chunks(void **state) {
         out.weight[i] = (float)i;
     assert_int_equal(checkpoint_write(f.folder, &out, NULL, NULL), ST_OK);
     in.running = NULL;
-    assert_int_equal(checkpoint_read_arrays(fixture_path(&f, "step-00000009.h5"), &in), ST_OK);
+    assert_int_equal(fixture_read_arrays(fixture_path(&f, "step-00000009.h5"), &in), ST_OK);
     assert_memory_equal(in.weight, out.weight, (size_t)big.count * sizeof(float));
     free(out.weight);
     free(in.weight);
@@ -293,11 +293,11 @@ static void damage_in_memory_is_refused_or_harmless(void **state) {
     for (size_t at = 0; at < size; at += 23) {
         Checkpoint meta;
         bytes[at] = (char)(bytes[at] ^ 4);
-        bool good = checkpoint_read_meta_image(bytes, size, "image", &meta) == ST_OK;
+        bool good = checkpoint_parse_meta(bytes, size, "image", &meta) == ST_OK;
         if (good) {
             assert_same_meta(&f, &meta);
             checkpoint_meta_free(&meta);
-            good = checkpoint_read_arrays_image(bytes, size, "image", &arrays) == ST_OK;
+            good = checkpoint_parse_arrays(bytes, size, "image", &arrays) == ST_OK;
         }
         if (good) {
             assert_same_arrays(&f, &arrays);
@@ -313,10 +313,10 @@ static void damage_in_memory_is_refused_or_harmless(void **state) {
     /* What is missing at the end may be padding, which HDF5 does not need. */
     for (size_t left = 0; left < size; left += 1 + size / 30) {
         Checkpoint meta;
-        if (checkpoint_read_meta_image(bytes, left, "image", &meta) == ST_OK) {
+        if (checkpoint_parse_meta(bytes, left, "image", &meta) == ST_OK) {
             assert_same_meta(&f, &meta);
             checkpoint_meta_free(&meta);
-            assert_int_equal(checkpoint_read_arrays_image(bytes, left, "image", &arrays), ST_OK);
+            assert_int_equal(checkpoint_parse_arrays(bytes, left, "image", &arrays), ST_OK);
             assert_same_arrays(&f, &arrays);
             assert_true(left > size - 4096);
         } else {
@@ -342,17 +342,17 @@ static void another_model_is_refused(void **state) {
     in.model = &model;
     other.params[3].spec.dim[0] = 5;
     other.params[3].spec.dim[1] = 8;
-    fixture_refused(checkpoint_read_arrays(path, &in),
+    fixture_refused(fixture_read_arrays(path, &in),
                     "linear1.weight has shape 10 x 4, the model wants 5 x 8");
     other = f;
     snprintf(other.params[1].name, sizeof other.params[1].name, "bn7.weight");
-    fixture_refused(checkpoint_read_arrays(path, &in), "bn7.weight");
+    fixture_refused(fixture_read_arrays(path, &in), "bn7.weight");
     other = f;
     model.n_params--;
-    fixture_refused(checkpoint_read_arrays(path, &in), "params has 5 arrays, the model has 4");
+    fixture_refused(fixture_read_arrays(path, &in), "params has 5 arrays, the model has 4");
     model.n_params++;
     in.slot_name[0] = "momentum";
-    fixture_refused(checkpoint_read_arrays(path, &in), "momentum");
+    fixture_refused(fixture_read_arrays(path, &in), "momentum");
     fixture_free_arrays(&in);
     fixture_close(&f);
 }
