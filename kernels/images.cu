@@ -4,38 +4,47 @@
  * of one warp still lie in one or two lines of memory. */
 #include "common.cuh"
 
-enum { PIXELS = PLACEMENT_SIDE * PLACEMENT_SIDE, COLORS = 3 };
+struct ImageSize {
+    int colors, height, width;
+};
 
 template <typename T>
 static __global__ void __launch_bounds__(BLOCK)
     load_images(T *images, int channels, const uint8_t *records, const Placement *placements,
-                PixelScale scale) {
-    int pixel = (int)(thread_index() % PIXELS);
-    uint32_t image = thread_index() / PIXELS;
-    int y = pixel / PLACEMENT_SIDE, x = pixel % PLACEMENT_SIDE;
-    Placement placement = placements[image];
-    const uint8_t *record = records + (size_t)placement.place * (COLORS * PIXELS);
+                ImageSize size, PixelScale scale, uint32_t threads) {
+    uint32_t pixels = (uint32_t)(size.height * size.width);
+    if (thread_index() >= threads)
+        return;
+    int pixel = (int)(thread_index() % pixels);
+    int y = pixel / size.width, x = pixel % size.width;
+    Placement placement = placements[thread_index() / pixels];
+    const uint8_t *record = records + (size_t)placement.place * (size.colors * pixels);
     T *out = images + (size_t)thread_index() * channels;
-    int from = placement_source(&placement, y, x);
+    int from = placement_source(&placement, size.height, size.width, y, x);
     bool cut = placement_is_cut(&placement, y, x);
 #pragma unroll
-    for (int c = 0; c < COLORS; c++) {
-        uint8_t byte = from < 0 ? placement.fill : record[c * PIXELS + from];
+    for (int c = 0; c < IMAGE_CHANNELS_MAX; c++) {
+        if (c >= size.colors)
+            break;
+        uint8_t byte = from < 0 ? placement.fill : record[c * pixels + from];
         float value = placement_scale(byte, scale.mean[c], scale.std[c]);
         out[c] = from_float<T>(cut ? 0 : value);
     }
-    for (int c = COLORS; c < channels; c++)
+    for (int c = size.colors; c < channels; c++)
         out[c] = from_float<T>(0);
 }
 
-cudaError_t gpu_load_images(void *images, DType type, int64_t n, int64_t channels,
+cudaError_t gpu_load_images(void *images, DType type, Shape shape, int64_t channels,
                             const uint8_t *records, const Placement *placement, PixelScale scale,
                             cudaStream_t stream) {
-    if (n < 1 || channels < COLORS || n * PIXELS * channels > INT32_MAX)
+    int64_t threads = shape.n * shape.h * shape.w;
+    if (threads < 1 || channels < shape.c || shape.c > IMAGE_CHANNELS_MAX ||
+        threads * channels > INT32_MAX)
         return cudaErrorInvalidValue;
+    ImageSize size = {(int)shape.c, (int)shape.h, (int)shape.w};
     return by_type(type, [&](auto zero) {
         using T = decltype(zero);
-        load_images<<<(unsigned)(n * PIXELS / BLOCK), BLOCK, 0, stream>>>(
-            (T *)images, (int)channels, records, placement, scale);
+        load_images<<<blocks_for(threads), BLOCK, 0, stream>>>(
+            (T *)images, (int)channels, records, placement, size, scale, (uint32_t)threads);
     });
 }

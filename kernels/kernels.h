@@ -41,10 +41,10 @@ typedef struct KernelRun {
 
 /* ---- images (images.cu) ---- */
 
-/* images[n][32][32][channels] from uint8 records[][3][32][32]: image i is record placement[i].place
- * moved and normalised as placement.h says; channels above 3 are 0.
- * Bytes: n (3072 + 1024 channels e). */
-cudaError_t gpu_load_images(void *images, DType type, int64_t n, int64_t channels,
+/* images[n][h][w][channels] from uint8 records[][c][h][w], sizes in `shape`: image i is record
+ * placement[i].place moved and normalised as placement.h says; channels from c on are 0.
+ * Bytes: n h w (c + channels e). */
+cudaError_t gpu_load_images(void *images, DType type, Shape shape, int64_t channels,
                             const uint8_t *records, const Placement *placement, PixelScale scale,
                             cudaStream_t stream);
 

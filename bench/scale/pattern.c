@@ -49,9 +49,10 @@ static void print_messages(const GradSum *sum) {
 
 static Status print_pattern(RunConfig *config, Model *model, GradSum *sum, Comm **comm,
                             Device **device) {
-    Shape image = {1, DATASET_CHANNELS, DATASET_SIDE, DATASET_SIDE};
+    Dataset dataset;
+    dataset_cifar10(&dataset);
     TRY(comm_open_self(1, comm));
-    TRY(model_parse(config->model, config->file, config->model_line, image, DATASET_CLASSES,
+    TRY(model_parse(config->model, config->file, config->model_line, dataset.image, dataset.classes,
                     config->label_smoothing, model));
     TRY(device_open_ref(device));
     TRY(grad_sum_open(sum, *comm, *device, model, config));

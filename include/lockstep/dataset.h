@@ -1,8 +1,11 @@
-/* dataset: CIFAR-10 records, from the official binary files or made procedurally. Local.
+/* dataset: the records that a run learns from and is tested on. Local.
  *
- * A record is 3,073 bytes: one label (0 to 9), then 3 x 32 x 32 pixels (planes R, G, B, row by
- * row). Training records are numbered over data_batch_1.bin to data_batch_5.bin in order, test
- * records over test_batch.bin; the number is a record's identity in shuffling and augmentation. */
+ * A record is a label and the pixels of one image, C x H x W bytes: planes, each row by row. How
+ * large images are and how many classes there are is the data set's to say (Dataset.image,
+ * .classes); nothing outside src/data has a constant for either. There are CIFAR-10's official
+ * binary files and, in the same format, procedural images. Training records are numbered over
+ * data_batch_1.bin to data_batch_5.bin in order, test records over test_batch.bin; the number is a
+ * record's identity in shuffling and augmentation. */
 #ifndef LOCKSTEP_DATASET_H
 #define LOCKSTEP_DATASET_H
 
@@ -10,23 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lockstep/hash.h"
 #include "lockstep/status.h"
+#include "lockstep/tensor.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum {
-    DATASET_CLASSES = 10,
-    DATASET_CHANNELS = 3,
-    DATASET_SIDE = 32,
-    DATASET_PIXELS = 3 * 32 * 32,
-    DATASET_RECORD = 1 + DATASET_PIXELS,
-    DATASET_TRAIN = 50000,
-    DATASET_TEST = 10000
-};
-
-extern const char *const dataset_class_names[DATASET_CLASSES]; /* "airplane" ... "truck" */
 
 typedef enum DatasetPart { DATASET_PART_TRAIN, DATASET_PART_TEST } DatasetPart;
 
@@ -37,7 +30,14 @@ typedef struct Dataset {
     char folder[4096]; /* "" for synthetic */
     uint64_t seed;     /* synthetic */
     int64_t count[2];  /* records of each part */
+    Shape image;       /* of a record, n = 1: at most IMAGE_CHANNELS_MAX, IMAGE_SIDE_MAX */
+    int64_t classes;   /* labels are 0 to classes - 1 */
+    const char *const *class_names; /* [classes], static: "airplane" ... "truck" */
 } Dataset;
+
+/* CIFAR-10's shape, classes and numbers of records, without the records: what is assumed where a
+ * model is looked at before there is data. */
+void dataset_cifar10(Dataset *dataset);
 
 /* `data` is a folder, or "synthetic". ST_DATA naming the folder or the first missing or short file
  * and the remedy (scripts/get-cifar10.sh, --data synthetic). Files need only be whole records, the
@@ -49,11 +49,15 @@ Status dataset_open(const char *data, uint64_t seed, Dataset *dataset);
 /* "cifar10" or "synthetic". */
 const char *dataset_name(const Dataset *dataset);
 
-/* Records ids[0..n) of a part, ascending, into labels[n] and pixels[n][DATASET_PIXELS]; *bytes (may
- * be NULL) grows by what was read. ST_DATA naming file and record of the first bad label or short
- * read. */
+/* Records ids[0..n) of a part, ascending, into labels[n] and pixels[n][C H W]; *bytes (may be NULL)
+ * grows by what was read. ST_DATA naming file and record of the first bad label or short read. */
 Status dataset_read(const Dataset *dataset, DatasetPart part, const int64_t *ids, int64_t n,
-                    uint8_t *labels, uint8_t *pixels, int64_t *bytes);
+                    uint16_t *labels, uint8_t *pixels, int64_t *bytes);
+
+/* Adds n records: their labels, of one byte each where there are at most 256 classes and of two
+ * elsewhere, then their pixels. */
+void dataset_hash(const Dataset *dataset, const uint16_t *labels, const uint8_t *pixels, int64_t n,
+                  HashState *hash);
 
 /* The training set after the hold-out: ids of `total - holdout` records to train on and of
  * `holdout` to select with, each ascending, chosen by the seed (RNG_HOLDOUT). Caller frees both
@@ -65,9 +69,9 @@ Status dataset_split(int64_t total, int64_t holdout, uint64_t seed, int64_t **tr
 typedef struct Shard {
     int64_t first, count; /* range in the list of training ids */
     int64_t *ids;         /* [count] record numbers */
-    uint8_t *labels;      /* [count] */
-    uint8_t *pixels;      /* [count][DATASET_PIXELS] */
-    uint64_t hash;        /* XXH3-64 of ids, labels and pixels */
+    uint16_t *labels;     /* [count] */
+    uint8_t *pixels;      /* [count][C H W] */
+    uint64_t hash;        /* XXH3-64 of ids, then dataset_hash */
 } Shard;
 
 /* Reads training ids[first..first+count). */

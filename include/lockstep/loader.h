@@ -20,7 +20,7 @@ typedef struct Batch {
     int64_t step;
     int64_t lane;
     int64_t images;
-    float *image;         /* [images][3][32][32], normalised; NULL with LoaderConfig.draw_only */
+    float *image;         /* [images][c][h][w], normalised; NULL with LoaderConfig.draw_only */
     Placement *placement; /* [images], with draw_only: of records of the lane's shard; else NULL */
     int32_t *label;       /* [images] */
     int64_t *record;      /* [images] record numbers */
@@ -31,6 +31,7 @@ typedef struct Loader Loader;
 typedef struct LoaderConfig {
     const Sampler *sampler; /* borrowed */
     const Augment *augment; /* borrowed */
+    Shape image;            /* of a record, n = 1 */
     const Shard *shards;    /* [lane_count], of this rank's lanes; borrowed */
     int64_t first_lane, lane_count;
     int64_t first_step, end_step; /* batches of steps [first_step, end_step) */

@@ -59,8 +59,10 @@ typedef struct RunResult {
     int64_t best_step;
     const char *selected_on; /* "test" or "holdout": what best.h5 was chosen by */
     PhaseTimes times;
-    int64_t confusion[10][10]; /* [true class][predicted class] of the test set */
-    const char *status;        /* "finished" or "stopped" */
+    int64_t classes;
+    const int64_t *class_images; /* [classes] images of each in the test set, and */
+    const int64_t *confusion;    /* [classes][classes]: [true][predicted]; NULL both: all are 0 */
+    const char *status;          /* "finished" or "stopped" */
 } RunResult;
 
 /* Opens metrics.jsonl for appending, as a new file with the old one's lines up to `step` (0: none).

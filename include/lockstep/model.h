@@ -44,7 +44,8 @@ typedef struct Model {
 /* Parses model text. One layer a line: `[label:] kind [key=value | flag]...`; `#` starts a comment.
  * A layer reads the line before it unless `from=LABEL` says otherwise; add takes `with=LABEL`.
  * Where the text does not end with softmax_ce, one with `smoothing` is appended. The last layer
- * before it must give classes x 1 x 1. ST_USAGE naming `source` and the line (counted from
+ * before it must give at least `classes` x 1 x 1: an output beyond them is no class, but has its
+ * share of softmax and smoothing. ST_USAGE naming `source` and the line (counted from
  * first_line) and, for a misspelt word, the nearest known one. */
 Status model_parse(const char *text, const char *source, int first_line, Shape image,
                    int64_t classes, double smoothing, Model *model);

@@ -17,7 +17,8 @@
 #endif
 
 enum {
-    PLACEMENT_SIDE = 32, /* of a record and of an image */
+    IMAGE_CHANNELS_MAX = 4,
+    IMAGE_SIDE_MAX = 64, /* of a record and of an image, which are of one size */
     PLACEMENT_ONE = 1 << 16
 };
 
@@ -35,7 +36,7 @@ typedef struct Placement {
 
 /* Of one channel each: (byte / 255 - mean) / std. */
 typedef struct PixelScale {
-    float mean[3], std[3];
+    float mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX];
 } PixelScale;
 
 /* The record as it is. */
@@ -51,22 +52,21 @@ PLACEMENT_FN Placement placement_plain(int32_t place) {
     return p;
 }
 
-/* Where pixel (y, x) of the image comes from: 32 row + column of the record, or -1: outside. The
- * rotation looks its source up from coordinates that count half pixels from the centre, -31 to 31,
- * which keeps the map exact in integers. */
-PLACEMENT_FN int placement_source(const Placement *p, int y, int x) {
-    int row = y + p->down, column = (p->mirror ? PLACEMENT_SIDE - 1 - x : x) + p->right;
-    int32_t u = 2 * column - (PLACEMENT_SIDE - 1), v = 2 * row - (PLACEMENT_SIDE - 1);
+/* Where pixel (y, x) of the image comes from: width row + column of the record, or -1: outside. The
+ * rotation looks its source up from coordinates that count half pixels from the centre, 1 - side to
+ * side - 1, which keeps the map exact in integers. */
+PLACEMENT_FN int placement_source(const Placement *p, int height, int width, int y, int x) {
+    int row = y + p->down, column = (p->mirror ? width - 1 - x : x) + p->right;
+    int32_t u = 2 * column - (width - 1), v = 2 * row - (height - 1);
     int from_row, from_column;
-    if (row < 0 || row >= PLACEMENT_SIDE || column < 0 || column >= PLACEMENT_SIDE)
+    if (row < 0 || row >= height || column < 0 || column >= width)
         return -1;
-    /* below 2^16 (31 + 31 + 32), back to pixels rounded: (half pixels + 31 + 1) / 2, floor */
-    from_column = (p->cosine * u - p->sine * v + PLACEMENT_SIDE * PLACEMENT_ONE) >> 17;
-    from_row = (p->sine * u + p->cosine * v + PLACEMENT_SIDE * PLACEMENT_ONE) >> 17;
-    if (from_row < 0 || from_row >= PLACEMENT_SIDE || from_column < 0 ||
-        from_column >= PLACEMENT_SIDE)
+    /* below 2^16 (63 + 63 + 64), back to pixels rounded: (half pixels + side - 1 + 1) / 2, floor */
+    from_column = (p->cosine * u - p->sine * v + width * PLACEMENT_ONE) >> 17;
+    from_row = (p->sine * u + p->cosine * v + height * PLACEMENT_ONE) >> 17;
+    if (from_row < 0 || from_row >= height || from_column < 0 || from_column >= width)
         return -1;
-    return from_row * PLACEMENT_SIDE + from_column;
+    return from_row * width + from_column;
 }
 
 /* Whether cutout covers pixel (y, x). */

@@ -61,12 +61,13 @@ Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes) {
 Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *records,
                         const Placement *placement, const PixelScale *scale) {
     Shape s = images->shape;
-    int64_t pixels = s.n * PLACEMENT_SIDE * PLACEMENT_SIDE;
-    if (images->layout != LAYOUT_NHWC || s.c != 3 || s.h != PLACEMENT_SIDE || s.w != PLACEMENT_SIDE)
-        return FAIL(ST_INTERNAL, "the GPU makes images of 3 x 32 x 32 in N, H, W, C only");
+    if (images->layout != LAYOUT_NHWC || s.c > IMAGE_CHANNELS_MAX || s.h > IMAGE_SIDE_MAX ||
+        s.w > IMAGE_SIDE_MAX)
+        return FAIL(ST_INTERNAL, "the GPU makes images in N, H, W, C only, of at most %d x %d x %d",
+                    IMAGE_CHANNELS_MAX, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX);
     TRY(cuda_enter(stream->device));
-    TRY_CUDA(gpu_load_images(images->data, images->dtype, s.n,
-                             (int64_t)(images->bytes / dtype_size(images->dtype)) / pixels, records,
-                             placement, *scale, stream->stream));
+    int64_t channels = (int64_t)(images->bytes / dtype_size(images->dtype)) / (s.n * s.h * s.w);
+    TRY_CUDA(gpu_load_images(images->data, images->dtype, s, channels, records, placement, *scale,
+                             stream->stream));
     return ST_OK;
 }

@@ -12,73 +12,77 @@
 #include <math.h>
 #include <string.h>
 
-#include "lockstep/dataset.h"
 #include "lockstep/rng.h"
 
-enum { SIDE = DATASET_SIDE, PLANE = SIDE * SIDE };
+enum { PIXELS_MAX = IMAGE_CHANNELS_MAX * IMAGE_SIDE_MAX * IMAGE_SIDE_MAX };
 
 /* Nearest-neighbour rotation about the centre, each target pixel looking up its source as in
  * placement_source. */
-static void rotate(const uint8_t *source, const Placement *placement, uint8_t *target) {
+static void rotate(Shape shape, const uint8_t *source, const Placement *placement,
+                   uint8_t *target) {
+    int height = (int)shape.h, width = (int)shape.w;
     Placement turn = placement_plain(0);
     turn.cosine = placement->cosine;
     turn.sine = placement->sine;
-    for (int y = 0; y < SIDE; y++) {
-        for (int x = 0; x < SIDE; x++) {
-            int from = placement_source(&turn, y, x);
-            for (int plane = 0; plane < DATASET_CHANNELS; plane++)
-                target[plane * PLANE + y * SIDE + x] =
-                    from >= 0 ? source[plane * PLANE + from] : placement->fill;
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            int from = placement_source(&turn, height, width, y, x);
+            for (int plane = 0; plane < shape.c; plane++) {
+                int64_t begin = plane * shape.h * shape.w;
+                target[begin + y * width + x] = from >= 0 ? source[begin + from] : placement->fill;
+            }
         }
     }
 }
 
 /* target[y][x] = source[y + down][x + right], mirrored afterwards if asked; `fill` outside. */
-static void move(const uint8_t *source, int64_t down, int64_t right, bool mirror, uint8_t fill,
-                 uint8_t *target) {
+static void move(Shape shape, const uint8_t *source, const Placement *placement, uint8_t *target) {
+    int64_t down = placement->down, right = placement->right;
     int64_t begin = right < 0 ? -right : 0; /* columns [begin, end) have a source */
-    int64_t end = right > 0 ? SIDE - right : SIDE;
-    memset(target, fill, DATASET_PIXELS);
-    for (int64_t row = 0; row < DATASET_CHANNELS * SIDE; row++) {
-        int64_t from_y = row % SIDE + down;
-        if (from_y < 0 || from_y >= SIDE || begin >= end)
+    int64_t end = right > 0 ? shape.w - right : shape.w;
+    memset(target, placement->fill, (size_t)(shape.c * shape.h * shape.w));
+    for (int64_t row = 0; row < shape.c * shape.h; row++) {
+        int64_t from_y = row % shape.h + down;
+        if (from_y < 0 || from_y >= shape.h || begin >= end)
             continue;
-        const uint8_t *in = source + (row - row % SIDE + from_y) * SIDE;
-        uint8_t *out = target + row * SIDE;
-        if (!mirror) {
+        const uint8_t *in = source + (row - row % shape.h + from_y) * shape.w;
+        uint8_t *out = target + row * shape.w;
+        if (!placement->mirror) {
             memcpy(out + begin, in + begin + right, (size_t)(end - begin));
             continue;
         }
         for (int64_t x = begin; x < end; x++)
-            out[SIDE - 1 - x] = in[x + right];
+            out[shape.w - 1 - x] = in[x + right];
     }
 }
 
-static void cut_out(const Placement *placement, float *image) {
-    for (int plane = 0; plane < DATASET_CHANNELS; plane++) {
-        for (int y = placement->cut_top; y < placement->cut_bottom; y++)
-            memset(image + plane * PLANE + y * SIDE + placement->cut_left, 0,
+static void cut_out(Shape shape, const Placement *placement, float *image) {
+    for (int64_t plane = 0; plane < shape.c; plane++) {
+        for (int64_t y = placement->cut_top; y < placement->cut_bottom; y++)
+            memset(image + (plane * shape.h + y) * shape.w + placement->cut_left, 0,
                    (size_t)(placement->cut_right - placement->cut_left) * sizeof *image);
     }
 }
 
-static void normalise(const uint8_t *restrict plane, float mean, float std, float *restrict image) {
-    for (int i = 0; i < PLANE; i++)
+static void normalise(const uint8_t *restrict plane, int64_t count, float mean, float std,
+                      float *restrict image) {
+    for (int64_t i = 0; i < count; i++)
         image[i] = placement_scale(plane[i], mean, std);
 }
 
-void augment_plain(const Augment *augment, const uint8_t *pixels, float *image) {
-    for (int plane = 0; plane < DATASET_CHANNELS; plane++)
-        normalise(pixels + plane * PLANE, augment->mean[plane], augment->std[plane],
-                  image + plane * PLANE);
+void augment_plain(const Augment *augment, Shape shape, const uint8_t *pixels, float *image) {
+    int64_t count = shape.h * shape.w;
+    for (int64_t plane = 0; plane < shape.c; plane++)
+        normalise(pixels + plane * count, count, augment->mean[plane], augment->std[plane],
+                  image + plane * count);
 }
 
-static int16_t within(int64_t at) {
-    return (int16_t)(at < 0 ? 0 : at > SIDE ? SIDE : at);
+static int16_t within(int64_t at, int64_t side) {
+    return (int16_t)(at < 0 ? 0 : at > side ? side : at);
 }
 
-Placement augment_draw(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,
-                       int32_t place) {
+Placement augment_draw(const Augment *augment, Shape shape, uint64_t seed, int64_t epoch,
+                       int64_t record, int32_t place) {
     RngKey key = rng_key(seed, RNG_AUGMENT);
     RngBlock draw = rng_block(key, (uint32_t)epoch, (uint32_t)record, 0, 0);
     Placement placement = placement_plain(place);
@@ -95,12 +99,12 @@ Placement augment_draw(const Augment *augment, uint64_t seed, int64_t epoch, int
     }
     if (augment->cutout > 0) {
         draw = rng_block(key, (uint32_t)epoch, (uint32_t)record, 1, 0);
-        int64_t top = (int64_t)rng_below(draw.word[0], SIDE) - augment->cutout / 2;
-        int64_t left = (int64_t)rng_below(draw.word[1], SIDE) - augment->cutout / 2;
-        placement.cut_top = within(top);
-        placement.cut_left = within(left);
-        placement.cut_bottom = within(top + augment->cutout);
-        placement.cut_right = within(left + augment->cutout);
+        int64_t top = (int64_t)rng_below(draw.word[0], (uint32_t)shape.h) - augment->cutout / 2;
+        int64_t left = (int64_t)rng_below(draw.word[1], (uint32_t)shape.w) - augment->cutout / 2;
+        placement.cut_top = within(top, shape.h);
+        placement.cut_left = within(left, shape.w);
+        placement.cut_bottom = within(top + augment->cutout, shape.h);
+        placement.cut_right = within(left + augment->cutout, shape.w);
     }
     return placement;
 }
@@ -112,18 +116,18 @@ PixelScale augment_scale(const Augment *augment) {
     return scale;
 }
 
-void augment_train(const Augment *augment, uint64_t seed, int64_t epoch, int64_t record,
-                   const uint8_t *pixels, float *image) {
-    Placement placement = augment_draw(augment, seed, epoch, record, 0);
-    uint8_t rotated[DATASET_PIXELS], moved[DATASET_PIXELS];
+void augment_train(const Augment *augment, Shape shape, uint64_t seed, int64_t epoch,
+                   int64_t record, const uint8_t *pixels, float *image) {
+    Placement placement = augment_draw(augment, shape, seed, epoch, record, 0);
+    uint8_t rotated[PIXELS_MAX], moved[PIXELS_MAX];
     if (augment->rotate > 0) {
-        rotate(pixels, &placement, rotated);
+        rotate(shape, pixels, &placement, rotated);
         pixels = rotated;
     }
     if (placement.down != 0 || placement.right != 0 || placement.mirror) {
-        move(pixels, placement.down, placement.right, placement.mirror, placement.fill, moved);
+        move(shape, pixels, &placement, moved);
         pixels = moved;
     }
-    augment_plain(augment, pixels, image);
-    cut_out(&placement, image);
+    augment_plain(augment, shape, pixels, image);
+    cut_out(shape, &placement, image);
 }

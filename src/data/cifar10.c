@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cifar10.h"
 #include "synthetic.h"
 
 enum {
@@ -30,7 +31,7 @@ static const char *const file_names[FILES] = {"data_batch_1.bin", "data_batch_2.
                                               "data_batch_3.bin", "data_batch_4.bin",
                                               "data_batch_5.bin", "test_batch.bin"};
 
-const char *const dataset_class_names[DATASET_CLASSES] = {
+static const char *const class_names[CIFAR10_CLASSES] = {
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
 
 const char *dataset_name(const Dataset *dataset) {
@@ -38,6 +39,13 @@ const char *dataset_name(const Dataset *dataset) {
 }
 
 /* ---- opening ---- */
+
+void dataset_cifar10(Dataset *dataset) {
+    *dataset = (Dataset){.count = {CIFAR10_TRAIN, CIFAR10_TEST},
+                         .image = {1, CIFAR10_CHANNELS, CIFAR10_SIDE, CIFAR10_SIDE},
+                         .classes = CIFAR10_CLASSES,
+                         .class_names = class_names};
+}
 
 static Status open_folder(const char *folder, Dataset *dataset) {
     struct stat info;
@@ -73,12 +81,12 @@ static Status check_present(const Dataset *dataset, int file, int64_t *records) 
                     "data folder %s lacks the images: %s: %s; fetch them with "
                     "scripts/get-cifar10.sh %s, or use --data synthetic",
                     dataset->folder, file_names[file], strerror(errno), dataset->folder);
-    if (!S_ISREG(info.st_mode) || info.st_size == 0 || info.st_size % DATASET_RECORD != 0)
+    if (!S_ISREG(info.st_mode) || info.st_size == 0 || info.st_size % CIFAR10_RECORD != 0)
         return FAIL(ST_DATA,
                     "%s is no file of whole records (%lld bytes, a record has %d): it is damaged; "
                     "remove it and run scripts/get-cifar10.sh %s",
-                    path, (long long)info.st_size, DATASET_RECORD, dataset->folder);
-    *records = info.st_size / DATASET_RECORD;
+                    path, (long long)info.st_size, CIFAR10_RECORD, dataset->folder);
+    *records = info.st_size / CIFAR10_RECORD;
     return ST_OK;
 }
 
@@ -101,14 +109,11 @@ static Status check_equal(const Dataset *dataset, const int64_t records[FILES]) 
 
 Status dataset_open(const char *data, uint64_t seed, Dataset *dataset) {
     int64_t records[FILES];
-    memset(dataset, 0, sizeof *dataset);
+    dataset_cifar10(dataset);
     dataset->seed = seed;
-    if (strcmp(data, "synthetic") == 0) {
-        dataset->synthetic = true;
-        dataset->count[DATASET_PART_TRAIN] = DATASET_TRAIN;
-        dataset->count[DATASET_PART_TEST] = DATASET_TEST;
+    dataset->synthetic = strcmp(data, "synthetic") == 0;
+    if (dataset->synthetic)
         return ST_OK;
-    }
     TRY(open_folder(data, dataset));
     for (int file = 0; file < FILES; file++)
         TRY(check_present(dataset, file, &records[file]));
@@ -126,7 +131,7 @@ typedef struct Reader {
     int file; /* index in file_names, -1: none */
     int fd;
     char path[4096 + 32];
-    uint8_t *buffer; /* [RUN_RECORDS][DATASET_RECORD] */
+    uint8_t *buffer; /* [RUN_RECORDS][CIFAR10_RECORD] */
 } Reader;
 
 static Status reader_open(Reader *reader, int file) {
@@ -144,33 +149,33 @@ static Status reader_open(Reader *reader, int file) {
 
 /* Records first..first+n) of the open file into the buffer. */
 static Status reader_fill(Reader *reader, int64_t first, int64_t n) {
-    size_t want = (size_t)n * DATASET_RECORD, got = 0;
-    off_t start = (off_t)first * DATASET_RECORD;
+    size_t want = (size_t)n * CIFAR10_RECORD, got = 0;
+    off_t start = (off_t)first * CIFAR10_RECORD;
     while (got < want) {
         ssize_t part = pread(reader->fd, reader->buffer + got, want - got, start + (off_t)got);
         if (part < 0 && errno == EINTR)
             continue;
         if (part <= 0)
             return FAIL(ST_DATA, "%s: record %lld cannot be read: %s", reader->path,
-                        (long long)(first + (int64_t)(got / DATASET_RECORD)),
+                        (long long)(first + (int64_t)(got / CIFAR10_RECORD)),
                         part < 0 ? strerror(errno) : "the file ends before it");
         got += (size_t)part;
     }
     return ST_OK;
 }
 
-static Status reader_split(const Reader *reader, int64_t first, int64_t n, uint8_t *labels,
+static Status reader_split(const Reader *reader, int64_t first, int64_t n, uint16_t *labels,
                            uint8_t *pixels) {
     for (int64_t i = 0; i < n; i++) {
-        const uint8_t *record = reader->buffer + i * DATASET_RECORD;
-        if (record[0] >= DATASET_CLASSES)
+        const uint8_t *record = reader->buffer + i * CIFAR10_RECORD;
+        if (record[0] >= CIFAR10_CLASSES)
             return FAIL(ST_DATA,
                         "%s: record %lld has label %d, beyond %d: the file is damaged; remove it "
                         "and run scripts/get-cifar10.sh %s",
-                        reader->path, (long long)(first + i), record[0], DATASET_CLASSES - 1,
+                        reader->path, (long long)(first + i), record[0], CIFAR10_CLASSES - 1,
                         reader->dataset->folder);
         labels[i] = record[0];
-        memcpy(pixels + i * DATASET_PIXELS, record + 1, DATASET_PIXELS);
+        memcpy(pixels + i * CIFAR10_PIXELS, record + 1, CIFAR10_PIXELS);
     }
     return ST_OK;
 }
@@ -185,21 +190,21 @@ static int64_t run_length(const int64_t *ids, int64_t n, int64_t per_file) {
 }
 
 static Status read_files(const Dataset *dataset, DatasetPart part, const int64_t *ids, int64_t n,
-                         uint8_t *labels, uint8_t *pixels, int64_t *bytes) {
+                         uint16_t *labels, uint8_t *pixels, int64_t *bytes) {
     Status status = ST_OK;
     bool train = part == DATASET_PART_TRAIN;
     int64_t per_file = dataset->count[part] / (train ? TRAIN_FILES : 1);
     Reader reader = {.dataset = dataset, .file = -1, .fd = -1};
-    reader.buffer = malloc((size_t)RUN_RECORDS * DATASET_RECORD);
+    reader.buffer = malloc((size_t)RUN_RECORDS * CIFAR10_RECORD);
     TRY_ALLOC(reader.buffer);
     for (int64_t at = 0; at < n;) {
         int64_t run = run_length(ids + at, n - at, per_file);
         int64_t first = ids[at] % per_file;
         TRY_DONE(reader_open(&reader, train ? (int)(ids[at] / per_file) : TEST_FILE));
         TRY_DONE(reader_fill(&reader, first, run));
-        TRY_DONE(reader_split(&reader, first, run, labels + at, pixels + at * DATASET_PIXELS));
+        TRY_DONE(reader_split(&reader, first, run, labels + at, pixels + at * CIFAR10_PIXELS));
         if (bytes != NULL)
-            *bytes += run * DATASET_RECORD;
+            *bytes += run * CIFAR10_RECORD;
         at += run;
     }
 done:
@@ -210,7 +215,7 @@ done:
 }
 
 Status dataset_read(const Dataset *dataset, DatasetPart part, const int64_t *ids, int64_t n,
-                    uint8_t *labels, uint8_t *pixels, int64_t *bytes) {
+                    uint16_t *labels, uint8_t *pixels, int64_t *bytes) {
     for (int64_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= dataset->count[part] || (i > 0 && ids[i] <= ids[i - 1]))
             return FAIL(ST_INTERNAL, "record %lld is out of range or out of order",
@@ -219,6 +224,6 @@ Status dataset_read(const Dataset *dataset, DatasetPart part, const int64_t *ids
     if (!dataset->synthetic)
         return read_files(dataset, part, ids, n, labels, pixels, bytes);
     for (int64_t i = 0; i < n; i++)
-        synthetic_record(dataset->seed, part, ids[i], labels + i, pixels + i * DATASET_PIXELS);
+        synthetic_record(dataset->seed, part, ids[i], labels + i, pixels + i * CIFAR10_PIXELS);
     return ST_OK;
 }

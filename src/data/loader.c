@@ -60,16 +60,18 @@ static void fill(const Loader *loader, Entry *entry) {
     Batch *batch = &entry->batch;
     const Shard *shard = &loader->config.shards[batch->lane - loader->config.first_lane];
     int64_t epoch = batch->step / sampler->steps_per_epoch;
+    Shape shape = loader->config.image;
+    int64_t pixels = shape_count(shape);
     for (int64_t i = 0; i < batch->images; i++) {
         int64_t at = entry->place[i];
         batch->label[i] = shard->labels[at];
         batch->record[i] = shard->ids[at];
         if (loader->config.draw_only)
-            batch->placement[i] = augment_draw(loader->config.augment, sampler->seed, epoch,
+            batch->placement[i] = augment_draw(loader->config.augment, shape, sampler->seed, epoch,
                                                shard->ids[at], (int32_t)at);
         else
-            augment_train(loader->config.augment, sampler->seed, epoch, shard->ids[at],
-                          shard->pixels + at * DATASET_PIXELS, batch->image + i * DATASET_PIXELS);
+            augment_train(loader->config.augment, shape, sampler->seed, epoch, shard->ids[at],
+                          shard->pixels + at * pixels, batch->image + i * pixels);
     }
 }
 
@@ -182,6 +184,7 @@ static Status check_config(const LoaderConfig *config) {
 
 static Status make_ring(Loader *loader) {
     size_t images = (size_t)loader->config.sampler->batch;
+    size_t bytes = images * (size_t)shape_count(loader->config.image) * sizeof(float);
     loader->ring = calloc((size_t)loader->config.depth, sizeof *loader->ring);
     TRY_ALLOC(loader->ring);
     for (int64_t i = 0; i < loader->config.depth; i++) {
@@ -192,7 +195,7 @@ static Status make_ring(Loader *loader) {
         if (loader->config.draw_only)
             entry->batch.placement = malloc(images * sizeof *entry->batch.placement);
         else
-            entry->batch.image = aligned_alloc(64, images * DATASET_PIXELS * sizeof(float));
+            entry->batch.image = aligned_alloc(64, (bytes + 63) / 64 * 64);
         if (!entry->place || !entry->batch.label || !entry->batch.record ||
             (!entry->batch.placement && !entry->batch.image))
             return FAIL(ST_INTERNAL, "out of memory for %lld batches of %zu images",

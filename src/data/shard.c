@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "lockstep/dataset.h"
-#include "lockstep/hash.h"
 #include "lockstep/rng.h"
 
 /* Marks `holdout` of `total` records: the first draws of a Fisher-Yates shuffle. */
@@ -56,12 +55,23 @@ done:
     return status;
 }
 
-static Status shard_hash(Shard *shard) {
+void dataset_hash(const Dataset *dataset, const uint16_t *labels, const uint8_t *pixels, int64_t n,
+                  HashState *hash) {
+    enum { BYTE_CLASSES = 256 };
+    for (int64_t i = 0; i < n && dataset->classes <= BYTE_CLASSES; i++) {
+        uint8_t label = (uint8_t)labels[i];
+        hash_add(hash, &label, sizeof label);
+    }
+    if (dataset->classes > BYTE_CLASSES)
+        hash_add(hash, labels, (size_t)n * sizeof *labels);
+    hash_add(hash, pixels, (size_t)(n * shape_count(dataset->image)));
+}
+
+static Status shard_hash(const Dataset *dataset, Shard *shard) {
     HashState *hash = hash_new();
     TRY_ALLOC(hash);
     hash_add(hash, shard->ids, (size_t)shard->count * sizeof *shard->ids);
-    hash_add(hash, shard->labels, (size_t)shard->count);
-    hash_add(hash, shard->pixels, (size_t)shard->count * DATASET_PIXELS);
+    dataset_hash(dataset, shard->labels, shard->pixels, shard->count, hash);
     shard->hash = hash_value(hash);
     hash_free(hash);
     return ST_OK;
@@ -70,18 +80,18 @@ static Status shard_hash(Shard *shard) {
 Status shard_read(const Dataset *dataset, DatasetPart part, const int64_t *ids, int64_t first,
                   int64_t count, Shard *shard, int64_t *bytes) {
     Status status = ST_OK;
-    size_t n = (size_t)count;
+    size_t n = (size_t)count, pixels = (size_t)shape_count(dataset->image);
     memset(shard, 0, sizeof *shard);
     shard->first = first;
     shard->count = count;
     shard->ids = malloc((n + 1) * sizeof *shard->ids); /* + 1: an empty shard is not NULL */
-    shard->labels = malloc(n + 1);
-    shard->pixels = malloc(n * DATASET_PIXELS + 1);
+    shard->labels = malloc((n + 1) * sizeof *shard->labels);
+    shard->pixels = malloc(n * pixels + 1);
     if (shard->ids == NULL || shard->labels == NULL || shard->pixels == NULL)
         TRY_DONE(FAIL(ST_INTERNAL, "out of memory for a shard of %lld records", (long long)count));
     memcpy(shard->ids, ids + first, n * sizeof *shard->ids);
     TRY_DONE(dataset_read(dataset, part, shard->ids, count, shard->labels, shard->pixels, bytes));
-    TRY_DONE(shard_hash(shard));
+    TRY_DONE(shard_hash(dataset, shard));
 done:
     if (status != ST_OK)
         shard_free(shard);

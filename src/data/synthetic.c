@@ -13,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cifar10.h"
 #include "lockstep/rng.h"
 
 enum {
-    SIDE = DATASET_SIDE,
+    SIDE = CIFAR10_SIDE,
     PLANE = SIDE * SIDE,
     PIXEL = 16, /* lengths are in sixteenths of a pixel */
     UNIT = 256, /* components of a direction, and shares of a colour, are in parts of 256 */
@@ -66,16 +67,16 @@ static Draws draws_begin(uint64_t seed, DatasetPart part, int64_t record, uint32
 
 /* Record i takes place i % 10 in the shuffled classes of stretch i / 10. */
 static int figure_of(uint64_t seed, DatasetPart part, int64_t record) {
-    Draws draws = draws_begin(seed, part, record / DATASET_CLASSES, DRAW_LABELS);
-    int order[DATASET_CLASSES];
-    for (int i = 0; i < DATASET_CLASSES; i++)
+    Draws draws = draws_begin(seed, part, record / CIFAR10_CLASSES, DRAW_LABELS);
+    int order[CIFAR10_CLASSES];
+    for (int i = 0; i < CIFAR10_CLASSES; i++)
         order[i] = i;
-    for (int i = DATASET_CLASSES - 1; i > 0; i--) {
+    for (int i = CIFAR10_CLASSES - 1; i > 0; i--) {
         int j = draw(&draws, 0, i), swap = order[i];
         order[i] = order[j];
         order[j] = swap;
     }
-    return order[record % DATASET_CLASSES];
+    return order[record % CIFAR10_CLASSES];
 }
 
 /* A rational point of the unit circle: (q^2 - p^2, 2pq) / (q^2 + p^2). */
@@ -88,7 +89,7 @@ static void draw_direction(Draws *draws, Scene *scene) {
 
 static void draw_colours(Draws *draws, Scene *scene) {
     int contrast = draw(draws, 50, 130);
-    for (int i = 0; i < DATASET_CHANNELS; i++) {
+    for (int i = 0; i < CIFAR10_CHANNELS; i++) {
         int sign = draw(draws, 0, 1) ? 1 : -1;
         scene->back[i] = draw(draws, 40, 215);
         scene->fore[i] = scene->back[i] + sign * contrast * draw(draws, 128, UNIT) / UNIT;
@@ -170,7 +171,7 @@ static void paint(const Scene *scene, uint8_t *pixels) {
             else if (covered(scene->figure, u, v, scene->radius, scene->period))
                 colour = scene->fore;
             int light = (scene->slope_x * (x - SIDE / 2) + scene->slope_y * (y - SIDE / 2)) / UNIT;
-            for (int i = 0; i < DATASET_CHANNELS; i++)
+            for (int i = 0; i < CIFAR10_CHANNELS; i++)
                 pixels[i * PLANE + y * SIDE + x] = to_byte(colour[i] + light);
         }
     }
@@ -180,7 +181,7 @@ static void paint(const Scene *scene, uint8_t *pixels) {
 static void add_noise(uint64_t seed, DatasetPart part, int64_t record, int amplitude,
                       uint8_t *pixels) {
     RngKey key = rng_key(seed, RNG_SYNTHETIC);
-    for (int i = 0; i < DATASET_PIXELS; i += 16) {
+    for (int i = 0; i < CIFAR10_PIXELS; i += 16) {
         RngBlock block =
             rng_block(key, (uint32_t)record, DRAW_NOISE + (uint32_t)i / 16, (uint32_t)part, 0);
         for (int j = 0; j < 16; j++) {
@@ -190,10 +191,10 @@ static void add_noise(uint64_t seed, DatasetPart part, int64_t record, int ampli
     }
 }
 
-void synthetic_record(uint64_t seed, DatasetPart part, int64_t record, uint8_t *label,
+void synthetic_record(uint64_t seed, DatasetPart part, int64_t record, uint16_t *label,
                       uint8_t *pixels) {
     Scene scene = draw_scene(seed, part, record);
-    *label = (uint8_t)scene.figure;
+    *label = (uint16_t)scene.figure;
     paint(&scene, pixels);
     add_noise(seed, part, record, scene.noise, pixels);
 }

@@ -4,9 +4,9 @@
 
 #include "lockstep/dataset.h"
 
-/* Record `record` of a part: *label and pixels[DATASET_PIXELS], a pure function of the arguments.
+/* Record `record` of a part: *label and pixels[CIFAR10_PIXELS], a pure function of the arguments.
  */
-void synthetic_record(uint64_t seed, DatasetPart part, int64_t record, uint8_t *label,
+void synthetic_record(uint64_t seed, DatasetPart part, int64_t record, uint16_t *label,
                       uint8_t *pixels);
 
 #endif

@@ -198,22 +198,21 @@ static void put_times(cJSON *root, const PhaseTimes *times) {
     cJSON_AddNumberToObject(object, "checkpoint", times->checkpoint);
 }
 
-/* Counts, and from them the accuracy of each class (null for one without images). */
+/* Counts, and the accuracy of each class (null for one without images). */
 static void put_confusion(cJSON *root, const RunResult *result) {
     cJSON *rows = cJSON_AddArrayToObject(root, "confusion");
     cJSON *accuracy = cJSON_AddArrayToObject(root, "class_accuracy");
-    for (int i = 0; i < 10; i++) {
+    bool counted = result->confusion && result->class_images;
+    for (int64_t i = 0; i < result->classes; i++) {
+        const int64_t *counts = counted ? result->confusion + i * result->classes : NULL;
+        int64_t images = counted ? result->class_images[i] : 0;
         cJSON *row = cJSON_CreateArray();
-        int64_t images = 0;
-        for (int j = 0; j < 10; j++) {
-            images += result->confusion[i][j];
-            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)result->confusion[i][j]));
-        }
+        for (int64_t j = 0; j < result->classes; j++)
+            cJSON_AddItemToArray(row, cJSON_CreateNumber(counts ? (double)counts[j] : 0));
         cJSON_AddItemToArray(rows, row);
-        cJSON_AddItemToArray(
-            accuracy, images > 0
-                          ? cJSON_CreateNumber((double)result->confusion[i][i] / (double)images)
-                          : cJSON_CreateNull());
+        cJSON_AddItemToArray(accuracy, images > 0
+                                           ? cJSON_CreateNumber((double)counts[i] / (double)images)
+                                           : cJSON_CreateNull());
     }
 }
 

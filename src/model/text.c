@@ -405,10 +405,10 @@ static Status check_graph(const Parser *parser) {
                            model->layers[i].name);
         }
     }
-    if (loss->in.c != model->classes) {
+    if (loss->in.c < model->classes) {
         return FAIL_AT(parser, loss->line,
                        "the model gives %lld numbers an image, but the data set has %lld classes: "
-                       "end it with 'linear c=%lld'",
+                       "end it with 'linear c=%lld', or more",
                        (long long)loss->in.c, (long long)model->classes, (long long)model->classes);
     }
     return ST_OK;

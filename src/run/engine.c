@@ -109,11 +109,12 @@ static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *siz
     if (eval > 0) {
         worker->label = calloc(eval, sizeof *worker->label);
         TRY_ALLOC(worker->label);
+        size_t pixels = (size_t)shape_count(engine->model->image);
         if (device->ops->load_images) {
             worker->placement = calloc(eval, sizeof *worker->placement);
             TRY_ALLOC(worker->placement);
         } else {
-            worker->image = calloc(eval * DATASET_PIXELS, sizeof *worker->image);
+            worker->image = calloc(eval * pixels, sizeof *worker->image);
             TRY_ALLOC(worker->image);
         }
     }
@@ -180,7 +181,7 @@ void engine_close(Engine *engine) {
 
 Status engine_keep(Engine *engine, const Shard *shard, const uint8_t **records) {
     const DeviceOps *ops = engine->device->ops;
-    size_t bytes = (size_t)shard->count * DATASET_PIXELS;
+    size_t bytes = (size_t)(shard->count * shape_count(engine->model->image));
     *records = NULL;
     if (!ops->load_images || bytes == 0)
         return ST_OK;

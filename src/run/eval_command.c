@@ -88,8 +88,8 @@ static Status load_bytes(Run *run, const EvalOptions *options, const char *bytes
         snprintf(config->data, sizeof config->data, "%s", options->data);
     else if (strcmp(checkpoint->dataset, "synthetic") == 0)
         snprintf(config->data, sizeof config->data, "synthetic");
-    TRY(parse_model(config, &run->model));
-    TRY(dataset_open(input_folder(config), config->seed, &run->input.dataset));
+    TRY(input_open(&run->input, config));
+    TRY(parse_model(config, &run->input.dataset, &run->model));
     TRY(input_read_test(&run->input, config, run->rank, run->size));
     sizes.n_eval = input_eval_sizes(&run->input, sizes.eval);
     config->device = options->device;
@@ -131,31 +131,27 @@ static Status load(Run *run, const EvalOptions *options, Checkpoint *checkpoint)
     return status;
 }
 
-static double class_accuracy(const EvalResult *result, int class) {
-    int64_t images = 0;
-    for (int c = 0; c < DATASET_CLASSES; c++)
-        images += result->confusion[class][c];
-    return images > 0 ? (double)result->confusion[class][class] / (double)images : 0;
-}
-
 static Status print_json(const Run *run, const EvalOptions *options, const Checkpoint *checkpoint,
                          const EvalResult *result) {
+    const Dataset *dataset = &run->input.dataset;
     cJSON *root = cJSON_CreateObject();
     cJSON *classes = cJSON_AddObjectToObject(root, "class_accuracy");
     cJSON *confusion = cJSON_AddArrayToObject(root, "confusion");
     cJSON_AddStringToObject(root, "checkpoint", options->checkpoint);
-    cJSON_AddStringToObject(root, "dataset", dataset_name(&run->input.dataset));
+    cJSON_AddStringToObject(root, "dataset", dataset_name(dataset));
     cJSON_AddStringToObject(root, "device", run->engine.device->ops->name);
     cJSON_AddNumberToObject(root, "step", (double)checkpoint->state.step);
     cJSON_AddNumberToObject(root, "images", (double)result->images);
     cJSON_AddNumberToObject(root, "test_accuracy", result->accuracy);
     cJSON_AddNumberToObject(root, "test_loss", result->loss);
-    for (int t = 0; t < DATASET_CLASSES; t++) {
-        double row[DATASET_CLASSES];
-        for (int p = 0; p < DATASET_CLASSES; p++)
-            row[p] = (double)result->confusion[t][p];
-        cJSON_AddItemToArray(confusion, cJSON_CreateDoubleArray(row, DATASET_CLASSES));
-        cJSON_AddNumberToObject(classes, dataset_class_names[t], class_accuracy(result, t));
+    for (int64_t t = 0; t < result->classes; t++) {
+        cJSON *row = cJSON_CreateArray();
+        for (int64_t p = 0; p < result->classes; p++) {
+            int64_t images = result->confusion[t * result->classes + p];
+            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)images));
+        }
+        cJSON_AddItemToArray(confusion, row);
+        cJSON_AddNumberToObject(classes, dataset->class_names[t], eval_class_accuracy(result, t));
     }
     char *text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);
@@ -173,22 +169,26 @@ static void print_text(const Run *run, const EvalOptions *options, const Checkpo
            run->host.ema ? ", moving average of the weights" : "");
     printf("test accuracy %.2f %%, test loss %.4f, %" PRId64 " images%s\n", 100 * result->accuracy,
            result->loss, result->images, label);
-    for (int c = 0; c < DATASET_CLASSES; c++)
-        printf("  %-12s %6.2f %%\n", dataset_class_names[c], 100 * class_accuracy(result, c));
+    for (int64_t c = 0; c < result->classes; c++)
+        printf("  %-12s %6.2f %%\n", run->input.dataset.class_names[c],
+               100 * eval_class_accuracy(result, c));
 }
 
 static Status eval_ranks(Run *run, const EvalOptions *options, Checkpoint *checkpoint) {
-    EvalResult result;
+    EvalResult result = {0};
+    Status status = ST_OK;
     TRY(comm_agree(run->comm, load(run, options, checkpoint)));
     comm_at(run->comm, checkpoint->state.step, STAGE_EVALUATE);
-    TRY(evaluate(&run->engine, run->comm, &run->input.test, &run->config->augment, &result));
-    Status status = ST_OK;
+    TRY_DONE(evaluate(&run->engine, run->comm, &run->input.test, &run->config->augment, &result));
     if (run->rank == 0 && options->json)
         status = print_json(run, options, checkpoint, &result);
     else if (run->rank == 0)
         print_text(run, options, checkpoint, &result);
     fflush(stdout);
-    return comm_agree(run->comm, status);
+    status = comm_agree(run->comm, status);
+done:
+    eval_result_free(&result);
+    return status;
 }
 
 Status eval_command(int argc, char **argv) {

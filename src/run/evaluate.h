@@ -5,15 +5,25 @@
 #include "engine.h"
 #include "input.h"
 
+/* What an evaluation counted. A model may have more outputs than there are classes: an image for
+ * which the largest is none of a class counts as wrong, and in no column of `confusion`. */
 typedef struct EvalResult {
     int64_t images, correct;
-    double loss, accuracy;                               /* mean loss; correct / images */
-    int64_t confusion[DATASET_CLASSES][DATASET_CLASSES]; /* [true][predicted] */
+    double loss, accuracy; /* mean loss; correct / images */
+    int64_t classes;
+    int64_t *class_images; /* [classes] images of each */
+    int64_t *confusion;    /* [classes][classes]: [true][predicted] */
+    int64_t *counts;       /* owns both */
 } EvalResult;
 
+/* Share of the images of a class that were recognised; 0 where there are none. Local. */
+double eval_class_accuracy(const EvalResult *result, int64_t class);
+
 /* Runs every batch of this rank on its compute threads and sums over ranks: losses in fixed point,
- * counts as integers. Collective; a rank's own failure is agreed on. */
+ * counts as integers. `result` is zeroed or that of an earlier evaluation. Collective; a rank's own
+ * failure is agreed on. */
 Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment,
                 EvalResult *result);
+void eval_result_free(EvalResult *result); /* accepts a zeroed struct; Local */
 
 #endif

@@ -22,9 +22,12 @@ void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *cou
     *first = each * rank + (rank < more ? rank : more);
 }
 
-Status input_plan(Input *input, const RunConfig *config) {
+Status input_open(Input *input, const RunConfig *config) {
     *input = (Input){0};
-    TRY(dataset_open(input_folder(config), config->seed, &input->dataset));
+    return dataset_open(input_folder(config), config->seed, &input->dataset);
+}
+
+Status input_plan(Input *input, const RunConfig *config) {
     int64_t train = input->dataset.count[DATASET_PART_TRAIN] - config->holdout;
     if (train < 1)
         return FAIL(ST_USAGE, "holdout %" PRId64 " leaves nothing of %" PRId64 " training records",

@@ -36,7 +36,10 @@ const char *input_folder(const RunConfig *config);
 /* Contiguous lanes of `rank`: the first lanes % size ranks have one more. Local. */
 void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *count);
 
-/* Finds the data set and deals it out: counts only, nothing is read. Local. ST_DATA, ST_USAGE. */
+/* Finds the data set: input->dataset, nothing is read. Local. ST_DATA. */
+Status input_open(Input *input, const RunConfig *config);
+
+/* Deals it out to the lanes: counts only. Local. ST_USAGE. */
 Status input_plan(Input *input, const RunConfig *config);
 
 /* Reads this rank's shards and evaluation records. Local. ST_DATA. */

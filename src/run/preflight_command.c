@@ -27,11 +27,25 @@ static Status reduce_on_gpus(Run *run) {
     return ST_OK;
 }
 
+/* The model, for images and classes as rank 0's data set has them; for CIFAR-10's where it finds no
+ * data, which the probes will say. */
+static Status find_model(Run *run) {
+    Dataset *dataset = &run->input.dataset;
+    if (input_open(&run->input, run->config) != ST_OK) {
+        status_clear();
+        dataset_cifar10(dataset);
+    }
+    TRY(comm_bcast(run->comm, &dataset->image, sizeof dataset->image, 0));
+    TRY(comm_bcast(run->comm, &dataset->classes, sizeof dataset->classes, 0));
+    return comm_agree(run->comm, parse_model(run->config, dataset, &run->model));
+}
+
 static Status preflight_ranks(Run *run) {
     Probe mine, *all = NULL;
     ReduceTime times[REDUCE_SIZES];
     Status status = ST_OK;
     TRY(setup_ranks(run));
+    TRY(find_model(run));
     comm_at(run->comm, -1, STAGE_REDUCE);
     TRY(probe_reduce(run, NULL, times));
     comm_at(run->comm, -1, STAGE_DATA);

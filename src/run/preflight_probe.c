@@ -47,19 +47,20 @@ static void probe_device(Run *run, Probe *probe) {
 
 static Status hash_part(const Dataset *dataset, DatasetPart part, HashState *hash) {
     int64_t ids[READ_RECORDS], total = dataset->count[part];
-    uint8_t *labels = malloc(READ_RECORDS * (size_t)DATASET_RECORD);
-    uint8_t *pixels = labels + READ_RECORDS;
+    uint16_t *labels = malloc(READ_RECORDS * sizeof *labels);
+    uint8_t *pixels = malloc((size_t)(READ_RECORDS * shape_count(dataset->image)));
     Status status = ST_OK;
-    TRY_ALLOC(labels);
+    if (!labels || !pixels)
+        TRY_DONE(FAIL(ST_INTERNAL, "out of memory for %d records", READ_RECORDS));
     for (int64_t first = 0; first < total; first += READ_RECORDS) {
         int64_t n = total - first < READ_RECORDS ? total - first : READ_RECORDS;
         for (int64_t i = 0; i < n; i++)
             ids[i] = first + i;
         TRY_DONE(dataset_read(dataset, part, ids, n, labels, pixels, NULL));
-        hash_add(hash, labels, (size_t)n);
-        hash_add(hash, pixels, (size_t)n * DATASET_PIXELS);
+        dataset_hash(dataset, labels, pixels, n, hash);
     }
 done:
+    free(pixels);
     free(labels);
     return status;
 }

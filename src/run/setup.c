@@ -42,10 +42,9 @@ Status start_ranks(Run *run, Status status) {
     return comm_agree(run->comm, status);
 }
 
-Status parse_model(const RunConfig *config, Model *model) {
-    Shape image = {1, DATASET_CHANNELS, DATASET_SIDE, DATASET_SIDE};
-    return model_parse(config->model, config->file, config->model_line, image, DATASET_CLASSES,
-                       config->label_smoothing, model);
+Status parse_model(const RunConfig *config, const Dataset *dataset, Model *model) {
+    return model_parse(config->model, config->file, config->model_line, dataset->image,
+                       dataset->classes, config->label_smoothing, model);
 }
 
 /* Where two texts differ: the first differing line of each, cut to `room`. */
@@ -127,6 +126,11 @@ Status open_data_plane(Run *run) {
         return ST_OK;
     TRY(comm_agree(run->comm, cuda_library_find("comm_open_nccl", (void **)&open_nccl)));
     return open_nccl(run->comm);
+}
+
+static Status find_model(Run *run) {
+    TRY(input_open(&run->input, run->config));
+    return parse_model(run->config, &run->input.dataset, &run->model);
 }
 
 static Status read_data(Run *run) {
@@ -225,8 +229,7 @@ Status setup_ranks(Run *run) {
     TRY(compare_config(run));
     TRY(comm_agree(run->comm, resolve_sizes(run)));
     snprintf(lanes, sizeof lanes, "%" PRId64, run->config->lanes);
-    TRY(comm_same(run->comm, "number of lanes (auto follows the host's cores)", lanes));
-    return comm_agree(run->comm, parse_model(run->config, &run->model));
+    return comm_same(run->comm, "number of lanes (auto follows the host's cores)", lanes);
 }
 
 Status setup_run(Run *run) {
@@ -234,6 +237,7 @@ Status setup_run(Run *run) {
     EngineSizes sizes = {0};
     TRY(comm_agree(run->comm, open_device(run))); /* the number of threads follows from it */
     TRY(setup_ranks(run));
+    TRY(comm_agree(run->comm, find_model(run)));
     TRY(comm_same(run->comm, "instruction set", run->engine.device->instruction_set));
     TRY(open_data_plane(run));
     TRY(comm_agree(run->comm, take_directory(run)));
@@ -260,6 +264,7 @@ Status setup_run(Run *run) {
 Status start_loader(Run *run) {
     LoaderConfig config = {.sampler = &run->input.sampler,
                            .augment = &run->config->augment,
+                           .image = run->model.image,
                            .shards = run->input.shards,
                            .first_lane = run->input.first_lane,
                            .lane_count = run->input.lane_count,
@@ -304,6 +309,7 @@ static void free_run(Run *run) {
     for (int i = 0; i < ENGINE_SLOTS; i++)
         free(run->host.slot[i]);
     free(run->state.history);
+    eval_result_free(&run->test);
     free(run->norm_partial);
     free(run->config_text);
     free(run->choices);

@@ -12,19 +12,18 @@ Status start_ranks(Run *run, Status status);
  * rank's alone ends all ranks at once (comm_abort). Collective where `status` is agreed. */
 Status end_run(Run *run, Status status);
 
-/* Model text of the configuration. Local. */
-Status parse_model(const RunConfig *config, Model *model);
+/* Model text of the configuration, for the images and classes of a data set. Local. */
+Status parse_model(const RunConfig *config, const Dataset *dataset, Model *model);
 
-/* Compares build and configuration over ranks, settles threads and lanes, reads the model text.
- * Collective, agreed. */
+/* Compares build and configuration over ranks, settles threads and lanes. Collective, agreed. */
 Status setup_ranks(Run *run);
 
 /* Buckets in a GPU's memory travel by NCCL: joins it, where the device that is open is one.
  * Collective, agreed. */
 Status open_data_plane(Run *run);
 
-/* setup_ranks, then takes the run directory, reads the data, finds what to go on from, plans the
- * model. Collective, agreed. */
+/* setup_ranks, then finds the data set, reads the model text, takes the run directory, reads the
+ * data, finds what to go on from, plans the model. Collective, agreed. */
 Status setup_run(Run *run);
 
 /* Starts the loader threads at run->state.step. Local. */

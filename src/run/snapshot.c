@@ -191,9 +191,11 @@ static Status write_result(Run *run, bool stopped, const PhaseTimes *times, doub
                         .best_step = run->state.best_step,
                         .selected_on = config->holdout > 0 ? "holdout" : "test",
                         .times = *times,
+                        .classes = run->model.classes,
+                        .class_images = test->class_images,
+                        .confusion = test->confusion,
                         .status = stopped ? "stopped" : "finished"};
     TRY(checkpoint_state_hash(&checkpoint, &result.state_hash));
-    memcpy(result.confusion, test->confusion, sizeof result.confusion);
     TRY(metrics_result(&run->dir, &result));
     summarize(run, &result);
     return ST_OK;

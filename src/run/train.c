@@ -141,11 +141,14 @@ static Status evaluate_set(Run *run, const EvalSet *set, bool selects, EvalResul
 
 static Status evaluate_epoch(Run *run, bool *is_best) {
     RunState *state = &run->state;
-    EvalResult held;
     bool honest = run->config->holdout > 0;
     comm_at(run->comm, state->step, STAGE_EVALUATE);
-    if (honest)
-        TRY(evaluate_set(run, &run->input.held, true, &held, is_best));
+    if (honest) {
+        EvalResult held = {0};
+        Status status = evaluate_set(run, &run->input.held, true, &held, is_best);
+        eval_result_free(&held);
+        TRY(status);
+    }
     TRY(evaluate_set(run, &run->input.test, !honest, &run->test, is_best));
     run->tested_step = state->step;
     HistoryEntry entry = {.epoch = state->epoch,
@@ -264,19 +267,32 @@ static Status train_ranks(Run *run) {
     return stopped ? ST_STOPPED : ST_OK;
 }
 
+/* The model for the data set that --data names; without, as it would be for CIFAR-10. */
+static Status describe(const RunConfig *config) {
+    Dataset dataset;
+    Model model;
+    dataset_cifar10(&dataset);
+    if (config->data[0])
+        TRY(dataset_open(config->data, config->seed, &dataset));
+    TRY(parse_model(config, &dataset, &model));
+    model_describe(&model, config->lanes > 0 ? config->batch_size / config->lanes : 1, stdout);
+    if (!config->data[0])
+        printf("Assumed, as no data is named: images of %" PRId64 " x %" PRId64 " x %" PRId64
+               " and %" PRId64 " classes.\n",
+               model.image.c, model.image.h, model.image.w, model.classes);
+    model_free(&model);
+    return ST_OK;
+}
+
 /* Prints and exits, without MPI: --help, --dump-config, --describe. */
 static Status print_only(const RunConfig *config) {
-    Model model = {0};
     if (config->help) {
         config_help(stdout);
         return ST_OK;
     }
     if (config->dump_config)
         return config_dump(config, stdout);
-    TRY(parse_model(config, &model));
-    model_describe(&model, config->lanes > 0 ? config->batch_size / config->lanes : 1, stdout);
-    model_free(&model);
-    return ST_OK;
+    return describe(config);
 }
 
 Status train_command(int argc, char **argv) {

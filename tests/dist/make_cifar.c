@@ -8,17 +8,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../../src/data/cifar10.h"
 #include "lockstep/dataset.h"
 
 /* Records first..first+n) of a part as one file; 0 on success. */
 static int write_file(const Dataset *dataset, DatasetPart part, int64_t first, int64_t n,
                       const char *path) {
-    uint8_t record[DATASET_RECORD];
+    uint8_t record[CIFAR10_RECORD];
+    uint16_t label;
     FILE *file = fopen(path, "wb");
     int failed = file == NULL;
     for (int64_t id = first; !failed && id < first + n; id++) {
-        failed = dataset_read(dataset, part, &id, 1, record, record + 1, NULL) != ST_OK ||
-                 fwrite(record, sizeof record, 1, file) != 1;
+        failed = dataset_read(dataset, part, &id, 1, &label, record + 1, NULL) != ST_OK;
+        record[0] = (uint8_t)label;
+        failed = failed || fwrite(record, sizeof record, 1, file) != 1;
     }
     if (file != NULL && fclose(file) != 0)
         failed = 1;
@@ -30,8 +33,8 @@ static int write_file(const Dataset *dataset, DatasetPart part, int64_t first, i
 int main(int argc, char **argv) {
     long long train = argc > 2 ? atoll(argv[2]) : 0;
     long long test = argc > 3 ? atoll(argv[3]) : train;
-    if (argc < 3 || argc > 5 || train < 1 || train > DATASET_TRAIN / 5 || test < 1 ||
-        test > DATASET_TEST) {
+    if (argc < 3 || argc > 5 || train < 1 || train > CIFAR10_TRAIN / 5 || test < 1 ||
+        test > CIFAR10_TEST) {
         fprintf(stderr, "usage: make_cifar DIR TRAIN_PER_FILE [TEST [SEED]]: 1 to 10000 records\n");
         return 2;
     }

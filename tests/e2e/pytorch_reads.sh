@@ -59,15 +59,30 @@ model: |
   scale by=0.5
 EOF
 
-compare() { # NAME CHECKPOINT
+# A head of 12 outputs for the ten classes, as it begins: many images are taken for none of them.
+cat >"$tmp/wide.yaml" <<'EOF'
+batch-size: 40
+lanes: 2
+steps: 1
+seed: 3
+optimizer:
+  lr: 1e-9
+model: |
+  conv c=8 k=3 s=2
+  relu
+  avgpool k=5
+  linear c=12
+EOF
+
+compare() { # NAME CHECKPOINT [LEAST ACCURACY]
     "$BUILD/lockstep" eval "$2" --data "$tmp/data" --json >"$tmp/lockstep.json" 2>"$tmp/err" &&
         $python scripts/to_pytorch.py "$2" --data "$tmp/data" >"$tmp/torch.json" 2>>"$tmp/err" ||
         { fail "$1" "$(cat "$tmp/err")"; return; }
-    check "$1 ($(grep -o '"test_accuracy": [0-9.]*' "$tmp/torch.json"))" $python - "$tmp" <<'EOF'
+    check "$1 ($(grep -o '"test_accuracy": [0-9.]*' "$tmp/torch.json"))" $python - "$tmp" "${3:-0.2}" <<'EOF'
 import json, sys
 ours, theirs = (json.load(open(f"{sys.argv[1]}/{name}.json")) for name in ("lockstep", "torch"))
 assert ours["images"] == theirs["images"] == 1000
-assert 0.2 < ours["test_accuracy"] < 1, "the net learned too little, or all, to compare by"
+assert float(sys.argv[2]) < ours["test_accuracy"] < 1, "the net learned too little, or all, to compare by"
 # An image that changes class changes two counts.
 moved = sum(abs(a - b) for us, them in zip(ours["confusion"], theirs["confusion"]) for a, b in zip(us, them))
 assert moved <= 2 * len(theirs["near_ties"]) < 100, (ours, theirs)
@@ -80,6 +95,20 @@ compare "every layer kind" "$tmp/all/checkpoints/step-00000040.h5"
 check "trains quickstart with a moving average" "${train[@]}" configs/quickstart.yaml --batch-size 40 --lanes 4 --steps 40 \
     --optimizer.lr 0.05 --optimizer.ema-decay 0.5 --out "$tmp/ema"
 compare "moving average" "$tmp/ema/checkpoints/step-00000040.h5"
+check "trains a head with more outputs than classes" "${train[@]}" "$tmp/wide.yaml" --out "$tmp/wide"
+compare "more outputs than classes" "$tmp/wide/checkpoints/step-00000001.h5" 0
+check "images taken for no class are in no column, and wrong" $python - "$tmp" <<'EOF'
+import json, sys
+run, eval = (json.load(open(f"{sys.argv[1]}/{name}.json")) for name in ("wide/result", "lockstep"))
+counts = run["confusion"]
+assert counts == eval["confusion"] and len(counts) == 10 and all(len(row) == 10 for row in counts)
+assert 0 < sum(map(sum, counts)) < 1000, "the seed shows nothing: take another"
+assert run["test_accuracy"] == sum(counts[c][c] for c in range(10)) / 1000
+with open(f"{sys.argv[1]}/data/test_batch.bin", "rb") as file:
+    labels = list(file.read()[::3073])
+for c, accuracy in enumerate(run["class_accuracy"]):
+    assert accuracy == eval["class_accuracy"][list(eval["class_accuracy"])[c]] == counts[c][c] / labels.count(c)
+EOF
 check "a state_dict is saved" $python scripts/to_pytorch.py "$tmp/ema/best.h5" --out "$tmp/model.pt"
 check "the state_dict holds the arrays" $python -c "
 import torch

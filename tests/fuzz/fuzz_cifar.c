@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../src/data/cifar10.h"
 #include "lockstep/dataset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,8 +38,8 @@ static void write_file(int file, size_t size, const uint8_t *labels, size_t labe
     static uint8_t content[SIZE_MAX_BYTES];
     char path[64];
     memset(content, 200, size);
-    for (size_t record = 0; record * DATASET_RECORD < size; record++)
-        content[record * DATASET_RECORD] = label_count ? labels[record % label_count] : 0;
+    for (size_t record = 0; record * CIFAR10_RECORD < size; record++)
+        content[record * CIFAR10_RECORD] = label_count ? labels[record % label_count] : 0;
     path_of(file, path);
     FILE *out = fopen(path, "wb");
     if (out == NULL || fwrite(content, 1, size, out) != size || fclose(out) != 0)
@@ -55,10 +56,10 @@ static void read_part(const Dataset *dataset, DatasetPart part) {
     for (int64_t i = 0; i < count; i++)
         ids[i] = i;
     if (shard_read(dataset, part, ids, 0, count, &shard, &bytes) == ST_OK) {
-        if (bytes != count * DATASET_RECORD)
+        if (bytes != count * CIFAR10_RECORD)
             abort();
         for (int64_t i = 0; i < count; i++) {
-            if (shard.labels[i] >= DATASET_CLASSES || shard.pixels[i * DATASET_PIXELS] != 200)
+            if (shard.labels[i] >= CIFAR10_CLASSES || shard.pixels[i * CIFAR10_PIXELS] != 200)
                 abort();
         }
         shard_free(&shard);
@@ -89,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!good)
             write_file(file, bytes, data + 3, size - 3);
         else if (dirty[file])
-            write_file(file, GOOD_RECORDS * DATASET_RECORD, NULL, 0);
+            write_file(file, GOOD_RECORDS * CIFAR10_RECORD, NULL, 0);
         dirty[file] = !good;
     }
     if (odd == FILES + 1) {

@@ -193,14 +193,14 @@ static int add_size(int64_t *sizes, int n, int64_t size) {
 }
 
 /* The lane batches of training, of evaluation. */
-static Status find_sizes(const RunConfig *config, int64_t *train, int *n_train, int64_t *eval,
-                         int *n_eval) {
+static Status find_sizes(const RunConfig *config, const Dataset *dataset, int64_t *train,
+                         int *n_train, int64_t *eval, int *n_eval) {
     Sampler sampler;
-    TRY(sampler_init(&sampler, DATASET_TRAIN - config->holdout, config->lanes,
+    TRY(sampler_init(&sampler, dataset->count[DATASET_PART_TRAIN] - config->holdout, config->lanes,
                      config->batch_size / config->lanes, config->drop_last, config->seed));
     *n_train = sampler_batches(&sampler, train);
     *n_eval = add_size(eval, 0, config->eval_batch);
-    *n_eval = add_size(eval, *n_eval, DATASET_TEST % config->eval_batch);
+    *n_eval = add_size(eval, *n_eval, dataset->count[DATASET_PART_TEST] % config->eval_batch);
     *n_eval = add_size(eval, *n_eval, config->holdout % config->eval_batch);
     return ST_OK;
 }
@@ -209,18 +209,19 @@ static Status find_sizes(const RunConfig *config, int64_t *train, int *n_train, 
 static Status check_recipe(Check *check, char *recipe, Model *model) {
     int64_t train[SIZES_MAX], eval[SIZES_MAX];
     int n_train, n_eval;
-    Shape image = {1, DATASET_CHANNELS, DATASET_SIDE, DATASET_SIDE};
+    Dataset dataset;
     Status status = ST_OK;
     char *lanes = strrchr(recipe, ':');
+    dataset_cifar10(&dataset);
     if (lanes)
         *lanes++ = '\0';
     char *arguments[] = {recipe, "--lanes", lanes};
     RunConfig *config = calloc(1, sizeof *config);
     TRY_ALLOC(config);
     TRY_DONE(config_load(lanes ? 3 : 1, arguments, config));
-    TRY_DONE(model_parse(config->model, recipe, config->model_line, image, DATASET_CLASSES,
+    TRY_DONE(model_parse(config->model, recipe, config->model_line, dataset.image, dataset.classes,
                          config->label_smoothing, model));
-    TRY_DONE(find_sizes(config, train, &n_train, eval, &n_eval));
+    TRY_DONE(find_sizes(config, &dataset, train, &n_train, eval, &n_eval));
     for (int i = 0; i < n_train; i++)
         TRY_DONE(build(check, config->name, model, train[i], true));
     for (int i = 0; i < n_eval; i++)

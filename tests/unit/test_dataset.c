@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../src/data/cifar10.h"
 #include "lockstep/dataset.h"
 #include "lockstep/hash.h"
 
@@ -33,7 +34,7 @@ static void write_records(const char *name, int file, int records) {
     assert_non_null(out);
     for (int i = 0; i < records; i++) {
         fputc((file + i) % 10, out);
-        for (int at = 0; at < DATASET_PIXELS; at++)
+        for (int at = 0; at < CIFAR10_PIXELS; at++)
             fputc(pixel_of(file, i, at), out);
     }
     assert_int_equal(fclose(out), 0);
@@ -97,17 +98,18 @@ static void test_reads_what_is_asked(void **state) {
     (void)state;
     static const int64_t ids[] = {0, 1, 2, 5, 6, 7, 8, 20, 21, 33, 34};
     enum { N = sizeof ids / sizeof ids[0] };
-    static uint8_t labels[N], pixels[N][DATASET_PIXELS];
+    static uint16_t labels[N];
+    static uint8_t pixels[N][CIFAR10_PIXELS];
     int64_t bytes = 100;
     Dataset dataset;
     assert_int_equal(dataset_open(folder, 1, &dataset), ST_OK);
     assert_int_equal(dataset_read(&dataset, DATASET_PART_TRAIN, ids, N, labels, pixels[0], &bytes),
                      ST_OK);
-    assert_int_equal(bytes, 100 + N * DATASET_RECORD);
+    assert_int_equal(bytes, 100 + N * CIFAR10_RECORD);
     for (int i = 0; i < N; i++) {
         int file = 1 + (int)ids[i] / PER_FILE, record = (int)ids[i] % PER_FILE;
         assert_int_equal(labels[i], (file + record) % 10);
-        for (int at = 0; at < DATASET_PIXELS; at++)
+        for (int at = 0; at < CIFAR10_PIXELS; at++)
             assert_int_equal(pixels[i][at], pixel_of(file, record, at));
     }
     int64_t last = TESTS - 1;
@@ -123,7 +125,8 @@ static void test_reads_long_runs(void **state) {
     enum { N = 1500, FILE_RECORDS = 300 };
     Dataset dataset;
     int64_t *ids = malloc(N * sizeof *ids);
-    uint8_t *labels = malloc(N), *pixels = malloc((size_t)N * DATASET_PIXELS);
+    uint16_t *labels = malloc(N * sizeof *labels);
+    uint8_t *pixels = malloc((size_t)N * CIFAR10_PIXELS);
     write_all(FILE_RECORDS, TESTS);
     for (int i = 0; i < N; i++)
         ids[i] = i;
@@ -133,7 +136,7 @@ static void test_reads_long_runs(void **state) {
     for (int i = 0; i < N; i++) {
         int file = 1 + i / FILE_RECORDS, record = i % FILE_RECORDS;
         assert_int_equal(labels[i], (file + record) % 10);
-        assert_int_equal(pixels[i * DATASET_PIXELS + 3071], pixel_of(file, record, 3071));
+        assert_int_equal(pixels[i * CIFAR10_PIXELS + 3071], pixel_of(file, record, 3071));
     }
     free(pixels);
     free(labels);
@@ -168,11 +171,11 @@ static void test_no_folder_named(void **state) {
 
 static void test_short(void **state) {
     (void)state;
-    assert_int_equal(truncate(path_of("data_batch_2.bin"), PER_FILE * DATASET_RECORD - 1), 0);
+    assert_int_equal(truncate(path_of("data_batch_2.bin"), PER_FILE * CIFAR10_RECORD - 1), 0);
     assert_open_fails("data_batch_2.bin", "no file of whole records (21510 bytes");
     assert_int_equal(truncate(path_of("data_batch_2.bin"), 0), 0);
     assert_open_fails("data_batch_2.bin", "0 bytes");
-    assert_int_equal(truncate(path_of("data_batch_2.bin"), (PER_FILE - 1) * DATASET_RECORD), 0);
+    assert_int_equal(truncate(path_of("data_batch_2.bin"), (PER_FILE - 1) * CIFAR10_RECORD), 0);
     assert_open_fails("data_batch_2.bin", "6 records where the other files have 7");
 }
 
@@ -180,11 +183,11 @@ static void test_short(void **state) {
 static void test_unequal(void **state) {
     (void)state;
     char name[32];
-    assert_int_equal(truncate(path_of("data_batch_1.bin"), DATASET_RECORD), 0);
+    assert_int_equal(truncate(path_of("data_batch_1.bin"), CIFAR10_RECORD), 0);
     assert_open_fails("data_batch_1.bin", "1 records where the other files have 7");
     for (int file = 1; file <= 5; file++) {
         snprintf(name, sizeof name, "data_batch_%d.bin", file);
-        assert_int_equal(truncate(path_of(name), 10000 * DATASET_RECORD), 0);
+        assert_int_equal(truncate(path_of(name), 10000 * CIFAR10_RECORD), 0);
     }
     assert_open_fails("test_batch.bin", "5 records where the other files have 10000");
 }
@@ -192,11 +195,12 @@ static void test_unequal(void **state) {
 static void test_bad_label(void **state) {
     (void)state;
     Dataset dataset;
-    static uint8_t labels[3], pixels[3][DATASET_PIXELS];
+    static uint16_t labels[3];
+    static uint8_t pixels[3][CIFAR10_PIXELS];
     int64_t ids[] = {2 * PER_FILE + 2, 2 * PER_FILE + 3, 2 * PER_FILE + 4};
     FILE *file = fopen(path_of("data_batch_3.bin"), "r+b");
     assert_non_null(file);
-    fseek(file, 3 * DATASET_RECORD, SEEK_SET);
+    fseek(file, 3 * CIFAR10_RECORD, SEEK_SET);
     fputc(10, file);
     fclose(file);
     assert_int_equal(dataset_open(folder, 1, &dataset), ST_OK);
@@ -212,10 +216,11 @@ static void test_bad_label(void **state) {
 static void test_shrinks(void **state) {
     (void)state;
     Dataset dataset;
-    static uint8_t labels[3], pixels[3][DATASET_PIXELS];
+    static uint16_t labels[3];
+    static uint8_t pixels[3][CIFAR10_PIXELS];
     int64_t ids[] = {PER_FILE + 3, PER_FILE + 4, PER_FILE + 5};
     assert_int_equal(dataset_open(folder, 1, &dataset), ST_OK);
-    assert_int_equal(truncate(path_of("data_batch_2.bin"), 4 * DATASET_RECORD + 5), 0);
+    assert_int_equal(truncate(path_of("data_batch_2.bin"), 4 * CIFAR10_RECORD + 5), 0);
     assert_int_equal(dataset_read(&dataset, DATASET_PART_TRAIN, ids, 3, labels, pixels[0], NULL),
                      ST_DATA);
     assert_message("data_batch_2.bin: record 4 cannot be read");
@@ -230,7 +235,8 @@ static void test_bad_ids(void **state) {
     (void)state;
     static const int64_t lists[][2] = {{-1, 3}, {3, 5 * PER_FILE}, {4, 4}, {4, 3}};
     Dataset dataset;
-    static uint8_t labels[2], pixels[2][DATASET_PIXELS];
+    static uint16_t labels[2];
+    static uint8_t pixels[2][CIFAR10_PIXELS];
     assert_int_equal(dataset_open(folder, 1, &dataset), ST_OK);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(
@@ -289,17 +295,17 @@ static void test_shard(void **state) {
     int64_t bytes = 0;
     assert_int_equal(dataset_open(folder, 1, &dataset), ST_OK);
     assert_int_equal(shard_read(&dataset, DATASET_PART_TRAIN, ids, 2, 4, &shard, &bytes), ST_OK);
-    assert_int_equal(bytes, 4 * DATASET_RECORD);
+    assert_int_equal(bytes, 4 * CIFAR10_RECORD);
     assert_int_equal(shard.first, 2);
     assert_int_equal(shard.count, 4);
     assert_memory_equal(shard.ids, ids + 2, 4 * sizeof *ids);
     assert_int_equal(shard.labels[1], (2 + 2) % 10);
-    assert_int_equal(shard.pixels[DATASET_PIXELS + 9], pixel_of(2, 2, 9));
+    assert_int_equal(shard.pixels[CIFAR10_PIXELS + 9], pixel_of(2, 2, 9));
     assert_int_equal(shard_read(&dataset, DATASET_PART_TRAIN, ids, 2, 4, &same, NULL), ST_OK);
     assert_true(shard.hash == same.hash);
     FILE *file = fopen(path_of("data_batch_2.bin"), "r+b"); /* one pixel of record 9 */
     assert_non_null(file);
-    fseek(file, 2 * DATASET_RECORD + 1000, SEEK_SET);
+    fseek(file, 2 * CIFAR10_RECORD + 1000, SEEK_SET);
     fputc(pixel_of(2, 2, 999) ^ 1, file);
     fclose(file);
     assert_int_equal(shard_read(&dataset, DATASET_PART_TRAIN, ids, 2, 4, &other, NULL), ST_OK);

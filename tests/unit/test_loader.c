@@ -12,7 +12,9 @@
 #include "lockstep/clock.h"
 #include "lockstep/loader.h"
 
-enum { RECORDS = 135, LANES = 4, BATCH = 8, MAX_SHARD = 34 };
+enum { RECORDS = 135, LANES = 4, BATCH = 8, MAX_SHARD = 34, PIXELS = 3 * 32 * 32 };
+
+static const Shape shape = {1, 3, 32, 32};
 
 static const Augment augment = {
     .crop_pad = 4, .flip = 0.5, .cutout = 8, .mean = {0.5f, 0.5f, 0.5f}, .std = {0.2f, 0.2f, 0.2f}};
@@ -48,6 +50,7 @@ static int teardown_group(void **state) {
 static LoaderConfig config_of(const Sampler *s, int threads, int64_t depth, int64_t steps) {
     return (LoaderConfig){.sampler = s,
                           .augment = &augment,
+                          .image = shape,
                           .shards = shards,
                           .lane_count = LANES,
                           .end_step = steps,
@@ -57,7 +60,7 @@ static LoaderConfig config_of(const Sampler *s, int threads, int64_t depth, int6
 
 /* The batch must be what sampler and augment say. */
 static void check_batch(const Sampler *s, const Batch *batch, int64_t step, int64_t lane) {
-    static float image[DATASET_PIXELS];
+    static float image[PIXELS];
     int32_t order[MAX_SHARD];
     int64_t epoch = step / s->steps_per_epoch, begin = step % s->steps_per_epoch * s->batch;
     assert_int_equal(batch->step, step);
@@ -70,14 +73,14 @@ static void check_batch(const Sampler *s, const Batch *batch, int64_t step, int6
         assert_int_equal(batch->label[i], shards[lane].labels[at]);
         if (batch->placement) {
             Placement placement =
-                augment_draw(&augment, s->seed, epoch, shards[lane].ids[at], (int32_t)at);
+                augment_draw(&augment, shape, s->seed, epoch, shards[lane].ids[at], (int32_t)at);
             assert_null(batch->image);
             assert_memory_equal(&placement, &batch->placement[i], sizeof placement);
             continue;
         }
-        augment_train(&augment, s->seed, epoch, shards[lane].ids[at],
-                      shards[lane].pixels + at * DATASET_PIXELS, image);
-        assert_memory_equal(image, batch->image + i * DATASET_PIXELS, sizeof image);
+        augment_train(&augment, shape, s->seed, epoch, shards[lane].ids[at],
+                      shards[lane].pixels + at * PIXELS, image);
+        assert_memory_equal(image, batch->image + i * PIXELS, sizeof image);
     }
 }
 

@@ -203,6 +203,10 @@ static void result(void **state) {
     size_t size;
     fixture_open(&f, 1);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    enum { CLASSES = 12 };
+    /* of class 2 one image was taken for a class, one for none */
+    static const int64_t class_images[CLASSES] = {[2] = 5};
+    static const int64_t confusion[CLASSES][CLASSES] = {[2] = {[2] = 3, [5] = 1}};
     RunResult r = {.state_hash = 0xabc,
                    .test_accuracy = 0.7123,
                    .test_loss = NAN,
@@ -220,9 +224,10 @@ static void result(void **state) {
                    .best_accuracy = 0.72,
                    .best_step = 200,
                    .selected_on = "holdout",
+                   .classes = CLASSES,
+                   .class_images = class_images,
+                   .confusion = confusion[0],
                    .status = "finished"};
-    r.confusion[2][2] = 3;
-    r.confusion[2][5] = 1;
     assert_int_equal(metrics_result(&dir, &r), ST_OK);
     char *text = fixture_load(fixture_path(&f, "result.json"), &size);
     cJSON *o = cJSON_Parse(text);
@@ -235,7 +240,9 @@ static void result(void **state) {
     cJSON *row = cJSON_GetArrayItem(cJSON_GetObjectItem(o, "confusion"), 2);
     assert_int_equal(cJSON_GetArrayItem(row, 5)->valueint, 1);
     assert_true(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "class_accuracy"), 2)->valuedouble ==
-                0.75);
+                0.6);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(o, "confusion")), CLASSES);
+    assert_int_equal(cJSON_GetArraySize(row), CLASSES);
     assert_true(cJSON_IsNull(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "class_accuracy"), 1)));
     static const char *const keys[] = {
         "epoch",   "step", "images_per_s", "wall_s",     "ranks",       "lanes", "device",
