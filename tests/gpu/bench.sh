@@ -27,7 +27,8 @@ speed() { # NAME RANKS RECIPE WORD...: benches, keeps the lines of the phases an
         sed -n 's/^.*: \([0-9.]*\) images\/s$/\1/p' "$log" |
             awk -v flop="$(flop_an_image "$recipe")" -v peak="$peak" -v n="$((ranks > 0 ? ranks : 1))" \
                 '{ printf "    %.0f images/s, %.2f TFLOP/s", $1, 1e-12 * flop * $1
-                   if (peak > 0) printf ", %.1f %% of the peak of %d GPU%s", 1e-7 * flop * $1 / peak / n, n, n > 1 ? "s" : ""
+                   # Without the brackets awk takes > as a redirection.
+                   if (peak > 0) printf ", %.1f %% of the peak of %d GPU%s", 1e-7 * flop * $1 / peak / n, n, (n > 1 ? "s" : "")
                    printf "\n" }'
     } | tee -a "$figures" | sed 's/^/# /' >&3
     [ "$(sed -n 's/^.*: \([0-9.]*\) images\/s$/\1/p' "$log" | wc -l)" = 1 ]

@@ -1,1 +1,0 @@
-, 0.0 % of the peak of 8 GPU8
