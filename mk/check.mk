@@ -24,7 +24,7 @@ test: ## set up, build, run every test
 	+@$(MAKE) check
 
 check: programs ## every test, without the set-up
-	@tests/run $(SELF_TESTS) $(UNIT) $(OPS) $(GOLDEN) $(DIST_TESTS) $(E2E_TESTS) tests/fuzz/smoke.sh
+	@TEST_CLEAN=1 tests/run $(SELF_TESTS) $(UNIT) $(OPS) $(GOLDEN) $(DIST_TESTS) $(E2E_TESTS) tests/fuzz/smoke.sh
 
 test-unit: $(TOOLS) $(UNIT) ## the unit tests
 	@tests/run $(UNIT)

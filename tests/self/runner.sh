@@ -25,5 +25,57 @@ expect short-plan.sh 1 "2 passed, 1 failed, 0 skipped" "planned 3 tests, reporte
 expect hangs.sh 1 "1 passed, 1 failed, 0 skipped" "ran into its limit of 1 s"
 expect missing.sh 1 "0 passed, 1 failed, 0 skipped" "printed no test result"
 
+# --- What a failing file shows: its failing checks and what they printed, wherever they stand in a long log. ---
+shown=$(BUILD=$tmp tests/run tests/runner/long.sh 2>&1)
+shows() { grep -qF -- "$1" <<<"$shown"; }
+for words in "not ok - seventh" "printed before the seventh" "# printed by the seventh" "not ok - last" "# line 1 of 90" "# line 20 of 90" \
+    "... 50 more lines" "# line 71 of 90" "# line 90 of 90"; do
+    check "of a long log it shows: $words" shows "$words"
+done
+for words in "ok - sixth" "printed by the eighth" "# line 21 of 90" "# line 70 of 90"; do
+    refuse "of a long log it leaves out: $words" shows "$words"
+done
+
+# --- What a failing check of a script shows. ---
+cat >"$tmp/shows.sh" <<'SH'
+. tests/tap.sh
+log=$tmp/log
+seq 40 >"$log"
+check "silent" test 1 = 2
+check "speaks" eval 'echo own words; (exit 7)'
+SH
+shown=$(bash "$tmp/shows.sh" 2>&1)
+for words in "# test 1 = 2 gave code 1" "# 15" "# ... 10 more lines" "# 26" "# eval echo own words; (exit 7) gave code 7" "# own words"; do
+    check "a failing check shows: $words" grep -qxF -- "$words" <<<"$shown"
+done
+for words in "# 16" "# 25"; do refuse "a failing check leaves out: $words" grep -qxF -- "$words" <<<"$shown"; done
+
+# --- A run with TEST_CLEAN=1 leaves the working tree as it was. ---
+tree=$tmp/tree
+mkdir -p "$tree/tests" "$tree/scripts"
+cp tests/run "$tree/tests"
+cp scripts/env.sh "$tree/scripts"
+# shellcheck disable=SC2016 # the script expands it
+printf '#!/bin/bash\necho "ok - one"; eval "$DO"\n' >"$tree/tests/does.sh"
+chmod +x "$tree/tests/does.sh"
+# leaves NAME CODE LAST_LINE WORDS COMMAND: a run whose test does COMMAND.
+leaves() {
+    local out rc
+    out=$(DO=$5 TEST_CLEAN=1 BUILD=$tmp "$tree/tests/run" tests/does.sh 2>&1)
+    rc=$?
+    if [ $rc -eq "$2" ] && [ "$(tail -n 1 <<<"$out")" = "$3" ] && grep -qF -- "$4" <<<"$out"; then
+        pass "$1: $3"
+    else
+        fail "$1: $3" "wanted code $2, '$3' and '$4'; got code $rc and" "$out"
+    fi
+}
+export GIT_CEILING_DIRECTORIES=$tmp
+leaves "outside of a checkout" 0 "1 passed, 0 failed, 1 skipped" "the working tree stays as it was: not a checkout" true
+git init -q "$tree" && git -C "$tree" add . && git -C "$tree" -c user.name=t -c user.email=t@t commit -qm tree
+leaves "a test that leaves nothing" 0 "2 passed, 0 failed, 0 skipped" "2 passed" true
+leaves "a test that leaves a file" 1 "1 passed, 1 failed, 0 skipped" "?? left" "touch left"
+leaves "what lay there before is no fault" 0 "2 passed, 0 failed, 0 skipped" "2 passed" "touch left"
+leaves "a test that changes a file" 1 "1 passed, 1 failed, 0 skipped" ">  M scripts/env.sh" "echo >>scripts/env.sh"
+
 refuse "no file at all is a failure" env BUILD="$tmp" tests/run
 finish
