@@ -12,7 +12,7 @@
  * Which gradients assign and which add. Parameter gradients always assign: a parameter belongs to
  * one layer. An activation read by several layers gets its gradient from each of them;
  * OpDesc.grad_in says for each input whether this op's backward assigns it, adds to it, or leaves
- * it out; where both inputs of an op are one tensor, the first may assign and the second adds.
+ * it out; where inputs of an op are one tensor, the first of them may assign and the others add.
  *
  * Same bits. Layout and algorithm follow from (shapes, batch, instruction set, library version)
  * alone; or from choices that were made once by timing and are given to `tune` as text.
@@ -37,49 +37,54 @@ typedef struct Mark Mark; /* likewise: a place in a stream's work (CUDA: a cudaE
 
 typedef enum GradMode { GRAD_NONE, GRAD_ASSIGN, GRAD_ADD } GradMode;
 
+/* Activations that one op reads: a concatenation of a block's branches has the most. */
+enum { OP_INPUTS_MAX = 8 };
+
 /* What an op is planned for. Tensors carry shape (n = batch), dtype and layout, no data. */
 typedef struct OpDesc {
     const Layer *layer; /* kind and arguments; borrowed */
     int index;          /* of the layer in the model: part of dropout's counter (dropout.h) */
-    int ordinal;        /* among the layers of its kind, from 0: LaneRun.dropout_mask[ordinal] */
+    int ordinal;        /* among the layers of its kind, from 0: lane_mask */
     bool training;      /* false: forward only, running statistics, no dropout */
     bool add;           /* the sum with in[1] is fused behind it (Device.fuses_add) */
     bool relu;          /* a ReLU is fused behind it (Device.fuses_relu), after that sum */
-    int n_in;           /* 1, or 2 for add and where an addition is fused */
-    Tensor in[2], out;
-    GradMode grad_in[2];
+    int n_in;           /* a fused addition's summand is the last of them */
+    Tensor in[OP_INPUTS_MAX], out;
+    GradMode grad_in[OP_INPUTS_MAX];
 } OpDesc;
 
 /* A backend embeds this first in its own plan. */
 struct OpPlan {
     const struct Op *op;
     OpDesc desc;
-    size_t saved_bytes; /* kept by an executor from forward to backward: pooling indices, batch mean
-                           ... */
-    size_t scratch_bytes; /* needed during one call only; one buffer an executor, as large as the
-                             largest */
-    size_t packed_bytes;  /* weights in the form the op wants, one copy a program */
-    /* Which activations must live until backward. in[1] is a summand, which no gradient depends on:
-     * backward_reads_in is about in[0]. */
+    /* Kept by an executor from forward to backward: pooling indices, batch mean ... */
+    size_t saved_bytes;
+    /* Needed during one call only: one buffer an executor, as large as the largest. */
+    size_t scratch_bytes;
+    /* Weights in the form the op wants, one copy a program. */
+    size_t packed_bytes;
+    /* Which activations must live until backward. A summand (in[1]) need not, for no gradient
+     * depends on it: backward_reads_in is about in[0]. */
     bool backward_reads_in, backward_reads_out;
-    bool own_kernels; /* the device's library has no engine for some of it, which kernels of
-                         lockstep's own compute instead: for the log */
+    /* For the log: the device's library has no engine for some of it, which kernels of lockstep's
+     * own compute instead. */
+    bool own_kernels;
 };
 
 /* The memory an op of one executor works on. Gradients mirror activations in shape and layout.
  * Parameters, running statistics and labels are LAYOUT_PLAIN. Unused tensors have data NULL. */
 typedef struct OpMemory {
-    Tensor in[2], out;
-    Tensor grad_in[2], grad_out;
-    Tensor param[LAYER_PARAMS_MAX];      /* real[count]: views of the flat weights */
-    Tensor grad_param[LAYER_PARAMS_MAX]; /* real[count]: views of the executor's flat gradient */
-    Tensor running[LAYER_RUNNING_MAX];   /* evaluation: mean and variance to normalise with */
-    Tensor stats[LAYER_RUNNING_MAX]; /* training bn writes batch mean and unbiased variance (0 of
-                                        a single value) here */
-    Tensor labels;                   /* softmax_ce: int32[batch] */
-    Tensor loss;                     /* softmax_ce writes the loss of each image: real[batch] */
-    Tensor predicted;                /* softmax_ce writes the class of the largest logit, the lowest
-                                        of equals: int32[batch] */
+    Tensor in[OP_INPUTS_MAX], out;
+    Tensor grad_in[OP_INPUTS_MAX], grad_out;
+    /* real[count]: views of the flat weights and of the executor's flat gradient. */
+    Tensor param[LAYER_PARAMS_MAX], grad_param[LAYER_PARAMS_MAX];
+    /* Evaluation: mean and variance to normalise with. */
+    Tensor running[LAYER_RUNNING_MAX];
+    /* Training bn writes batch mean and unbiased variance (0 of a single value) here. */
+    Tensor stats[LAYER_RUNNING_MAX];
+    /* softmax_ce: int32[batch]; and what it writes: the loss of each image, real[batch], and the
+     * class of its largest logit, the lowest of equals, int32[batch]. */
+    Tensor labels, loss, predicted;
     void *saved, *scratch, *packed;
 } OpMemory;
 
@@ -88,12 +93,18 @@ typedef struct LaneRun {
     uint64_t seed;
     int64_t step; /* from 0: the step that is being computed */
     int32_t lane; /* of the run, not of the rank */
-    double
-        loss_scale; /* 1 / images of the global step: softmax_ce's gradient of one image's loss */
-    const uint8_t
-        *dropout_mask[8]; /* tests only: keep-masks (1 keep) for the n-th dropout layer in logical
-                             N, C, H, W order, instead of Philox; NULL otherwise */
+    /* 1 / images of the global step: softmax_ce's gradient of one image's loss. */
+    double loss_scale;
+    /* Tests only: keep-masks (1 keep, in logical N, C, H, W order) instead of Philox for the first
+     * dropout layers, [n_dropout_masks], NULL for those that draw theirs. */
+    int n_dropout_masks;
+    const uint8_t *const *dropout_mask;
 } LaneRun;
+
+/* The keep-mask given to the dropout layer of that OpDesc.ordinal, or NULL. */
+static inline const uint8_t *lane_mask(const LaneRun *run, int ordinal) {
+    return ordinal < run->n_dropout_masks ? run->dropout_mask[ordinal] : NULL;
+}
 
 /* One layer kind on one backend. Functions a kind does not need are NULL (pack; backward in a
  * backend without training). */

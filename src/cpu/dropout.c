@@ -62,7 +62,7 @@ static Status forward(const CpuPlan *plan, void *const *at, const LaneRun *run) 
     const OpDesc *desc = &plan->base.desc;
     double rate = desc->layer->args.dropout.rate;
     int64_t count = shape_count(desc->out.shape);
-    const uint8_t *given = run->dropout_mask[desc->ordinal];
+    const uint8_t *given = lane_mask(run, desc->ordinal);
     if (given)
         memcpy(at[2], given, (size_t)count);
     else

@@ -23,7 +23,7 @@ static Status apply(const CudaPlan *plan, Stream *stream, void *y, const void *x
 
 static Status forward(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
     const OpDesc *desc = &plan->base.desc;
-    const uint8_t *given = run->dropout_mask[desc->ordinal];
+    const uint8_t *given = lane_mask(run, desc->ordinal);
     if (given)
         TRY(cuda_upload(stream, at[2], given, (size_t)plan_count(plan)));
     else

@@ -229,10 +229,8 @@ static Status run_ops(Executor *executor, const LaneRun *run, bool backward, int
 
 /* Whether what is enqueued for this lane is the same as for any other one. */
 static bool can_replay(const Executor *executor, const LaneRun *run) {
-    bool fixed = executor->program->device->ops->record_begin != NULL && executor->times == NULL;
-    for (size_t i = 0; i < sizeof run->dropout_mask / sizeof *run->dropout_mask; i++)
-        fixed = fixed && run->dropout_mask[i] == NULL;
-    return fixed;
+    return executor->program->device->ops->record_begin && !executor->times &&
+           run->n_dropout_masks == 0;
 }
 
 static Status run_segment(Executor *executor, Segment *segment, const LaneRun *run, bool backward,

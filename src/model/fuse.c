@@ -75,6 +75,8 @@ void program_list_ops(Program *program, OpDesc *descs, int *output_of) {
                             .add = add >= 0,
                             .relu = relu >= 0,
                             .n_in = second >= -1 ? 2 : 1};
+        for (int i = 0; i < OP_INPUTS_MAX; i++)
+            program->input[o][i] = NO_TENSOR;
         program->input[o][0] = tensor_of(output_of, layer->input);
         program->input[o][1] = tensor_of(output_of, second);
     }

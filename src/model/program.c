@@ -41,16 +41,24 @@ static Status lay_out_tensors(Program *program, const OpDesc *descs) {
     return program->device->ops->layouts(program->device, program->tensors, program->n_ops);
 }
 
+static bool reads(const Program *program, int op, int tensor) {
+    for (int i = 0; i < OP_INPUTS_MAX; i++) {
+        if (program->input[op][i] == tensor)
+            return true;
+    }
+    return false;
+}
+
 /* Which of a tensor's readers assigns its gradient: the one whose backward runs first. */
 static void set_gradient_modes(const Program *program, OpDesc *descs) {
     for (int o = 0; o < program->n_ops; o++) {
         for (int i = 0; i < descs[o].n_in; i++) {
             int t = program->input[o][i];
-            bool first = !(i == 1 && program->input[o][0] == t);
-            for (int later = o + 1; later < program->n_ops; later++) {
-                if (program->input[later][0] == t || program->input[later][1] == t)
-                    first = false;
-            }
+            bool first = true;
+            for (int earlier = 0; earlier < i; earlier++)
+                first = first && program->input[o][earlier] != t;
+            for (int later = o + 1; later < program->n_ops; later++)
+                first = first && !reads(program, later, t);
             descs[o].grad_in[i] = !program->training || t == 0 ? GRAD_NONE
                                   : first                      ? GRAD_ASSIGN
                                                                : GRAD_ADD;

@@ -13,7 +13,7 @@ static void dropout_apply(const OpDesc *desc, const LaneRun *run, GradMode mode,
                           real *y) {
     double rate = desc->layer->args.dropout.rate;
     DropoutKey key = dropout_key(run->seed, run->step, run->lane, desc->index, rate);
-    const uint8_t *given = run->dropout_mask[desc->ordinal];
+    const uint8_t *given = lane_mask(run, desc->ordinal);
     real scale = (real)dropout_scale(rate);
     for (int64_t i = 0; i < shape_count(desc->out.shape); i++) {
         bool keep =

@@ -15,7 +15,13 @@
 #include "lockstep/program.h"
 #include "tolerance.h"
 
-enum { STEPS = 5, IMAGES = 1000, LABELS = 1001, BATCH_MAX = 16 }; /* as in make_golden.py */
+enum {
+    STEPS = 5,
+    IMAGES = 1000,
+    LABELS = 1001,
+    BATCH_MAX = 16,
+    MASKS = 8
+}; /* as in make_golden.py */
 
 /* Adam moves an element with next to no gradient by rounding alone: such are left out of the
  * comparison of weights. As a share of the tensor's root mean square, and absolutely. */
@@ -43,6 +49,7 @@ typedef struct Net {
     int64_t batch;
     Optimizer optimizer;
     double lr;
+    const uint8_t *mask[MASKS];
     LaneRun run;
     double *host[3];   /* [flat]: weights at the start, now, gradient of the first step */
     double *statistic; /* [running_flat] */
@@ -157,12 +164,14 @@ static void read_case(Net *net) {
         .eps = o[8],
     };
     net->run.loss_scale = 1 / (double)net->batch;
-    for (int m = 0; m < 8; m++) {
+    for (int m = 0; m < MASKS; m++) {
         char name[16];
         snprintf(name, sizeof name, "mask.%d", m);
         const GoldenRecord *mask = golden_find(&net->golden, name);
-        net->run.dropout_mask[m] = mask != NULL ? (const uint8_t *)mask->bytes : NULL;
+        net->mask[m] = mask != NULL ? (const uint8_t *)mask->bytes : NULL;
     }
+    net->run.n_dropout_masks = MASKS;
+    net->run.dropout_mask = net->mask;
 }
 
 static void net_open(Net *net) {

@@ -89,7 +89,9 @@ static Status draw_mask(Draw *d, OpData *data, double p) {
     TRY_ALLOC(data->mask);
     for (int64_t i = 0; i < data->out_count; i++)
         data->mask[i] = draw(d, 0, 1) >= p;
-    data->run.dropout_mask[1] = data->mask; /* the op is planned as the second of its kind */
+    data->masks[OP_ORDINAL] = data->mask;
+    data->run.n_dropout_masks = OP_ORDINAL + 1;
+    data->run.dropout_mask = data->masks;
     return ST_OK;
 }
 
@@ -145,22 +147,26 @@ static void round_array(double *value, int64_t count, int bits) {
 }
 
 void op_data_round(OpData *data, int bits) {
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < OP_INPUTS_MAX; k++) {
         round_array(data->in[k], data->in_count, bits);
         round_array(data->grad_before[k], data->in_count, bits);
-        round_array(data->param[k], data->param_count[k], bits);
-        round_array(data->running[k], data->channels, bits);
     }
+    for (int i = 0; i < LAYER_PARAMS_MAX; i++)
+        round_array(data->param[i], data->param_count[i], bits);
+    for (int i = 0; i < LAYER_RUNNING_MAX; i++)
+        round_array(data->running[i], data->channels, bits);
     round_array(data->grad_out, data->out_count, bits);
 }
 
 void op_data_free(OpData *data) {
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < OP_INPUTS_MAX; k++) {
         free(data->in[k]);
         free(data->grad_before[k]);
-        free(data->param[k]);
-        free(data->running[k]);
     }
+    for (int i = 0; i < LAYER_PARAMS_MAX; i++)
+        free(data->param[i]);
+    for (int i = 0; i < LAYER_RUNNING_MAX; i++)
+        free(data->running[i]);
     free(data->grad_out);
     free(data->labels);
     free(data->mask);
@@ -175,23 +181,28 @@ Status op_result_make(const OpData *data, OpResult *result) {
     TRY_ALLOC(result->out);
     TRY_ALLOC(result->loss);
     TRY_ALLOC(result->predicted);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < OP_INPUTS_MAX; k++) {
         result->grad_in[k] = calloc((size_t)data->in_count, sizeof(double));
-        result->grad_param[k] = calloc((size_t)data->param_count[k] + 1, sizeof(double));
-        result->stats[k] = calloc((size_t)data->channels, sizeof(double));
         TRY_ALLOC(result->grad_in[k]);
-        TRY_ALLOC(result->grad_param[k]);
-        TRY_ALLOC(result->stats[k]);
+    }
+    for (int i = 0; i < LAYER_PARAMS_MAX; i++) {
+        result->grad_param[i] = calloc((size_t)data->param_count[i] + 1, sizeof(double));
+        TRY_ALLOC(result->grad_param[i]);
+    }
+    for (int i = 0; i < LAYER_RUNNING_MAX; i++) {
+        result->stats[i] = calloc((size_t)data->channels, sizeof(double));
+        TRY_ALLOC(result->stats[i]);
     }
     return ST_OK;
 }
 
 void op_result_free(OpResult *result) {
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < OP_INPUTS_MAX; k++)
         free(result->grad_in[k]);
-        free(result->grad_param[k]);
-        free(result->stats[k]);
-    }
+    for (int i = 0; i < LAYER_PARAMS_MAX; i++)
+        free(result->grad_param[i]);
+    for (int i = 0; i < LAYER_RUNNING_MAX; i++)
+        free(result->stats[i]);
     free(result->out);
     free(result->loss);
     free(result->predicted);

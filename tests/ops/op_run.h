@@ -11,24 +11,28 @@
 
 #include "op_table.h"
 
+enum { OP_ORDINAL = 9 }; /* every op is planned as the tenth of its kind */
+
 /* Inputs of one row. Arrays are owned; those a kind has no use for are NULL. */
 typedef struct OpData {
     int64_t in_count, out_count, param_count[LAYER_PARAMS_MAX], channels;
     int64_t batch;
-    double *in[2];
-    double *grad_before[2]; /* what GRAD_ADD adds to */
+    double *in[OP_INPUTS_MAX];
+    double *grad_before[OP_INPUTS_MAX]; /* what GRAD_ADD adds to */
     double *grad_out;
     double *param[LAYER_PARAMS_MAX];
     double *running[LAYER_RUNNING_MAX];
     int32_t *labels;
     uint8_t *mask;
-    LaneRun run; /* points to mask where the row gives one */
+    const uint8_t *masks[OP_ORDINAL + 1]; /* the last is `mask` where the row gives one */
+    LaneRun run;                          /* points to masks: the data stay where they are */
 } OpData;
 
 /* Outputs of one row, sized alike. */
 typedef struct OpResult {
     double *out;
-    double *grad_in[2]; /* as left in memory: with what stood there before under GRAD_ADD */
+    double *
+        grad_in[OP_INPUTS_MAX]; /* as left in memory: with what stood there before under GRAD_ADD */
     double *grad_param[LAYER_PARAMS_MAX];
     double *stats[LAYER_RUNNING_MAX];
     double *loss;

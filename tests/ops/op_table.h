@@ -25,9 +25,9 @@ typedef struct OpCase {
     bool evaluation; /* forward alone, as planned for evaluation */
     bool image;      /* the input is the program's image: a layout of its own, and no gradient */
     bool ties;       /* the input takes few values, so that many are equal */
-    bool given_mask; /* dropout: the mask comes from LaneRun.dropout_mask */
+    bool given_mask; /* dropout: the mask comes from LaneRun */
     bool large;
-    GradMode grad_in[2]; /* with both NONE a row gets ASSIGN, unless `image` */
+    GradMode grad_in[OP_INPUTS_MAX]; /* with all NONE a row gets ASSIGN, unless `image` */
 } OpCase;
 
 /* All rows, ordered by kind. */
