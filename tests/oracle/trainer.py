@@ -1,0 +1,249 @@
+"""trainer: what one step of a run must do, in float64 on PyTorch's autograd.
+
+Formulas: SGD, Adam, AdamW and their momenta as in the notes of torch.optim; batch norm, dropout, cross entropy with
+label smoothing as in those of torch.nn; clipping as in torch.nn.utils.clip_grad_norm_, without its 1e-6. How records
+are dealt to lanes and steps, and what an average is over, is what docs/design.md and `train --help` say:
+
+    lane l of L owns the next floor((N + l) / L) records, and floor(B / L) of each step; a short last step has the rest
+    the gradient is that of the mean loss over all images of the step; batch norm sees a lane at a time
+    running = (1 - momentum) running + momentum * (mean of the lanes' statistics by their images)
+    lr = warm-up factor * curve, both of the epochs done before the step
+
+No random number, no sum and no state comes from lockstep: a state is read, a step is computed, the next is compared.
+"""
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import yaml
+
+import draws
+
+DEFAULTS = {
+    "seed": 1, "batch-size": 256, "lanes": 8, "drop-last": True, "holdout": 0, "label-smoothing": 0, "log-every": 10,
+    "eval.every": 1, "augment.crop-pad": 0, "augment.flip": 0, "optimizer.name": "sgd", "optimizer.lr": 0.1,
+    "optimizer.momentum": 0.9, "optimizer.nesterov": False, "optimizer.beta1": 0.9, "optimizer.beta2": 0.999,
+    "optimizer.eps": 1e-8, "optimizer.weight-decay": 0, "optimizer.decay-all": False, "optimizer.clip-norm": 0,
+    "optimizer.ema-decay": 0, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
+    "schedule.lr-end": 0, "schedule.total-epochs": 0, "schedule.warmup-epochs": 0, "schedule.warmup-start": 0,
+    "epochs": 10,
+}
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
+
+
+def options(recipe, flags):
+    """A recipe and the flags of a command line, over the defaults that --help states."""
+    with open(recipe) as file:
+        tree = yaml.safe_load(file)
+    found = dict(DEFAULTS)
+    for key, value in tree.items():
+        found.update({f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value})
+    flags = list(flags)
+    while flags:
+        flag = flags.pop(0)[2:]
+        if not flags or flags[0].startswith("--"):
+            found[flag[3:] if flag.startswith("no-") else flag] = not flag.startswith("no-")
+        else:
+            found[flag] = yaml.safe_load(flags.pop(0))
+    if isinstance(found["schedule.points"], str):  # 0:0.5,1:1 or 1,2
+        points = [[float(x) for x in point.split(":")] for point in found["schedule.points"].split(",")]
+        found["schedule.points"] = points if len(points[0]) > 1 else [point[0] for point in points]
+    return found
+
+
+def read_records(folder, names):
+    raw = np.concatenate([np.fromfile(f"{folder}/{name}.bin", np.uint8).reshape(-1, 3073) for name in names])
+    return raw[:, 1:].reshape(-1, 3, 32, 32), torch.tensor(raw[:, 0].astype(np.int64))
+
+
+def scaled(pixels):
+    x = torch.tensor(np.ascontiguousarray(pixels), dtype=torch.float64) / 255
+    return (x - torch.tensor(MEAN).double().view(3, 1, 1)) / torch.tensor(STD).double().view(3, 1, 1)
+
+
+def parse_model(text):
+    """[(kind, its number among its kind, {argument: value})]"""
+    layers, seen = [], {}
+    for line in text.strip().splitlines():
+        kind, *words = line.split()
+        seen[kind] = seen.get(kind, 0) + 1
+        pairs = [word.partition("=") for word in words]
+        layers.append((kind, f"{kind}{seen[kind]}", {k: float(v) if v else 1.0 for k, _, v in pairs}))
+    return layers
+
+
+class Trainer:
+    def __init__(self, recipe, flags, folder):
+        self.o = o = options(recipe, flags)
+        self.layers = parse_model(o["model"])
+        self.pixels, self.labels = read_records(folder, [f"data_batch_{i}" for i in range(1, 6)])
+        self.test = read_records(folder, ["test_batch"])
+        held = draws.held_out(o["seed"], len(self.labels), o["holdout"])
+        self.held = self.pixels[held], self.labels[held]
+        self.train = np.setdiff1d(np.arange(len(self.labels)), held)
+        n, lanes = len(self.train), o["lanes"]
+        sizes = [(n + lane) // lanes for lane in range(lanes)]
+        self.shards = np.split(self.train, np.cumsum(sizes)[:-1])
+        self.batch = o["batch-size"] // lanes
+        self.full_steps = sizes[0] // self.batch
+        rest = n > self.full_steps * self.batch * lanes
+        self.steps_per_epoch = self.full_steps + (rest and not o["drop-last"])
+        self.decayed = set()
+
+    def initial(self):
+        """The state before the first step; also learns which parameters decay: weights of conv and linear."""
+        params, running, channels, side, number = {}, {}, 3, 32, 0
+        for kind, name, a in self.layers:
+            if kind in ("conv", "linear"):
+                out, k = int(a["c"]), int(a.get("k", 1))
+                shape = (out, channels, k, k) if kind == "conv" else (out, channels * side * side)
+                bound = 1 / math.sqrt(np.prod(shape[1:]))
+                params[name + ".weight"] = draws.initial(self.o["seed"], number, shape, bound)
+                self.decayed.add(name + ".weight")
+                number += 1
+                if a.get("bias", kind == "linear"):
+                    params[name + ".bias"] = draws.initial(self.o["seed"], number, (out,), bound)
+                    number += 1
+                channels = out
+            if kind == "bn":
+                params[name + ".weight"], params[name + ".bias"] = np.ones(channels), np.zeros(channels)
+                running[name + ".running_mean"], running[name + ".running_var"] = np.zeros(channels), np.ones(channels)
+                number += 2
+            if "global" in a or kind == "linear":
+                side = 1
+            elif kind in ("conv", "maxpool", "avgpool"):
+                k, s = int(a["k"]), int(a.get("s", 1 if kind == "conv" else a["k"]))
+                side = (side + 2 * int(a.get("p", 0)) - k) // s + 1
+        params = {k: torch.tensor(v) for k, v in params.items()}
+        slots = {"sgd": ["momentum"] if self.o["optimizer.momentum"] else []}.get(
+            self.o["optimizer.name"], ["exp_avg", "exp_avg_sq"])
+        return {"params": params, "running": {k: torch.tensor(v) for k, v in running.items()},
+                "ema": dict(params) if self.o["optimizer.ema-decay"] else {},
+                **{"optimizer/" + s: {k: torch.zeros_like(v) for k, v in params.items()} for s in slots}}
+
+    def forward(self, x, w, running=None, place=None, statistics=None):
+        """Logits. `running`: evaluation with them; else training in place = (step, lane), where `statistics` gets
+        a batch norm's (mean, unbiased variance)."""
+        for index, (kind, name, a) in enumerate(self.layers):
+            k, s, p = int(a.get("k", 0)), int(a.get("s", 0)), a.get("p", 0)
+            if kind == "conv":
+                x = F.conv2d(x, w[name + ".weight"], w.get(name + ".bias"), stride=s or 1, padding=int(p))
+            elif kind == "bn":
+                mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
+                if running is not None:
+                    mean, var = running[name + ".running_mean"], running[name + ".running_var"]
+                else:
+                    n = x.numel() // x.shape[1]
+                    statistics[name + ".running_mean"] = mean.detach()
+                    statistics[name + ".running_var"] = var.detach() * n / (n - 1)
+                x = (x - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
+                x = x * w[name + ".weight"][:, None, None] + w[name + ".bias"][:, None, None]
+            elif kind == "relu":
+                x = F.relu(x)
+            elif kind == "gelu":
+                x = F.gelu(x)
+            elif kind == "maxpool":
+                x = F.max_pool2d(x, k, s or k, int(p))
+            elif kind == "avgpool":
+                x = x.mean((2, 3), keepdim=True) if "global" in a else F.avg_pool2d(x, k, s or k, int(p))
+            elif kind == "linear":
+                x = F.linear(x.flatten(1), w[name + ".weight"], w[name + ".bias"])
+            elif kind == "dropout":
+                if running is None:
+                    keep = draws.keep_mask(self.o["seed"], *place, index, x.numel(), p)
+                    x = x * torch.tensor(keep).view(x.shape) / (1 - p)
+            else:
+                raise ValueError(f"{kind}: not a layer of this trainer")
+        return x
+
+    def losses(self, logits, labels):
+        return F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.o["label-smoothing"])
+
+    def records(self, step, lane):
+        epoch, at = divmod(step, self.steps_per_epoch)
+        shard = self.shards[lane]
+        end = (at + 1) * self.batch if at < self.full_steps else len(shard)
+        places = draws.order(self.o["seed"], epoch, lane, len(shard))
+        return epoch, shard[places[at * self.batch:end]]
+
+    def gradients(self, state, step):
+        """Of the mean loss: (gradient, batch-norm statistics, sum of losses, logits, labels)."""
+        o, w = self.o, {k: v.clone().requires_grad_(True) for k, v in state["params"].items()}
+        lanes = [self.records(step, lane) for lane in range(o["lanes"])]
+        images = sum(len(records) for _, records in lanes)
+        total, statistics, logits, labels = 0, {}, [], []
+        for lane, (epoch, records) in enumerate(lanes):
+            if len(records) == 0:
+                continue
+            own = {}
+            x = scaled(np.stack([draws.augmented(self.pixels[r], o["seed"], epoch, r, o["augment.crop-pad"],
+                                                 o["augment.flip"]) for r in records]))
+            y = self.forward(x, w, place=(step, lane), statistics=own)
+            total = total + self.losses(y, self.labels[records]).sum()
+            for k, v in own.items():
+                statistics[k] = statistics.get(k, 0) + v * len(records) / images
+            logits.append(y.detach())
+            labels.append(self.labels[records])
+        (total / images).backward()
+        return {k: v.grad for k, v in w.items()}, statistics, total.item(), torch.cat(logits), torch.cat(labels)
+
+    def lr(self, step):
+        o, t = self.o, step / self.steps_per_epoch
+        warm, lr, kind = o["schedule.warmup-epochs"], o["optimizer.lr"], o["schedule.name"]
+        factor = 1.0
+        if t < warm:
+            factor = o["schedule.warmup-start"] + (1 - o["schedule.warmup-start"]) * t / warm
+        if kind == "step":
+            lr *= o["schedule.gamma"] ** sum(t >= point for point in o["schedule.points"])
+        elif kind == "piecewise":
+            lr *= float(np.interp(t, *zip(*o["schedule.points"])))
+        elif kind == "cosine":
+            length = o["schedule.total-epochs"] or o["epochs"]
+            part = min(max((t - warm) / (length - warm), 0), 1)
+            lr = o["schedule.lr-end"] + (lr - o["schedule.lr-end"]) * (1 + math.cos(math.pi * part)) / 2
+        return factor * lr
+
+    def step(self, state, step):
+        """The state after step number `step`, counted from 0, and what is reported of it."""
+        o, lr = self.o, self.lr(step)
+        grad, statistics, loss, logits, labels = self.gradients(state, step)
+        norm = math.sqrt(sum(float((g**2).sum()) for g in grad.values()))
+        clip = o["optimizer.clip-norm"]
+        clipped = 0 < clip < norm
+        after = {group: {} for group in state}
+        for k, w in state["params"].items():
+            g = grad[k] * (clip / norm if clipped else 1)
+            decay = o["optimizer.weight-decay"] if o["optimizer.decay-all"] or k in self.decayed else 0
+            after["params"][k] = self.update(state, after, k, w, g, lr, decay, step)
+            if state["ema"]:
+                keep = o["optimizer.ema-decay"]
+                after["ema"][k] = keep * state["ema"][k] + (1 - keep) * after["params"][k]
+        for k, v in state["running"].items():
+            after["running"][k] = 0.9 * v + 0.1 * statistics[k]
+        return after, {"loss": loss, "logits": logits, "labels": labels, "lr": lr, "grad_norm": norm,
+                       "clipped": clipped, "grad": grad}
+
+    def update(self, state, after, k, w, g, lr, decay, step):
+        o = self.o
+        if o["optimizer.name"] == "sgd":
+            g = g + decay * w
+            if not o["optimizer.momentum"]:
+                return w - lr * g
+            m = g if step == 0 else o["optimizer.momentum"] * state["optimizer/momentum"][k] + g
+            after["optimizer/momentum"][k] = m
+            return w - lr * (g + o["optimizer.momentum"] * m if o["optimizer.nesterov"] else m)
+        b1, b2 = o["optimizer.beta1"], o["optimizer.beta2"]
+        if o["optimizer.name"] == "adam":
+            g = g + decay * w
+        else:
+            w = w * (1 - lr * decay)
+        m = after["optimizer/exp_avg"][k] = b1 * state["optimizer/exp_avg"][k] + (1 - b1) * g
+        v = after["optimizer/exp_avg_sq"][k] = b2 * state["optimizer/exp_avg_sq"][k] + (1 - b2) * g**2
+        m, v = m / (1 - b1 ** (step + 1)), v / (1 - b2 ** (step + 1))
+        return w - lr * m / (v.sqrt() + o["optimizer.eps"])
+
+    def evaluate(self, state, pixels, labels):
+        """(mean loss, logits) of the moving average where there is one, else of the weights."""
+        logits = self.forward(scaled(pixels), state["ema"] or state["params"], running=state["running"])
+        return float(self.losses(logits, labels).mean()), logits
