@@ -2,8 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lockstep/command.h"
 #include "lockstep/parse.h"
-#include "lockstep/run.h"
+#include "lockstep/preflight.h"
 #include "lockstep/versions.h"
 
 typedef struct Command {

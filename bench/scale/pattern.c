@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/run/engine.h"
-#include "../../src/run/grad_sum.h"
+#include "lockstep/engine.h"
+#include "../../src/engine/grad_sum.h"
 #include "lockstep/dataset.h"
 #include "lockstep/log.h"
 

@@ -9,16 +9,12 @@
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 
+#include "lockstep/phase.h"
 #include "lockstep/rundir.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Seconds of one logged interval by phase; the largest over ranks. */
-typedef struct PhaseTimes {
-    double data, forward, backward, exposed, optimizer, checkpoint;
-} PhaseTimes;
 
 typedef struct TrainMetrics {
     const char *dataset; /* "cifar10" or "synthetic" */
@@ -28,8 +24,8 @@ typedef struct TrainMetrics {
     double grad_norm; /* < 0: not computed (no clipping) */
     int64_t images;   /* of the interval */
     double images_per_s;
-    PhaseTimes times;
-    int64_t memory; /* peak resident bytes of rank 0 */
+    PhaseTimes times; /* of the interval; the largest over ranks */
+    int64_t memory;   /* peak resident bytes of rank 0 */
     int ranks, threads;
     const char *host;
 } TrainMetrics;
@@ -58,7 +54,7 @@ typedef struct RunResult {
     double best_accuracy;
     int64_t best_step;
     const char *selected_on; /* "test" or "holdout": what best.h5 was chosen by */
-    PhaseTimes times;
+    PhaseTimes times;        /* the largest over ranks */
     int64_t classes;
     const int64_t *class_images; /* [classes] images of each in the test set, and */
     const int64_t *confusion;    /* [classes][classes]: [true][predicted]; NULL both: all are 0 */

@@ -87,7 +87,6 @@ static Status put_line(RunDir *dir, Line *line) {
 }
 
 Status metrics_train(RunDir *dir, const TrainMetrics *metrics) {
-    const PhaseTimes *times = &metrics->times;
     Line line = {.used = 0};
     add(&line, "{\"kind\":\"train\"");
     add_text(&line, "dataset", metrics->dataset);
@@ -100,12 +99,8 @@ Status metrics_train(RunDir *dir, const TrainMetrics *metrics) {
         add_real(&line, "grad_norm", metrics->grad_norm);
     add_int(&line, "images", metrics->images);
     add(&line, ",\"times\":{");
-    add_measured(&line, "data", times->data, true);
-    add_measured(&line, "forward", times->forward, false);
-    add_measured(&line, "backward", times->backward, false);
-    add_measured(&line, "exposed", times->exposed, false);
-    add_measured(&line, "optimizer", times->optimizer, false);
-    add_measured(&line, "checkpoint", times->checkpoint, false);
+    for (Phase p = 0; p < PHASES; p++)
+        add_measured(&line, phase_key(p), metrics->times.seconds[p], p == 0);
     add(&line, "},\"rates\":{");
     add_measured(&line, "images_per_s", metrics->images_per_s, true);
     add(&line, "}");
@@ -190,12 +185,8 @@ Status metrics_sync(RunDir *dir) {
 
 static void put_times(cJSON *root, const PhaseTimes *times) {
     cJSON *object = cJSON_AddObjectToObject(root, "times");
-    cJSON_AddNumberToObject(object, "data", times->data);
-    cJSON_AddNumberToObject(object, "forward", times->forward);
-    cJSON_AddNumberToObject(object, "backward", times->backward);
-    cJSON_AddNumberToObject(object, "exposed", times->exposed);
-    cJSON_AddNumberToObject(object, "optimizer", times->optimizer);
-    cJSON_AddNumberToObject(object, "checkpoint", times->checkpoint);
+    for (Phase p = 0; p < PHASES; p++)
+        cJSON_AddNumberToObject(object, phase_key(p), times->seconds[p]);
 }
 
 /* Counts, and the accuracy of each class (null for one without images). */

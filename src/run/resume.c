@@ -1,9 +1,8 @@
-/* resume: all ranks agree on one checkpoint and load it, or all begin afresh.
+/* resume: see resume.h.
  *
  * Rank 0 chooses the file; every rank reads it itself, once, and where one cannot (no shared file
- * system) rank 0 sends the bytes. The choice comes before the model is planned, since a checkpoint
- * may say how; the loading after it. */
-#include "train.h"
+ * system) rank 0 sends the bytes. */
+#include "resume.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,74 +13,80 @@
 #include "version.h"
 
 /* A checkpoint as this rank has it. */
-struct ResumeSource {
+struct Resume {
     char path[CONFIG_PATH_MAX]; /* "": the run begins */
-    char *bytes;                /* [size] of the file, which agreed with its checksum: all else
-                                 * about it comes from these */
+    /* [size] of the file, which agreed with its checksum: all else about it comes from these */
+    char *bytes;
     size_t size;
     Checkpoint checkpoint; /* what it says beside its arrays */
 };
 
-typedef ResumeSource Source;
-
-static Status choose(Run *run, Source *source) {
-    const RunConfig *config = run->config;
-    TRY(rundir_check(&run->dir));
-    if (config->reset) /* once the model could be planned */
-        return ST_OK;
-    if (strcmp(config->resume, "auto") == 0)
-        return rundir_newest(&run->dir, config->checkpoint_local, source->path);
-    if (strcmp(config->resume, "none") == 0) {
-        if (rundir_has_checkpoints(&run->dir))
-            return FAIL(ST_CHECKPOINT,
-                        "--resume none: %s holds checkpoints; go on with --resume auto, start over "
-                        "with --reset, or choose another --out",
-                        run->dir.path);
-        return ST_OK;
-    }
-    snprintf(source->path, sizeof source->path, "%s", config->resume);
-    return checkpoint_verify(source->path);
-}
-
-static Status parse_meta(Source *source) {
-    return checkpoint_parse_meta(source->bytes, source->size, source->path, &source->checkpoint);
+static Status parse_meta(Resume *resume) {
+    return checkpoint_parse_meta(resume->bytes, resume->size, resume->path, &resume->checkpoint);
 }
 
 /* Every rank loads the file; where some rank cannot, rank 0's bytes go to all. Collective, agreed.
  */
-static Status share_file(Run *run, Source *source) {
-    Status mine = checkpoint_load(source->path, &source->bytes, &source->size);
+static Status share_file(const Ranks *ranks, Resume *resume) {
+    Status mine = checkpoint_load(resume->path, &resume->bytes, &resume->size);
     int64_t unreadable = mine != ST_OK;
     uint64_t size = 0;
     StatusRecord record;
     status_take(&record);
-    TRY(comm_sum_i64(run->comm, &unreadable, 1));
+    TRY(comm_sum_i64(ranks->comm, &unreadable, 1));
     if (unreadable == 0)
-        return comm_agree(run->comm, parse_meta(source));
-    if (run->rank == 0) { /* its own failure is everybody's */
+        return comm_agree(ranks->comm, parse_meta(resume));
+    if (ranks->rank == 0) { /* its own failure is everybody's */
         status_put(&record);
-        size = source->size;
+        size = resume->size;
     }
-    TRY(comm_agree(run->comm, run->rank == 0 ? mine : ST_OK));
-    log_info("%" PRId64 " of %d ranks cannot read %s: rank 0 sends it", unreadable, run->size,
-             source->path);
-    TRY(comm_bcast(run->comm, &size, sizeof size, 0));
-    if (run->rank != 0) {
-        free(source->bytes);
-        source->size = size;
-        source->bytes = malloc(size);
+    TRY(comm_agree(ranks->comm, ranks->rank == 0 ? mine : ST_OK));
+    log_info("%" PRId64 " of %d ranks cannot read %s: rank 0 sends it", unreadable, ranks->size,
+             resume->path);
+    TRY(comm_bcast(ranks->comm, &size, sizeof size, 0));
+    if (ranks->rank != 0) {
+        free(resume->bytes);
+        resume->size = size;
+        resume->bytes = malloc(size);
     }
-    Status status = source->bytes ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
-    TRY(comm_agree(run->comm, status));
-    TRY(comm_bcast(run->comm, source->bytes, source->size, 0));
-    return comm_agree(run->comm, parse_meta(source));
+    Status status = resume->bytes ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+    TRY(comm_agree(ranks->comm, status));
+    TRY(comm_bcast(ranks->comm, resume->bytes, resume->size, 0));
+    return comm_agree(ranks->comm, parse_meta(resume));
+}
+
+Status resume_choose(Session *session, Keeper *keeper, Resume **out) {
+    const Ranks *ranks = &session->ranks;
+    Resume *resume = calloc(1, sizeof *resume);
+    *out = resume;
+    TRY(comm_agree(ranks->comm, resume ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
+    TRY(comm_agree(ranks->comm, keeper ? keeper_choose(keeper, resume->path) : ST_OK));
+    TRY(comm_bcast(ranks->comm, resume->path, sizeof resume->path, 0));
+    return resume->path[0] ? share_file(ranks, resume) : ST_OK;
+}
+
+void resume_free(Resume *resume) {
+    if (!resume)
+        return;
+    checkpoint_meta_free(&resume->checkpoint);
+    free(resume->bytes);
+    free(resume);
+}
+
+const char *resume_path(const Resume *resume) {
+    return resume->path[0] ? resume->path : NULL;
+}
+
+const char *resume_choices(const Resume *resume) {
+    return resume->checkpoint.autotune;
 }
 
 /* What must hold before a state may be continued. Local. */
-static Status check_compatible(const Run *run, const Checkpoint *checkpoint, const char *path) {
-    const char *isa = run->engine.device->instruction_set;
-    TRY(config_compatible(run->config, checkpoint->config, path));
-    if (checkpoint->dataset_hash != run->input.hash)
+static Status check_compatible(const Session *session, const Checkpoint *checkpoint,
+                               const char *path) {
+    const char *isa = session->device->instruction_set;
+    TRY(config_compatible(session->config, checkpoint->config, path));
+    if (checkpoint->dataset_hash != session->input.hash)
         return FAIL(ST_DATA,
                     "%s was trained on other data (%s): the training records differ; name the "
                     "same data set with --data, or start over with --reset",
@@ -96,135 +101,57 @@ static Status check_compatible(const Run *run, const Checkpoint *checkpoint, con
     return ST_OK;
 }
 
-static Status allocate_host(Run *run, HostState *host) {
-    size_t flat = (size_t)run->model.flat, running = (size_t)run->model.running_flat;
-    host->weight = calloc(flat, sizeof *host->weight);
-    TRY_ALLOC(host->weight);
-    host->running = calloc(running + 1, sizeof *host->running);
-    TRY_ALLOC(host->running);
-    for (int i = 0; i < run->engine.n_slots; i++) {
-        host->slot[i] = calloc(flat, sizeof *host->slot[i]);
-        TRY_ALLOC(host->slot[i]);
-    }
-    if (run->engine.ema) {
-        host->ema = calloc(flat, sizeof *host->ema);
-        TRY_ALLOC(host->ema);
-    }
-    return ST_OK;
-}
-
-/* Only rank 0 takes snapshots: the others keep what the comparison of parameters needs. */
-static void trim_host(Run *run) {
-    if (run->rank == 0)
-        return;
-    for (int i = 0; i < ENGINE_SLOTS; i++) {
-        free(run->host.slot[i]);
-        run->host.slot[i] = NULL;
-    }
-    free(run->host.ema);
-    run->host.ema = NULL;
-}
-
-static Status load(Run *run, const Source *source, Checkpoint *checkpoint) {
-    HistoryEntry *history;
-    TRY(check_compatible(run, checkpoint, source->path));
-    checkpoint->model = &run->model;
-    checkpoint->n_slots = run->engine.n_slots;
-    for (int i = 0; i < run->engine.n_slots; i++) {
-        checkpoint->slot_name[i] = optimizer_slot_name(&run->config->optimizer, i);
-        checkpoint->slot[i] = run->host.slot[i];
-    }
-    checkpoint->weight = run->host.weight;
-    checkpoint->running = run->host.running;
-    checkpoint->ema = run->host.ema;
-    TRY(checkpoint_parse_arrays(source->bytes, source->size, source->path, checkpoint));
-    history = malloc((size_t)(checkpoint->state.n_history + 1) * sizeof *history);
+static Status copy_state(const RunState *from, RunState *state) {
+    size_t bytes = (size_t)from->n_history * sizeof *from->history;
+    HistoryEntry *history = malloc(bytes + sizeof *history);
     TRY_ALLOC(history);
-    if (checkpoint->state.n_history > 0)
-        memcpy(history, checkpoint->state.history,
-               (size_t)checkpoint->state.n_history * sizeof *history);
-    run->state = checkpoint->state;
-    run->state.history = history;
-    run->history_room = run->state.n_history + 1;
-    run->resumed_from = run->state.step;
-    return engine_put(&run->engine, &run->host);
-}
-
-static Status begin(Run *run) {
-    run->state = (RunState){.best_step = -1, .last_logged_step = 0};
-    run->resumed_from = -1;
-    model_init(&run->model, run->config->seed, run->host.weight, run->host.running);
-    /* slots are zero; the moving average begins at the initial weights */
-    if (run->host.ema)
-        memcpy(run->host.ema, run->host.weight, (size_t)run->model.flat * sizeof(float));
-    return engine_put(&run->engine, &run->host);
-}
-
-void resume_free(Source *source) {
-    if (!source)
-        return;
-    checkpoint_meta_free(&source->checkpoint);
-    free(source->bytes);
-    free(source);
+    if (bytes > 0)
+        memcpy(history, from->history, bytes);
+    *state = *from;
+    state->history = history;
+    return ST_OK;
 }
 
 /* Local. */
-static Status keep_choices(Run *run) {
-    const char *choices = run->source->checkpoint.autotune;
-    if (!choices)
-        return ST_OK;
-    run->choices = strdup(choices);
-    TRY_ALLOC(run->choices);
-    return ST_OK;
+static Status load(Resume *resume, Session *session, HostState *host, RunState *state) {
+    Checkpoint *checkpoint = &resume->checkpoint;
+    Engine *engine = &session->engine;
+    TRY(check_compatible(session, checkpoint, resume->path));
+    checkpoint->model = &session->model;
+    checkpoint->n_slots = engine->n_slots;
+    for (int i = 0; i < engine->n_slots; i++) {
+        checkpoint->slot_name[i] = optimizer_slot_name(&session->config->optimizer, i);
+        checkpoint->slot[i] = host->slot[i];
+    }
+    checkpoint->weight = host->weight;
+    checkpoint->running = host->running;
+    checkpoint->ema = host->ema;
+    TRY(checkpoint_parse_arrays(resume->bytes, resume->size, resume->path, checkpoint));
+    TRY(copy_state(&checkpoint->state, state));
+    return engine_put(engine, host);
 }
 
-Status resume_choose(Run *run) {
-    Source *source = calloc(1, sizeof *source);
-    run->source = source;
-    TRY(comm_agree(run->comm, source ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
-    TRY(comm_agree(run->comm, run->rank == 0 ? choose(run, source) : ST_OK));
-    TRY(comm_bcast(run->comm, source->path, sizeof source->path, 0));
-    if (!source->path[0])
-        return ST_OK;
-    TRY(share_file(run, source));
-    return comm_agree(run->comm, keep_choices(run));
+/* Slots are zero; the moving average begins at the initial weights. Local. */
+static Status begin(Session *session, HostState *host, RunState *state) {
+    const Model *model = &session->model;
+    *state = (RunState){.best_step = -1};
+    model_init(model, session->config->seed, host->weight, host->running);
+    if (host->ema)
+        memcpy(host->ema, host->weight, (size_t)model->flat * sizeof *host->ema);
+    return engine_put(&session->engine, host);
 }
 
-const char *resume_path(const Run *run) {
-    return run->source ? run->source->path : "";
-}
-
-static Status reset(Run *run) {
-    return run->rank == 0 && run->config->reset ? rundir_reset(&run->dir) : ST_OK;
-}
-
-Status resume_or_begin(Run *run) {
-    Source *source = run->source;
-    bool goes_on = source->path[0];
-    Status status;
-    TRY(comm_agree(run->comm, allocate_host(run, &run->host)));
-    TRY(comm_agree(run->comm, reset(run)));
-    status = goes_on ? load(run, source, &source->checkpoint) : begin(run);
-    status = comm_agree(run->comm, status);
-    if (status == ST_OK && goes_on)
+Status resume_load(Resume *resume, Session *session, RunState *state) {
+    Comm *comm = session->ranks.comm;
+    HostState host = {0};
+    Status status = comm_agree(comm, host_state_open(&session->engine, &host));
+    if (status == ST_OK)
+        status = comm_agree(comm, resume->path[0] ? load(resume, session, &host, state)
+                                                  : begin(session, &host, state));
+    host_state_free(&host);
+    if (status == ST_OK && resume->path[0])
         log_info("resumed from %s: step %" PRId64 " (epoch %" PRId64 ", %" PRId64
                  " steps into the next)",
-                 source->path, run->state.step, run->state.epoch, run->state.position);
-    resume_free(source);
-    run->source = NULL;
-    trim_host(run);
+                 resume->path, state->step, state->epoch, state->position);
     return status;
-}
-
-Status history_add(Run *run, const HistoryEntry *entry) {
-    RunState *state = &run->state;
-    if (state->n_history == run->history_room) {
-        int64_t room = 2 * run->history_room + 16;
-        HistoryEntry *history = realloc(state->history, (size_t)room * sizeof *history);
-        TRY_ALLOC(history);
-        state->history = history;
-        run->history_room = room;
-    }
-    state->history[state->n_history++] = *entry;
-    return ST_OK;
 }

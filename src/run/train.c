@@ -1,170 +1,100 @@
-/* train: `lockstep train`, from the command line to the exit code.
+/* train: one training run.
  *
  * The loop reads like the data flow: a step (lanes, sums over ranks, optimizer), then what is due
  * after it: metrics, evaluation, checkpoint. Failures of one rank outside a step are agreed on, so
  * that all ranks unwind and exit with one code; a failure inside a step, or of MPI itself, ends in
  * comm_abort. */
-#include "train.h"
-
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "crash.h"
+#include "journal.h"
 #include "lockstep/clock.h"
+#include "lockstep/evaluate.h"
+#include "lockstep/hash.h"
 #include "lockstep/log.h"
 #include "lockstep/run.h"
-#include "setup.h"
+#include "lockstep/stepper.h"
+#include "resume.h"
+#include "selection.h"
 #include "signals.h"
+#include "summary.h"
+#include "version.h"
 
-void close_interval(Run *run) {
-    double *total = &run->total.data;
-    const double *interval = &run->interval.data;
-    for (size_t i = 0; i < sizeof run->total / sizeof *total; i++)
-        total[i] += interval[i];
-    run->interval = (PhaseTimes){0};
-    run->interval_s = 0;
-    run->interval_images = 0;
+/* A run on one rank. */
+typedef struct Train {
+    Session session;
+    Stepper *stepper;
+    Keeper *keeper; /* rank 0's; NULL elsewhere */
+    Journal journal;
+    RunState state;       /* what checkpoints hold beside the arrays; the same on every rank */
+    int64_t end_step;     /* where the run ends unless patience or a signal ends it earlier */
+    int64_t resumed_from; /* step, or -1 */
+    EvalResult test;      /* of the last evaluation of the test set */
+    int64_t tested_step;  /* when that was; -1: never in this process */
+    int64_t saved_step;   /* of the last snapshot; -1: none in this process */
+    bool saved_lasts;     /* that one did not go to --checkpoint-local */
+} Train;
+
+/* ---- Evaluation ---- */
+
+/* Evaluates one set and logs it. Collective. */
+static Status evaluate_set(Train *run, const EvalSet *set, bool selects, EvalResult *result,
+                           bool *is_best) {
+    Session *session = &run->session;
+    double start = clock_now();
+    TRY(evaluate(&session->engine, session->ranks.comm, set, &session->config->augment, result));
+    if (selects)
+        *is_best = selection_add(&run->state, result->accuracy, result->loss);
+    return journal_evaluation(&run->journal, &run->state, set, result, selects && *is_best,
+                              clock_now() - start);
 }
 
-static void account(Run *run, const StepTotals *totals, double seconds) {
-    RunState *state = &run->state;
-    state->step++;
-    state->position++;
-    state->log_loss += totals->loss;
-    state->log_correct += totals->correct;
-    state->log_images += totals->images;
-    state->epoch_loss += totals->loss;
-    state->epoch_correct += totals->correct;
-    state->epoch_images += totals->images;
-    run->interval_s += seconds;
-    run->train_s += seconds;
-    run->interval_images += totals->images;
-    run->total_images += totals->images;
+/* The evaluation that selects the best checkpoint, where records are held out for it. Collective.
+ */
+static Status evaluate_holdout(Train *run, bool *is_best) {
+    EvalResult result = {0};
+    Status status = evaluate_set(run, &run->session.input.holdout, true, &result, is_best);
+    eval_result_free(&result);
+    return status;
 }
 
-static double mean_loss(int64_t sum, int64_t images) {
-    return fixed_value(fixed_loss(), sum) / (double)images;
-}
-
-static void show_progress(Run *run, const StepTotals *totals, bool line) {
-    const RunState *state = &run->state;
-    int64_t done = state->step - run->first_step;
-    ProgressState view = {.step = state->step,
-                          .end_step = run->end_step,
-                          .epoch = (state->step - 1) / run->input.sampler.steps_per_epoch + 1,
-                          .epochs = run->config->epochs,
-                          .epoch_step = (state->step - 1) % run->input.sampler.steps_per_epoch + 1,
-                          .steps_per_epoch = run->input.sampler.steps_per_epoch,
-                          .loss = mean_loss(totals->loss, totals->images),
-                          .accuracy = (double)totals->correct / (double)totals->images,
-                          .lr = totals->lr,
-                          .images_per_s = (double)run->total_images / run->train_s,
-                          .eta_s = (clock_now() - run->begin_s) / (double)done *
-                                   (double)(run->end_step - state->step)};
-    if (line) {
-        view.loss = mean_loss(state->log_loss, state->log_images);
-        view.accuracy = (double)state->log_correct / (double)state->log_images;
-        view.images_per_s = (double)run->interval_images / run->interval_s;
-        progress_line(run->progress, &view);
-    } else {
-        progress_step(run->progress, &view);
-    }
-}
-
-/* The logged step: means since the last one. Collective. */
-static Status log_step(Run *run, const StepTotals *totals) {
-    RunState *state = &run->state;
-    struct rusage usage;
-    TrainMetrics metrics = {.dataset = dataset_name(&run->input.dataset),
-                            .step = state->step,
-                            .epoch =
-                                (double)state->step / (double)run->input.sampler.steps_per_epoch,
-                            .loss = mean_loss(state->log_loss, state->log_images),
-                            .accuracy = (double)state->log_correct / (double)state->log_images,
-                            .lr = totals->lr,
-                            .grad_norm = totals->grad_norm,
-                            .images = state->log_images,
-                            .images_per_s = (double)run->interval_images / run->interval_s,
-                            .times = run->interval,
-                            .ranks = run->size,
-                            .threads = run->threads,
-                            .host = comm_host(run->comm)};
-    TRY(comm_max_f64(run->comm, &metrics.times.data,
-                     (int64_t)(sizeof metrics.times / sizeof(double))));
-    if (run->rank == 0) {
-        getrusage(RUSAGE_SELF, &usage);
-        metrics.memory = (int64_t)usage.ru_maxrss * 1024;
-        TRY(metrics_train(&run->dir, &metrics));
-        show_progress(run, totals, true);
-    }
-    close_interval(run);
-    state->log_loss = state->log_correct = state->log_images = 0;
-    state->last_logged_step = state->step;
+/* Local. */
+static Status add_history(RunState *state, const HistoryEntry *entry) {
+    size_t entries = (size_t)state->n_history + 1;
+    HistoryEntry *history = realloc(state->history, entries * sizeof *history);
+    TRY_ALLOC(history);
+    state->history = history;
+    history[state->n_history++] = *entry;
     return ST_OK;
 }
 
-/* Evaluates one set and writes its metrics. Collective. */
-static Status evaluate_set(Run *run, const EvalSet *set, bool selects, EvalResult *result,
-                           bool *is_best) {
+static Status evaluate_epoch(Train *run, bool *is_best) {
+    Session *session = &run->session;
+    const Input *input = &session->input;
     RunState *state = &run->state;
-    double start = clock_now();
-    TRY(evaluate(&run->engine, run->comm, set, &run->config->augment, result));
-    if (selects) {
-        *is_best = state->best_step < 0 || result->accuracy > state->best_accuracy;
-        state->without_better = *is_best ? 0 : state->without_better + 1;
-        if (*is_best) {
-            state->best_accuracy = result->accuracy;
-            state->best_loss = result->loss;
-            state->best_step = state->step;
-        }
-    }
-    if (run->rank != 0)
-        return ST_OK;
-    EvalMetrics metrics = {.dataset = dataset_name(&run->input.dataset),
-                           .step = state->step,
-                           .epoch = state->epoch,
-                           .split = set->name,
-                           .loss = result->loss,
-                           .accuracy = result->accuracy,
-                           .train_loss = mean_loss(state->epoch_loss, state->epoch_images),
-                           .train_accuracy =
-                               (double)state->epoch_correct / (double)state->epoch_images,
-                           .images = result->images,
-                           .wall_s = clock_now() - start,
-                           .best = selects && *is_best};
-    return metrics_eval(&run->dir, &metrics);
-}
-
-static Status evaluate_epoch(Run *run, bool *is_best) {
-    RunState *state = &run->state;
-    bool honest = run->config->holdout > 0;
-    comm_at(run->comm, state->step, STAGE_EVALUATE);
-    if (honest) {
-        EvalResult held = {0};
-        Status status = evaluate_set(run, &run->input.held, true, &held, is_best);
-        eval_result_free(&held);
-        TRY(status);
-    }
-    TRY(evaluate_set(run, &run->input.test, !honest, &run->test, is_best));
+    bool held_out = session->config->holdout > 0;
+    comm_at(session->ranks.comm, state->step, STAGE_EVALUATE);
+    if (held_out)
+        TRY(evaluate_holdout(run, is_best));
+    TRY(evaluate_set(run, &input->test, !held_out, &run->test, is_best));
     run->tested_step = state->step;
     HistoryEntry entry = {.epoch = state->epoch,
                           .step = state->step,
-                          .train_loss = mean_loss(state->epoch_loss, state->epoch_images),
-                          .train_accuracy =
-                              (double)state->epoch_correct / (double)state->epoch_images,
+                          .train_loss = journal_epoch_loss(state),
+                          .train_accuracy = journal_epoch_accuracy(state),
                           .test_loss = run->test.loss,
                           .test_accuracy = run->test.accuracy};
-    TRY(history_add(run, &entry));
+    TRY(add_history(state, &entry));
     log_info("epoch %" PRId64 ": train loss %.4f, accuracy %.2f %%; test loss %.4f, accuracy "
              "%.2f %%%s%s",
              state->epoch, entry.train_loss, 100 * entry.train_accuracy, entry.test_loss,
              100 * entry.test_accuracy, *is_best ? " (best)" : "",
-             run->input.dataset.synthetic ? " [synthetic]" : "");
-    if (run->config->patience > 0 && state->without_better >= run->config->patience) {
+             input->dataset.synthetic ? " [synthetic]" : "");
+    if (selection_gives_up(state, session->config->patience)) {
         log_info("no better accuracy in %" PRId64 " evaluations: the run ends early",
                  state->without_better);
         state->finished = true;
@@ -172,16 +102,58 @@ static Status evaluate_epoch(Run *run, bool *is_best) {
     return ST_OK;
 }
 
+/* ---- Checkpoints ---- */
+
+/* A ReLU or a maximum of oneDNN swallows NaN, so weights that are not finite need not show in the
+ * loss: they must not get into a checkpoint either. Local. */
+static Status look_at_weights(Engine *engine, Digest *digest) {
+    TRY(engine_digest(engine, digest));
+    if (digest->bad > 0)
+        return FAIL(ST_DIVERGED,
+                    "diverged: %" PRId64 " weights are NaN or infinite; lower the learning rate or "
+                    "clip gradients, the last checkpoint is untouched",
+                    digest->bad);
+    return ST_OK;
+}
+
+/* The cheap comparison on the way: parameters only. Collective. */
+static Status compare_parameters(Train *run) {
+    Comm *comm = run->session.ranks.comm;
+    char what[64], hex[17];
+    Digest digest;
+    TRY(comm_agree(comm, look_at_weights(&run->session.engine, &digest)));
+    hash_hex(digest.hash, hex);
+    snprintf(what, sizeof what, "parameters after step %" PRId64, run->state.step);
+    return comm_same(comm, what, hex);
+}
+
+/* Hands the state to the writer and compares parameters over ranks, unless this step's state was
+ * saved already. One that need not last may go to --checkpoint-local. Collective, agreed. */
+static Status checkpoint_now(Train *run, bool lasting, bool is_best) {
+    Comm *comm = run->session.ranks.comm;
+    if (run->saved_step == run->state.step && (run->saved_lasts || !lasting))
+        return ST_OK;
+    double start = clock_now();
+    Status mine = ST_OK;
+    comm_at(comm, run->state.step, STAGE_CHECKPOINT);
+    TRY(compare_parameters(run));
+    if (run->keeper)
+        mine = keeper_snapshot(run->keeper, &run->state, lasting, is_best);
+    TRY(comm_agree(comm, mine));
+    run->saved_step = run->state.step;
+    run->saved_lasts = lasting;
+    meter_checkpoint(&run->journal.meter, clock_now() - start);
+    return ST_OK;
+}
+
+/* ---- The loop ---- */
+
 /* What is due once a step is done. Collective. */
-static Status after_step(Run *run, const StepTotals *totals) {
-    const RunConfig *config = run->config;
+static Status after_step(Train *run) {
+    const RunConfig *config = run->session.config;
     RunState *state = &run->state;
     bool is_best = false;
-    bool epoch_ends = state->position == run->input.sampler.steps_per_epoch;
-    if (run->rank == 0)
-        show_progress(run, totals, false);
-    if (state->step % config->log_every == 0)
-        TRY(log_step(run, totals));
+    bool epoch_ends = state->position == run->session.input.sampler.steps_per_epoch;
     if (epoch_ends) {
         state->epoch++;
         state->position = 0;
@@ -195,123 +167,198 @@ static Status after_step(Run *run, const StepTotals *totals) {
 }
 
 /* A step whose sum is not finite: the ranks where it is not agree on it. Collective. */
-static Status diverged(Run *run, const StepTotals *totals) {
+static Status diverged(const Train *run, const StepResult *step) {
+    const Session *session = &run->session;
+    const Input *input = &session->input;
     Status mine = ST_OK;
-    if (totals->local_bad > 0)
+    if (step->local_bad > 0)
         mine = FAIL(ST_DIVERGED,
                     "diverged: %" PRId64 " losses, gradients or statistics of lanes %" PRId64
                     "-%" PRId64 " are NaN or out of range (lr %g); lower the learning rate or clip "
                     "gradients, the last checkpoint is untouched",
-                    totals->local_bad, run->input.first_lane,
-                    run->input.first_lane + run->input.lane_count - 1,
-                    schedule_lr(&run->config->schedule, run->state.step,
-                                run->input.sampler.steps_per_epoch));
-    return comm_agree(run->comm, mine);
+                    step->local_bad, input->first_lane, input->first_lane + input->lane_count - 1,
+                    schedule_lr(&session->config->schedule, run->state.step,
+                                input->sampler.steps_per_epoch));
+    return comm_agree(session->ranks.comm, mine);
 }
 
-static Status train_loop(Run *run, bool *stopped) {
-    run->begin_s = clock_now();
-    run->first_step = run->state.step;
+static StepRequest next_step(const Train *run) {
+    const RunConfig *config = run->session.config;
+    StepRequest request = {.step = run->state.step, .stop = signals_stop_requested()};
+    request.nan = crash_due(&config->crash, config->out, request.step, run->session.ranks.comm);
+    if (run->keeper && keeper_failed(run->keeper) != ST_OK) {
+        request.error = true;
+        status_clear();
+    }
+    return request;
+}
+
+static Status train_loop(Train *run, bool *stopped) {
+    Comm *comm = run->session.ranks.comm;
     *stopped = false;
     while (run->state.step < run->end_step && !run->state.finished && !*stopped) {
-        StepTotals totals = {.stop = signals_stop_requested()};
+        StepResult step;
         double start = clock_now();
-        bool nan = crash_due(&run->config->crash, run->config->out, run->state.step, run->comm);
-        if (run->rank == 0 && writer_failed(run->writer) != ST_OK) {
-            totals.error = 1;
-            status_clear();
-        }
-        TRY(step_run(run, nan, &totals));
-        if (totals.bad > 0)
-            return diverged(run, &totals);
-        if (totals.error > 0)
-            return comm_agree(run->comm, run->rank == 0 ? writer_failed(run->writer) : ST_OK);
-        account(run, &totals, clock_now() - start);
-        TRY(after_step(run, &totals));
-        *stopped = totals.stop > 0 && run->state.step < run->end_step;
+        StepRequest request = next_step(run);
+        TRY(stepper_run(run->stepper, &request, &step));
+        if (step.bad > 0)
+            return diverged(run, &step);
+        if (step.error > 0)
+            return comm_agree(comm, run->keeper ? keeper_failed(run->keeper) : ST_OK);
+        TRY(journal_step(&run->journal, &run->state, &step, clock_now() - start));
+        TRY(after_step(run));
+        *stopped = step.stop > 0 && run->state.step < run->end_step;
     }
     if (*stopped)
         log_info("asked to stop: writing a checkpoint after step %" PRId64, run->state.step);
     return ST_OK;
 }
 
-static void open_progress(Run *run) {
-    const RunConfig *config = run->config;
-    bool bar = config->progress == PROGRESS_BAR ||
-               (config->progress == PROGRESS_AUTO && !comm_launched() && isatty(STDOUT_FILENO));
-    if (run->rank == 0 && !config->quiet)
-        run->progress = progress_open(bar, config->progress_width, run->input.dataset.synthetic);
+/* ---- The end ---- */
+
+/* Rank 0's part of the end. Local. */
+static Status write_result(Train *run, bool stopped, const PhaseTimes *times, double wall) {
+    const Session *session = &run->session;
+    const RunState *state = &run->state;
+    const EvalResult *test = &run->test;
+    bool tested = run->tested_step >= 0;
+    RunResult result = {.test_accuracy = tested ? test->accuracy : (double)NAN,
+                        .test_loss = tested ? test->loss : (double)NAN,
+                        .epoch = state->epoch,
+                        .step = state->step,
+                        .images_per_s = spent_rate(&run->journal.meter.total),
+                        .wall_s = wall,
+                        .ranks = session->ranks.size,
+                        .lanes = session->config->lanes,
+                        .device = session->device->ops->name,
+                        .dataset = dataset_name(&session->input.dataset),
+                        .git = LOCKSTEP_GIT,
+                        .resumed_from = run->resumed_from,
+                        .parameters = session->model.parameters,
+                        .best_accuracy = state->best_accuracy,
+                        .best_step = state->best_step,
+                        .selected_on = session->config->holdout > 0 ? "holdout" : "test",
+                        .times = *times,
+                        .classes = session->model.classes,
+                        .class_images = test->class_images,
+                        .confusion = test->confusion,
+                        .status = stopped ? "stopped" : "finished"};
+    TRY(keeper_finish(run->keeper, state, &result));
+    summarize(&result, session->config->out, session->input.dataset.synthetic);
+    return ST_OK;
+}
+
+/* Final evaluation where the last step had none, final checkpoint, result.json and the summary.
+ * Collective, agreed. */
+static Status finish(Train *run, bool stopped) {
+    Session *session = &run->session;
+    Comm *comm = session->ranks.comm;
+    Keeper *keeper = run->keeper;
+    PhaseTimes times;
+    if (!stopped && run->tested_step != run->state.step) {
+        comm_at(comm, run->state.step, STAGE_EVALUATE);
+        TRY(evaluate(&session->engine, comm, &session->input.test, &session->config->augment,
+                     &run->test));
+        run->tested_step = run->state.step;
+    }
+    TRY(checkpoint_now(run, true, false));
+    comm_at(comm, run->state.step, STAGE_FINISH);
+    TRY(comm_agree(comm, keeper ? keeper_flush(keeper, &run->state) : ST_OK));
+    TRY(journal_times(&run->journal, &times));
+    double wall = meter_wall(&run->journal.meter);
+    return comm_agree(comm, keeper ? write_result(run, stopped, &times, wall) : ST_OK);
+}
+
+/* ---- The beginning ---- */
+
+/* Algorithms chosen by timing, in this run or an earlier part of it. Local, rank 0. */
+static Status known_choices(Train *run, const Resume *resume) {
+    Session *session = &run->session;
+    const char *stored = resume_choices(resume);
+    if (stored) {
+        session->choices = strdup(stored);
+        TRY_ALLOC(session->choices);
+    } else if (!resume_path(resume) && session->config->autotune && !session->config->reset) {
+        TRY(keeper_read_autotune(run->keeper, &session->choices));
+    }
+    return ST_OK;
+}
+
+static void announce(const Train *run) {
+    const RunConfig *config = run->session.config;
+    session_announce(&run->session);
+    crash_announce(&config->crash, run->session.ranks.size);
+    if (config->holdout > 0)
+        log_info("best.h5 is selected on %" PRId64 " held-out training records", config->holdout);
+    else
+        log_info("best.h5 is selected on the test set (--holdout N selects honestly)");
+}
+
+/* From an opened communicator to a state from which a step can be taken. Collective, agreed. */
+static Status set_up(Train *run, Resume **resume) {
+    Session *session = &run->session;
+    const RunConfig *config = session->config;
+    const Ranks *ranks = &session->ranks;
+    TRY(session_begin(session));
+    TRY(comm_agree(ranks->comm, ranks->rank == 0 ? keeper_open(session, &run->keeper) : ST_OK));
+    TRY(session_read(session));
+    TRY(resume_choose(session, run->keeper, resume));
+    TRY(comm_agree(ranks->comm, run->keeper ? known_choices(run, *resume) : ST_OK));
+    TRY(session_plan(session, resume_path(*resume)));
+    TRY(comm_agree(ranks->comm, stepper_open(session, &run->stepper)));
+    announce(run);
+    TRY(input_report(&session->input, ranks->comm));
+    run->end_step = config->epochs * session->input.sampler.steps_per_epoch;
+    if (config->steps > 0 && config->steps < run->end_step)
+        run->end_step = config->steps;
+    TRY(comm_agree(ranks->comm, run->keeper ? keeper_reset(run->keeper) : ST_OK));
+    TRY(resume_load(*resume, session, &run->state));
+    run->resumed_from = resume_path(*resume) ? run->state.step : -1;
+    return ST_OK;
 }
 
 /* Everything between an opened communicator and the exit code. Collective. */
-static Status train_ranks(Run *run) {
+static Status train_ranks(Train *run) {
+    Session *session = &run->session;
+    Comm *comm = session->ranks.comm;
+    Keeper *keeper;
+    Resume *resume = NULL;
     bool stopped;
-    if (run->config->quiet) /* until the end of the run speaks */
+    if (session->config->quiet) /* until the end of the run speaks */
         log_set_level(LOG_WARN);
-    TRY(setup_run(run));
-    TRY(resume_or_begin(run));
+    Status status = set_up(run, &resume);
+    resume_free(resume);
+    TRY(status);
+    keeper = run->keeper;
     if (run->state.step >= run->end_step || run->state.finished) {
         log_set_level(LOG_INFO);
         log_info("%s is finished: step %" PRId64 " of %" PRId64
                  "; ask for more --epochs or --steps, or start over with --reset",
-                 run->config->out, run->state.step, run->end_step);
+                 session->config->out, run->state.step, run->end_step);
         return ST_OK;
     }
-    TRY(setup_outputs(run));
-    TRY(comm_agree(run->comm, start_loader(run)));
-    open_progress(run);
+    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state) : ST_OK));
+    TRY(comm_agree(comm, stepper_load(run->stepper, run->state.step, run->end_step)));
+    journal_open(&run->journal, session, keeper, run->state.step, run->end_step);
     TRY(train_loop(run, &stopped));
-    progress_close(run->progress);
-    run->progress = NULL;
-    TRY(finish_run(run, stopped));
+    journal_close(&run->journal);
+    TRY(finish(run, stopped));
     return stopped ? ST_STOPPED : ST_OK;
 }
 
-/* The model for the data set that --data names; without, as it would be for CIFAR-10. */
-static Status describe(const RunConfig *config) {
-    Dataset dataset;
-    Model model;
-    dataset_cifar10(&dataset);
-    if (config->data[0])
-        TRY(dataset_open(config->data, config->seed, &dataset));
-    TRY(parse_model(config, &dataset, &model));
-    model_describe(&model, config->lanes > 0 ? config->batch_size / config->lanes : 1, stdout);
-    if (!config->data[0])
-        printf("Assumed, as no data is named: images of %" PRId64 " x %" PRId64 " x %" PRId64
-               " and %" PRId64 " classes.\n",
-               model.image.c, model.image.h, model.image.w, model.classes);
-    model_free(&model);
-    return ST_OK;
-}
-
-/* Prints and exits, without MPI: --help, --dump-config, --describe. */
-static Status print_only(const RunConfig *config) {
-    if (config->help) {
-        config_help(stdout);
-        return ST_OK;
-    }
-    if (config->dump_config)
-        return config_dump(config, stdout);
-    return describe(config);
-}
-
-Status train_command(int argc, char **argv) {
-    Run run = {.resumed_from = -1, .tested_step = -1, .saved_step = -1};
-    Status status;
-    run.dir.lock_fd = run.dir.log_fd = run.dir.metrics_fd = -1;
-    run.config = calloc(1, sizeof *run.config);
-    TRY_ALLOC(run.config);
-    status = config_load(argc - 1, argv + 1, run.config);
-    if (status == ST_OK && (run.config->help || run.config->dump_config || run.config->describe)) {
-        status = print_only(run.config);
-        if (status != ST_OK)
-            log_fatal(-1, status_message());
-        free(run.config);
-        return status;
-    }
+Status train(RunConfig *config, Status status) {
+    Train run = {.resumed_from = -1, .tested_step = -1, .saved_step = -1};
+    run.session.config = config;
     signals_install();
-    status = start_ranks(&run, status);
+    status = session_start(&run.session, status);
     if (status == ST_OK)
         status = train_ranks(&run);
-    return end_run(&run, status);
+    ranks_judge(&run.session.ranks, status);
+    journal_close(&run.journal);
+    stepper_close(run.stepper);
+    keeper_close(run.keeper);
+    free(run.state.history);
+    eval_result_free(&run.test);
+    session_close(&run.session);
+    return status;
 }

@@ -24,7 +24,7 @@ static TrainMetrics sample(int64_t step) {
                           .grad_norm = -1,
                           .images = 512,
                           .images_per_s = 1234.5678,
-                          .times = {.data = 0.001, .forward = 0.5},
+                          .times = {{[PHASE_DATA] = 0.001, [PHASE_FORWARD] = 0.5}},
                           .memory = 1 << 30,
                           .ranks = 4,
                           .threads = 2,
@@ -97,7 +97,7 @@ static void volatile_fields_stand_last(void **state) {
     assert_int_equal(metrics_open(&dir, 0), ST_OK);
     TrainMetrics a = sample(8), b = sample(8);
     b.images_per_s = 1;
-    b.times.backward = 3;
+    b.times.seconds[PHASE_BACKWARD] = 3;
     b.memory = 5;
     b.ranks = 1;
     b.threads = 1;

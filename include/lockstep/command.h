@@ -1,0 +1,27 @@
+/* command: the subcommands. Each takes argv from the subcommand's name on, prints its own errors
+ * and returns the process's exit status. With --help each is Local. */
+#ifndef LOCKSTEP_COMMAND_H
+#define LOCKSTEP_COMMAND_H
+
+#include "lockstep/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Trains. Collective; --dump-config and --describe are Local. */
+Status train_command(int argc, char **argv);
+
+/* Accuracy of a checkpoint on the test set. Collective. */
+Status eval_command(int argc, char **argv);
+
+/* What is in a checkpoint, and whether every byte checks. Local. */
+Status inspect_command(int argc, char **argv);
+
+/* Speed of a recipe by phase and layer. Collective. */
+Status bench_command(int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,36 @@
+/* evaluate: accuracy, loss and confusion counts of a set, bit-equal at any rank count. */
+#ifndef LOCKSTEP_EVALUATE_H
+#define LOCKSTEP_EVALUATE_H
+
+#include "lockstep/engine.h"
+#include "lockstep/input.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What an evaluation counted. A model may have more outputs than there are classes: an image for
+ * which the largest is none of a class counts as wrong, and in no column of `confusion`. */
+typedef struct EvalResult {
+    int64_t images, correct;
+    double loss, accuracy; /* mean loss; correct / images */
+    int64_t classes;
+    int64_t *class_images; /* [classes] images of each */
+    int64_t *confusion;    /* [classes][classes]: [true][predicted] */
+    int64_t *counts;       /* owns both */
+} EvalResult;
+
+/* Share of the images of a class that were recognised; 0 where there are none. Local. */
+double eval_class_accuracy(const EvalResult *result, int64_t class);
+
+/* Runs every batch of this rank on its compute threads and sums over ranks: losses in fixed point,
+ * counts as integers. `result` is zeroed or that of an earlier evaluation. Collective; a rank's own
+ * failure is agreed on. */
+Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment,
+                EvalResult *result);
+void eval_result_free(EvalResult *result); /* accepts a zeroed struct; Local */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

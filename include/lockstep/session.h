@@ -1,0 +1,72 @@
+/* session: what train, bench, eval and preflight share: a configuration, the ranks, and on each of
+ * them a model with its data on a device. A command opens as much of it as it needs, in the order
+ * of the functions below, and closes it whole.
+ *
+ * What would change with the number of ranks is apart from what would not: `ranks` and `input` are
+ * of this set of processes; `model` and `engine` know nothing of it. */
+#ifndef LOCKSTEP_SESSION_H
+#define LOCKSTEP_SESSION_H
+
+#include "lockstep/engine.h"
+#include "lockstep/input.h"
+#include "lockstep/ranks.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Session {
+    RunConfig *config; /* owned */
+    Ranks ranks;
+    Device *device; /* owned; NULL until opened */
+    Model model;
+    Input input;
+    Engine engine; /* `model` on `device` */
+    char *choices; /* of algorithms, made by timing (Tuning.choices); owned; NULL: none */
+} Session;
+
+/* Opens the ranks and agrees on `status`, the outcome of reading the configuration. Collective. */
+Status session_start(Session *session, Status status);
+
+/* Opens the device that the configuration asks for; the number of threads follows from it. Local.
+ * ST_DEVICE. */
+Status session_open_device(Session *session);
+
+/* Compares build and configuration over ranks, settles threads and lanes. Collective, agreed. */
+Status session_settle(Session *session);
+
+/* Finds the data set and reads the model text for its images and classes. Local. ST_DATA, ST_USAGE.
+ */
+Status session_find_model(Session *session);
+
+/* The device on all ranks, session_settle, session_find_model, and the data plane between the
+ * devices. Collective, agreed. */
+Status session_begin(Session *session);
+
+/* Buckets in a GPU's memory travel by NCCL: joins it, where the device that is open is one. Part of
+ * session_begin. Collective, agreed. */
+Status session_open_data_plane(Session *session);
+
+/* Reads this rank's data, and hashes all ranks' (Input.hash). Collective, agreed. */
+Status session_read(Session *session);
+
+/* Plans the model and allocates all state. With session->choices (rank 0's become everyone's) by
+ * them; else, for a run that begins and where the configuration asks for it, by timing
+ * (autotune.h). `resumed_from`: the checkpoint that the run goes on from, NULL where it begins.
+ * Collective, agreed. */
+Status session_plan(Session *session, const char *resumed_from);
+
+/* Says in the log what runs where. Local. */
+void session_announce(const Session *session);
+
+/* Frees what the session holds, the configuration too; all ranks leave together. Collective; only
+ * after ranks_judge. */
+void session_close(Session *session);
+
+/* Model text of the configuration, for the images and classes of a data set. Local. ST_USAGE. */
+Status session_parse_model(const RunConfig *config, const Dataset *dataset, Model *model);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

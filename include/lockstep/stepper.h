@@ -1,0 +1,51 @@
+/* stepper: one step on all ranks: lanes -> gradient sum -> optimizer.
+ *
+ * Holds what a step needs beside the session: the loader of this rank's batches, the sums within
+ * the rank, the messages between ranks. train and bench drive it. */
+#ifndef LOCKSTEP_STEPPER_H
+#define LOCKSTEP_STEPPER_H
+
+#include "lockstep/phase.h"
+#include "lockstep/session.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Stepper Stepper;
+
+/* What this rank brings to a step beside its lanes. */
+typedef struct StepRequest {
+    int64_t step; /* to be computed, from 0 */
+    bool nan;     /* --crash-at: this rank's losses become NaN */
+    bool stop;    /* this rank was asked to stop */
+    bool error;   /* it is in trouble that can be agreed on */
+} StepRequest;
+
+/* What came of it. Sums over all lanes are known to all ranks, in the same step. */
+typedef struct StepResult {
+    int64_t loss, correct, images; /* loss: fixed_loss */
+    int64_t bad;                   /* NaN or out-of-range gradients, statistics and losses; with
+                                      any the weights are as before */
+    int64_t stop, error;           /* ranks that asked for it */
+    int64_t local_bad;             /* bad values of this rank alone */
+    double lr, grad_norm;          /* grad_norm < 0: not computed */
+    PhaseTimes times;              /* of this rank; means over its compute threads */
+} StepResult;
+
+/* Allocates for the session's model, once it is planned. The session must outlive the stepper.
+ * Local; the ranks' steppers sum with one another from stepper_run on. */
+Status stepper_open(Session *session, Stepper **stepper);
+void stepper_close(Stepper *stepper); /* accepts NULL */
+
+/* Starts the loader threads: the steps from `first` up to `end` can be run, in order. Local. */
+Status stepper_load(Stepper *stepper, int64_t first, int64_t end);
+
+/* Computes a step on all ranks and updates the weights unless it is bad. Collective. A Status other
+ * than ST_OK means comm_abort. */
+Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,195 @@
+/* bench: `lockstep bench`, the speed of a recipe: the very step of `train`, timed by phase and
+ * layer.
+ *
+ * Takes the options of train; --steps N is the number of measured steps (10), after two that are
+ * not. Writes no files. Data is synthetic unless --data names a folder. Under mpirun all ranks take
+ * part. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "lockstep/clock.h"
+#include "lockstep/command.h"
+#include "lockstep/log.h"
+#include "lockstep/stepper.h"
+
+enum { WARM_STEPS = 2, DEFAULT_STEPS = 10 };
+
+typedef struct Bench {
+    Session session;
+    Stepper *stepper;
+    int64_t next_step;
+    int64_t steps;              /* measured ones */
+    double *seconds;            /* [steps] of each measured step */
+    double *forward, *backward; /* [ops] seconds of one lane, summed over measured steps */
+    int ops;
+    PhaseTimes times; /* of the measured steps */
+} Bench;
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Warm and measured steps; `whole` measures the steps, `layers` the layers in them. Collective. */
+static Status measure_steps(Bench *bench, bool whole, bool layers) {
+    Executor *executor = bench->session.engine.workers[0].train[0];
+    TRY(executor_time(executor, layers));
+    for (int64_t i = 0; i < WARM_STEPS + bench->steps; i++) {
+        StepRequest request = {.step = bench->next_step++};
+        StepResult result;
+        double start = clock_now();
+        TRY(stepper_run(bench->stepper, &request, &result));
+        double seconds = clock_now() - start;
+        if (result.bad > 0)
+            return FAIL(ST_DIVERGED, "the benchmark diverged at step %" PRId64, i);
+        if (i < WARM_STEPS)
+            continue;
+        if (whole) {
+            bench->seconds[i - WARM_STEPS] = seconds;
+            phase_times_add(&bench->times, &result.times);
+        }
+        for (int o = 0; layers && o < bench->ops; o++) {
+            OpTime time = executor_op_time(executor, o);
+            bench->forward[o] += time.forward_s / (double)bench->steps;
+            bench->backward[o] += time.backward_s / (double)bench->steps;
+        }
+    }
+    return ST_OK;
+}
+
+/* Timing a layer waits for its end, which costs a GPU its pace: there the layers come afterwards.
+ */
+static int passes(const Bench *bench) {
+    return bench->session.device->accelerator ? 2 : 1;
+}
+
+static Status measure(Bench *bench) {
+    if (passes(bench) == 1)
+        return measure_steps(bench, true, true);
+    TRY(measure_steps(bench, true, false));
+    return measure_steps(bench, false, true);
+}
+
+static double gflops(double multiply_adds, double seconds) {
+    return seconds > 0 ? 2e-9 * multiply_adds / seconds : 0;
+}
+
+static void print_ops(const Bench *bench) {
+    const Engine *engine = &bench->session.engine;
+    const Executor *executor = engine->workers[0].train[0];
+    double batch = (double)program_batch(engine->train[0].program);
+    printf("%-14s %12s %12s %12s %12s\n", "layer", "forward ms", "GFLOP/s", "backward ms",
+           "GFLOP/s");
+    for (int o = 0; o < bench->ops; o++) {
+        const Layer *layer = executor_op_time(executor, o).layer;
+        double work = batch * (double)layer_type(layer->kind)->multiply_adds(layer);
+        double back = layer->input < 0 ? work : 2 * work; /* no gradient of the image */
+        printf("%-14s %12.3f %12.1f %12.3f %12.1f\n", layer->name, 1e3 * bench->forward[o],
+               gflops(work, bench->forward[o]), 1e3 * bench->backward[o],
+               gflops(back, bench->backward[o]));
+    }
+}
+
+static Status print_bench(Bench *bench) {
+    const Session *session = &bench->session;
+    Comm *comm = session->ranks.comm;
+    struct rusage usage;
+    PhaseTimes times = bench->times;
+    double memory, ms[PHASES];
+    getrusage(RUSAGE_SELF, &usage);
+    memory = (double)usage.ru_maxrss / 1024;
+    TRY(comm_max_f64(comm, times.seconds, PHASES));
+    TRY(comm_max_f64(comm, &memory, 1));
+    if (session->ranks.rank != 0)
+        return ST_OK;
+    for (int p = 0; p < PHASES; p++)
+        ms[p] = 1e3 * times.seconds[p] / (double)bench->steps;
+    qsort(bench->seconds, (size_t)bench->steps, sizeof *bench->seconds, ascending);
+    double median = bench->seconds[bench->steps / 2];
+    print_ops(bench);
+    printf(
+        "ms a step: data %.1f, forward %.1f, backward %.1f, exposed communication %.1f, optimizer "
+        "%.1f (largest over ranks)\n",
+        ms[PHASE_DATA], ms[PHASE_FORWARD], ms[PHASE_BACKWARD], ms[PHASE_EXPOSED],
+        ms[PHASE_OPTIMIZER]);
+    printf("step: median %.1f ms, fastest %.1f ms, of %" PRId64 "\n", 1e3 * median,
+           1e3 * bench->seconds[0], bench->steps);
+    printf("peak memory of a rank: %.0f MB\n", memory);
+    printf("%s: %.1f images/s\n", session->config->name,
+           (double)session->config->batch_size / median);
+    fflush(stdout);
+    return ST_OK;
+}
+
+/* The weights that a run would begin with. Local. */
+static Status start_state(Session *session) {
+    HostState host = {0};
+    Status status = host_state_open(&session->engine, &host);
+    if (status == ST_OK) {
+        model_init(&session->model, session->config->seed, host.weight, host.running);
+        status = engine_put(&session->engine, &host);
+    }
+    host_state_free(&host);
+    return status;
+}
+
+/* Local. */
+static Status open_bench(Bench *bench) {
+    bench->ops = program_ops(bench->session.engine.train[0].program);
+    bench->seconds = calloc((size_t)bench->steps, sizeof *bench->seconds);
+    bench->forward = calloc((size_t)bench->ops, sizeof *bench->forward);
+    bench->backward = calloc((size_t)bench->ops, sizeof *bench->backward);
+    TRY_ALLOC(bench->seconds);
+    TRY_ALLOC(bench->forward);
+    TRY_ALLOC(bench->backward);
+    TRY(start_state(&bench->session));
+    TRY(stepper_open(&bench->session, &bench->stepper));
+    return stepper_load(bench->stepper, 0, passes(bench) * (WARM_STEPS + bench->steps));
+}
+
+static Status bench_ranks(Bench *bench) {
+    Session *session = &bench->session;
+    TRY(session_begin(session));
+    TRY(session_read(session));
+    TRY(session_plan(session, NULL));
+    session_announce(session);
+    TRY(input_report(&session->input, session->ranks.comm));
+    TRY(comm_agree(session->ranks.comm, open_bench(bench)));
+    TRY(measure(bench));
+    return print_bench(bench);
+}
+
+static void close_bench(Bench *bench) {
+    stepper_close(bench->stepper);
+    free(bench->seconds);
+    free(bench->forward);
+    free(bench->backward);
+    session_close(&bench->session);
+}
+
+Status bench_command(int argc, char **argv) {
+    Bench bench = {0};
+    Session *session = &bench.session;
+    RunConfig *config = calloc(1, sizeof *config);
+    TRY_ALLOC(config);
+    Status status = config_load(argc - 1, argv + 1, config);
+    if (status == ST_OK && config->help) {
+        printf("lockstep bench CONFIG [--KEY VALUE]...: the options of train; --steps N: measured "
+               "steps\n");
+        free(config);
+        return ST_OK;
+    }
+    session->config = config;
+    bench.steps = config->steps > 0 ? config->steps : DEFAULT_STEPS;
+    if (!config->data[0])
+        snprintf(config->data, sizeof config->data, "synthetic");
+    status = session_start(session, status);
+    if (status == ST_OK)
+        status = bench_ranks(&bench);
+    ranks_judge(&session->ranks, status);
+    close_bench(&bench);
+    return status;
+}

@@ -1,0 +1,51 @@
+/* train: `lockstep train`, the command line. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lockstep/command.h"
+#include "lockstep/log.h"
+#include "lockstep/run.h"
+#include "lockstep/session.h"
+
+/* The model for the data set that --data names; without, as it would be for CIFAR-10. */
+static Status describe(const RunConfig *config) {
+    Dataset dataset;
+    Model model;
+    dataset_cifar10(&dataset);
+    if (config->data[0])
+        TRY(dataset_open(config->data, config->seed, &dataset));
+    TRY(session_parse_model(config, &dataset, &model));
+    model_describe(&model, config->lanes > 0 ? config->batch_size / config->lanes : 1, stdout);
+    if (!config->data[0])
+        printf("Assumed, as no data is named: images of %" PRId64 " x %" PRId64 " x %" PRId64
+               " and %" PRId64 " classes.\n",
+               model.image.c, model.image.h, model.image.w, model.classes);
+    model_free(&model);
+    return ST_OK;
+}
+
+/* Prints and exits, without MPI: --help, --dump-config, --describe. */
+static Status print_only(const RunConfig *config) {
+    if (config->help) {
+        config_help(stdout);
+        return ST_OK;
+    }
+    if (config->dump_config)
+        return config_dump(config, stdout);
+    return describe(config);
+}
+
+Status train_command(int argc, char **argv) {
+    RunConfig *config = calloc(1, sizeof *config);
+    TRY_ALLOC(config);
+    Status status = config_load(argc - 1, argv + 1, config);
+    bool only_prints = config->help || config->dump_config || config->describe;
+    if (status != ST_OK || !only_prints)
+        return train(config, status);
+    status = print_only(config);
+    if (status != ST_OK)
+        log_fatal(-1, status_message());
+    free(config);
+    return status;
+}

@@ -1,0 +1,327 @@
+/* engine: see engine.h. */
+#include "lockstep/engine.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/hash.h"
+#include "lockstep/log.h"
+
+static Status open_cuda(const RunConfig *config, int local_rank, Device **device) {
+    CudaOptions options = {.local_rank = local_rank,
+                           .precision = config->precision,
+                           .exact = config->reduction == REDUCTION_EXACT};
+    return device_open_cuda(&options, device);
+}
+
+static Status open_host(const RunConfig *config, Device **device) {
+    if (config->precision != PRECISION_FP32)
+        return FAIL(ST_USAGE, "--precision: only a GPU computes in another one than fp32");
+    if (config->autotune)
+        return FAIL(ST_USAGE, "--autotune: only a GPU has engines to choose from; use --device "
+                              "cuda, or leave it out");
+    if (config->reduction_type != REDUCTION_FP32)
+        return FAIL(ST_USAGE, "--reduction-type bf16: only sums over GPUs travel in another type "
+                              "than fp32; leave it out, or use --device cuda");
+    return config->device == DEVICE_REF ? device_open_ref(device) : device_open_cpu(device);
+}
+
+Status engine_open_device(const RunConfig *config, int local_rank, Device **device) {
+    Status status = ST_OK;
+    if (config->device == DEVICE_CUDA || config->device == DEVICE_AUTO)
+        status = open_cuda(config, local_rank, device);
+    if (config->device == DEVICE_CUDA) {
+        if (status != ST_OK)
+            status_prefix("--device cuda");
+        return status;
+    }
+    if (config->device == DEVICE_AUTO && status == ST_OK)
+        return ST_OK;
+    if (status != ST_OK) {
+        log_debug("device auto: %s", status_message());
+        status_clear();
+    }
+    return open_host(config, device);
+}
+
+static size_t flat_bytes(const Engine *engine) {
+    return (size_t)engine->model->flat * dtype_size(engine->device->real);
+}
+
+static Status allocate_state(Engine *engine, const Optimizer *optimizer) {
+    Device *device = engine->device;
+    size_t running = (size_t)engine->model->running_flat;
+    TRY(device->ops->alloc(device, flat_bytes(engine), &engine->weights.weight));
+    if (running > 0) {
+        TRY(device->ops->alloc(device, running * dtype_size(device->real),
+                               &engine->weights.running));
+        engine->running = calloc(running, sizeof *engine->running);
+        TRY_ALLOC(engine->running);
+    }
+    engine->averaged = engine->weights;
+    if (!optimizer)
+        return ST_OK;
+    if (!device->ops->digest) {
+        engine->digested = calloc((size_t)engine->model->flat, sizeof *engine->digested);
+        TRY_ALLOC(engine->digested);
+    }
+    engine->n_slots = optimizer_slots(optimizer);
+    for (int i = 0; i < engine->n_slots; i++)
+        TRY(device->ops->alloc(device, flat_bytes(engine), &engine->slot[i]));
+    if (optimizer->ema_decay > 0) {
+        TRY(device->ops->alloc(device, flat_bytes(engine), &engine->ema));
+        engine->averaged.weight = engine->ema;
+    }
+    return ST_OK;
+}
+
+static Status build(Engine *engine, int64_t batch, bool training, PackedProgram *packed) {
+    packed->weights = training ? &engine->weights : &engine->averaged;
+    packed->packed_version = -1;
+    return program_build(engine->device, engine->model, batch, training, &packed->program);
+}
+
+static Status build_programs(Engine *engine, const EngineSizes *sizes) {
+    engine->n_train = sizes->n_train;
+    engine->n_eval = sizes->n_eval;
+    for (int i = 0; i < sizes->n_train; i++)
+        TRY(build(engine, sizes->train[i], true, &engine->train[i]));
+    for (int i = 0; i < sizes->n_eval; i++)
+        TRY(build(engine, sizes->eval[i], false, &engine->eval[i]));
+    return ST_OK;
+}
+
+static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *sizes) {
+    Device *device = engine->device;
+    size_t train = sizes->n_train > 0 ? (size_t)sizes->train[0] : 0;
+    size_t eval = sizes->n_eval > 0 ? (size_t)sizes->eval[0] : 0;
+    size_t largest = train > eval ? train : eval;
+    TRY(device->ops->stream_open(device, &worker->stream));
+    TRY(device->ops->alloc(device, sizeof *worker->bad, (void **)&worker->bad));
+    if (train > 0)
+        TRY(device->ops->alloc(device, flat_bytes(engine), &worker->gradient));
+    for (int i = 0; i < engine->n_train; i++)
+        TRY(executor_open(engine->train[i].program, worker->stream, engine->train[i].weights,
+                          worker->gradient, &worker->train[i]));
+    for (int i = 0; i < engine->n_eval; i++)
+        TRY(executor_open(engine->eval[i].program, worker->stream, engine->eval[i].weights, NULL,
+                          &worker->eval[i]));
+    worker->loss = calloc(largest, sizeof *worker->loss);
+    worker->predicted = calloc(largest, sizeof *worker->predicted);
+    TRY_ALLOC(worker->loss);
+    TRY_ALLOC(worker->predicted);
+    if (eval > 0) {
+        worker->label = calloc(eval, sizeof *worker->label);
+        TRY_ALLOC(worker->label);
+        size_t pixels = (size_t)shape_count(engine->model->image);
+        if (device->ops->load_images) {
+            worker->placement = calloc(eval, sizeof *worker->placement);
+            TRY_ALLOC(worker->placement);
+        } else {
+            worker->image = calloc(eval * pixels, sizeof *worker->image);
+            TRY_ALLOC(worker->image);
+        }
+    }
+    return ST_OK;
+}
+
+Status engine_open(Engine *engine, Device *device, const Model *model, const Optimizer *optimizer,
+                   int threads, const EngineSizes *sizes) {
+    *engine = (Engine){.device = device, .model = model};
+    TRY(team_start(threads, &engine->team));
+    TRY(device->ops->stream_open(device, &engine->stream));
+    TRY(allocate_state(engine, optimizer));
+    TRY(build_programs(engine, sizes));
+    engine->workers = calloc((size_t)threads, sizeof *engine->workers);
+    TRY_ALLOC(engine->workers);
+    for (int i = 0; i < threads; i++)
+        TRY(open_worker(engine, &engine->workers[i], sizes));
+    return ST_OK;
+}
+
+static void close_worker(Engine *engine, Worker *worker) {
+    Device *device = engine->device;
+    for (int i = 0; i < ENGINE_TRAIN_SIZES; i++)
+        executor_close(worker->train[i]);
+    for (int i = 0; i < ENGINE_EVAL_SIZES; i++)
+        executor_close(worker->eval[i]);
+    device->ops->release(device, worker->gradient);
+    device->ops->release(device, worker->bad);
+    if (worker->stream)
+        device->ops->stream_close(worker->stream);
+    free(worker->loss);
+    free(worker->predicted);
+    free(worker->image);
+    free(worker->placement);
+    free(worker->label);
+}
+
+void engine_close(Engine *engine) {
+    Device *device = engine->device;
+    if (!device)
+        return;
+    for (int i = 0; engine->workers && i < team_size(engine->team); i++)
+        close_worker(engine, &engine->workers[i]);
+    free(engine->workers);
+    for (int i = 0; i < ENGINE_TRAIN_SIZES; i++)
+        program_free(engine->train[i].program);
+    for (int i = 0; i < ENGINE_EVAL_SIZES; i++)
+        program_free(engine->eval[i].program);
+    device->ops->release(device, engine->weights.weight);
+    device->ops->release(device, engine->weights.running);
+    for (int i = 0; i < ENGINE_SLOTS; i++)
+        device->ops->release(device, engine->slot[i]);
+    device->ops->release(device, engine->ema);
+    for (int i = 0; i < engine->n_records; i++)
+        device->ops->release(device, engine->records[i]);
+    free(engine->records);
+    free(engine->running);
+    free(engine->digested);
+    if (engine->stream)
+        device->ops->stream_close(engine->stream);
+    team_stop(engine->team);
+    memset(engine, 0, sizeof *engine);
+}
+
+Status engine_load_records(Engine *engine, const Shard *shard, const uint8_t **records) {
+    const DeviceOps *ops = engine->device->ops;
+    size_t bytes = (size_t)(shard->count * shape_count(engine->model->image));
+    *records = NULL;
+    if (!ops->load_images || bytes == 0)
+        return ST_OK;
+    void **arrays = realloc(engine->records, (size_t)(engine->n_records + 1) * sizeof *arrays);
+    TRY_ALLOC(arrays);
+    engine->records = arrays;
+    void **array = &arrays[engine->n_records];
+    TRY(ops->alloc(engine->device, bytes, array));
+    engine->n_records++;
+    *records = *array;
+    TRY(ops->upload(engine->stream, *array, shard->pixels, bytes));
+    return ops->sync(engine->stream, SYNC_SECONDS);
+}
+
+static Status put(Engine *engine, void *memory, const float *host, int64_t count) {
+    if (!memory || !host)
+        return ST_OK;
+    return engine->device->ops->upload(engine->stream, memory, host, (size_t)count * sizeof *host);
+}
+
+static Status get(Engine *engine, float *host, const void *memory, int64_t count) {
+    if (!memory || !host)
+        return ST_OK;
+    return engine->device->ops->download(engine->stream, host, memory,
+                                         (size_t)count * sizeof *host);
+}
+
+Status engine_put(Engine *engine, const HostState *state) {
+    int64_t flat = engine->model->flat, running = engine->model->running_flat;
+    TRY(put(engine, engine->weights.weight, state->weight, flat));
+    TRY(put(engine, engine->ema, state->ema ? state->ema : state->weight, flat));
+    for (int i = 0; i < engine->n_slots; i++)
+        TRY(put(engine, engine->slot[i], state->slot[i], flat));
+    TRY(put(engine, engine->weights.running, state->running, running));
+    if (state->running && running > 0)
+        memcpy(engine->running, state->running, (size_t)running * sizeof *engine->running);
+    engine->version++;
+    return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
+}
+
+Status engine_get(Engine *engine, const HostState *state) {
+    int64_t flat = engine->model->flat;
+    TRY(get(engine, state->weight, engine->weights.weight, flat));
+    TRY(get(engine, state->ema, engine->ema, flat));
+    for (int i = 0; i < engine->n_slots; i++)
+        TRY(get(engine, state->slot[i], engine->slot[i], flat));
+    TRY(get(engine, state->running, engine->weights.running, engine->model->running_flat));
+    return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
+}
+
+Status host_state_open(const Engine *engine, HostState *state) {
+    size_t flat = (size_t)engine->model->flat, running = (size_t)engine->model->running_flat;
+    state->weight = calloc(flat, sizeof *state->weight);
+    TRY_ALLOC(state->weight);
+    state->running = calloc(running + 1, sizeof *state->running);
+    TRY_ALLOC(state->running);
+    for (int i = 0; i < engine->n_slots; i++) {
+        state->slot[i] = calloc(flat, sizeof *state->slot[i]);
+        TRY_ALLOC(state->slot[i]);
+    }
+    if (engine->ema) {
+        state->ema = calloc(flat, sizeof *state->ema);
+        TRY_ALLOC(state->ema);
+    }
+    return ST_OK;
+}
+
+void host_state_free(HostState *state) {
+    free(state->weight);
+    free(state->running);
+    free(state->ema);
+    for (int i = 0; i < ENGINE_SLOTS; i++)
+        free(state->slot[i]);
+    *state = (HostState){0};
+}
+
+Status engine_digest(Engine *engine, Digest *digest) {
+    const DeviceOps *ops = engine->device->ops;
+    HostState weight_only = {.weight = engine->digested};
+    int64_t flat = engine->model->flat;
+    if (ops->digest) {
+        TRY(ops->digest(engine->stream, digest, engine->weights.weight, flat));
+        return ops->sync(engine->stream, SYNC_SECONDS);
+    }
+    TRY(engine_get(engine, &weight_only));
+    digest->bad = 0;
+    for (int64_t i = 0; i < flat; i++)
+        digest->bad += !isfinite(engine->digested[i]);
+    digest->hash = hash_bytes(engine->digested, (size_t)flat * sizeof(float));
+    return ST_OK;
+}
+
+typedef struct PackJob {
+    Engine *engine;
+    const PackedProgram *packed;
+    atomic_int next;
+} PackJob;
+
+static Status pack_job(void *context, int thread) {
+    PackJob *job = context;
+    Worker *worker = &job->engine->workers[thread];
+    for (;;) {
+        int op = atomic_fetch_add(&job->next, 1);
+        if (op >= program_ops(job->packed->program))
+            return job->engine->device->ops->sync(worker->stream, SYNC_SECONDS);
+        TRY(program_pack(job->packed->program, worker->stream, job->packed->weights, op));
+    }
+}
+
+Status engine_pack(Engine *engine, PackedProgram *packed) {
+    if (packed->packed_version == engine->version)
+        return ST_OK;
+    PackJob job = {.engine = engine, .packed = packed};
+    TRY(team_run(engine->team, pack_job, &job));
+    packed->packed_version = engine->version;
+    return ST_OK;
+}
+
+int engine_find(const PackedProgram *programs, int n, int64_t batch) {
+    for (int i = 0; i < n; i++) {
+        if (program_batch(programs[i].program) == batch)
+            return i;
+    }
+    return -1;
+}
+
+size_t engine_bytes(const Engine *engine) {
+    size_t flats = 1 + (size_t)engine->n_slots + (engine->ema != NULL);
+    size_t slots = 0;
+    for (int i = 0; i < engine->n_train; i++)
+        slots += program_executor_bytes(engine->train[i].program);
+    for (int i = 0; i < engine->n_eval; i++)
+        slots += program_executor_bytes(engine->eval[i].program);
+    if (engine->n_train > 0)
+        slots += flat_bytes(engine);
+    return flats * flat_bytes(engine) + (size_t)team_size(engine->team) * slots;
+}

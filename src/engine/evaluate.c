@@ -1,0 +1,143 @@
+/* evaluate: see evaluate.h. */
+#include "lockstep/evaluate.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "lockstep/exact_sum.h"
+
+/* What is counted: these, then the images of each class, then the confusion matrix. */
+enum { AT_LOSS, AT_BAD, AT_IMAGES, AT_CLASSES };
+
+static int64_t count_room(int64_t classes) {
+    return AT_CLASSES + classes + classes * classes;
+}
+
+typedef struct EvalJob {
+    Engine *engine;
+    const EvalSet *set;
+    const Augment *augment;
+    atomic_llong next;
+    int64_t room;    /* of the counts of one thread */
+    int64_t *counts; /* [threads][room] */
+} EvalJob;
+
+/* Images and labels of the `images` records from `at` in the rank's records. */
+static Status load_batch(const EvalJob *job, Worker *worker, Executor *executor, int64_t at,
+                         int64_t images) {
+    const EvalSet *set = job->set;
+    Shape shape = job->engine->model->image;
+    int64_t pixels = shape_count(shape);
+    for (int64_t i = 0; i < images; i++) {
+        worker->label[i] = set->shard.labels[at + i];
+        if (set->resident)
+            worker->placement[i] = placement_plain((int32_t)(at + i));
+        else
+            augment_plain(job->augment, shape, set->shard.pixels + (at + i) * pixels,
+                          worker->image + i * pixels);
+    }
+    if (!set->resident)
+        return executor_load(executor, worker->image, worker->label);
+    PixelScale scale = augment_scale(job->augment);
+    return executor_load_records(executor, set->resident, worker->placement, &scale, worker->label);
+}
+
+/* One image of class `label`. */
+static void count_image(int64_t *counts, int64_t classes, int64_t label, int64_t predicted) {
+    counts[AT_CLASSES + label]++;
+    if (predicted < classes)
+        counts[AT_CLASSES + classes + label * classes + predicted]++;
+}
+
+static Status evaluate_batch(const EvalJob *job, Worker *worker, int64_t batch, int64_t *counts) {
+    const EvalSet *set = job->set;
+    int64_t from = batch * set->batch, left = set->records - from;
+    int64_t images = left < set->batch ? left : set->batch;
+    int64_t at = (batch - set->first) * set->batch; /* in the rank's records */
+    int program = engine_find(job->engine->eval, job->engine->n_eval, images);
+    Executor *executor = worker->eval[program];
+    LaneRun run = {0};
+    FixedPoint format = fixed_loss();
+    TRY(load_batch(job, worker, executor, at, images));
+    TRY(executor_forward(executor, &run));
+    TRY(executor_results(executor, worker->loss, worker->predicted));
+    TRY(job->engine->device->ops->sync(worker->stream, SYNC_SECONDS));
+    for (int64_t i = 0; i < images; i++) {
+        counts[AT_LOSS] += fixed_from(format, worker->loss[i], &counts[AT_BAD]);
+        count_image(counts, job->engine->model->classes, worker->label[i], worker->predicted[i]);
+    }
+    counts[AT_IMAGES] += images;
+    return ST_OK;
+}
+
+static Status evaluate_job(void *context, int thread) {
+    EvalJob *job = context;
+    for (;;) {
+        int64_t batch = atomic_fetch_add(&job->next, 1);
+        if (batch >= job->set->end)
+            return ST_OK;
+        TRY(evaluate_batch(job, &job->engine->workers[thread], batch,
+                           job->counts + thread * job->room));
+    }
+}
+
+/* This rank's share: adds to counts[room]. */
+static Status evaluate_local(Engine *engine, const EvalSet *set, const Augment *augment,
+                             int64_t room, int64_t *counts) {
+    int threads = team_size(engine->team);
+    EvalJob job = {.engine = engine, .set = set, .augment = augment, .room = room};
+    Status status = ST_OK;
+    atomic_store(&job.next, set->first);
+    job.counts = calloc((size_t)(threads * room), sizeof *job.counts);
+    TRY_ALLOC(job.counts);
+    for (int i = 0; i < engine->n_eval; i++)
+        TRY_DONE(engine_pack(engine, &engine->eval[i]));
+    TRY_DONE(team_run(engine->team, evaluate_job, &job));
+    for (int64_t i = 0; i < threads * room; i++)
+        counts[i % room] += job.counts[i];
+done:
+    free(job.counts);
+    return status;
+}
+
+/* A zeroed result with room for the counts. */
+static Status result_open(EvalResult *result, int64_t classes) {
+    eval_result_free(result);
+    result->classes = classes;
+    result->counts = calloc((size_t)count_room(classes), sizeof *result->counts);
+    TRY_ALLOC(result->counts);
+    result->class_images = result->counts + AT_CLASSES;
+    result->confusion = result->class_images + classes;
+    return ST_OK;
+}
+
+void eval_result_free(EvalResult *result) {
+    free(result->counts);
+    *result = (EvalResult){0};
+}
+
+double eval_class_accuracy(const EvalResult *result, int64_t class) {
+    int64_t images = result->class_images[class];
+    int64_t right = result->confusion[class * result->classes + class];
+    return images > 0 ? (double)right / (double)images : 0;
+}
+
+Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment,
+                EvalResult *result) {
+    int64_t classes = engine->model->classes, room = count_room(classes);
+    Status status = result_open(result, classes);
+    if (status == ST_OK)
+        status = evaluate_local(engine, set, augment, room, result->counts);
+    TRY(comm_agree(comm, status));
+    TRY(comm_sum_i64(comm, result->counts, room));
+    const int64_t *counts = result->counts;
+    result->images = counts[AT_IMAGES];
+    for (int64_t c = 0; c < classes; c++)
+        result->correct += result->confusion[c * classes + c];
+    result->accuracy = (double)result->correct / (double)result->images;
+    result->loss = counts[AT_BAD] > 0
+                       ? (double)NAN
+                       : fixed_value(fixed_loss(), counts[AT_LOSS]) / (double)result->images;
+    return ST_OK;
+}

@@ -1,0 +1,170 @@
+/* session: see session.h. */
+#include "lockstep/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "autotune.h"
+#include "cuda_library.h"
+#include "lockstep/log.h"
+#include "lockstep/site.h"
+#include "version.h"
+
+Status session_start(Session *session, Status status) {
+    return ranks_open(&session->ranks, session->config, status);
+}
+
+Status session_parse_model(const RunConfig *config, const Dataset *dataset, Model *model) {
+    return model_parse(config->model, config->file, config->model_line, dataset->image,
+                       dataset->classes, config->label_smoothing, model);
+}
+
+Status session_find_model(Session *session) {
+    TRY(input_open(&session->input, session->config));
+    return session_parse_model(session->config, &session->input.dataset, &session->model);
+}
+
+Status session_open_device(Session *session) {
+    return engine_open_device(session->config, comm_local_rank(session->ranks.comm),
+                              &session->device);
+}
+
+/* Threads and lanes that the configuration left to the machine. Local, the same on every rank. */
+static Status resolve_sizes(Session *session) {
+    RunConfig *config = session->config;
+    Ranks *ranks = &session->ranks;
+    ranks->threads = ranks_threads(ranks, session->device, config->threads);
+    if (config->lanes == 0)
+        config->lanes = (int64_t)ranks->size * ranks->threads;
+    TRY(config_check(config));
+    if (ranks->size > config->lanes)
+        return FAIL(ST_USAGE,
+                    "%d ranks, but only %" PRId64 " lanes: each rank runs at least one lane; start "
+                    "at most %" PRId64 " ranks or raise --lanes",
+                    ranks->size, config->lanes, config->lanes);
+    return ST_OK;
+}
+
+Status session_settle(Session *session) {
+    Comm *comm = session->ranks.comm;
+    char lanes[24];
+    TRY(comm_same(comm, "build", LOCKSTEP_VERSION " " LOCKSTEP_GIT));
+    TRY(ranks_compare_config(&session->ranks, session->config));
+    TRY(comm_agree(comm, resolve_sizes(session)));
+    snprintf(lanes, sizeof lanes, "%" PRId64, session->config->lanes);
+    return comm_same(comm, "number of lanes (auto follows the host's cores)", lanes);
+}
+
+Status session_open_data_plane(Session *session) {
+    const Ranks *ranks = &session->ranks;
+    Status (*open_nccl)(Comm *) = NULL;
+    if (!session->device->accelerator || ranks->size == 1)
+        return ST_OK;
+    TRY(comm_agree(ranks->comm, cuda_library_find("comm_open_nccl", (void **)&open_nccl)));
+    return open_nccl(ranks->comm);
+}
+
+Status session_begin(Session *session) {
+    Comm *comm = session->ranks.comm;
+    TRY(comm_agree(comm, session_open_device(session)));
+    TRY(session_settle(session));
+    TRY(comm_agree(comm, session_find_model(session)));
+    TRY(comm_same(comm, "instruction set", session->device->instruction_set));
+    return session_open_data_plane(session);
+}
+
+static Status read_data(Session *session) {
+    TRY(input_plan(&session->input, session->config));
+    return input_read(&session->input, session->config, session->ranks.rank, session->ranks.size);
+}
+
+Status session_read(Session *session) {
+    Comm *comm = session->ranks.comm;
+    comm_at(comm, -1, STAGE_DATA);
+    TRY(comm_agree(comm, read_data(session)));
+    TRY(input_hash(&session->input, comm));
+    comm_at(comm, -1, STAGE_SETUP);
+    return ST_OK;
+}
+
+/* The records stay in the memory of a device that makes images itself. */
+static Status load_records(Session *session) {
+    Input *input = &session->input;
+    Engine *engine = &session->engine;
+    for (int64_t i = 0; i < input->lane_count; i++)
+        TRY(engine_load_records(engine, &input->shards[i], &input->resident[i]));
+    TRY(engine_load_records(engine, &input->holdout.shard, &input->holdout.resident));
+    return engine_load_records(engine, &input->test.shard, &input->test.resident);
+}
+
+static Status plan(Session *session, const EngineSizes *sizes) {
+    TRY(engine_open(&session->engine, session->device, &session->model, &session->config->optimizer,
+                    session->ranks.threads, sizes));
+    return load_records(session);
+}
+
+Status session_plan(Session *session, const char *resumed_from) {
+    EngineSizes sizes = {0};
+    sizes.n_train = sampler_batches(&session->input.sampler, sizes.train);
+    sizes.n_eval = input_eval_sizes(&session->input, sizes.eval);
+    TRY(autotune_begin(session, &sizes, resumed_from));
+    TRY(comm_agree(session->ranks.comm, plan(session, &sizes)));
+    return autotune_end(session);
+}
+
+/* Says which layers the device's library does not compute, or not all of. */
+static void announce_own_kernels(const PackedProgram *programs, int n) {
+    char layers[1024];
+    for (int i = 0; i < n; i++) {
+        if (program_own_kernels(programs[i].program, layers, sizeof layers))
+            log_info("lockstep's own kernels, where the device's library has no engine: %s",
+                     layers);
+    }
+}
+
+static void announce_ranks(const Ranks *ranks, const RunConfig *config) {
+    char site[512];
+    log_info("lockstep %s (%s), %s: %d rank%s x %d thread%s, %" PRId64 " lanes of %" PRId64
+             " images, rank 0 on %s",
+             LOCKSTEP_VERSION, LOCKSTEP_GIT, comm_library(ranks->comm), ranks->size,
+             ranks->size == 1 ? "" : "s", ranks->threads, ranks->threads == 1 ? "" : "s",
+             config->lanes, config->batch_size / config->lanes, comm_host(ranks->comm));
+    site_job(site, sizeof site);
+    if (site[0])
+        log_info("%s", site);
+    site_network(site, sizeof site);
+    if (site[0])
+        log_info("network: %s", site);
+}
+
+void session_announce(const Session *session) {
+    const RunConfig *config = session->config;
+    const Engine *engine = &session->engine;
+    announce_ranks(&session->ranks, config);
+    log_info("device %s%s: %s", config->device == DEVICE_AUTO ? "auto: takes " : "",
+             session->device->ops->name, session->device->description);
+    announce_own_kernels(engine->train, engine->n_train);
+    announce_own_kernels(engine->eval, engine->n_eval);
+    if (session->input.dataset.synthetic)
+        log_warn(
+            "data: synthetic images, made from the seed; accuracies say nothing about CIFAR-10");
+    else
+        log_info("data: CIFAR-10 in %s", session->input.dataset.folder);
+    log_info("model: %" PRId64 " parameters, %.1f M multiply-adds an image; %" PRId64
+             " steps an epoch; %.0f MB of buffers a rank",
+             session->model.parameters, (double)model_multiply_adds(&session->model) / 1e6,
+             session->input.sampler.steps_per_epoch, (double)engine_bytes(engine) / 1e6);
+}
+
+void session_close(Session *session) {
+    engine_close(&session->engine);
+    if (session->device)
+        session->device->ops->close(session->device);
+    input_free(&session->input);
+    model_free(&session->model);
+    free(session->choices);
+    free(session->config);
+    ranks_close(&session->ranks);
+    *session = (Session){0};
+}

@@ -1,0 +1,93 @@
+/* preflight: `lockstep preflight`, whether the hosts of a run are ready for it.
+ *
+ * Takes the options of train and is started as train would be, so that it sees what train will see:
+ * the same hosts, launcher, variables, GPUs and files. Reads the data set once a host, sums over
+ * all ranks, between GPUs by NCCL as well, and checks the sums; writes nothing. What would stop a
+ * run stops it, with the code the run would have ended with. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lockstep/log.h"
+#include "lockstep/preflight.h"
+#include "preflight_internal.h"
+
+/* The sums of a run on GPUs are NCCL's. */
+static Status reduce_on_gpus(Session *session) {
+    ReduceTime times[REDUCE_SIZES];
+    Device *device = session->device;
+    const Ranks *ranks = &session->ranks;
+    if (!device->accelerator || ranks->size == 1)
+        return ST_OK;
+    comm_at(ranks->comm, -1, STAGE_SETUP);
+    TRY(session_open_data_plane(session));
+    comm_at(ranks->comm, -1, STAGE_REDUCE);
+    TRY(probe_reduce(session, device, times));
+    if (ranks->rank == 0)
+        print_reduce(session, "NCCL", times);
+    return ST_OK;
+}
+
+/* The model, for images and classes as rank 0's data set has them; for CIFAR-10's where it finds no
+ * data, which the probes will say. */
+static Status find_model(Session *session) {
+    Comm *comm = session->ranks.comm;
+    Dataset *dataset = &session->input.dataset;
+    if (input_open(&session->input, session->config) != ST_OK) {
+        status_clear();
+        dataset_cifar10(dataset);
+    }
+    TRY(comm_bcast(comm, &dataset->image, sizeof dataset->image, 0));
+    TRY(comm_bcast(comm, &dataset->classes, sizeof dataset->classes, 0));
+    return comm_agree(comm, session_parse_model(session->config, dataset, &session->model));
+}
+
+static Status preflight_ranks(Session *session) {
+    const Ranks *ranks = &session->ranks;
+    Comm *comm = ranks->comm;
+    Probe mine, *all = NULL;
+    ReduceTime times[REDUCE_SIZES];
+    Status status = ST_OK;
+    TRY(session_settle(session));
+    TRY(find_model(session));
+    comm_at(comm, -1, STAGE_REDUCE);
+    TRY(probe_reduce(session, NULL, times));
+    comm_at(comm, -1, STAGE_DATA);
+    probe_host(session, &mine);
+    all = calloc((size_t)ranks->size, sizeof *all);
+    TRY_DONE(comm_agree(comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
+    TRY_DONE(comm_allgather(comm, &mine, sizeof mine, all));
+    if (ranks->rank == 0) {
+        print_probes(session, all);
+        print_reduce(session, comm_library(comm), times);
+        status = judge_probes(session, all);
+    }
+    TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(reduce_on_gpus(session));
+    log_info("ready: %d rank%s, rank 0 on %s", ranks->size, ranks->size == 1 ? "" : "s",
+             comm_host(comm));
+done:
+    free(all);
+    return status;
+}
+
+Status preflight_command(int argc, char **argv) {
+    Session session = {0};
+    RunConfig *config = calloc(1, sizeof *config);
+    TRY_ALLOC(config);
+    Status status = config_load(argc - 1, argv + 1, config);
+    if (status == ST_OK && config->help) {
+        printf(
+            "lockstep preflight CONFIG [--KEY VALUE]...: the options of train; start it as train "
+            "will be\nstarted. Prints a table of the hosts, sums over all ranks, and names what "
+            "would stop the run.\n");
+        free(config);
+        return ST_OK;
+    }
+    session.config = config;
+    status = session_start(&session, status);
+    if (status == ST_OK)
+        status = preflight_ranks(&session);
+    ranks_judge(&session.ranks, status);
+    session_close(&session);
+    return status;
+}

@@ -1,0 +1,53 @@
+/* preflight_internal: what `lockstep preflight` finds out. probe.c looks at one rank's host,
+ * reduce.c sums over all, report.c compares them, preflight.c is the command. */
+#ifndef LOCKSTEP_PREFLIGHT_INTERNAL_H
+#define LOCKSTEP_PREFLIGHT_INTERNAL_H
+
+#include "lockstep/session.h"
+
+/* One rank's findings; plain bytes, gathered on all ranks. */
+typedef struct Probe {
+    char host[64];
+    int local_rank, launcher_local_rank; /* launcher's: -1 where it does not say */
+    int ranks_here, threads, cores;
+    int64_t memory;                   /* bytes of the host */
+    int64_t tmp_free, shm_free;       /* bytes; -1: cannot be asked */
+    int64_t seconds;                  /* wall clock, right after a collective */
+    char tmp[128];                    /* TMPDIR or /tmp */
+    char system[64];                  /* kernel */
+    char libraries[160];              /* versions_line */
+    char interfaces[160], hints[256]; /* site_interfaces, site_network */
+    Status device_status, data_status;
+    char device[160], instruction_set[32]; /* or why there is none */
+    bool gpu;
+    char cuda[96], driver[16]; /* of a GPU's libraries: versions_cuda_line, CudaVersions */
+    char data[512];            /* why the data set cannot be read */
+    uint64_t data_hash;        /* of all records; 0 for synthetic ones */
+    int64_t records[2];
+} Probe;
+
+/* The summing of one message size. */
+typedef struct ReduceTime {
+    int64_t bytes;
+    double seconds; /* median over repeats of the slowest rank */
+} ReduceTime;
+
+enum { REDUCE_SIZES = 4 };
+
+/* This rank's host. The device stays open in session->device, if there is one. Local. */
+void probe_host(Session *session, Probe *probe);
+
+/* Sums integers over ranks by the data plane, checks every element, and times it:
+ * times[REDUCE_SIZES]. `device` NULL: the numbers are in host memory. Collective; a Status other
+ * than ST_OK is agreed or means comm_abort. */
+Status probe_reduce(Session *session, Device *device, ReduceTime *times);
+
+/* The table, and the times of one library. Local, rank 0. */
+void print_probes(const Session *session, const Probe *probes);
+void print_reduce(const Session *session, const char *library, const ReduceTime *times);
+
+/* Everything that would stop or spoil a run: notes are printed, problems too but for the first,
+ * which is the failure returned. Local, rank 0. */
+Status judge_probes(const Session *session, const Probe *probes);
+
+#endif

@@ -1,0 +1,230 @@
+/* keeper: see keeper.h. */
+#include "keeper.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fence.h"
+#include "lockstep/device_snapshot.h"
+#include "lockstep/log.h"
+#include "lockstep/writer.h"
+#include "version.h"
+
+struct Keeper {
+    Session *session; /* borrowed */
+    RunDir dir;
+    Fence *fence;
+    char *config_text; /* stored with checkpoints */
+    DeviceSnapshot snapshot;
+    HostState host; /* flat host buffers, of which checkpoints are views */
+    Writer *writer; /* NULL until keeper_start */
+};
+
+static bool directory_lost(const void *dir) {
+    return rundir_lost(dir);
+}
+
+static Status open_directory(Keeper *keeper) {
+    Comm *comm = keeper->session->ranks.comm;
+    TRY(rundir_open(keeper->session->config->out, &keeper->dir));
+    TRY(rundir_open_log(&keeper->dir));
+    log_to_file(keeper->dir.log_fd, directory_lost, &keeper->dir);
+    return fence_start(comm, &keeper->dir, &keeper->fence);
+}
+
+Status keeper_open(Session *session, Keeper **out) {
+    Keeper *keeper = calloc(1, sizeof *keeper);
+    TRY_ALLOC(keeper);
+    keeper->session = session;
+    keeper->dir.lock_fd = keeper->dir.log_fd = keeper->dir.metrics_fd = -1;
+    *out = keeper;
+    return open_directory(keeper);
+}
+
+void keeper_close(Keeper *keeper) {
+    if (!keeper)
+        return;
+    log_to_file(-1, NULL, NULL);
+    writer_stop(keeper->writer);
+    device_snapshot_close(&keeper->snapshot);
+    host_state_free(&keeper->host);
+    fence_stop(keeper->fence);
+    rundir_close(&keeper->dir);
+    free(keeper->config_text);
+    free(keeper);
+}
+
+Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
+    const RunConfig *config = keeper->session->config;
+    path[0] = '\0';
+    TRY(rundir_check(&keeper->dir));
+    if (config->reset) /* once the model could be planned */
+        return ST_OK;
+    if (strcmp(config->resume, "auto") == 0)
+        return rundir_newest(&keeper->dir, config->checkpoint_local, path);
+    if (strcmp(config->resume, "none") == 0) {
+        if (rundir_has_checkpoints(&keeper->dir))
+            return FAIL(ST_CHECKPOINT,
+                        "--resume none: %s holds checkpoints; go on with --resume auto, start over "
+                        "with --reset, or choose another --out",
+                        keeper->dir.path);
+        return ST_OK;
+    }
+    snprintf(path, CONFIG_PATH_MAX, "%s", config->resume);
+    return checkpoint_verify(path);
+}
+
+Status keeper_read_autotune(const Keeper *keeper, char **choices) {
+    TRY(rundir_read_autotune(&keeper->dir, choices));
+    if (*choices)
+        log_info("autotune: follows %s/autotune.txt", keeper->dir.path);
+    return ST_OK;
+}
+
+Status keeper_reset(Keeper *keeper) {
+    return keeper->session->config->reset ? rundir_reset(&keeper->dir) : ST_OK;
+}
+
+/* The state as views of keeper->host, without bringing that up to date. */
+static Checkpoint view(const Keeper *keeper, const RunState *state) {
+    const Session *session = keeper->session;
+    const HostState *host = &keeper->host;
+    Checkpoint checkpoint = {.model = &session->model,
+                             .config = keeper->config_text,
+                             .autotune = session->choices,
+                             .seed = session->config->seed,
+                             .lanes = session->config->lanes,
+                             .dataset_hash = session->input.hash,
+                             .n_slots = session->engine.n_slots,
+                             .weight = host->weight,
+                             .running = host->running,
+                             .ema = host->ema,
+                             .state = *state};
+    snprintf(checkpoint.git, sizeof checkpoint.git, "%s", LOCKSTEP_GIT);
+    snprintf(checkpoint.dataset, sizeof checkpoint.dataset, "%s",
+             dataset_name(&session->input.dataset));
+    snprintf(checkpoint.instruction_set, sizeof checkpoint.instruction_set, "%s",
+             session->device->instruction_set);
+    for (int i = 0; i < checkpoint.n_slots; i++) {
+        checkpoint.slot_name[i] = optimizer_slot_name(&session->config->optimizer, i);
+        checkpoint.slot[i] = host->slot[i];
+    }
+    return checkpoint;
+}
+
+/* ---- What the writer asks for, on its own thread ---- */
+
+static Status before_commit(void *context, int64_t step) {
+    Keeper *keeper = context;
+    (void)step; /* everything up to it is written: only durability is missing */
+    return metrics_sync(&keeper->dir);
+}
+
+static Status after_commit(void *context, int64_t step, const char *file_name, bool is_best) {
+    Keeper *keeper = context;
+    log_debug("checkpoint of step %" PRId64 ": %s/%s", step, keeper->dir.checkpoints, file_name);
+    return is_best ? rundir_link_best(&keeper->dir, file_name) : ST_OK;
+}
+
+static void spare_best(void *context, char file_name[256]) {
+    Keeper *keeper = context;
+    rundir_best(&keeper->dir, file_name);
+}
+
+static Status still_ours(void *context) {
+    Keeper *keeper = context;
+    return rundir_check(&keeper->dir);
+}
+
+static Status take(void *context) {
+    Keeper *keeper = context;
+    return device_snapshot_take(&keeper->snapshot);
+}
+
+static Status fetch(void *context, const Checkpoint *to) {
+    Keeper *keeper = context;
+    HostState host = {.weight = to->weight, .running = to->running, .ema = to->ema};
+    memcpy(host.slot, to->slot, sizeof host.slot);
+    return device_snapshot_fetch(&keeper->snapshot, &host);
+}
+
+static void stop_if_lost(void *context) {
+    Keeper *keeper = context;
+    fence_check(keeper->session->ranks.comm, &keeper->dir);
+}
+
+static Status start_writer(Keeper *keeper, const RunState *state) {
+    Session *session = keeper->session;
+    WriterHooks hooks = {.before = before_commit,
+                         .after = after_commit,
+                         .spare = spare_best,
+                         .allowed = still_ours,
+                         .failed = stop_if_lost,
+                         .context = keeper};
+    TRY(host_state_open(&session->engine, &keeper->host));
+    TRY(device_snapshot_open(&keeper->snapshot, &session->engine));
+    if (keeper->snapshot.engine) {
+        hooks.take = take;
+        hooks.fetch = fetch;
+    }
+    Checkpoint shape = view(keeper, state);
+    return writer_start(keeper->dir.checkpoints, keeper->dir.local, session->config->keep, &shape,
+                        hooks, &keeper->writer);
+}
+
+static Status write_config(Keeper *keeper) {
+    char *text = NULL;
+    TRY(config_text(keeper->session->config, false, &text));
+    Status status = rundir_write_config(&keeper->dir, text);
+    free(text);
+    return status;
+}
+
+Status keeper_start(Keeper *keeper, const RunState *state) {
+    const Session *session = keeper->session;
+    TRY(config_text(session->config, true, &keeper->config_text));
+    TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
+    TRY(write_config(keeper));
+    TRY(rundir_write_autotune(&keeper->dir, session->choices));
+    TRY(metrics_open(&keeper->dir, state->step));
+    return start_writer(keeper, state);
+}
+
+Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics) {
+    return metrics_train(&keeper->dir, metrics);
+}
+
+Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics) {
+    return metrics_eval(&keeper->dir, metrics);
+}
+
+Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting, bool is_best) {
+    Session *session = keeper->session;
+    if (!keeper->snapshot.engine)
+        TRY(engine_get(&session->engine, &keeper->host));
+    Checkpoint checkpoint = view(keeper, state);
+    return writer_snapshot(keeper->writer, &checkpoint, lasting, is_best,
+                           session->config->deadline / 2);
+}
+
+Status keeper_failed(const Keeper *keeper) {
+    return writer_failed(keeper->writer);
+}
+
+Status keeper_flush(Keeper *keeper, const RunState *state) {
+    double seconds = keeper->session->config->deadline / 2;
+    if (writer_flush(keeper->writer, seconds) == ST_OK)
+        return ST_OK;
+    status_clear();
+    TRY(keeper_snapshot(keeper, state, true, false));
+    return writer_flush(keeper->writer, seconds);
+}
+
+Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
+    TRY(engine_get(&keeper->session->engine, &keeper->host));
+    Checkpoint checkpoint = view(keeper, state);
+    TRY(checkpoint_state_hash(&checkpoint, &result->state_hash));
+    return metrics_result(&keeper->dir, result);
+}

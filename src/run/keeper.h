@@ -1,0 +1,54 @@
+/* keeper: the run directory and all that reads or writes it: log, metrics, checkpoints, result.
+ *
+ * One rank has a keeper, rank 0, and so no other can write there: `Keeper *` is NULL elsewhere. Its
+ * functions are Local and for the main thread; what they find is agreed on by the caller. A thread
+ * of its own writes the checkpoints (writer.h), another looks whether the directory is still ours
+ * (fence.h). */
+#ifndef LOCKSTEP_RUN_KEEPER_H
+#define LOCKSTEP_RUN_KEEPER_H
+
+#include "lockstep/checkpoint.h"
+#include "lockstep/metrics.h"
+#include "lockstep/session.h"
+
+typedef struct Keeper Keeper;
+
+/* Takes the run directory of the session's configuration; from now on the log goes there too. The
+ * session must outlive the keeper, but for keeper_close. ST_CHECKPOINT. */
+Status keeper_open(Session *session, Keeper **keeper);
+
+/* Waits for the writer and leaves the directory. Accepts NULL. To be called while the session's
+ * device is open. */
+void keeper_close(Keeper *keeper);
+
+/* The checkpoint that --resume and --reset ask for, "" where the run begins. ST_CHECKPOINT. */
+Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]);
+
+/* The choices in autotune.txt, which the caller frees; NULL where there is none. ST_CHECKPOINT. */
+Status keeper_read_autotune(const Keeper *keeper, char **choices);
+
+/* Removes what an earlier run left, where --reset asks for it. ST_CHECKPOINT. */
+Status keeper_reset(Keeper *keeper);
+
+/* Once the engine holds `state`: writes config.yaml and autotune.txt, cuts metrics.jsonl back to
+ * the state's step, starts the writer. ST_CHECKPOINT. */
+Status keeper_start(Keeper *keeper, const RunState *state);
+
+/* Appends to metrics.jsonl. ST_CHECKPOINT. */
+Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics);
+Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics);
+
+/* Hands the engine's state and *state to the writer. One that need not last may go to
+ * --checkpoint-local. `is_best`: best.h5 is to name it. ST_DEADLINE, ST_DEVICE, ST_INTERNAL. */
+Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting, bool is_best);
+
+/* Two checkpoints in a row could not be written: why; else ST_OK. Does not wait. */
+Status keeper_failed(const Keeper *keeper);
+
+/* The last snapshot is on disk: a failed write is tried once more before this fails. */
+Status keeper_flush(Keeper *keeper, const RunState *state);
+
+/* Fills in what the directory's owner knows of *result (state_hash) and writes result.json. */
+Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result);
+
+#endif

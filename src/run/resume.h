@@ -1,0 +1,28 @@
+/* resume: all ranks agree on one checkpoint and load it, or all begin afresh.
+ *
+ * The choice comes before the model is planned, since a checkpoint may say how; the loading after
+ * it. */
+#ifndef LOCKSTEP_RUN_RESUME_H
+#define LOCKSTEP_RUN_RESUME_H
+
+#include "keeper.h"
+#include "lockstep/session.h"
+
+typedef struct Resume Resume;
+
+/* Finds the checkpoint that the configuration asks for, and reads what it says beside its arrays.
+ * `keeper`: rank 0's. Collective, agreed. *resume is to be freed, also after a failure. */
+Status resume_choose(Session *session, Keeper *keeper, Resume **resume);
+void resume_free(Resume *resume); /* accepts NULL */
+
+/* Its path, NULL where there is none: the run begins. Borrowed. */
+const char *resume_path(const Resume *resume);
+
+/* The choices of algorithms that it carries (Tuning.choices), NULL: none. Borrowed. */
+const char *resume_choices(const Resume *resume);
+
+/* Restores engine and *state from it, or initialises them. The state's history is the caller's to
+ * free. Collective, agreed. */
+Status resume_load(Resume *resume, Session *session, RunState *state);
+
+#endif
