@@ -21,7 +21,7 @@ typedef struct EvalResult {
 } EvalResult;
 
 /* Share of the images of a class that were recognised; 0 where there are none. Local. */
-double eval_class_accuracy(const EvalResult *result, int64_t class);
+double eval_class_accuracy(const EvalResult *result, int64_t label);
 
 /* Runs every batch of this rank on its compute threads and sums over ranks: losses in fixed point,
  * counts as integers. `result` is zeroed or that of an earlier evaluation. Collective; a rank's own

@@ -117,9 +117,9 @@ void eval_result_free(EvalResult *result) {
     *result = (EvalResult){0};
 }
 
-double eval_class_accuracy(const EvalResult *result, int64_t class) {
-    int64_t images = result->class_images[class];
-    int64_t right = result->confusion[class * result->classes + class];
+double eval_class_accuracy(const EvalResult *result, int64_t label) {
+    int64_t images = result->class_images[label];
+    int64_t right = result->confusion[label * result->classes + label];
     return images > 0 ? (double)right / (double)images : 0;
 }
 
