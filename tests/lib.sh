@@ -13,6 +13,7 @@
 #   same NAME REFERENCE WHAT       checks that both runs have the same bits and the same metrics
 #   sound NAME                     whether every checkpoint of a run verifies, its links and sidecars are whole
 #   tolerance NAME                 a number of tests/tolerance.h
+#   preload NAME                   compiles tests/e2e/NAME.c to $tmp/NAME.so, for LD_PRELOAD; fails, and says why, where it cannot be
 #   one_error CODE PATTERN NAME    checks $code, and that $log has one line of lockstep's own error, which matches PATTERN
 # shellcheck shell=bash
 # shellcheck source=tests/tap.sh
@@ -127,6 +128,15 @@ sound() {
 }
 
 tolerance() { awk -v name="$1" '$1 == "#define" && $2 == name { print $3 }' tests/tolerance.h; }
+
+preload() {
+    if nm "$program" | grep -q __asan_init; then
+        skip "with $1" "the address sanitizer must be loaded first"
+        return 1
+    fi
+    ${CC:-gcc} -shared -fPIC -O1 -D_GNU_SOURCE -o "$tmp/$1.so" "tests/e2e/$1.c" -ldl 2>"$tmp/.output" ||
+        { fail "$1.c compiles" "$(cat "$tmp/.output")" && return 1; }
+}
 
 one_error() {
     local want=$1 pattern=$2 name=$3 lines

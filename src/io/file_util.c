@@ -147,6 +147,16 @@ Status file_rename_new(const char *from, const char *to, bool *exists) {
     return ST_OK;
 }
 
+/* Makes the name of a new folder durable. */
+static Status sync_parent(const char *path) {
+    char parent[4096];
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return file_sync_folder(".");
+    snprintf(parent, sizeof parent, "%.*s", (int)(slash == path ? 1 : slash - path), path);
+    return file_sync_folder(parent);
+}
+
 Status file_make_folders(const char *path, const char *option) {
     char part[4096];
     int n = snprintf(part, sizeof part, "%s", path);
@@ -157,7 +167,9 @@ Status file_make_folders(const char *path, const char *option) {
         if (keep != '/' && keep != '\0')
             continue;
         *c = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+        if (mkdir(part, 0777) == 0)
+            TRY(sync_parent(part));
+        else if (errno != EEXIST)
             return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s; choose another %s", part,
                         strerror(errno), option);
         *c = keep;

@@ -169,8 +169,12 @@ Status metrics_open(RunDir *dir, int64_t step) {
         TRY_DONE(rundir_replace(dir, "metrics.jsonl", text, cut(text, size, step)));
     }
     dir->metrics_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (dir->metrics_fd < 0)
+    if (dir->metrics_fd < 0) {
         status = FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+        goto done;
+    }
+    /* A new one: metrics_sync is about its lines, not about its name. */
+    TRY_DONE(file_sync_folder(dir->path));
 done:
     free(text);
     return status;
