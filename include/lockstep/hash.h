@@ -24,8 +24,9 @@ uint64_t hash_value(const HashState *hash);
 /* XXH3-64 of one range. */
 uint64_t hash_bytes(const void *data, size_t bytes);
 
-/* XXH3-128 of a whole file as 32 lower-case hex digits. ST_CHECKPOINT with the path if unreadable.
- */
+/* XXH3-128 of one range, or of a whole file, as 32 lower-case hex digits. ST_CHECKPOINT with the
+ * path where the file cannot be read. */
+void hash_hex128(const void *data, size_t bytes, char hex[33]);
 Status hash_file(const char *path, char hex[33]);
 
 /* 16 lower-case hex digits. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,15 @@ uint64_t hash_bytes(const void *data, size_t bytes) {
 }
 
 void hash_hex(uint64_t value, char hex[17]) {
-    snprintf(hex, 17, "%016llx", (unsigned long long)value);
+    snprintf(hex, 17, "%016" PRIx64, value);
+}
+
+static void print128(XXH128_hash_t value, char hex[33]) {
+    snprintf(hex, 33, "%016" PRIx64 "%016" PRIx64, (uint64_t)value.high64, (uint64_t)value.low64);
+}
+
+void hash_hex128(const void *data, size_t bytes, char hex[33]) {
+    print128(XXH3_128bits(data, bytes), hex);
 }
 
 Status hash_file(const char *path, char hex[33]) {
@@ -77,9 +86,7 @@ Status hash_file(const char *path, char hex[33]) {
             break;
         XXH3_128bits_update(state, buffer, (size_t)n);
     }
-    XXH128_hash_t value = XXH3_128bits_digest(state);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)value.high64,
-             (unsigned long long)value.low64);
+    print128(XXH3_128bits_digest(state), hex);
 done:
     if (fd >= 0)
         close(fd);

@@ -9,29 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "checkpoint_internal.h"
+#include "checkpoint_dir.h"
+#include "checkpoint_format.h"
 #include "file_util.h"
 #include "lockstep/log.h"
-
-void checkpoint_file_name(int64_t step, char name[CHECKPOINT_FILE_NAME]) {
-    snprintf(name, CHECKPOINT_FILE_NAME, "step-%08lld.h5", (long long)step);
-}
-
-/* Whether `name` is a checkpoint's name followed by exactly `suffix`. */
-static bool step_with_suffix(const char *name, const char *suffix, int64_t *step) {
-    char expected[CHECKPOINT_FILE_NAME];
-    long long value;
-    if (sscanf(name, "step-%lld.h5", &value) != 1 || value < 0)
-        return false;
-    checkpoint_file_name(value, expected);
-    size_t length = strlen(expected);
-    *step = value;
-    return strncmp(name, expected, length) == 0 && strcmp(name + length, suffix) == 0;
-}
-
-bool checkpoint_step_of(const char *name, int64_t *step) {
-    return step_with_suffix(name, "", step);
-}
 
 Status checkpoint_quarantine(const char *path) {
     char from[4096 + 8], to[4096 + 16];
@@ -63,8 +44,8 @@ static Status list_steps(const char *folder, int64_t **steps, int64_t *n, bool *
     if (!dir)
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
     for (struct dirent *entry; (entry = readdir(dir));) {
-        *bad = *bad || step_with_suffix(entry->d_name, ".bad", &step);
-        if (!checkpoint_step_of(entry->d_name, &step))
+        *bad = *bad || checkpoint_step_of(entry->d_name, ".bad", &step);
+        if (!checkpoint_step_of(entry->d_name, "", &step))
             continue;
         if (*n == room) {
             room = room ? 2 * room : 64;
@@ -142,7 +123,7 @@ static Status sweep(const char *folder, const CheckpointGate *gate) {
     for (struct dirent *entry; (entry = readdir(dir));) {
         const char *name = entry->d_name;
         bool stale = strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name, false);
-        if (step_with_suffix(name, ".xxh3", &step)) {
+        if (checkpoint_step_of(name, ".xxh3", &step)) {
             char base[CHECKPOINT_FILE_NAME];
             checkpoint_file_name(step, base);
             TRY_DONE(file_join(folder, base, file));

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 
-#include "checkpoint_internal.h"
+#include "checkpoint_format.h"
 #include "file_util.h"
+#include "hdf5_error.h"
+#include "hdf5_file.h"
+#include "hdf5_object.h"
 #include "lockstep/hash.h"
 
 /* PATH with symbolic links followed, and the 32 digits its sidecar holds. */
@@ -47,12 +49,6 @@ static Status mismatch(const char *path) {
                 "%s: damaged: its bytes do not match its checksum file (use another)", path);
 }
 
-void checkpoint_hex(const void *bytes, size_t size, char hex[33]) {
-    XXH128_hash_t value = XXH3_128bits(bytes, size);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)value.high64,
-             (unsigned long long)value.low64);
-}
-
 Status checkpoint_verify(const char *path) {
     char real[4096], want[33], have[33];
     TRY(read_sidecar(path, real, want));
@@ -64,7 +60,7 @@ Status checkpoint_load(const char *path, char **bytes, size_t *size) {
     char real[4096], want[33], have[33];
     TRY(read_sidecar(path, real, want));
     TRY(file_load(real, bytes, size));
-    checkpoint_hex(*bytes, *size, have);
+    hash_hex128(*bytes, *size, have);
     if (strcmp(want, have) != 0) {
         free(*bytes);
         *bytes = NULL;

@@ -6,15 +6,18 @@
  * harmless; killed after it, a good file. Neither rename replaces anything, so a second writer of
  * the same folder (a lost node that still runs) cannot damage what the first one committed. */
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint_internal.h"
+#include "checkpoint_dir.h"
+#include "checkpoint_format.h"
 #include "file_util.h"
+#include "hdf5_error.h"
+#include "hdf5_file.h"
+#include "hdf5_object.h"
 #include "lockstep/clock.h"
 #include "lockstep/hash.h"
 #include "lockstep/log.h"
@@ -26,41 +29,6 @@ typedef struct Names {
     char path[4096], sidecar[4096];
     char temporary[4096], temporary_sidecar[4096];
 } Names;
-
-const StateField checkpoint_state_fields[] = {
-    {"step", offsetof(RunState, step)},
-    {"epoch", offsetof(RunState, epoch)},
-    {"position", offsetof(RunState, position)},
-    {"best_step", offsetof(RunState, best_step)},
-    {"without_better", offsetof(RunState, without_better)},
-    {"log_loss", offsetof(RunState, log_loss)},
-    {"log_correct", offsetof(RunState, log_correct)},
-    {"log_images", offsetof(RunState, log_images)},
-    {"epoch_loss", offsetof(RunState, epoch_loss)},
-    {"epoch_correct", offsetof(RunState, epoch_correct)},
-    {"epoch_images", offsetof(RunState, epoch_images)},
-    {"last_logged_step", offsetof(RunState, last_logged_step)},
-    {"n_history", offsetof(RunState, n_history)},
-    {NULL, 0},
-};
-
-Status checkpoint_history_type(hid_t *type) {
-    static const struct {
-        const char *name;
-        size_t offset;
-    } reals[] = {{"train_loss", offsetof(HistoryEntry, train_loss)},
-                 {"train_accuracy", offsetof(HistoryEntry, train_accuracy)},
-                 {"test_loss", offsetof(HistoryEntry, test_loss)},
-                 {"test_accuracy", offsetof(HistoryEntry, test_accuracy)}};
-    Status status = ST_OK;
-    TRY_H5("history", *type = H5Tcreate(H5T_COMPOUND, sizeof(HistoryEntry)));
-    TRY_H5("history", H5Tinsert(*type, "epoch", offsetof(HistoryEntry, epoch), H5T_STD_I64LE));
-    TRY_H5("history", H5Tinsert(*type, "step", offsetof(HistoryEntry, step), H5T_STD_I64LE));
-    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
-        TRY_H5("history", H5Tinsert(*type, reals[i].name, reals[i].offset, H5T_IEEE_F64LE));
-done:
-    return status;
-}
 
 static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t state_hash) {
     Status status = ST_OK;
@@ -235,7 +203,7 @@ static Status write_and_commit(const char *folder, const Names *names, const Hdf
                                uint64_t state_hash, const CheckpointGate *gate) {
     Status status = ST_OK;
     char hex[33], read_back[33];
-    checkpoint_hex(image->bytes, image->size, hex);
+    hash_hex128(image->bytes, image->size, hex);
     TRY_DONE(file_create(names->temporary, image->bytes, image->size));
     TRY_DONE(hash_file(names->temporary, read_back));
     if (strcmp(hex, read_back) != 0) {

@@ -1,32 +1,12 @@
-/* hdf5_file: files in memory, to fill and to read. See hdf5_util.h. */
-#include <stdio.h>
+/* hdf5_file: files in memory, to fill and to read. See hdf5_file.h. */
+#include "hdf5_file.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5_util.h"
+#include "hdf5_error.h"
 
 enum { CORE_INCREMENT = 1 << 20 };
-
-/* Calls are made with the library's own printing off; its switch is per thread. */
-static void silence(void) {
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    H5Eclear2(H5E_DEFAULT);
-}
-
-static herr_t innermost(unsigned n, const H5E_error2_t *error, void *out) {
-    char *text = out;
-    if (n == 0)
-        snprintf(text, 512, "%s", error->desc ? error->desc : "");
-    return 0;
-}
-
-Status hdf5_fail(const char *file, int line, const char *what) {
-    char text[512] = "";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, text);
-    H5Eclear2(H5E_DEFAULT);
-    return status_fail(ST_CHECKPOINT, file, line, "%s: %s", what,
-                       *text ? text : "HDF5 gives no cause");
-}
 
 /* A name that no file can have: the core driver looks for one before it creates its own. */
 static const char no_file[] = "/dev/null/checkpoint";
@@ -71,7 +51,7 @@ Status hdf5_create(Hdf5Image *image, hid_t *file) {
     H5FD_file_image_callbacks_t callbacks = {grow_malloc, grow_memcpy,       grow_realloc,
                                              grow_free,   grow_context_copy, grow_context_free,
                                              image};
-    silence();
+    hdf5_silence();
     *file = -1;
     memset(image, 0, sizeof *image);
     TRY_H5("file access", access = H5Pcreate(H5P_FILE_ACCESS));
@@ -145,7 +125,7 @@ Status hdf5_open_image(const void *bytes, size_t size, hid_t *file) {
     H5FD_file_image_callbacks_t callbacks = {image_malloc, image_memcpy,       image_realloc,
                                              image_free,   image_context_copy, image_context_free,
                                              &lent};
-    silence();
+    hdf5_silence();
     *file = -1;
     if (size == 0)
         return FAIL(ST_CHECKPOINT, "is empty");

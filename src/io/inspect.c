@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint_internal.h"
+#include "hdf5_file.h"
+#include "hdf5_object.h"
+#include "lockstep/checkpoint.h"
 #include "lockstep/hash.h"
 
 typedef struct Walk {

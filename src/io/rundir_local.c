@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint_internal.h"
+#include "checkpoint_format.h"
 #include "file_util.h"
 #include "lockstep/hash.h"
 #include "lockstep/log.h"
@@ -40,7 +40,7 @@ static void load_name(const RunDir *dir, char name[NAME_MAX_BYTES]) {
 static int64_t step_at(const char *path) {
     const char *slash = strrchr(path, '/');
     int64_t step;
-    return slash && checkpoint_step_of(slash + 1, &step) ? step : -1;
+    return slash && checkpoint_step_of(slash + 1, "", &step) ? step : -1;
 }
 
 /* The newest one of this node's folder; "" where that is another's, gone, or without a good one. */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint_internal.h"
+#include "checkpoint_format.h"
 #include "lockstep/clock.h"
 #include "lockstep/log.h"
 #include "lockstep/thread.h"

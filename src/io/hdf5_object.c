@@ -1,9 +1,11 @@
-/* hdf5_util: groups, attributes and arrays. See hdf5_util.h. */
-#include "hdf5_util.h"
+/* hdf5_object: see hdf5_object.h. */
+#include "hdf5_object.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "hdf5_error.h"
 
 enum { CHUNK_BYTES = 4 << 20, TEXT_BYTES_MAX = 1 << 24 };
 

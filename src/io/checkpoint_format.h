@@ -1,0 +1,29 @@
+/* checkpoint_format: names and tables that writing and reading share. Private to src/io. Local.
+ *
+ * The files checkpoint_*.c stand above each other: write, dir, read, format. */
+#ifndef LOCKSTEP_IO_CHECKPOINT_FORMAT_H
+#define LOCKSTEP_IO_CHECKPOINT_FORMAT_H
+
+#include <hdf5.h>
+
+#include "lockstep/checkpoint.h"
+
+enum { CHECKPOINT_FILE_NAME = 64 };
+
+/* The integers of RunState under their names in /state. */
+typedef struct StateField {
+    const char *name;
+    size_t offset; /* of an int64_t in RunState */
+} StateField;
+extern const StateField checkpoint_state_fields[]; /* ended by name NULL */
+
+/* The HDF5 type of HistoryEntry, for H5Tclose. */
+Status checkpoint_history_type(hid_t *type);
+
+/* "step-00000800.h5" */
+void checkpoint_file_name(int64_t step, char name[CHECKPOINT_FILE_NAME]);
+
+/* True, with the step, for exactly such a name followed by exactly `suffix`. */
+bool checkpoint_step_of(const char *name, const char *suffix, int64_t *step);
+
+#endif
