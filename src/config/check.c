@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "options.h"
+#include "lockstep/config.h"
 
 static Status check_lanes(const RunConfig *config) {
     int64_t batch = config->batch_size, lanes = config->lanes;

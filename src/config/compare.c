@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "value.h"
 
 enum { SHOWN_MAX = 60 };
 

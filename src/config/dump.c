@@ -5,6 +5,7 @@
 #include <yaml.h>
 
 #include "options.h"
+#include "value.h"
 
 typedef struct Text {
     char *bytes; /* zero-ended, owned */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "value.h"
 
 enum { HELP_WIDTH = 100, HELP_INDENT = 8 };
 

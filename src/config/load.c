@@ -1,4 +1,6 @@
 /* Where values come from: defaults, the file, the environment, flags; each over the one before. */
+#include "load.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -6,13 +8,14 @@
 #include <string.h>
 
 #include "options.h"
+#include "value.h"
+#include "yaml_read.h"
 
 enum { FILE_MAX_BYTES = 1 << 20, RECIPES_MAX = 64, NAME_MAX_BYTES = 256 };
 
 extern char **environ;
 
-/* file ------------------------------------------------------------------------------------------
- */
+/* ---- file ---- */
 
 typedef struct FileReader {
     const char *source;
@@ -153,8 +156,7 @@ static Status load_file(RunConfig *config, const char *path) {
     return status;
 }
 
-/* environment -----------------------------------------------------------------------------------
- */
+/* ---- environment ---- */
 
 static Status unknown_variable(const char *name) {
     const size_t prefix = strlen("LOCKSTEP_"); /* does not count as likeness */
@@ -202,8 +204,7 @@ static Status load_environment(RunConfig *config) {
     return ST_OK;
 }
 
-/* flags -----------------------------------------------------------------------------------------
- */
+/* ---- flags ---- */
 
 static Status unknown_flag(const char *name) {
     const char *near = option_nearest(name, true);
@@ -285,9 +286,19 @@ static bool asks_help(int argc, char **argv) {
     return false;
 }
 
+/* All fields to their defaults. */
+static Status set_defaults(RunConfig *config) {
+    memset(config, 0, sizeof *config);
+    for (const Option *option = config_options; option->key != NULL; option++) {
+        if (option->otherwise != NULL)
+            TRY(option_set(option, option->otherwise, config));
+    }
+    return ST_OK;
+}
+
 Status config_load(int argc, char **argv, RunConfig *config) {
     const char *file = NULL;
-    TRY(options_default(config));
+    TRY(set_defaults(config));
     if (asks_help(argc, argv)) {
         config->help = true;
         return ST_OK;
@@ -301,7 +312,7 @@ Status config_load(int argc, char **argv, RunConfig *config) {
 }
 
 Status config_from_text(const char *text, const char *source, RunConfig *config) {
-    TRY(options_default(config));
+    TRY(set_defaults(config));
     snprintf(config->file, sizeof config->file, "%s", source);
     return config_read_yaml(text, strlen(text), source, config);
 }

@@ -207,12 +207,3 @@ void option_variable(const Option *option, char name[OPTION_KEY_MAX]) {
         name[at++] = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
     name[at] = '\0';
 }
-
-Status options_default(RunConfig *config) {
-    memset(config, 0, sizeof *config);
-    for (const Option *option = config_options; option->key != NULL; option++) {
-        if (option->otherwise != NULL)
-            TRY(option_set(option, option->otherwise, config));
-    }
-    return ST_OK;
-}

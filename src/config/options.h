@@ -1,5 +1,4 @@
-/* options: the table of options, and how its values are read and written. Internal to src/config.
- */
+/* options: the table of options. Private to src/config. Local. */
 #ifndef LOCKSTEP_CONFIG_OPTIONS_H
 #define LOCKSTEP_CONFIG_OPTIONS_H
 
@@ -45,7 +44,7 @@ typedef struct Option {
 /* Ended by key NULL; options of one group (before the dot) stand together. */
 extern const Option config_options[];
 
-enum { OPTION_KEY_MAX = 64, OPTION_VALUE_MAX = 1024, OPTIONS_MAX = 128 };
+enum { OPTION_KEY_MAX = 64, OPTIONS_MAX = 128 };
 
 /* The option of that key, or, with `flags` true, of that key or short flag; NULL if none. */
 const Option *option_find(const char *name, bool flags);
@@ -55,36 +54,5 @@ const char *option_nearest(const char *name, bool flags);
 
 /* LOCKSTEP_OPTIMIZER_LR for optimizer.lr. */
 void option_variable(const Option *option, char name[OPTION_KEY_MAX]);
-
-/* Sets the option's field from text. Lists are items joined by commas, pairs by colons.
- * ST_USAGE with a message that begins with the option's value; the caller adds where it stands. */
-Status option_set(const Option *option, const char *text, RunConfig *config);
-
-/* The field as text that option_set reads back to the same bits: `buffer`, or the field itself. */
-const char *option_format(const Option *option, const RunConfig *config,
-                          char buffer[OPTION_VALUE_MAX]);
-
-/* All fields to their defaults. */
-Status options_default(RunConfig *config);
-
-/* One key and value of a YAML file. `list`: the value was a list, now joined as option_set wants
- * it. `text_line`: the line where the value's text begins. */
-typedef struct YamlPair {
-    char key[OPTION_KEY_MAX];
-    const char *value;
-    bool list;
-    int line, text_line;
-} YamlPair;
-
-typedef Status (*YamlPairFn)(void *context, const YamlPair *pair);
-
-/* Reads YAML from memory and calls `each` for every value in it. ST_USAGE naming source and line.
- */
-Status yaml_read(const char *text, size_t length, const char *source, YamlPairFn each,
-                 void *context);
-
-/* Reads YAML into *config, whose other fields stay. With `stored`, lines are those of a text that a
- * checkpoint carries. */
-Status config_read_yaml(const char *text, size_t length, const char *source, RunConfig *config);
 
 #endif

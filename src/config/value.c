@@ -1,11 +1,11 @@
-/* One option's value: from text to its field of RunConfig, and back to text that reads the same. */
+/* value: from text to its field of RunConfig, and back to text that reads the same. */
+#include "value.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "options.h"
 
 static const char *const crash_hows[] = {"kill", "segv", "abort", "exit", "hang", "nan", NULL};
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/config/options.h"
+#include "../../src/config/load.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,7 +31,7 @@ static void check_reads_back(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (options_default(&config) != ST_OK)
+    if (config_from_text("", "fuzz", &config) != ST_OK)
         abort();
     if (config_read_yaml((const char *)data, size, "fuzz", &config) == ST_OK) {
         check_reads_back();

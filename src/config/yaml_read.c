@@ -1,10 +1,10 @@
-/* YAML -> pairs of key and value, by libyaml's events. What a configuration does not need (several
- * documents, aliases, keys that are not plain text) is an error; a key given twice too. */
+/* yaml_read: YAML -> pairs of key and value, by libyaml's events. What a configuration does not
+ * need (several documents, aliases, keys that are not plain text) is an error; a key given twice
+ * too. */
+#include "yaml_read.h"
+
 #include <string.h>
-
 #include <yaml.h>
-
-#include "options.h"
 
 enum { PAIRS_MAX = 256, LIST_MAX = 1024, DEPTH_MAX = 4 };
 
