@@ -31,7 +31,7 @@ endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
 TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-includes \
-              check-headers check-scripts check-ptxas clean help
+              check-circles check-headers check-scripts check-ptxas clean help
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
 endif

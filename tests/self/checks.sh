@@ -30,6 +30,44 @@ broken "no MPI in a public header" "only the C library, not mpi.h" include/locks
 broken "a header has a module" "belongs to no module" include/lockstep/nobody.h ''
 broken "a folder has a rule" "no rule for the folder" src/nobody/a.c ''
 
+# --- circles ---
+if command -v python3 >/dev/null; then
+    check "no files need each other in a circle" scripts/check-circles
+    # circle NAME WORDS FILE TEXT [FILE TEXT]...: a tree of these files is refused with WORDS; with none, accepted.
+    circle() {
+        local name=$1 words=$2 out code=0
+        shift 2
+        rm -rf "$tmp/tree"
+        while [ $# -gt 0 ]; do
+            mkdir -p "$tmp/tree/$(dirname "$1")"
+            printf '%b\n' "$2" >"$tmp/tree/$1"
+            shift 2
+        done
+        out=$(scripts/check-circles "$tmp/tree" 2>&1) || code=$?
+        if [ -z "$words" ] && [ $code = 0 ]; then
+            pass "circles: $name"
+        elif [ -n "$words" ] && [ $code != 0 ] && grep -qF -- "$words" <<<"$out"; then
+            pass "circles: $name"
+        else
+            fail "circles: $name" "wanted '${words:-no complaint}', got code $code and" "$out"
+        fi
+    }
+    circle "two files that call each other" "a uses b_do (b)" \
+        src/io/a.c 'int a_do(void) { return b_do(); }' src/io/b.c 'int b_do(void) { return a_do(); }'
+    circle "by way of a third" "src/io: a and b and c need each other" src/io/a.c 'int a_do(void) { return b_do(); }' \
+        src/io/b.c 'int b_do(void) { return c_do(); }' src/io/c.c 'int\nc_do(int (*f)(int),\n     int n) { return f(a_do()); }'
+    circle "headers alone" "a includes b.h (b)" src/io/a.h '#include "b.h"' src/io/b.h '# include "a.h"'
+    circle "an include and a table" "a uses b_table (b)" \
+        src/io/a.c 'int a_do(void) { return b_table[0]; }' src/io/b.c '#include "a.h"\nconst int b_table[] = {1};' src/io/a.h ''
+    circle "folders" "io uses run_do (run)" src/io/a.c 'int a_do(void) { return run_do(); }' src/run/b.c 'int run_do(void) { return a_do(); }'
+    circle "a chain is none" "" src/io/a.c 'int a_do(void) { return b_do(); }' src/io/b.c '#include "c.h"\nint b_do(void) { return 1; }' src/io/c.h ''
+    circle "words in comments and strings, members, a file's own function" "" src/io/a.c 'int a_do(void) { return b_do(); }' \
+        src/io/b.c '/* a_do() */\nint b_do(void) { puts("a_do"); return x->a_do + y.a_do; }' \
+        src/io/c.c 'static int b_do(void) { return 1; }\nint c_do(void) { return b_do(); }'
+else
+    skip "no files need each other in a circle" "no python3"
+fi
+
 # --- headers alone ---
 if command -v "${CXX:-g++}" >/dev/null; then
     check "each header compiles alone" scripts/check-headers
