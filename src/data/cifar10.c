@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cifar10.h"
+#include "cifar10_format.h"
 #include "synthetic.h"
 
 enum {

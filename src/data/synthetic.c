@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cifar10.h"
+#include "cifar10_format.h"
 #include "lockstep/rng.h"
 
 enum {

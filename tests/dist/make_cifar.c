@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../../src/data/cifar10.h"
+#include "../../src/data/cifar10_format.h"
 #include "lockstep/dataset.h"
 
 /* Records first..first+n) of a part as one file; 0 on success. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../src/data/cifar10.h"
+#include "../../src/data/cifar10_format.h"
 #include "lockstep/dataset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

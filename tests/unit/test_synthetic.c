@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "../../src/data/cifar10.h"
+#include "../../src/data/cifar10_format.h"
 #include "lockstep/dataset.h"
 #include "lockstep/hash.h"
 

@@ -1,7 +1,7 @@
-/* cifar10: the format of CIFAR-10's binary files, which synthetic records have as well. Private to
- * src/data and its tests: all else asks the Dataset. */
-#ifndef LOCKSTEP_DATA_CIFAR10_H
-#define LOCKSTEP_DATA_CIFAR10_H
+/* cifar10_format: the layout of CIFAR-10's binary files, which synthetic records have as well.
+ * Private to src/data and its tests: all else asks the Dataset. */
+#ifndef LOCKSTEP_DATA_CIFAR10_FORMAT_H
+#define LOCKSTEP_DATA_CIFAR10_FORMAT_H
 
 enum {
     CIFAR10_CLASSES = 10,
