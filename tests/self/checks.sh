@@ -61,8 +61,8 @@ if command -v python3 >/dev/null; then
         src/io/a.c 'int a_do(void) { return b_table[0]; }' src/io/b.c '#include "a.h"\nconst int b_table[] = {1};' src/io/a.h ''
     circle "folders" "io uses run_do (run)" src/io/a.c 'int a_do(void) { return run_do(); }' src/run/b.c 'int run_do(void) { return a_do(); }'
     circle "a chain is none" "" src/io/a.c 'int a_do(void) { return b_do(); }' src/io/b.c '#include "c.h"\nint b_do(void) { return 1; }' src/io/c.h ''
-    circle "words in comments and strings, members, a file's own function" "" src/io/a.c 'int a_do(void) { return b_do(); }' \
-        src/io/b.c '/* a_do() */\nint b_do(void) { puts("a_do"); return x->a_do + y.a_do; }' \
+    circle "words in comments and strings, members, variables, a file's own function" "" src/io/a.c 'int a_do(void) { return b_do(); }' \
+        src/io/b.c '/* a_do() */\nint b_do(void) { puts("a_do"); int a_do = 1; return x->a_do + y.a_do + a_do; }' \
         src/io/c.c 'static int b_do(void) { return 1; }\nint c_do(void) { return b_do(); }'
 else
     skip "no files need each other in a circle" "no python3"
