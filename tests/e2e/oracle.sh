@@ -15,9 +15,14 @@ export PYTHONDONTWRITEBYTECODE=1
 as_the_oracle() {
     local what=$1 ranks=$2
     shift 2
-    rm -rf "$tmp/run"
-    train run "$ranks" $recipe --data "$tmp/data" "$@"
+    train run "$ranks" $recipe --data "$tmp/data" --reset "$@"
     [ $code = 0 ] || { fail "$what: trains" "$(tail -n 20 "$log")" && return; }
+    oracle "$what" "$@"
+}
+# oracle WHAT WORD...: checks each step of the run that had these words.
+oracle() {
+    local what=$1
+    shift
     if $python tests/oracle/check_run.py "$tmp/run" "$tmp/data" $recipe "$@" >"$tmp/said" 2>&1; then
         pass "$what: $(tail -n 1 "$tmp/said")"
     else
@@ -41,4 +46,10 @@ as_the_oracle "AdamW, clipping, EMA, whole steps only" 2 --steps 7 --drop-last -
     --optimizer.lr 0.01 --optimizer.clip-norm 0.7 --optimizer.ema-decay 0.7 "${cosine[@]}"
 as_the_oracle "Adam, decay on all, steps of the rate" 1 --steps 7 --holdout 12 --seed 3 --optimizer.name adam \
     --optimizer.lr 0.02 --optimizer.beta1 0.8 --optimizer.decay-all --schedule.name step --schedule.points '1,2'
+# Stopped in the middle of an epoch and of what one line of metrics is about, one evaluation behind it.
+words=(--holdout 12 --optimizer.lr 0.1 --optimizer.ema-decay 0.8 --log-every 3)
+as_the_oracle "before a resume" 2 --steps 5 "${words[@]}"
+train run 3 $recipe --data "$tmp/data" --steps 10 "${words[@]}"
+check "it resumes" test "$code $(result run resumed_from)" = "0 5"
+oracle "after a resume, from the first step on" --steps 10 "${words[@]}"
 finish

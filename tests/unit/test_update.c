@@ -1,0 +1,106 @@
+/* update: an element's way through some steps of each optimizer, against the formulas of
+ * torch.optim's notes, written out here in double. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "lockstep/optim.h"
+#include "lockstep/update.h"
+
+enum { STEPS = 6 };
+
+static const double gradients[STEPS] = {0.5, -0.25, 0.125, 0, -1.5, 0.75};
+static const double LR = 0.05, MOMENTUM = 0.9, BETA1 = 0.8, BETA2 = 0.98, EPS = 1e-4, EMA = 0.7;
+
+/* What it holds before and after a step. */
+typedef struct Element {
+    double weight, slot[2], ema;
+} Element;
+
+/* m = momentum m + g, from m = g in the first step; w -= lr m, or with Nesterov's lr (g + momentum
+ * m). */
+static void sgd(Element *e, const Optimizer *o, double g, double decay, int step) {
+    g += decay * e->weight;
+    e->slot[0] = step == 0 ? g : o->momentum * e->slot[0] + g;
+    e->weight -= LR * (o->nesterov ? g + o->momentum * e->slot[0] : e->slot[0]);
+}
+
+/* w -= lr m^ / (sqrt(v^) + eps), where m^ = m / (1 - beta1^t) and v^ likewise, t from 1. */
+static void adam(Element *e, const Optimizer *o, double g, double decay, int step) {
+    if (o->kind == OPTIMIZER_ADAMW)
+        e->weight *= 1 - LR * decay;
+    else
+        g += decay * e->weight;
+    e->slot[0] = BETA1 * e->slot[0] + (1 - BETA1) * g;
+    e->slot[1] = BETA2 * e->slot[1] + (1 - BETA2) * g * g;
+    double first = e->slot[0] / (1 - pow(BETA1, step + 1));
+    double second = e->slot[1] / (1 - pow(BETA2, step + 1));
+    e->weight -= LR * first / (sqrt(second) + EPS);
+}
+
+static void assert_near(const char *what, int step, float found, double expected) {
+    if (!(fabs((double)found - expected) <= 2e-6 * fmax(fabs(expected), 0.1)))
+        fail_msg("%s after step %d: %.9g, not %.9g", what, step, (double)found, expected);
+}
+
+static void follow(const Optimizer *o, double decay, bool exact) {
+    Element expected = {.weight = 0.4, .ema = 0.4};
+    float weight = 0.4f, slot[2] = {0, 0}, ema = 0.4f;
+    for (int step = 0; step < STEPS; step++) {
+        /* half of the gradient, as clipping may have it; exact: in units of 2^-30 */
+        Update update = optimizer_update(o, step, LR, exact ? 0.5 * 0x1p-30 : 0.5);
+        UpdateTerms terms = update_terms(&update, decay);
+        float g =
+            exact ? update_gradient_fixed((int64_t)(gradients[step] * 0x1p30), update.grad_scale)
+                  : update_gradient_real((float)gradients[step], update.grad_scale);
+        if (o->kind == OPTIMIZER_SGD) {
+            sgd(&expected, o, 0.5 * gradients[step], decay, step);
+            update_sgd(&terms, g, &weight, &slot[0]);
+        } else {
+            adam(&expected, o, 0.5 * gradients[step], decay, step);
+            update_adam(&terms, g, &weight, &slot[0], &slot[1]);
+        }
+        update_ema(&terms, weight, &ema);
+        expected.ema = EMA * expected.ema + (1 - EMA) * expected.weight;
+        assert_near("weight", step, weight, expected.weight);
+        assert_near("first slot", step, slot[0], expected.slot[0]);
+        assert_near("second slot", step, slot[1], expected.slot[1]);
+        assert_near("moving average", step, ema, expected.ema);
+    }
+}
+
+static void elements_follow_the_formulas(void **state) {
+    static const struct {
+        OptimizerKind kind;
+        double momentum;
+        bool nesterov;
+    } rules[] = {
+        {OPTIMIZER_SGD, 0, false},       {OPTIMIZER_SGD, MOMENTUM, false},
+        {OPTIMIZER_SGD, MOMENTUM, true}, {OPTIMIZER_ADAM, 0, false},
+        {OPTIMIZER_ADAMW, 0, false},
+    };
+    (void)state;
+    for (size_t r = 0; r < sizeof rules / sizeof *rules; r++)
+        for (int variant = 0; variant < 4; variant++) {
+            Optimizer o = {.kind = rules[r].kind,
+                           .momentum = rules[r].momentum,
+                           .nesterov = rules[r].nesterov,
+                           .beta1 = BETA1,
+                           .beta2 = BETA2,
+                           .eps = EPS,
+                           .ema_decay = EMA};
+            follow(&o, variant & 1 ? 0.3 : 0, (variant & 2) != 0);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elements_follow_the_formulas),
+    };
+    return cmocka_run_group_tests_name("update", tests, NULL, NULL);
+}
