@@ -1,0 +1,50 @@
+/* Selection: of equals the first is the best, and patience counts evaluations since then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "../../src/run/selection.h"
+
+static bool evaluate_at(RunState *run, int64_t step, double accuracy) {
+    run->step = step;
+    return selection_add(run, accuracy, 10 * accuracy);
+}
+
+static void first_of_equals(void **state) {
+    (void)state;
+    RunState run = {.best_step = -1};
+    assert_true(evaluate_at(&run, 10, 0)); /* any first one, even of no image right */
+    assert_true(evaluate_at(&run, 20, 0.5));
+    assert_false(evaluate_at(&run, 30, 0.5));
+    assert_false(evaluate_at(&run, 40, 0.4));
+    assert_int_equal(run.best_step, 20);
+    assert_float_equal(run.best_accuracy, 0.5, 0);
+    assert_float_equal(run.best_loss, 5, 0);
+    assert_true(evaluate_at(&run, 50, 0.6));
+    assert_int_equal(run.best_step, 50);
+}
+
+static void patience(void **state) {
+    (void)state;
+    RunState run = {.best_step = -1};
+    evaluate_at(&run, 1, 0.5);
+    assert_false(selection_gives_up(&run, 1));
+    evaluate_at(&run, 2, 0.5);
+    assert_true(selection_gives_up(&run, 1));
+    assert_false(selection_gives_up(&run, 2));
+    assert_false(selection_gives_up(&run, 0)); /* never */
+    evaluate_at(&run, 3, 0.1);
+    assert_true(selection_gives_up(&run, 2));
+    evaluate_at(&run, 4, 0.51);
+    assert_false(selection_gives_up(&run, 1));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_of_equals),
+        cmocka_unit_test(patience),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
