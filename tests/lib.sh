@@ -13,6 +13,8 @@
 #   same NAME REFERENCE WHAT       checks that both runs have the same bits and the same metrics
 #   sound NAME                     whether every checkpoint of a run verifies, its links and sidecars are whole
 #   tolerance NAME                 a number of tests/tolerance.h
+#   rank0 NAME                     the process that owns the run directory
+#   stopped NAME                   whether that process is stopped (SIGSTOP), or what `start` began has ended
 #   preload NAME                   compiles tests/e2e/NAME.c to $tmp/NAME.so, for LD_PRELOAD; fails, and says why, where it cannot be
 #   one_error CODE PATTERN NAME    checks $code, and that $log has one line of lockstep's own error, which matches PATTERN
 # shellcheck shell=bash
@@ -128,6 +130,11 @@ sound() {
 }
 
 tolerance() { awk -v name="$1" '$1 == "#define" && $2 == name { print $3 }' tests/tolerance.h; }
+
+rank0() { awk '/^pid/ { print $2 }' "$tmp/$1/owner" 2>/dev/null; }
+stopped() {
+    [ "$(awk '/^State/ { print $2 }' "/proc/$(rank0 "$1")/status" 2>/dev/null)" = T ] || ! kill -0 "$launched" 2>/dev/null
+}
 
 preload() {
     if nm "$program" | grep -q __asan_init; then

@@ -6,7 +6,8 @@
  *                        spaces. OP: make (a file that was not there), truncate, write, read,
  *                        fsync, lock, rename, symlink, unlink, mkdir. A link that stands in for a
  *                        rename, and an unlink after it, are a rename.
- *   FILE_OPS_AT=OP:PART  disturbs the first OP on a path that contains PART:
+ *   FILE_OPS_AT=OP:PART  disturbs the first OP on a path that contains PART, or, where PART ends
+ *                        with $, ends with what stands before that:
  *   FILE_OPS_DO=stop       SIGSTOP to this process right after it (the default)
  *               half       write: half of the bytes, then SIGSTOP
  *               flip       read: one bit of what was read is wrong
@@ -51,9 +52,14 @@ static bool path_of(int fd, char path[PATH_BYTES]) {
 /* Whether this is the operation to disturb, in this way. */
 static bool chosen(const char *op, const char *path, const char *how) {
     const char *at = getenv("FILE_OPS_AT"), *given = getenv("FILE_OPS_DO");
-    size_t length = strlen(op);
-    return !disturbed && at && strcmp(given ? given : "stop", how) == 0 &&
-           strncmp(at, op, length) == 0 && at[length] == ':' && strstr(path, at + length + 1);
+    size_t length = strlen(op), n = strlen(path);
+    if (disturbed || !at || strcmp(given ? given : "stop", how) != 0 ||
+        strncmp(at, op, length) != 0 || at[length] != ':')
+        return false;
+    const char *part = at + length + 1;
+    size_t end = strcspn(part, "$");
+    return part[end] ? n >= end && strncmp(path + n - end, part, end) == 0
+                     : strstr(path, part) != NULL;
 }
 
 static void note(const char *op, long bytes, const char *path, const char *to) {

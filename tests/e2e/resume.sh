@@ -54,49 +54,69 @@ says "--crash-iteration kills the last rank" 137 'rank 1 ends by kill before ste
 train iteration 4 $small --steps 30
 same iteration whole "resumed from the epoch's end on 4 ranks: as the uninterrupted run"
 
-# ---- kill -9 of all ranks, at any instant. ----
+# ---- kill -9 of all ranks: at random instants, and at each point of a write that leaves something else behind. ----
 tiny=$recipes/tiny.yaml
 train long 2 $tiny --steps 240
 check "a longer uninterrupted run" test $code = 0
 
-# Both below are called through until_true. $before is the newest checkpoint before the round, $stale what was left half.
+# Called through until_true. $before is the newest checkpoint before the round.
 progressed() { [ "$(newest killed)" != "$before" ] || ! kill -0 "$launched" 2>/dev/null; }
-half_written() { compgen -G "$tmp/killed/checkpoints/step-*.tmp.*" | grep -vxF -- "$stale"; }
-being_written() { half_written >/dev/null || ! kill -0 "$launched" 2>/dev/null; }
-torn=0
-for round in 1 2 3 4 5 6; do
+# The steps, behind the newest checkpoint, of which a file of that kind is there: h5, h5.xxh3, h5.tmp.
+left() { (cd "$tmp/killed/checkpoints" && find . -name 'step-*' | sed -n "s,^\./step-\([0-9]*\)\.$1\(\.[0-9].*\)\?$,\1,p" | sort | tail -n 1); }
+# killed RANKS WHAT [OP:PART HOW LEFT]: kills a run when it has made a checkpoint, at random or in the first such operation
+# on files (see file_ops.c); the next checkpoint's files are then of these kinds.
+round=0
+killed() {
+    local ranks=$1 what="kill -9, round $((++round)), $2" step kind found=
     before=$(newest killed)
-    stale=$(compgen -G "$tmp/killed/checkpoints/step-*.tmp.*")
-    ranks=$((round % 3 + 1))
-    start killed $ranks $tiny --steps 240 --checkpoint-every 1
-    until_true 60 progressed
-    if [ $((round % 2)) = 1 ]; then
-        sleep "0.0$((RANDOM % 10))$((RANDOM % 10))"
+    step=$(basename "${before:-step-00000000.h5}" .h5)
+    step=$(printf %08d $((10#${step#step-} + 1)))
+    if [ $# -gt 2 ]; then
+        LD_PRELOAD=$ops FILE_OPS_UNDER=$tmp/killed FILE_OPS_AT=$3 FILE_OPS_DO=$4 \
+            start killed "$ranks" $tiny --steps 240 --checkpoint-every 1
+        until_true 60 stopped killed
     else
-        until being_written; do :; done
+        start killed "$ranks" $tiny --steps 240 --checkpoint-every 1
+        until_true 60 progressed
+        sleep "0.0$((RANDOM % 10))$((RANDOM % 10))"
     fi
     stop_hard
-    during=
-    half_written >/dev/null && during=", the next being written" torn=$((torn + 1))
-    check "kill -9, round $round: no damaged checkpoint" sound killed
-    echo "# round $round: $ranks ranks, killed after $(basename "$(newest killed)")$during"
-done
-check "at least one of them while a checkpoint was being written" test $torn -gt 0
+    check "$what: no damaged checkpoint" sound killed
+    [ $# -gt 2 ] || return
+    for kind in h5 h5.xxh3 h5.tmp; do [ "$(left "$kind")" != "$step" ] || found+="$kind "; done
+    check "$what: it was there" test "$found" = "$5 "
+}
+killed 2 "at random"
+ops=
+if preload file_ops; then
+    ops=$tmp/file_ops.so
+    killed 3 "half of the file written" write:.h5.tmp half h5.tmp
+    killed 1 "the file synced" fsync:.h5.tmp stop h5.tmp
+    killed 2 "the sidecar written" fsync:.h5.xxh3.tmp stop h5.tmp
+    killed 3 "the sidecar in place" rename:.h5.xxh3 stop "h5.xxh3 h5.tmp"
+    killed 1 "the file in place" 'rename:.h5$' stop "h5 h5.xxh3"
+fi
+killed 3 "at random"
 train killed 3 $tiny --steps 240 --checkpoint-every 1
-same killed long "killed six times: as the uninterrupted run"
+same killed long "killed $round times: as the uninterrupted run"
 check "temporary files of the killed are gone" bash -c "! compgen -G '$tmp/killed/checkpoints/*.tmp.*'"
 
 # ---- Asked to stop. ----
 logged() { [ -s "$tmp/$1/metrics.jsonl" ]; }
-# asked NAME SIGNAL RANKS WHOM: sends it once the run has logged a step; then goes on to the end.
+# pending NAME MASK: the signal of this bit has come to rank 0, which is stopped.
+pending() { (($((16#$(awk '/^ShdPnd/ { print $2 }' "/proc/$(rank0 "$1")/status"))) & $2)); }
+# asked NAME SIGNAL RANKS WHOM: sends it once the run has logged a step; then goes on to the end. Rank 0 stands still from
+# that step until the signal is there.
 asked() {
     local name=$1 signal=$2 ranks=$3 whom=$4 what="SIG$2 to $4"
-    start "$name" "$ranks" $tiny --steps 240
-    until_true 60 logged "$name"
+    LD_PRELOAD=$ops FILE_OPS_UNDER=$tmp/$name FILE_OPS_AT='write:metrics.jsonl$' start "$name" "$ranks" $tiny --steps 240
+    if [ -n "$ops" ]; then until_true 60 stopped "$name"; else until_true 60 logged "$name"; fi
     case $whom in
         mpirun | "the only rank") kill -"$signal" "$launched" ;;
         "one rank") kill -"$signal" "$(ranks_of | awk '{ print $NF }')" ;;
     esac
+    [ -z "$ops" ] || [ "$whom" != mpirun ] || until_true 20 pending "$name" $((1 << ($(kill -l "$signal") - 1)))
+    kill -CONT "$(rank0 "$name")"
     wait_for "$name"
     says "$what: exit code 75" 75 'asked to stop: writing a checkpoint'
     check "$what: the result says so" test "$(result "$name" status)" = stopped
@@ -201,12 +221,8 @@ check "rank 0 sent it" grep -q '2 of 3 ranks cannot read .*: rank 0 sends it' "$
 
 # ---- What is parsed, or sent, is what agreed with the checksum: a file that changes under a reader's hands (here the ----
 # ---- checkpoint of step 24 comes in the place of that of step 17) is seen to, or its bytes are in memory already. ----
-swapper=$tmp/swap_file.so
-if nm "$program" | grep -q __asan_init; then
-    skip "a checkpoint that changes while it is read" "the address sanitizer must be loaded first"
-elif ! ${CC:-gcc} -shared -fPIC -O1 -D_GNU_SOURCE -o "$swapper" tests/e2e/swap_file.c 2>"$tmp/.output"; then
-    fail "the swapping library compiles" "$(cat "$tmp/.output")"
-else
+if preload swap_file; then
+    swapper=$tmp/swap_file.so
     swap=(-x SWAP_PATH=step-00000017.h5 -x SWAP_WITH="$tmp/whole/checkpoints/step-00000024.h5" -x LD_PRELOAD="$swapper")
     for at in 1 2 3 4; do
         rm -rf "$tmp/sent" && cp -a "$tmp/keep17" "$tmp/sent"

@@ -10,23 +10,25 @@ export CIFAR10_DIR=$tmp/data
 tiny=$recipes/tiny.yaml
 words=(--steps 240 --checkpoint-every 5)
 
+preload file_ops || finish
+# held NAME RANKS OP:PART WORD...: starts the job, whose rank 0 stops right after the first such operation on files (see
+# file_ops.c), as if its node were out of reach. Sets $frozen and $old.
+held() {
+    local name=$1 ranks=$2 at=$3
+    shift 3
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/$name FILE_OPS_AT=$at start "$name" "$ranks" $tiny "$@"
+    until_true 60 stopped "$name"
+    old=$launched frozen=$(rank0 "$name")
+}
+
 train whole 2 $tiny "${words[@]}"
 check "the undisturbed run" test $code = 0
 
-progressed() { [ -n "$(newest "$1")" ] || ! kill -0 "$launched" 2>/dev/null; }
 content() { (cd "$tmp/$1" && find . -type f ! -name '*.tmp.*' | sort | xargs md5sum && readlink best.h5); }
-# cut_off NAME RANKS: starts the job, and stops its rank 0 as if its node were out of reach. Sets $frozen and $old.
+# cut_off NAME RANKS: starts the job, and has its rank 0 stop in the middle of the first epoch.
 cut_off() {
     export SLURM_JOB_ID=77
-    start "$1" "$2" $tiny "${words[@]}"
-    old=$launched
-    until_true 60 progressed "$1"
-    if [ "$2" = 0 ]; then
-        frozen=$old
-    else
-        frozen=$(awk '/^pid/ { print $2 }' "$tmp/$1/owner")
-    fi
-    kill -STOP "$frozen"
+    held "$1" "$2" 'rename:step-00000005.h5$' "${words[@]}"
 }
 # heal NAME: the old one is back; waits for its end.
 heal() {
@@ -76,11 +78,9 @@ done
 
 # ---- The old one writes nothing, for it waits for a rank that is out of reach. ----
 export SLURM_JOB_ID=77
-start waits 2 $tiny "${words[@]}"
-old=$launched
-until_true 60 progressed waits
-owner=$(awk '/^pid/ { print $2 }' "$tmp/waits/owner")
-for rank in $(ranks_of); do [ "$rank" = "$owner" ] || kill -STOP "$rank"; done
+held waits 2 'rename:step-00000005.h5$' "${words[@]}"
+for rank in $(ranks_of); do [ "$rank" = "$frozen" ] || kill -STOP "$rank"; done
+kill -CONT "$frozen"
 SLURM_RESTART_COUNT=1 train waits 2 $tiny "${words[@]}"
 same waits whole "the restarted job takes the directory of one that waits"
 launched=$old
@@ -90,38 +90,24 @@ one_error 4 'belongs to process .* \(job 77, restart 1\) now' "the one that wait
 check "within seconds" test $SECONDS -le 20
 
 # ---- The old one is cut off in the middle of a write: the file is there under its temporary name, the rename comes next. ----
-stopper=$tmp/stop_after.so
-stopped() { [ "$(awk '/^State/ { print $2 }' "/proc/$launched/status" 2>/dev/null)" = T ] || ! kill -0 "$launched" 2>/dev/null; }
-# cut_off_at NAME PART WORD...: one process, stopped before the rename of a file whose temporary name contains PART.
-cut_off_at() {
-    local name=$1 part=$2
-    shift 2
-    LD_PRELOAD=$stopper STOP_AFTER=$part start "$name" 0 $tiny --checkpoint-every 5 "$@"
-    old=$launched frozen=$launched
-    until_true 60 stopped
-    check "$name: cut off in mid-write" compgen -G "$tmp/$name/$part*"
-}
-if nm "$program" | grep -q __asan_init; then
-    skip "cut off in the middle of a write" "the address sanitizer must be loaded first"
-elif ! ${CC:-gcc} -shared -fPIC -O1 -D_GNU_SOURCE -o "$stopper" tests/e2e/stop_after.c 2>"$tmp/.output"; then
-    fail "the stopping library compiles" "$(cat "$tmp/.output")"
-else
-    for file in config.yaml result.json best.h5 log.txt metrics.jsonl local checkpoints/step-00000025.h5{,.xxh3}; do
-        name=write-${file#*/}
-        # Other options than the new one's: what it writes can be told from what the new one writes.
-        case $file in
-            log.txt | metrics.jsonl) train "$name" 0 $tiny --steps 20 --checkpoint-every 5 ;;
-        esac
-        cut_off_at "$name" "$file.tmp" --steps 30 --log-every 2 --checkpoint-local "$tmp/own-disk"
-        SLURM_RESTART_COUNT=1 train "$name" 0 $tiny "${words[@]}" --checkpoint-local "$tmp/own-disk"
-        check "$name: the restarted job is done" test $code = 0
-        before=$(content "$name")
-        heal "$name"
-        one_error 4 'belongs to process .* \(job 77, restart 1\) now' "$name: the old one stops instead"
-        check "$name: it has changed nothing" test "$(content "$name")" = "$before"
-        SLURM_RESTART_COUNT=2 train "$name" 0 $tiny "${words[@]}" --checkpoint-local "$tmp/own-disk"
-        refuse "$name: nothing is left of it" bash -c "find '$tmp/$name' | grep -F .tmp"
-    done
-fi
+for file in config.yaml result.json best.h5 log.txt metrics.jsonl local checkpoints/step-00000025.h5{,.xxh3}; do
+    name=write-${file#*/}
+    # Other options than the new one's: what it writes can be told from what the new one writes.
+    case $file in
+        log.txt | metrics.jsonl) train "$name" 0 $tiny --steps 20 --checkpoint-every 5 ;;
+    esac
+    op=fsync
+    [ "$file" != best.h5 ] || op=symlink
+    held "$name" 0 "$op:$file.tmp" --checkpoint-every 5 --steps 30 --log-every 2 --checkpoint-local "$tmp/own-disk"
+    check "$name: cut off in mid-write" compgen -G "$tmp/$name/$file.tmp*"
+    SLURM_RESTART_COUNT=1 train "$name" 0 $tiny "${words[@]}" --checkpoint-local "$tmp/own-disk"
+    check "$name: the restarted job is done" test $code = 0
+    before=$(content "$name")
+    heal "$name"
+    one_error 4 'belongs to process .* \(job 77, restart 1\) now' "$name: the old one stops instead"
+    check "$name: it has changed nothing" test "$(content "$name")" = "$before"
+    SLURM_RESTART_COUNT=2 train "$name" 0 $tiny "${words[@]}" --checkpoint-local "$tmp/own-disk"
+    refuse "$name: nothing is left of it" bash -c "find '$tmp/$name' | grep -F .tmp"
+done
 unset SLURM_JOB_ID
 finish
