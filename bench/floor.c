@@ -119,15 +119,15 @@ static int buffer_of(Floor *floor, const Layer *layer, Role role) {
     int l = (int)(layer - floor->model->layers);
     switch (role) {
     case IN:
-        return floor->value[layer->input + 1];
+        return floor->value[layer->input[0] + 1];
     case WITH:
-        return floor->value[layer->with + 1];
+        return floor->value[layer->input[1] + 1];
     case OUT:
         return floor->value[l + 1];
     case GRAD_IN:
-        return floor->gradient[layer->input + 1];
+        return floor->gradient[layer->input[0] + 1];
     case GRAD_WITH:
-        return floor->gradient[layer->with + 1];
+        return floor->gradient[layer->input[1] + 1];
     case GRAD_OUT:
         return floor->gradient[l + 1];
     case OWN:
@@ -248,7 +248,7 @@ static Status list_pass(Floor *floor, const Layer *layer, Product product, Pass 
 
 static Product product_of(const Floor *floor, int l, bool relu) {
     const Layer *layer = &floor->model->layers[l];
-    int in = layer->input + 1, out = l + 1;
+    int in = layer->input[0] + 1, out = l + 1;
     Shape x = floor->shape[in], y = floor->shape[out];
     int64_t features = x.c * x.h * x.w, k = layer->args.conv.kernel;
     if (layer->kind == LAYER_LINEAR)
@@ -274,7 +274,7 @@ static Status list_product(Floor *floor, int l, bool relu) {
     TRY(list_pass(floor, layer, product, FORWARD, NULL));
     const Primitive *forward = &floor->call[floor->n_calls - 1].primitive;
     product.relu = false;
-    if (layer->input >= 0)
+    if (layer->input[0] != LAYER_IMAGE)
         TRY(list_pass(floor, layer, product, BACKWARD_DATA, forward));
     return list_pass(floor, layer, product, BACKWARD_WEIGHTS, forward);
 }
@@ -284,8 +284,11 @@ static bool relu_fused_behind(const Model *model, int l) {
     LayerKind kind = model->layers[l].kind;
     int readers = 0, relus = 0;
     for (int i = 0; i < model->n_layers; i++) {
-        readers += (model->layers[i].input == l) + (model->layers[i].with == l);
-        relus += model->layers[i].input == l && model->layers[i].kind == LAYER_RELU;
+        for (int k = 0; k < model->layers[i].n_in; k++) {
+            bool reads = model->layers[i].input[k] == l;
+            readers += reads;
+            relus += reads && model->layers[i].kind == LAYER_RELU;
+        }
     }
     return readers == 1 && relus == 1 &&
            (kind == LAYER_CONV || kind == LAYER_BN || kind == LAYER_LINEAR || kind == LAYER_ADD);
@@ -293,14 +296,15 @@ static bool relu_fused_behind(const Model *model, int l) {
 
 static bool is_fused_relu(const Model *model, int l) {
     const Layer *layer = &model->layers[l];
-    return layer->kind == LAYER_RELU && layer->input >= 0 && relu_fused_behind(model, layer->input);
+    return layer->kind == LAYER_RELU && layer->input[0] != LAYER_IMAGE &&
+           relu_fused_behind(model, layer->input[0]);
 }
 
 /* A fused ReLU has no forward call of its own; behind batch norm no backward one either. */
 static Status list_fused_relu(Floor *floor, int l) {
     const Layer *layer = &floor->model->layers[l];
     MemDesc md = md_activation(floor->shape[l + 1], floor->layout[l + 1]);
-    if (floor->model->layers[layer->input].kind == LAYER_BN)
+    if (floor->model->layers[layer->input[0]].kind == LAYER_BN)
         return ST_OK;
     Call *backward = add_call(floor, layer, true, "backward");
     TRY(primitive_pointwise_backward(floor->engine, POINTWISE_RELU, 0, &md, &backward->primitive));
@@ -310,7 +314,7 @@ static Status list_fused_relu(Floor *floor, int l) {
 
 static Pooling pooling_of(const Floor *floor, int l) {
     const Layer *layer = &floor->model->layers[l];
-    int in = layer->input + 1;
+    int in = layer->input[0] + 1;
     Tensor out = {.shape = floor->shape[l + 1], .layout = floor->layout[l + 1]};
     int layout = rule_layout_beside(&out, floor->layout[in]);
     return (Pooling){.src = md_activation(floor->shape[in], floor->layout[in]),
@@ -383,8 +387,8 @@ static Status list_calls(Floor *floor) {
         bool shares = layer && (layer->kind == LAYER_DROPOUT || is_fused_relu(model, t - 1));
         floor->shape[t] = layer ? layer->out : model->image;
         floor->shape[t].n = floor->batch;
-        floor->value[t] = shares ? floor->value[layer->input + 1] : floor->n_buffers++;
-        floor->gradient[t] = shares ? floor->gradient[layer->input + 1] : floor->n_buffers++;
+        floor->value[t] = shares ? floor->value[layer->input[0] + 1] : floor->n_buffers++;
+        floor->gradient[t] = shares ? floor->gradient[layer->input[0] + 1] : floor->n_buffers++;
     }
     rule_layouts(floor->shape, model->n_layers, floor->wide, floor->layout);
     for (int l = 0; l < model->n_layers; l++)
@@ -461,8 +465,7 @@ static void *lane_main(void *argument) {
 static void print_calls(const Floor *floor, const Lane *lane) {
     for (int c = 0; c < floor->n_calls; c++) {
         const Call *call = &floor->call[c];
-        const LayerType *type = layer_type(call->layer->kind);
-        double work = (double)floor->batch * (double)type->multiply_adds(call->layer);
+        double work = (double)floor->batch * (double)layer_multiply_adds(call->layer);
         printf("%-14s %-17s %10.3f ms %10.1f GFLOP/s  %s\n", call->layer->name, call->pass,
                1e3 * lane->best_s[c], 2e-9 * work / lane->best_s[c],
                primitive_name(&call->primitive));

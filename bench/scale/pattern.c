@@ -25,15 +25,16 @@ static int first_complete(const GradSum *sum, int64_t begin) {
 static void print_layers(const Model *model, const GradSum *sum) {
     for (int i = 0; i < model->n_layers; i++) {
         const Layer *layer = &model->layers[i];
-        int64_t work = layer_type(layer->kind)->multiply_adds(layer);
-        int64_t back = layer->input < 0 ? work : 2 * work; /* no gradient of the image */
+        int64_t work = layer_multiply_adds(layer);
+        int64_t back =
+            layer->input[0] == LAYER_IMAGE ? work : 2 * work; /* no gradient of the image */
         int ready = -1;
         for (int v = model->n_params - 1; v >= 0; v--) {
             if (model->params[v].layer == i)
                 ready = first_complete(sum, model->params[v].offset);
         }
         printf("layer %s %" PRId64 " %" PRId64 " %" PRId64 " %d\n", layer->name, work, back,
-               shape_count(layer->in) + shape_count(layer->out), ready);
+               shape_count(layer->in[0]) + shape_count(layer->out), ready);
     }
 }
 

@@ -37,9 +37,6 @@ typedef struct Mark Mark; /* likewise: a place in a stream's work (CUDA: a cudaE
 
 typedef enum GradMode { GRAD_NONE, GRAD_ASSIGN, GRAD_ADD } GradMode;
 
-/* Activations that one op reads: a concatenation of a block's branches has the most. */
-enum { OP_INPUTS_MAX = 8 };
-
 /* What an op is planned for. Tensors carry shape (n = batch), dtype and layout, no data. */
 typedef struct OpDesc {
     const Layer *layer; /* kind and arguments; borrowed */
@@ -49,8 +46,8 @@ typedef struct OpDesc {
     bool add;           /* the sum with in[1] is fused behind it (Device.fuses_add) */
     bool relu;          /* a ReLU is fused behind it (Device.fuses_relu), after that sum */
     int n_in;           /* a fused addition's summand is the last of them */
-    Tensor in[OP_INPUTS_MAX], out;
-    GradMode grad_in[OP_INPUTS_MAX];
+    Tensor in[LAYER_INPUTS_MAX], out;
+    GradMode grad_in[LAYER_INPUTS_MAX];
 } OpDesc;
 
 /* A backend embeds this first in its own plan. */
@@ -74,8 +71,8 @@ struct OpPlan {
 /* The memory an op of one executor works on. Gradients mirror activations in shape and layout.
  * Parameters, running statistics and labels are LAYOUT_PLAIN. Unused tensors have data NULL. */
 typedef struct OpMemory {
-    Tensor in[OP_INPUTS_MAX], out;
-    Tensor grad_in[OP_INPUTS_MAX], grad_out;
+    Tensor in[LAYER_INPUTS_MAX], out;
+    Tensor grad_in[LAYER_INPUTS_MAX], grad_out;
     /* real[count]: views of the flat weights and of the executor's flat gradient. */
     Tensor param[LAYER_PARAMS_MAX], grad_param[LAYER_PARAMS_MAX];
     /* Evaluation: mean and variance to normalise with. */

@@ -21,57 +21,25 @@ extern "C" {
 typedef enum LayerKind {
 #define LAYER(lower, UPPER) LAYER_##UPPER,
 #include "lockstep/layers.def"
-#undef LAYER
     LAYER_KINDS
 } LayerKind;
 
-enum { LAYER_NAME_MAX = 32, LAYER_PARAMS_MAX = 2, LAYER_RUNNING_MAX = 2 };
+/* Limits of a layer. Whoever keeps something for each input, parameter or running statistic of a
+ * layer, backends included, sizes it by these. */
+enum {
+    LAYER_NAME_MAX = 32,
+    LAYER_INPUTS_MAX = 4,
+    LAYER_PARAMS_MAX = 2,
+    LAYER_RUNNING_MAX = 2,
+    LAYER_IMAGE = -1 /* in place of a layer's index: what it reads is the image */
+};
 
-/* Square kernels, equal stride and zero padding on both sides: out = (in + 2 pad - kernel) / stride
- * + 1, rounded down. */
-typedef struct ConvArgs {
-    int64_t channels; /* c: output channels */
-    int64_t kernel;   /* k */
-    int64_t stride;   /* s, 1 */
-    int64_t pad;      /* p, 0 */
-    bool bias;        /* bias, false */
-} ConvArgs;
-
-/* y = weight (x - mean) / sqrt(var + eps) + bias. Training uses the lane's own mean and biased
- * variance; running = (1 - momentum) running + momentum * (mean over lanes of mean, and of unbiased
- * variance). */
-typedef struct BnArgs {
-    double eps;      /* 1e-5 */
-    double momentum; /* 0.1 */
-} BnArgs;
-
-/* Max and average pooling; average counts no padding (count_include_pad = false). */
-typedef struct PoolArgs {
-    int64_t kernel; /* k; set to the input's height by `global` */
-    int64_t stride; /* s, k */
-    int64_t pad;    /* p, 0; at most k / 2 */
-    bool global;    /* over the whole (square) map: out is C x 1 x 1 */
-} PoolArgs;
-
-typedef struct LinearArgs {
-    int64_t channels; /* c: output features; the input is flattened in C, H, W order */
-    bool bias;        /* bias, true */
-} LinearArgs;
-
-typedef struct DropoutArgs {
-    double rate; /* p in [0, 1): an element is dropped where uniform < p, the others scaled by
-                    1/(1-p) */
-} DropoutArgs;
-
-typedef struct ScaleArgs {
-    double factor; /* by: y = by x */
-} ScaleArgs;
-
-/* Per image: -sum_c target_c log softmax(x)_c, target = (1 - smoothing) one_hot + smoothing /
- * classes. */
-typedef struct LossArgs {
-    double smoothing; /* in [0, 1) */
-} LossArgs;
+/* The arguments of the kinds that have any: ConvArgs, PoolArgs ... (layers.def). */
+#define ARGS(member, Type, ...)                                                                    \
+    typedef struct Type {                                                                          \
+        __VA_ARGS__                                                                                \
+    } Type;
+#include "lockstep/layers.def"
 
 typedef enum InitKind { INIT_ZERO, INIT_ONE, INIT_UNIFORM } InitKind;
 
@@ -81,26 +49,23 @@ typedef struct ParamSpec {
     int ndim;         /* 1 (bias, bn), 2 (linear weight O,I), 4 (conv weight O,I,KH,KW) */
     int64_t dim[4];   /* logical, row-major; unused are 1 */
     InitKind init;
-    double bound; /* INIT_UNIFORM: U(-bound, bound) */
-    bool decay;   /* false for biases and batch norm, which weight decay may spare */
+    double bound;    /* INIT_UNIFORM: U(-bound, bound) */
+    bool decay;      /* false for biases and batch norm, which weight decay may spare */
+    double momentum; /* running statistics: share of a step's value, the mean over lanes */
 } ParamSpec;
 
 typedef struct Layer {
     LayerKind kind;
-    char name[LAYER_NAME_MAX]; /* its label in the text, or kind and ordinal: conv1, conv2, bn1 */
-    int line;                  /* of the model text, from 1 */
-    int input;                 /* index of the layer read; -1 is the image */
-    int with;                  /* add: index of the second layer read; others -2 */
+    char name[LAYER_NAME_MAX];   /* its label in the text, or kind and ordinal: conv1, conv2, bn1 */
+    int line;                    /* of the model text, from 1 */
+    int n_in;                    /* layers read */
+    int input[LAYER_INPUTS_MAX]; /* [n_in] index of each, or LAYER_IMAGE */
+    Shape in[LAYER_INPUTS_MAX];  /* [n_in] their outputs, per image */
+    Shape out;                   /* per image */
     union {
-        ConvArgs conv;
-        BnArgs bn;
-        PoolArgs pool;
-        LinearArgs linear;
-        DropoutArgs dropout;
-        ScaleArgs scale;
-        LossArgs loss;
+#define ARGS(member, Type, ...) Type member;
+#include "lockstep/layers.def"
     } args;
-    Shape in, out; /* per image */
     int n_params;
     ParamSpec param[LAYER_PARAMS_MAX]; /* weight, bias */
     int n_running;
@@ -109,6 +74,13 @@ typedef struct Layer {
 
 typedef enum ArgType { ARG_INT, ARG_REAL, ARG_FLAG } ArgType;
 
+/* What holds where text does not give an argument. */
+typedef enum ArgAbsent {
+    ABSENT_DEFAULT,        /* the value `otherwise` */
+    ABSENT_REFUSED,        /* nothing: text must give it */
+    ABSENT_LABEL_SMOOTHING /* the value of the run's option label-smoothing (model_parse) */
+} ArgAbsent;
+
 /* One argument a kind takes in model text: `key=value`, or a bare `key` for a flag (key=0 unsets
  * it). */
 typedef struct LayerArg {
@@ -116,20 +88,36 @@ typedef struct LayerArg {
     ArgType type;
     size_t offset; /* of an int64_t, double or bool in Layer */
     double min, max;
-    double otherwise; /* value when absent */
-    bool required;
+    double otherwise;
+    ArgAbsent absent;
     const char *help;
 } LayerArg;
 
+/* What the elements of a kind's output are. */
+typedef enum ElementRule {
+    ELEMENTS_ACTIVATION, /* Device.real, or narrower where the device computes in bf16 */
+    ELEMENTS_REAL        /* Device.real whatever the precision */
+} ElementRule;
+
+/* What is to be known of a kind: model text, description and programs ask here and know no kind by
+ * name (but for fuse.c, which says why). */
 typedef struct LayerType {
     const char *name;
     const char *help;     /* one line */
     const LayerArg *args; /* ended by key NULL */
-    /* From the arguments, layer->in and, for add, `with` sets out, param and running. ST_USAGE
-     * (message without file and line, which the caller adds) where the shapes do not fit. */
-    Status (*infer)(Layer *layer, Shape with);
-    /* Multiply-adds of one image's forward pass (0 where there are none worth counting). */
+    /* Layers it reads: the one before it, or from=, and behind that as many as with= names. */
+    int min_inputs, max_inputs;
+    /* It reads labels and ends a model, as no other layer can. Text without one gets the first of
+     * these in layers.def. */
+    bool is_loss;
+    ElementRule elements;
+    /* From the arguments, n_in and in[] sets out, param and running. ST_USAGE (message without file
+     * and line, which the caller adds) where the shapes do not fit. */
+    Status (*infer)(Layer *layer);
+    /* Multiply-adds of one image's forward pass; NULL where there are none worth counting. */
     int64_t (*multiply_adds)(const Layer *layer);
+    /* Whether other arguments imply the value of `arg`, so that text need not show it; or NULL. */
+    bool (*implies)(const Layer *layer, const LayerArg *arg);
 } LayerType;
 
 /* The type of a kind; borrowed, static. */
@@ -137,6 +125,12 @@ const LayerType *layer_type(LayerKind kind);
 
 /* The kind called `name`, or -1. */
 int layer_kind_of(const char *name);
+
+/* LayerType.multiply_adds, 0 where it is NULL. */
+int64_t layer_multiply_adds(const Layer *layer);
+
+/* The value of an argument; of a flag, 0 or 1. Bounds keep integers exact in a double. */
+double layer_arg_value(const Layer *layer, const LayerArg *arg);
 
 /* Elements of a parameter. */
 int64_t param_count(const ParamSpec *param);

@@ -31,7 +31,7 @@ typedef struct Model {
     Shape image; /* n = 1: 3 x 32 x 32 */
     int64_t classes;
     int n_layers;
-    Layer *layers; /* [n_layers], the last is softmax_ce */
+    Layer *layers; /* [n_layers], the last is the loss */
     int n_params;
     ParamView *params;  /* [n_params], ascending offsets */
     int64_t flat;       /* elements of a flat buffer, gaps included, a multiple of PARAM_ALIGN */
@@ -42,8 +42,9 @@ typedef struct Model {
 } Model;
 
 /* Parses model text. One layer a line: `[label:] kind [key=value | flag]...`; `#` starts a comment.
- * A layer reads the line before it unless `from=LABEL` says otherwise; add takes `with=LABEL`.
- * Where the text does not end with softmax_ce, one with `smoothing` is appended. The last layer
+ * A layer reads the line before it unless `from=LABEL` says otherwise; a kind of several inputs
+ * takes the others from `with=A,B`. Where the text does not end with a loss, one is appended;
+ * `smoothing` is what its label smoothing is where the text does not say. The last layer
  * before it must give at least `classes` x 1 x 1: an output beyond them is no class, but has its
  * share of softmax and smoothing. ST_USAGE naming `source` and the line (counted from
  * first_line) and, for a misspelt word, the nearest known one. */

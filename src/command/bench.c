@@ -85,8 +85,9 @@ static void print_ops(const Bench *bench) {
            "GFLOP/s");
     for (int o = 0; o < bench->ops; o++) {
         const Layer *layer = executor_op_time(executor, o).layer;
-        double work = batch * (double)layer_type(layer->kind)->multiply_adds(layer);
-        double back = layer->input < 0 ? work : 2 * work; /* no gradient of the image */
+        double work = batch * (double)layer_multiply_adds(layer);
+        double back =
+            layer->input[0] == LAYER_IMAGE ? work : 2 * work; /* no gradient of the image */
         printf("%-14s %12.3f %12.1f %12.3f %12.1f\n", layer->name, 1e3 * bench->forward[o],
                gflops(work, bench->forward[o]), 1e3 * bench->backward[o],
                gflops(back, bench->backward[o]));

@@ -98,7 +98,7 @@ static Status update_running(Engine *engine, const GradSum *sum) {
         return ST_OK;
     for (int i = 0; i < model->n_running; i++) {
         const ParamView *view = &model->running[i];
-        double momentum = model->layers[view->layer].args.bn.momentum;
+        double momentum = view->spec.momentum;
         for (int64_t j = view->offset; j < view->offset + view->count; j++) {
             double mean = fixed_value(sum->statistics, sum->staged[TAIL_WORDS + j]);
             engine->running[j] =

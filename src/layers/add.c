@@ -1,8 +1,12 @@
 /* add: the sum of two layers' outputs of one shape: residual connections. */
 #include "layers.h"
 
-static Status infer(Layer *layer, Shape with) {
-    Shape in = layer->in;
+static Status infer(Layer *layer) {
+    Shape in = layer->in[0], with = layer->in[1];
+    if (layer->input[0] == layer->input[1]) {
+        return FAIL(ST_USAGE, "add reads the same layer twice: for twice its output use 'scale "
+                              "by=2'");
+    }
     if (in.c != with.c || in.h != with.h || in.w != with.w) {
         return FAIL(ST_USAGE,
                     "add: cannot add shapes %lld x %lld x %lld and %lld x %lld x %lld: both must "
@@ -10,8 +14,14 @@ static Status infer(Layer *layer, Shape with) {
                     (long long)in.c, (long long)in.h, (long long)in.w, (long long)with.c,
                     (long long)with.h, (long long)with.w);
     }
-    return layer_infer_same(layer, with);
+    return layer_infer_same(layer);
 }
 
-const LayerType layer_add = {"add", "sum with another layer, named by with=", layer_no_args, infer,
-                             layer_no_multiply_adds};
+const LayerType layer_add = {
+    .name = "add",
+    .help = "sum with another layer, named by with=",
+    .args = layer_no_args,
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer,
+};

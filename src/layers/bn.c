@@ -6,24 +6,32 @@ static ParamSpec per_channel(const char *role, int64_t channels, InitKind init) 
     return (ParamSpec){.role = role, .ndim = 1, .dim = {channels, 1, 1, 1}, .init = init};
 }
 
-static Status infer(Layer *layer, Shape with) {
-    int64_t channels = layer->in.c;
-    (void)with;
-    layer->out = layer->in;
+static Status infer(Layer *layer) {
+    int64_t channels = layer->in[0].c;
+    layer->out = layer->in[0];
     layer->n_params = 2;
     layer->param[0] = per_channel("weight", channels, INIT_ONE);
     layer->param[1] = per_channel("bias", channels, INIT_ZERO);
     layer->n_running = 2;
     layer->running[0] = per_channel("running_mean", channels, INIT_ZERO);
     layer->running[1] = per_channel("running_var", channels, INIT_ONE);
+    layer->running[0].momentum = layer->running[1].momentum = layer->args.bn.momentum;
     return ST_OK;
 }
 
 static const LayerArg args[] = {
-    {"eps", ARG_REAL, offsetof(Layer, args.bn.eps), 1e-12, 1, 1e-5, false, "added to the variance"},
-    {"momentum", ARG_REAL, offsetof(Layer, args.bn.momentum), 0, 1, 0.1, false,
+    {"eps", ARG_REAL, offsetof(Layer, args.bn.eps), 1e-12, 1, 1e-5, ABSENT_DEFAULT,
+     "added to the variance"},
+    {"momentum", ARG_REAL, offsetof(Layer, args.bn.momentum), 0, 1, 0.1, ABSENT_DEFAULT,
      "weight of the new batch in the running statistics"},
     {0},
 };
 
-const LayerType layer_bn = {"bn", "batch normalisation", args, infer, layer_no_multiply_adds};
+const LayerType layer_bn = {
+    .name = "bn",
+    .help = "batch normalisation",
+    .args = args,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+};

@@ -2,10 +2,9 @@
  * kernels and zero padding. Weight O,I,KH,KW. */
 #include "layers.h"
 
-static Status infer(Layer *layer, Shape with) {
+static Status infer(Layer *layer) {
     const ConvArgs *a = &layer->args.conv;
-    Shape in = layer->in;
-    (void)with;
+    Shape in = layer->in[0];
     if (a->pad >= a->kernel) {
         return FAIL(ST_USAGE, "conv: p=%lld must be smaller than k=%lld", (long long)a->pad,
                     (long long)a->kernel);
@@ -28,15 +27,24 @@ static int64_t multiply_adds(const Layer *layer) {
 }
 
 static const LayerArg args[] = {
-    {"c", ARG_INT, offsetof(Layer, args.conv.channels), 1, ARG_CHANNELS_MAX, 0, true,
+    {"c", ARG_INT, offsetof(Layer, args.conv.channels), 1, ARG_CHANNELS_MAX, 0, ABSENT_REFUSED,
      "output channels"},
-    {"k", ARG_INT, offsetof(Layer, args.conv.kernel), 1, ARG_KERNEL_MAX, 0, true,
+    {"k", ARG_INT, offsetof(Layer, args.conv.kernel), 1, ARG_KERNEL_MAX, 0, ABSENT_REFUSED,
      "side of the kernel"},
-    {"s", ARG_INT, offsetof(Layer, args.conv.stride), 1, ARG_KERNEL_MAX, 1, false, "stride"},
-    {"p", ARG_INT, offsetof(Layer, args.conv.pad), 0, ARG_KERNEL_MAX, 0, false,
+    {"s", ARG_INT, offsetof(Layer, args.conv.stride), 1, ARG_KERNEL_MAX, 1, ABSENT_DEFAULT,
+     "stride"},
+    {"p", ARG_INT, offsetof(Layer, args.conv.pad), 0, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT,
      "zeros on each side"},
-    {"bias", ARG_FLAG, offsetof(Layer, args.conv.bias), 0, 1, 0, false, "add a bias"},
+    {"bias", ARG_FLAG, offsetof(Layer, args.conv.bias), 0, 1, 0, ABSENT_DEFAULT, "add a bias"},
     {0},
 };
 
-const LayerType layer_conv = {"conv", "convolution", args, infer, multiply_adds};
+const LayerType layer_conv = {
+    .name = "conv",
+    .help = "convolution",
+    .args = args,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .multiply_adds = multiply_adds,
+};

@@ -2,17 +2,23 @@
  * 1 / (1 - p); in evaluation the identity. */
 #include "layers.h"
 
-static Status infer(Layer *layer, Shape with) {
+static Status infer(Layer *layer) {
     if (layer->args.dropout.rate >= 1)
         return FAIL(ST_USAGE, "dropout: p must be below 1, or nothing would be left");
-    return layer_infer_same(layer, with);
+    return layer_infer_same(layer);
 }
 
 static const LayerArg args[] = {
-    {"p", ARG_REAL, offsetof(Layer, args.dropout.rate), 0, 1, 0, true,
+    {"p", ARG_REAL, offsetof(Layer, args.dropout.rate), 0, 1, 0, ABSENT_REFUSED,
      "probability of an element being dropped"},
     {0},
 };
 
-const LayerType layer_dropout = {"dropout", "random zeros in training", args, infer,
-                                 layer_no_multiply_adds};
+const LayerType layer_dropout = {
+    .name = "dropout",
+    .help = "random zeros in training",
+    .args = args,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+};

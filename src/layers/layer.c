@@ -9,7 +9,6 @@
 static const LayerType *const layer_types[LAYER_KINDS] = {
 #define LAYER(lower, UPPER) [LAYER_##UPPER] = &layer_##lower,
 #include "lockstep/layers.def"
-#undef LAYER
 };
 
 const LayerType *layer_type(LayerKind kind) {
@@ -30,15 +29,21 @@ int64_t param_count(const ParamSpec *param) {
 
 const LayerArg layer_no_args[] = {{0}};
 
-Status layer_infer_same(Layer *layer, Shape with) {
-    (void)with;
-    layer->out = layer->in;
-    return ST_OK;
+int64_t layer_multiply_adds(const Layer *layer) {
+    const LayerType *type = layer_type(layer->kind);
+    return type->multiply_adds ? type->multiply_adds(layer) : 0;
 }
 
-int64_t layer_no_multiply_adds(const Layer *layer) {
-    (void)layer;
-    return 0;
+double layer_arg_value(const Layer *layer, const LayerArg *arg) {
+    const void *field = (const char *)layer + arg->offset;
+    if (arg->type == ARG_INT)
+        return (double)*(const int64_t *)field;
+    return arg->type == ARG_REAL ? *(const double *)field : (double)*(const bool *)field;
+}
+
+Status layer_infer_same(Layer *layer) {
+    layer->out = layer->in[0];
+    return ST_OK;
 }
 
 int64_t layer_windows(int64_t in, int64_t kernel, int64_t stride, int64_t pad) {

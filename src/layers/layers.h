@@ -8,7 +8,6 @@
 
 #define LAYER(lower, UPPER) extern const LayerType layer_##lower;
 #include "lockstep/layers.def"
-#undef LAYER
 
 /* Bounds of arguments: wide enough for any real model, small enough that no product of shapes
  * overflows 64 bits. */
@@ -17,11 +16,8 @@ enum { ARG_CHANNELS_MAX = 65536, ARG_KERNEL_MAX = 64 };
 /* For layers without arguments. */
 extern const LayerArg layer_no_args[];
 
-/* infer of layers whose output has the shape of their input and that have no parameters. */
-Status layer_infer_same(Layer *layer, Shape with);
-
-/* multiply_adds of layers where there are none worth counting. */
-int64_t layer_no_multiply_adds(const Layer *layer);
+/* infer of layers whose output has the shape of their first input and that have no parameters. */
+Status layer_infer_same(Layer *layer);
 
 /* Size of an output side: windows of `kernel` at distance `stride` in `in` + 2 `pad`; 0 where none
  * fits. */
@@ -32,8 +28,9 @@ int64_t layer_windows(int64_t in, int64_t kernel, int64_t stride, int64_t pad);
  * weight's shape. */
 void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias);
 
-/* infer and the argument table of both kinds of pooling. */
+/* What both kinds of pooling have for args, infer and implies. */
 extern const LayerArg layer_pool_args[];
-Status layer_infer_pool(Layer *layer, Shape with);
+Status layer_infer_pool(Layer *layer);
+bool layer_pool_implies(const Layer *layer, const LayerArg *arg);
 
 #endif

@@ -1,11 +1,10 @@
 /* linear: y = W x + b on the input flattened in C, H, W order. Weight O,I. */
 #include "layers.h"
 
-static Status infer(Layer *layer, Shape with) {
+static Status infer(Layer *layer) {
     const LinearArgs *a = &layer->args.linear;
-    (void)with;
     layer->out = (Shape){1, a->channels, 1, 1};
-    layer_set_weight(layer, 2, (int64_t[4]){a->channels, shape_count(layer->in), 1, 1}, a->bias);
+    layer_set_weight(layer, 2, (int64_t[4]){a->channels, shape_count(layer->in[0]), 1, 1}, a->bias);
     return ST_OK;
 }
 
@@ -14,11 +13,19 @@ static int64_t multiply_adds(const Layer *layer) {
 }
 
 static const LayerArg args[] = {
-    {"c", ARG_INT, offsetof(Layer, args.linear.channels), 1, ARG_CHANNELS_MAX, 0, true,
+    {"c", ARG_INT, offsetof(Layer, args.linear.channels), 1, ARG_CHANNELS_MAX, 0, ABSENT_REFUSED,
      "output features"},
-    {"bias", ARG_FLAG, offsetof(Layer, args.linear.bias), 0, 1, 1, false,
+    {"bias", ARG_FLAG, offsetof(Layer, args.linear.bias), 0, 1, 1, ABSENT_DEFAULT,
      "add a bias; bias=0: none"},
     {0},
 };
 
-const LayerType layer_linear = {"linear", "fully connected", args, infer, multiply_adds};
+const LayerType layer_linear = {
+    .name = "linear",
+    .help = "fully connected",
+    .args = args,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .multiply_adds = multiply_adds,
+};

@@ -1,11 +1,10 @@
 /* maxpool: the largest value of each window. Holds what both kinds of pooling share. */
 #include "layers.h"
 
-Status layer_infer_pool(Layer *layer, Shape with) {
+Status layer_infer_pool(Layer *layer) {
     PoolArgs *a = &layer->args.pool;
-    Shape in = layer->in;
+    Shape in = layer->in[0];
     const char *name = layer_type(layer->kind)->name;
-    (void)with;
     if (a->global) {
         if (a->kernel != 0 || a->stride != 0 || a->pad != 0)
             return FAIL(ST_USAGE, "%s: global takes the whole map: leave k, s and p out", name);
@@ -33,16 +32,31 @@ Status layer_infer_pool(Layer *layer, Shape with) {
     return ST_OK;
 }
 
+bool layer_pool_implies(const Layer *layer, const LayerArg *arg) {
+    const PoolArgs *a = &layer->args.pool;
+    bool is_kernel = arg->offset == offsetof(Layer, args.pool.kernel);
+    bool is_stride = arg->offset == offsetof(Layer, args.pool.stride);
+    return (is_kernel && a->global) || (is_stride && a->stride == a->kernel);
+}
+
 const LayerArg layer_pool_args[] = {
-    {"k", ARG_INT, offsetof(Layer, args.pool.kernel), 1, ARG_KERNEL_MAX, 0, false,
+    {"k", ARG_INT, offsetof(Layer, args.pool.kernel), 1, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT,
      "side of the window"},
-    {"s", ARG_INT, offsetof(Layer, args.pool.stride), 1, ARG_KERNEL_MAX, 0, false,
+    {"s", ARG_INT, offsetof(Layer, args.pool.stride), 1, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT,
      "stride; k unless given"},
-    {"p", ARG_INT, offsetof(Layer, args.pool.pad), 0, ARG_KERNEL_MAX / 2, 0, false,
+    {"p", ARG_INT, offsetof(Layer, args.pool.pad), 0, ARG_KERNEL_MAX / 2, 0, ABSENT_DEFAULT,
      "padding on each side"},
-    {"global", ARG_FLAG, offsetof(Layer, args.pool.global), 0, 1, 0, false, "over the whole map"},
+    {"global", ARG_FLAG, offsetof(Layer, args.pool.global), 0, 1, 0, ABSENT_DEFAULT,
+     "over the whole map"},
     {0},
 };
 
-const LayerType layer_maxpool = {"maxpool", "maximum over windows", layer_pool_args,
-                                 layer_infer_pool, layer_no_multiply_adds};
+const LayerType layer_maxpool = {
+    .name = "maxpool",
+    .help = "maximum over windows",
+    .args = layer_pool_args,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = layer_infer_pool,
+    .implies = layer_pool_implies,
+};

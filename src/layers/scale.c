@@ -2,9 +2,16 @@
 #include "layers.h"
 
 static const LayerArg args[] = {
-    {"by", ARG_REAL, offsetof(Layer, args.scale.factor), -1e6, 1e6, 0, true, "the factor"},
+    {"by", ARG_REAL, offsetof(Layer, args.scale.factor), -1e6, 1e6, 0, ABSENT_REFUSED,
+     "the factor"},
     {0},
 };
 
-const LayerType layer_scale = {"scale", "times a constant", args, layer_infer_same,
-                               layer_no_multiply_adds};
+const LayerType layer_scale = {
+    .name = "scale",
+    .help = "times a constant",
+    .args = args,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = layer_infer_same,
+};

@@ -2,25 +2,33 @@
  * the loss of the image, a single number. */
 #include "layers.h"
 
-static Status infer(Layer *layer, Shape with) {
-    (void)with;
+static Status infer(Layer *layer) {
     if (layer->args.loss.smoothing >= 1)
         return FAIL(ST_USAGE, "softmax_ce: smoothing must be below 1");
-    if (layer->in.h != 1 || layer->in.w != 1) {
+    if (layer->in[0].h != 1 || layer->in[0].w != 1) {
         return FAIL(ST_USAGE,
                     "softmax_ce: wants one number a class, its input is %lld x %lld x %lld: put a "
                     "linear layer before it",
-                    (long long)layer->in.c, (long long)layer->in.h, (long long)layer->in.w);
+                    (long long)layer->in[0].c, (long long)layer->in[0].h,
+                    (long long)layer->in[0].w);
     }
     layer->out = (Shape){1, 1, 1, 1};
     return ST_OK;
 }
 
 static const LayerArg args[] = {
-    {"smoothing", ARG_REAL, offsetof(Layer, args.loss.smoothing), 0, 1, 0, false,
+    {"smoothing", ARG_REAL, offsetof(Layer, args.loss.smoothing), 0, 1, 0, ABSENT_LABEL_SMOOTHING,
      "label smoothing; the option label-smoothing unless given"},
     {0},
 };
 
-const LayerType layer_softmax_ce = {"softmax_ce", "softmax and cross-entropy loss", args, infer,
-                                    layer_no_multiply_adds};
+const LayerType layer_softmax_ce = {
+    .name = "softmax_ce",
+    .help = "softmax and cross-entropy loss",
+    .args = args,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .is_loss = true,
+    .elements = ELEMENTS_REAL,
+    .infer = infer,
+};

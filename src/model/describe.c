@@ -36,42 +36,23 @@ static void append_count(char out[CELL_MAX], int64_t value) {
 
 /* True where an argument need not be shown: it has its default, or another argument implies it. */
 static bool is_implied(const Layer *layer, const LayerArg *arg) {
-    const char *field = (const char *)layer + arg->offset;
-    if (layer->kind == LAYER_MAXPOOL || layer->kind == LAYER_AVGPOOL) {
-        const PoolArgs *pool = &layer->args.pool;
-        if (field == (const char *)&pool->kernel)
-            return pool->global;
-        if (field == (const char *)&pool->stride)
-            return pool->stride == pool->kernel;
-    }
-    switch (arg->type) {
-    case ARG_INT:
-        return !arg->required && (double)*(const int64_t *)(const void *)field == arg->otherwise;
-    case ARG_REAL:
-        return !arg->required && *(const double *)(const void *)field == arg->otherwise;
-    case ARG_FLAG:
-        return *(const bool *)(const void *)field == (arg->otherwise != 0);
-    }
-    return false;
+    const LayerType *type = layer_type(layer->kind);
+    return (type->implies && type->implies(layer, arg)) ||
+           (arg->absent != ABSENT_REFUSED && layer_arg_value(layer, arg) == arg->otherwise);
 }
 
 static void append_arg(char out[CELL_MAX], const Layer *layer, const LayerArg *arg) {
-    const char *field = (const char *)layer + arg->offset;
-    switch (arg->type) {
-    case ARG_INT:
-        append(out, " %s=%" PRId64, arg->key, *(const int64_t *)(const void *)field);
-        break;
-    case ARG_REAL:
-        append(out, " %s=%g", arg->key, *(const double *)(const void *)field);
-        break;
-    case ARG_FLAG:
-        append(out, *(const bool *)(const void *)field ? " %s" : " %s=0", arg->key);
-        break;
-    }
+    double value = layer_arg_value(layer, arg);
+    if (arg->type == ARG_INT)
+        append(out, " %s=%" PRId64, arg->key, (int64_t)value);
+    else if (arg->type == ARG_REAL)
+        append(out, " %s=%g", arg->key, value);
+    else
+        append(out, value != 0 ? " %s" : " %s=0", arg->key);
 }
 
 static const char *name_of(const Model *model, int layer) {
-    return layer < 0 ? "image" : model->layers[layer].name;
+    return layer == LAYER_IMAGE ? "image" : model->layers[layer].name;
 }
 
 /* The layer as its line of model text would read. */
@@ -83,10 +64,10 @@ static void append_text(char out[CELL_MAX], const Model *model, int index) {
         if (!is_implied(layer, arg))
             append_arg(out, layer, arg);
     }
-    if (layer->input != index - 1)
-        append(out, " from=%s", name_of(model, layer->input));
-    if (layer->kind == LAYER_ADD)
-        append(out, " with=%s", name_of(model, layer->with));
+    if (layer->input[0] != index - 1)
+        append(out, " from=%s", name_of(model, layer->input[0]));
+    for (int i = 1; i < layer->n_in; i++)
+        append(out, i == 1 ? " with=%s" : ",%s", name_of(model, layer->input[i]));
 }
 
 static int64_t activation_bytes(const Layer *layer) {
@@ -104,7 +85,7 @@ static void fill_row(const Model *model, int index, Row *row) {
     append(row->cell[2], "%" PRId64 " x %" PRId64 " x %" PRId64, layer->out.c, layer->out.h,
            layer->out.w);
     append_count(row->cell[3], parameters);
-    append_count(row->cell[4], layer_type(layer->kind)->multiply_adds(layer));
+    append_count(row->cell[4], layer_multiply_adds(layer));
     append_count(row->cell[5], activation_bytes(layer));
 }
 

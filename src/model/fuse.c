@@ -1,37 +1,46 @@
 /* fuse: which layers become one op.
  *
- * Additions and ReLUs are fused behind the layer they follow, where the device can
- * (Device.fuses_add, fuses_relu) and nothing else reads what lies between. A fused op runs at the
- * place of its first layer, whose parameters it has: the other summand must be computed by then. */
+ * This is the one place outside src/layers and the backends that knows kinds by name, for a fused
+ * addition or ReLU is a flag of an op (OpDesc.add, relu). Both are fused behind the layer they
+ * follow, where the device can (Device.fuses_add, fuses_relu) and nothing else reads what lies
+ * between. A fused op runs at the place of its first layer, whose parameters it has: the other
+ * summand must be computed by then. */
 #include "program_internal.h"
+
+_Static_assert(LAYER_KINDS <= 32, "Device.fuses_add and fuses_relu have a bit for each kind");
 
 /* The only layer that reads layer `l`'s output, if it is of `kind`; else -1. */
 static int only_reader(const Model *model, int l, LayerKind kind) {
     int reader = -1, readers = 0;
     for (int i = l + 1; i < model->n_layers; i++) {
-        int reads = (model->layers[i].input == l) + (model->layers[i].with == l);
-        readers += reads;
-        reader = reads > 0 ? i : reader;
+        for (int k = 0; k < model->layers[i].n_in; k++) {
+            if (model->layers[i].input[k] != l)
+                continue;
+            readers++;
+            reader = i;
+        }
     }
     return readers == 1 && model->layers[reader].kind == kind ? reader : -1;
 }
 
 /* The layer whose output the addition `add` adds to that of layer `l`. */
 static int other_summand(const Model *model, int add, int l) {
-    return model->layers[add].input == l ? model->layers[add].with : model->layers[add].input;
+    const int *input = model->layers[add].input;
+    return input[0] == l ? input[1] : input[0];
 }
 
-/* The tensor that is layer `l`'s output; the image for -1, NO_TENSOR for no layer or where it is
- * not computed yet. */
+/* The tensor that is layer `l`'s output; NO_TENSOR where it is not computed yet. */
 static int tensor_of(const int *output_of, int l) {
-    return l < -1 ? NO_TENSOR : l < 0 ? 0 : output_of[l];
+    return l == LAYER_IMAGE ? 0 : output_of[l];
 }
 
-/* The addition that can be fused behind layer `l`, or -1. The other summand must be there first. */
+/* The addition that can be fused behind layer `l`, which reads one tensor, or -1. The other summand
+ * must be there first. */
 static int fusable_add(const Program *program, const int *output_of, int l) {
     const Model *model = program->model;
     int add = only_reader(model, l, LAYER_ADD);
-    if (add < 0 || !(program->device->fuses_add >> model->layers[l].kind & 1))
+    if (add < 0 || model->layers[l].n_in > 1 ||
+        !(program->device->fuses_add >> model->layers[l].kind & 1))
         return -1;
     return tensor_of(output_of, other_summand(model, add, l)) != NO_TENSOR ? add : -1;
 }
@@ -62,7 +71,12 @@ void program_list_ops(Program *program, OpDesc *descs, int *output_of) {
         int o = program->n_ops++;
         int add = fusable_add(program, output_of, l);
         int relu = fusable_relu(program, l, add >= 0 ? add : l);
-        int second = add >= 0 ? other_summand(model, add, l) : layer->with;
+        int *input = program->input[o];
+        int n_in = layer->n_in;
+        for (int i = 0; i < LAYER_INPUTS_MAX; i++)
+            input[i] = i < n_in ? tensor_of(output_of, layer->input[i]) : NO_TENSOR;
+        if (add >= 0)
+            input[n_in++] = tensor_of(output_of, other_summand(model, add, l));
         output_of[l] = o + 1;
         if (add >= 0)
             output_of[add] = o + 1;
@@ -74,10 +88,6 @@ void program_list_ops(Program *program, OpDesc *descs, int *output_of) {
                             .training = program->training,
                             .add = add >= 0,
                             .relu = relu >= 0,
-                            .n_in = second >= -1 ? 2 : 1};
-        for (int i = 0; i < OP_INPUTS_MAX; i++)
-            program->input[o][i] = NO_TENSOR;
-        program->input[o][0] = tensor_of(output_of, layer->input);
-        program->input[o][1] = tensor_of(output_of, second);
+                            .n_in = n_in};
     }
 }

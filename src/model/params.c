@@ -56,7 +56,7 @@ void model_free(Model *model) {
 int64_t model_multiply_adds(const Model *model) {
     int64_t sum = 0;
     for (int i = 0; i < model->n_layers; i++)
-        sum += layer_type(model->layers[i].kind)->multiply_adds(&model->layers[i]);
+        sum += layer_multiply_adds(&model->layers[i]);
     return sum;
 }
 

@@ -38,11 +38,19 @@ static Status lay_out_tensors(Program *program, const OpDesc *descs) {
                                        .layout = LAYOUT_PLAIN,
                                        .bytes = (size_t)shape_count(shape) * dtype_size(real)};
     }
-    return program->device->ops->layouts(program->device, program->tensors, program->n_ops);
+    TRY(program->device->ops->layouts(program->device, program->tensors, program->n_ops));
+    for (int o = 0; o + 1 < program->n_ops; o++) {
+        const Layer *layer = descs[o].layer;
+        bool keeps = layer_type(layer->kind)->elements == ELEMENTS_REAL;
+        if (keeps && program->tensors[o + 1].dtype != real)
+            return FAIL(ST_INTERNAL, "the %s backend narrows the output of layer %s",
+                        program->device->ops->name, layer->name);
+    }
+    return ST_OK;
 }
 
 static bool reads(const Program *program, int op, int tensor) {
-    for (int i = 0; i < OP_INPUTS_MAX; i++) {
+    for (int i = 0; i < LAYER_INPUTS_MAX; i++) {
         if (program->input[op][i] == tensor)
             return true;
     }

@@ -25,11 +25,11 @@ struct Program {
     int64_t batch;
     bool training;
     int n_ops;
-    int (*input)[OP_INPUTS_MAX]; /* [n_ops] tensor ids read; NO_TENSOR for none */
-    OpPlan **plans;              /* [n_ops] */
-    Tensor *tensors;             /* [n_ops]: image and outputs, without data */
-    size_t *packed_at;           /* [n_ops] offsets in packed */
-    void *packed;                /* device memory */
+    int (*input)[LAYER_INPUTS_MAX]; /* [n_ops] tensor ids read; NO_TENSOR for none */
+    OpPlan **plans;                 /* [n_ops] */
+    Tensor *tensors;                /* [n_ops]: image and outputs, without data */
+    size_t *packed_at;              /* [n_ops] offsets in packed */
+    void *packed;                   /* device memory */
     int *view; /* [n_ops][2] the op's first ParamView in params and in running, or -1 */
     /* buffers: activation t at [t], its gradient at [n_ops + t], saved of op o at [2 n_ops + o] */
     ArenaBuffer *buffers; /* [3 n_ops] */

@@ -22,15 +22,17 @@ enum { INIT_MAX = 1 << 20 };
 static void check_graph(const Model *model) {
     for (int i = 0; i < model->n_layers; i++) {
         const Layer *layer = &model->layers[i];
-        MUST(layer->input >= -1 && layer->input < i);
-        MUST((layer->kind == LAYER_ADD) == (layer->with != -2));
-        MUST(layer->with >= -2 && layer->with < i && layer->with != layer->input);
-        MUST(shape_count(layer->in) > 0 && shape_count(layer->out) > 0);
-        MUST((layer->kind == LAYER_SOFTMAX_CE) == (i == model->n_layers - 1));
-        MUST(layer_type(layer->kind)->multiply_adds(layer) >= 0);
+        const LayerType *type = layer_type(layer->kind);
+        MUST(layer->n_in >= type->min_inputs && layer->n_in <= type->max_inputs);
+        for (int k = 0; k < layer->n_in; k++)
+            MUST(layer->input[k] >= LAYER_IMAGE && layer->input[k] < i &&
+                 shape_count(layer->in[k]) > 0);
+        MUST(shape_count(layer->out) > 0);
+        MUST(type->is_loss == (i == model->n_layers - 1));
+        MUST(layer_multiply_adds(layer) >= 0);
     }
     MUST(model_multiply_adds(model) >= 0);
-    MUST(model->layers[model->n_layers - 1].in.c == model->classes);
+    MUST(model->layers[model->n_layers - 1].in[0].c >= model->classes);
 }
 
 static void check_views(const ParamView *views, int n, int64_t flat) {

@@ -98,7 +98,7 @@ static void check_row(const OpCase *row) {
         run_row(ref, row, &data, &run_ref, &expected);
     run_row(other, row, &data, &run_other, &found);
     compare_forward(row, &data, &found, &expected);
-    for (int k = 0; k < OP_INPUTS_MAX; k++)
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++)
         if (op_grad_mode(row, k) != GRAD_NONE)
             compare(row, k == 0 ? "grad input" : "grad input 2", found.grad_in[k],
                     expected.grad_in[k], data.in_count, false);

@@ -147,7 +147,7 @@ static void round_array(double *value, int64_t count, int bits) {
 }
 
 void op_data_round(OpData *data, int bits) {
-    for (int k = 0; k < OP_INPUTS_MAX; k++) {
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++) {
         round_array(data->in[k], data->in_count, bits);
         round_array(data->grad_before[k], data->in_count, bits);
     }
@@ -159,7 +159,7 @@ void op_data_round(OpData *data, int bits) {
 }
 
 void op_data_free(OpData *data) {
-    for (int k = 0; k < OP_INPUTS_MAX; k++) {
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++) {
         free(data->in[k]);
         free(data->grad_before[k]);
     }
@@ -181,7 +181,7 @@ Status op_result_make(const OpData *data, OpResult *result) {
     TRY_ALLOC(result->out);
     TRY_ALLOC(result->loss);
     TRY_ALLOC(result->predicted);
-    for (int k = 0; k < OP_INPUTS_MAX; k++) {
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++) {
         result->grad_in[k] = calloc((size_t)data->in_count, sizeof(double));
         TRY_ALLOC(result->grad_in[k]);
     }
@@ -197,7 +197,7 @@ Status op_result_make(const OpData *data, OpResult *result) {
 }
 
 void op_result_free(OpResult *result) {
-    for (int k = 0; k < OP_INPUTS_MAX; k++)
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++)
         free(result->grad_in[k]);
     for (int i = 0; i < LAYER_PARAMS_MAX; i++)
         free(result->grad_param[i]);

@@ -8,7 +8,7 @@ GradMode op_grad_mode(const OpCase *row, int k) {
     if (row->image || row->evaluation || k >= op_case_inputs(row))
         return GRAD_NONE;
     bool unset = true;
-    for (int i = 0; i < OP_INPUTS_MAX; i++)
+    for (int i = 0; i < LAYER_INPUTS_MAX; i++)
         unset = unset && row->grad_in[i] == GRAD_NONE;
     return unset ? GRAD_ASSIGN : row->grad_in[k];
 }
@@ -59,13 +59,13 @@ static void describe_op(OpRun *run, OpDesc *desc) {
     for (int k = 0; k < desc->n_in; k++)
         desc->in[k] = (Tensor){.shape = row->in, .dtype = run->device->real};
     desc->out = (Tensor){.shape = out, .dtype = run->device->real};
-    for (int k = 0; k < OP_INPUTS_MAX; k++)
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++)
         desc->grad_in[k] = op_grad_mode(row, k);
 }
 
 /* Lets the device choose layouts: over a program of an image and this op. */
 static Status choose_layouts(OpRun *run, OpDesc *desc) {
-    Tensor list[OP_INPUTS_MAX + 2];
+    Tensor list[LAYER_INPUTS_MAX + 2];
     int n = 0;
     if (!run->row->image)
         list[n++] = (Tensor){.shape = {run->row->in.n, 3, 32, 32}, .dtype = run->device->real};
@@ -169,7 +169,7 @@ static Status read_plain(OpRun *run, double *host, const Tensor *tensor) {
 Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
     const DeviceOps *ops = run->device->ops;
     OpMemory *memory = &run->memory;
-    for (int k = 0; k < OP_INPUTS_MAX; k++)
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++)
         TRY(write_plain(run, &memory->in[k], data->in[k]));
     for (int i = 0; i < LAYER_PARAMS_MAX; i++)
         TRY(write_plain(run, &memory->param[i], data->param[i]));

@@ -17,8 +17,8 @@ enum { OP_ORDINAL = 9 }; /* every op is planned as the tenth of its kind */
 typedef struct OpData {
     int64_t in_count, out_count, param_count[LAYER_PARAMS_MAX], channels;
     int64_t batch;
-    double *in[OP_INPUTS_MAX];
-    double *grad_before[OP_INPUTS_MAX]; /* what GRAD_ADD adds to */
+    double *in[LAYER_INPUTS_MAX];
+    double *grad_before[LAYER_INPUTS_MAX]; /* what GRAD_ADD adds to */
     double *grad_out;
     double *param[LAYER_PARAMS_MAX];
     double *running[LAYER_RUNNING_MAX];
@@ -31,8 +31,8 @@ typedef struct OpData {
 /* Outputs of one row, sized alike. */
 typedef struct OpResult {
     double *out;
-    double *
-        grad_in[OP_INPUTS_MAX]; /* as left in memory: with what stood there before under GRAD_ADD */
+    double *grad_in[LAYER_INPUTS_MAX]; /* as left in memory: with what stood there before under
+                                          GRAD_ADD */
     double *grad_param[LAYER_PARAMS_MAX];
     double *stats[LAYER_RUNNING_MAX];
     double *loss;

@@ -179,14 +179,16 @@ Status op_case_layer(const OpCase *row, Layer *layer) {
     layer->kind = row->kind;
     snprintf(layer->name, sizeof layer->name, "%s1", layer_type(row->kind)->name);
     memcpy(&layer->args, &row->args, sizeof row->args);
-    layer->in = row->in;
-    layer->in.n = 1;
+    layer->n_in = row->kind == LAYER_ADD ? 2 : 1;
+    for (int i = 0; i < layer->n_in; i++) {
+        layer->in[i] = row->in;
+        layer->in[i].n = 1;
+        layer->input[i] = i - 1;
+    }
     bool pool = row->kind == LAYER_MAXPOOL || row->kind == LAYER_AVGPOOL;
     if (pool && row->args.pool.global) {
         layer->args.pool.kernel = 0; /* as model text leaves them */
         layer->args.pool.stride = 0;
     }
-    layer->input = -1;
-    layer->with = row->kind == LAYER_ADD ? -1 : -2;
-    return layer_type(row->kind)->infer(layer, layer->in);
+    return layer_type(row->kind)->infer(layer);
 }

@@ -27,7 +27,7 @@ typedef struct OpCase {
     bool ties;       /* the input takes few values, so that many are equal */
     bool given_mask; /* dropout: the mask comes from LaneRun */
     bool large;
-    GradMode grad_in[OP_INPUTS_MAX]; /* with all NONE a row gets ASSIGN, unless `image` */
+    GradMode grad_in[LAYER_INPUTS_MAX]; /* with all NONE a row gets ASSIGN, unless `image` */
 } OpCase;
 
 /* All rows, ordered by kind. */

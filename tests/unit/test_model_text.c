@@ -37,15 +37,15 @@ static void test_chain(void **state) {
     for (int i = 0; i < 6; i++) {
         assert_string_equal(model.layers[i].name, names[i]);
         assert_int_equal(model.layers[i].line, lines[i]);
-        assert_int_equal(model.layers[i].input, i - 1);
-        assert_int_equal(model.layers[i].with, -2);
+        assert_int_equal(model.layers[i].n_in, 1);
+        assert_int_equal(model.layers[i].input[0], i - 1);
     }
     assert_true(model.layers[0].args.conv.stride == 1);
     assert_false(model.layers[0].args.conv.bias);
     assert_false(model.layers[4].args.linear.bias);
     assert_true(model.layers[1].args.bn.eps == 1e-5);
     assert_true(model.layers[5].args.loss.smoothing == 0.1);
-    assert_true(model.layers[4].in.h == 16);
+    assert_true(model.layers[4].in[0].h == 16);
     model_free(&model);
 }
 
@@ -58,12 +58,13 @@ static void test_graph(void **state) {
                &model);
     assert_int_equal(model.n_layers, 10);
     assert_string_equal(model.layers[2].name, "right");
-    assert_int_equal(model.layers[2].input, 0);
-    assert_int_equal(model.layers[3].input, 2);
-    assert_int_equal(model.layers[3].with, 1);
-    assert_int_equal(model.layers[4].input, 2);
-    assert_int_equal(model.layers[4].with, 3);
-    assert_int_equal(model.layers[6].with, -1);
+    assert_int_equal(model.layers[2].input[0], 0);
+    assert_int_equal(model.layers[3].n_in, 2);
+    assert_int_equal(model.layers[3].input[0], 2);
+    assert_int_equal(model.layers[3].input[1], 1);
+    assert_int_equal(model.layers[4].input[0], 2);
+    assert_int_equal(model.layers[4].input[1], 3);
+    assert_int_equal(model.layers[6].input[1], LAYER_IMAGE);
     assert_true(model.layers[7].args.pool.kernel == 32);
     assert_true(model.layers[9].args.loss.smoothing == 0.25);
     model_free(&model);
@@ -104,7 +105,7 @@ static void test_refusals(void **state) {
         {"dropout p=half", "m:1: dropout: 'p=half' is not a number"},
         {"conv c=8 k=40", "m:1: conv: a kernel of k=40 does not fit its input of 32 x 32: give a "
                           "smaller k or a larger p"},
-        {"relu\nadd", "m:2: add wants with=LABEL, the layer to be added"},
+        {"relu\nadd", "m:2: add reads 2 layers: name the second by with=LABEL"},
         {"relu\nadd with=", "m:2: 'with' wants a label: with=LABEL"},
         {"relu\nrelu with=relu1", "m:2: relu has no argument 'with'; it takes from"},
         {"stem: relu\nadd with=stme", "m:2: no layer above is called 'stme'; did you mean 'stem'?"},
@@ -112,6 +113,10 @@ static void test_refusals(void **state) {
         {"relu\nadd with=b\nb: relu", "m:2: 'b' stands in line 3: a layer reads only layers above "
                                       "it"},
         {"a: relu from=a", "m:1: 'a' stands in line 1: a layer reads only layers above it"},
+        {"a: relu\nb: relu\nadd with=a,image",
+         "m:3: add reads at most 2 layers: 'image' is one too "
+         "many"},
+        {"a: relu\nb: relu\nadd with=a,", "m:3: 'with' wants labels: with=LABEL or with=A,B"},
         {"relu\nadd with=relu1", "m:2: add reads the same layer twice: for twice its output use "
                                  "'scale by=2'"},
         {"a: conv c=4 k=1\nconv c=8 k=1\nadd with=a",

@@ -1,0 +1,171 @@
+/* The words behind a layer's kind: its arguments, and from= and with=, the layers it reads. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lockstep/parse.h"
+#include "parser.h"
+
+/* Bits of `seen` that are no argument's of the table. */
+enum { SEEN_FROM = 62, SEEN_WITH = 63 };
+
+/* The word with=A,B...: the layers read behind the first one. */
+static Status find_others(const Parser *parser, int self, char *names) {
+    Layer *layer = &parser->model->layers[self];
+    const LayerType *type = layer_type(layer->kind);
+    for (char *name = names; name != NULL;) {
+        char *comma = strchr(name, ',');
+        if (comma != NULL)
+            *comma++ = '\0';
+        if (*name == '\0')
+            return FAIL_AT(parser, layer->line, "'with' wants labels: with=LABEL or with=A,B");
+        if (layer->n_in == type->max_inputs) {
+            return FAIL_AT(parser, layer->line, "%s reads at most %d layers: '%s' is one too many",
+                           type->name, type->max_inputs, name);
+        }
+        TRY(text_find_input(parser, self, name, &layer->input[layer->n_in]));
+        layer->n_in++;
+        name = comma;
+    }
+    return ST_OK;
+}
+
+static Status unknown_arg(const Parser *parser, const Layer *layer, const char *key) {
+    const LayerType *type = layer_type(layer->kind);
+    const char *names[WORDS_MAX + 3];
+    int n = 0;
+    for (const LayerArg *arg = type->args; arg->key != NULL && n < WORDS_MAX; arg++)
+        names[n++] = arg->key;
+    names[n++] = "from";
+    if (type->max_inputs > 1)
+        names[n++] = "with";
+    names[n] = NULL;
+    const char *near = nearest_name(key, names);
+    if (near != NULL) {
+        return FAIL_AT(parser, layer->line, "%s has no argument '%s'; did you mean '%s'?",
+                       type->name, key, near);
+    }
+    char list[256] = "";
+    for (int i = 0; i < n; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", names[i]);
+    }
+    return FAIL_AT(parser, layer->line, "%s has no argument '%s'; it takes %s", type->name, key,
+                   list);
+}
+
+/* Stores `value` where `arg` says. */
+static void store_arg(const LayerArg *arg, Layer *layer, double value) {
+    char *field = (char *)layer + arg->offset;
+    switch (arg->type) {
+    case ARG_INT:
+        *(int64_t *)(void *)field = (int64_t)value;
+        break;
+    case ARG_REAL:
+        *(double *)(void *)field = value;
+        break;
+    case ARG_FLAG:
+        *(bool *)(void *)field = value != 0;
+        break;
+    }
+}
+
+/* One `key=value` (value NULL: a bare key) for an argument of the table. */
+static Status read_arg(const Parser *parser, Layer *layer, const LayerArg *arg, const char *value) {
+    const char *kind = layer_type(layer->kind)->name;
+    double number = 1;
+    if (value == NULL) {
+        if (arg->type != ARG_FLAG)
+            return FAIL_AT(parser, layer->line, "%s: '%s' wants a value: %s=NUMBER", kind, arg->key,
+                           arg->key);
+        store_arg(arg, layer, 1);
+        return ST_OK;
+    }
+    ParseResult result;
+    if (arg->type == ARG_REAL) {
+        result = parse_real(value, &number);
+    } else {
+        int64_t whole = 0;
+        result = parse_int(value, &whole);
+        number = (double)whole;
+    }
+    if (result == PARSE_SYNTAX) {
+        return FAIL_AT(parser, layer->line, "%s: '%s=%s' is not a %s", kind, arg->key, value,
+                       arg->type == ARG_REAL ? "number" : "whole number");
+    }
+    if (result == PARSE_RANGE || number < arg->min || number > arg->max) {
+        return FAIL_AT(parser, layer->line, "%s: '%s=%s' is out of bounds: %g to %g", kind,
+                       arg->key, value, arg->min, arg->max);
+    }
+    store_arg(arg, layer, number);
+    return ST_OK;
+}
+
+static const LayerArg *find_arg(const LayerType *type, const char *key, int *index) {
+    for (*index = 0; type->args[*index].key != NULL; (*index)++) {
+        if (strcmp(type->args[*index].key, key) == 0)
+            return &type->args[*index];
+    }
+    return NULL;
+}
+
+/* One word behind the kind: an argument, from= or with=. `seen` has a bit for each argument of the
+ * table, and one each for from and with. */
+static Status read_word(const Parser *parser, int self, char *word, uint64_t *seen) {
+    Layer *layer = &parser->model->layers[self];
+    const LayerType *type = layer_type(layer->kind);
+    char *value = strchr(word, '=');
+    if (value != NULL)
+        *value++ = '\0';
+    int bit;
+    const LayerArg *arg = find_arg(type, word, &bit);
+    bool from = strcmp(word, "from") == 0;
+    bool with = strcmp(word, "with") == 0 && type->max_inputs > 1;
+    if (from || with)
+        bit = from ? SEEN_FROM : SEEN_WITH;
+    else if (arg == NULL)
+        return unknown_arg(parser, layer, word);
+    if ((*seen >> bit & 1) != 0)
+        return FAIL_AT(parser, layer->line, "'%s' is given twice", word);
+    *seen |= UINT64_C(1) << bit;
+    if (!from && !with)
+        return read_arg(parser, layer, arg, value);
+    if (value == NULL || *value == '\0')
+        return FAIL_AT(parser, layer->line, "'%s' wants a label: %s=LABEL", word, word);
+    return from ? text_find_input(parser, self, value, &layer->input[0])
+                : find_others(parser, self, value);
+}
+
+/* What the line must have and has not. */
+static Status check_seen(const Parser *parser, const Layer *layer, uint64_t seen) {
+    const LayerType *type = layer_type(layer->kind);
+    for (int bit = 0; type->args[bit].key != NULL; bit++) {
+        const LayerArg *arg = &type->args[bit];
+        if (arg->absent == ABSENT_REFUSED && (seen >> bit & 1) == 0) {
+            return FAIL_AT(parser, layer->line, "%s wants %s= (%s)", type->name, arg->key,
+                           arg->help);
+        }
+    }
+    if (layer->n_in < type->min_inputs) {
+        return FAIL_AT(parser, layer->line, "%s reads %d layers: name %s by with=LABEL%s",
+                       type->name, type->min_inputs,
+                       type->min_inputs == 2 ? "the second" : "the others",
+                       type->min_inputs == 2 ? "" : ",LABEL");
+    }
+    return ST_OK;
+}
+
+Status text_read_args(const Parser *parser, int self, Line *line) {
+    Layer *layer = &parser->model->layers[self];
+    uint64_t seen = 0;
+    layer->n_in = 1;
+    layer->input[0] = self > 0 ? self - 1 : LAYER_IMAGE;
+    for (const LayerArg *arg = layer_type(layer->kind)->args; arg->key != NULL; arg++) {
+        bool smoothing = arg->absent == ABSENT_LABEL_SMOOTHING;
+        store_arg(arg, layer, smoothing ? parser->smoothing : arg->otherwise);
+    }
+    if (line == NULL)
+        return ST_OK;
+    for (int i = 1; i < line->n_words; i++)
+        TRY(read_word(parser, self, line->word[i], &seen));
+    return check_seen(parser, layer, seen);
+}
