@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""check_run RUN DATA RECIPE [--KEY VALUE]...: a run against the trainer of trainer.py, which gets the same recipe and flags.
+"""check_runs CASES: runs against the trainer of trainer.py, which gets the same recipes and flags.
 
-The run must have a checkpoint of each step. Step by step the trainer computes from the state before (the first from
-the seed alone) the state after, and every array of the checkpoint, every line of metrics.jsonl, the counters in /state
-and the history are compared with it. Prints what differs, and in the last line how much was compared; exit code 1 where
-anything differs.
+A line of CASES is a name, the run directory, the data set, the recipe and the flags, with tabs between them. A run
+must have a checkpoint of each step. Step by step the trainer computes from the state before (the first from the seed
+alone) the state after, and every array of the checkpoint, every line of metrics.jsonl, the counters in /state, the
+history and result.json are compared with it. Prints a line of TAP for each run, and what differs.
 
 What is compared of an array is its change in the step: within CHANGE of the typical change, its root mean square, and
 four roundings of the value itself to fp32. Adam moves an element with next to no gradient by rounding alone: those are
@@ -27,7 +27,8 @@ TIE = 1e-4  # of two logits, as a share of the largest
 class Comparison:
     def __init__(self, run, trainer):
         self.run, self.t, self.o = run, trainer, trainer.o
-        self.compared = self.failed = self.ties = self.clipped = 0
+        self.compared = self.ties = self.clipped = 0
+        self.differences = []
         self.worst = 0.0
         with open(f"{run}/metrics.jsonl") as file:
             lines = [json.loads(line) for line in file]
@@ -39,8 +40,7 @@ class Comparison:
     def expect(self, what, good, found, wanted):
         self.compared += 1
         if not good:
-            self.failed += 1
-            print(f"{what}: {found}, not {wanted}")
+            self.differences.append(f"{what}: {found}, not {wanted}")
 
     def close(self, what, found, wanted, tolerance):
         error = abs(found - wanted) / max(abs(wanted), 1e-3) / tolerance
@@ -154,23 +154,45 @@ class Comparison:
         return found
 
 
-def main(run, data, recipe, *flags):
-    torch.set_num_threads(1)
-    draws.known_answers()
+    def result(self, steps, state):
+        """What the last evaluation found, or one that the schedule did not ask for."""
+        with open(f"{self.run}/result.json") as file:
+            result = json.load(file)
+        loss, logits = self.t.evaluate(state, *self.t.test)
+        images = len(self.t.test[1])
+        self.mean("result.json", result, "test_loss", "test_accuracy", [(loss * images, self.right(logits, self.t.test[1]),
+                                                                        images)])
+        wanted = {"step": steps, "epoch": steps // self.t.steps_per_epoch, "status": "finished",
+                  "best_step": self.best_step if self.best_step >= 0 else None}
+        for key, value in wanted.items():
+            self.expect(f"result.json {key}", result[key] == value, result[key], value)
+        rows = [sum(row) for row in result["confusion"]]
+        labels = [int((self.t.test[1] == c).sum()) for c in range(10)]
+        self.expect("images of each class", rows == labels, rows, labels)
+
+
+def compare(name, run, data, recipe, *flags):
     trainer = Trainer(recipe, flags, data)
     c = Comparison(run, trainer)
     state, steps = trainer.initial(), trainer.o["steps"]
     for number in range(1, steps + 1):
         state = c.step(number, state)
+    c.result(steps, state)
     left = list(c.train) + list(c.evals)
     c.expect("metrics.jsonl has nothing else", not left, left, [])
     c.expect("few near ties", c.ties <= 0.02 * steps * trainer.o["batch-size"], c.ties, "at most 2 %")
     if trainer.o["optimizer.clip-norm"]:
         c.expect("some steps are clipped, and some not", 0 < c.clipped < steps, c.clipped, f"0 < n < {steps}")
-    print(f"{steps} steps of {trainer.steps_per_epoch} an epoch: {c.compared} comparisons, {c.failed} differ; "
-          f"largest error {100 * c.worst:.0f} % of what is allowed; {c.ties} near ties, {c.clipped} steps clipped")
-    sys.exit(1 if c.failed else 0)
+    print(f"{'not ok' if c.differences else 'ok'} - {name}: {steps} steps of {trainer.steps_per_epoch} an epoch, "
+          f"{c.compared} comparisons, {len(c.differences)} differ; largest error {100 * c.worst:.0f} % of what is allowed; "
+          f"{c.ties} near ties, {c.clipped} steps clipped")
+    for difference in c.differences[:20]:
+        print("#", difference)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    torch.set_num_threads(1)
+    draws.known_answers()
+    with open(sys.argv[1]) as file:
+        for case in file:
+            compare(*case.rstrip("\n").split("\t"))

@@ -1,0 +1,21 @@
+#!/bin/bash
+# limit: 240
+# Every step of small runs on simulated GPUs against a trainer of its own (tests/oracle): what the GPU's backend, its sums
+# and its optimizer compute, held to something that is neither of ours.
+# shellcheck source=tests/simgpu/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/oracle/lib.sh
+. tests/oracle/lib.sh
+
+oracle_words=(--device cuda --holdout 12 --steps 6)
+export LD_LIBRARY_PATH=$sim
+export SIMGPU_SCHEDULE=random:1
+as_the_oracle "SGD, Nesterov, clipping, EMA" 2 --optimizer.lr 0.2 --optimizer.nesterov --optimizer.clip-norm 0.5 \
+    --optimizer.ema-decay 0.8
+as_the_oracle "AdamW, decay on all, a moving rate" 1 --optimizer.name adamw --optimizer.lr 0.01 --optimizer.decay-all \
+    --schedule.name cosine --schedule.warmup-epochs 1 --schedule.total-epochs 2
+export SIMGPU_SCHEDULE=lazy
+as_the_oracle "SGD, native sums" 2 --optimizer.lr 0.1 --reduction native
+as_the_oracle "Adam" 1 --optimizer.name adam --optimizer.lr 0.01 --threads 2
+compare_all
+finish
