@@ -72,7 +72,7 @@ endif
 endif
 $(shell scripts/version.sh $(BUILD)/version.h)
 
-FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(DEP_CFLAGS) $(DEP_LIBS) $(EXPORT)
+FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(DEP_CFLAGS) $(CAIRO_CFLAGS) $(DEP_LIBS) $(EXPORT)
 ifneq ($(FLAGS_NOW),$(file <$(BUILD)/flags))
 $(file >$(BUILD)/flags,$(FLAGS_NOW))
 endif
@@ -168,6 +168,7 @@ $(BUILD)/obj/ref64/%.o: src/ref/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -DREF_DOUBLE -c $< -o $@
 
+$(BUILD)/obj/src/plot/%.o: COMPILE += $(CAIRO_CFLAGS)
 $(BUILD)/obj/src/%.o: src/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

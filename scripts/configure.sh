@@ -11,7 +11,7 @@ set -eu
 
 CC=${CC:-gcc}
 required="ompi-c hdf5 yaml-0.1 libcjson libxxhash"
-optional="cmocka"
+optional="cairo cmocka"
 
 # The value of integer macro $2 of header $1, empty when the header is not there.
 header_macro() {
@@ -88,6 +88,15 @@ need libyaml yaml-0.1
 need cJSON libcjson
 need xxHash libxxhash
 
+cairo_cflags=
+if version=$(pkg-config --modversion cairo 2>/dev/null); then
+    found cairo "$version"
+    cairo_cflags="-DHAVE_CAIRO $(pkg-config --cflags cairo | sed 's/-I */-isystem /g')"
+    libs="$libs $(pkg-config --libs cairo)"
+else
+    absent cairo "no pictures and no report: make setup"
+fi
+
 # gcc's OpenMP run time sets oneDNN's thread count. clang is given gcc's omp.h, and nothing else of that folder:
 # its own stdatomic.h would find gcc's.
 libs="$libs -lgomp -lpthread -ldl -lm"
@@ -114,6 +123,7 @@ CONFIG_SIGNATURE := $(signature | cksum | tr ' ' '-')
 MISSING := ${missing# }
 DEP_CFLAGS := ${cflags# }
 DEP_LIBS := ${libs# }
+CAIRO_CFLAGS := $cairo_cflags
 TEST_LIBS := $test_libs
 EOF
 cat "$out.cuda" >>"$out.tmp"

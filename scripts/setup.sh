@@ -3,11 +3,11 @@
 #
 # The only list of packages. As root, or with sudo. SETUP=0 installs nothing and names what is missing (exit code 1).
 # Nothing missing: says nothing and takes a few milliseconds. A package marked ? is installed where apt has
-# it; without it some tests are skipped.
+# it; without it some tests are skipped, and without libcairo2-dev there are no pictures.
 set -euo pipefail
 
 build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libdnnl-dev libyaml-dev libcjson-dev
-    libxxhash-dev curl ca-certificates"
+    libxxhash-dev curl ca-certificates libcairo2-dev?"
 test="libcmocka-dev python3 python3-torch? libopenblas0? python3-h5py?"
 # An emulated Slurm cluster, for tests/slurm.
 slurm="slurm-wlm munge iproute2 util-linux procps"
@@ -87,7 +87,7 @@ for package in "${optional[@]}"; do
     if known "$package"; then
         install+=("$package")
     else
-        echo "apt has no $package here: the tests that need it are skipped"
+        echo "apt has no $package here: what needs it is left out, or skipped by the tests"
     fi
 done
 [ ${#install[@]} -eq 0 ] && exit 0

@@ -1,0 +1,39 @@
+/* text: a string that grows. Local.
+ *
+ * Running out of memory is remembered, not reported at each call: text_take tells. */
+#ifndef LOCKSTEP_TEXT_H
+#define LOCKSTEP_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lockstep/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct Text {
+    char *bytes; /* [room], ended by a zero byte that size does not count; NULL: empty */
+    size_t size, room;
+    bool failed; /* memory ran out: what is here is not all */
+} Text;
+
+void text_add(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_add_bytes(Text *text, const void *bytes, size_t size);
+
+/* With the five characters that XML and HTML reserve as entities, control characters left out. */
+void text_add_escaped(Text *text, const char *words);
+
+/* As base64 (RFC 4648), with padding and without line breaks. */
+void text_add_base64(Text *text, const void *bytes, size_t size);
+
+/* The bytes, which the caller frees; the text is empty afterwards. ST_INTERNAL where memory ran
+ * out: then all is freed. */
+Status text_take(Text *text, char **bytes, size_t *size);
+void text_free(Text *text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
