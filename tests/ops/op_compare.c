@@ -17,7 +17,7 @@ static double worst; /* error of the kind that is tested */
 
 static void compare(const OpCase *row, const char *what, const double *found,
                     const double *expected, int64_t count, bool forward) {
-    double tolerance = backend->tolerance(row->kind, forward);
+    double tolerance = backend->tolerance(&row->tolerance, forward);
     double error = tolerance_error(found, expected, count);
     if (getenv("LOCKSTEP_TEST_ERRORS") != NULL)
         print_message("%-32s %-14s %.2g of %.2g\n", row->name, what, error, tolerance);
@@ -67,19 +67,18 @@ static void run_apart(const OpCase *row, const OpCase *alone, const OpData *data
         fail_msg("%s without its addition on ref: %s", row->name, status_message());
 }
 
-static void compare_forward(const OpCase *row, const OpData *data, const OpResult *found,
-                            const OpResult *expected) {
-    if (row->kind == LAYER_SOFTMAX_CE) {
+static void compare_forward(const OpCase *row, const Layer *layer, const OpData *data,
+                            const OpResult *found, const OpResult *expected) {
+    if (op_case_type(row)->is_loss) {
         compare(row, "loss", found->loss, expected->loss, data->batch, true);
         assert_memory_equal(found->predicted, expected->predicted,
                             (size_t)data->batch * sizeof *found->predicted);
     } else {
         compare(row, "output", found->out, expected->out, data->out_count, true);
     }
-    if (row->kind == LAYER_BN && !row->evaluation) {
-        compare(row, "mean", found->stats[0], expected->stats[0], data->channels, true);
-        compare(row, "variance", found->stats[1], expected->stats[1], data->channels, true);
-    }
+    for (int i = 0; i < layer->n_running && !row->evaluation; i++)
+        compare(row, layer->running[i].role, found->stats[i], expected->stats[i], data->channels,
+                true);
 }
 
 static void check_row(const OpCase *row) {
@@ -97,14 +96,14 @@ static void check_row(const OpCase *row) {
     else
         run_row(ref, row, &data, &run_ref, &expected);
     run_row(other, row, &data, &run_other, &found);
-    compare_forward(row, &data, &found, &expected);
+    compare_forward(row, &run_ref.layer, &data, &found, &expected);
     for (int k = 0; k < LAYER_INPUTS_MAX; k++)
         if (op_grad_mode(row, k) != GRAD_NONE)
             compare(row, k == 0 ? "grad input" : "grad input 2", found.grad_in[k],
                     expected.grad_in[k], data.in_count, false);
     for (int i = 0; i < run_ref.layer.n_params && !row->evaluation; i++)
-        compare(row, i == 0 ? "grad weight" : "grad bias", found.grad_param[i],
-                expected.grad_param[i], data.param_count[i], false);
+        compare(row, run_ref.layer.param[i].role, found.grad_param[i], expected.grad_param[i],
+                data.param_count[i], false);
     op_run_close(&run_other);
     op_run_close(&run_ref);
     op_result_free(&found);
@@ -113,17 +112,18 @@ static void check_row(const OpCase *row) {
 }
 
 static void check_kind(void **state) {
+    static const OpTolerance convolution = TOL_OP_CONVOLUTION;
     LayerKind kind = *(const LayerKind *)*state;
     int rows = 0;
     worst = 0;
     for (int i = 0; i < op_table_count; i++) {
-        if (op_table[i].kind != kind || !op_supported(other, &op_table[i]))
+        if (op_case_kind(&op_table[i]) != kind || !op_supported(other, &op_table[i]))
             continue;
         check_row(&op_table[i]);
         rows++;
     }
     assert_true(rows > 0);
-    if (backend->rounds && kind == LAYER_CONV && worst <= tolerance_op(kind, true))
+    if (backend->rounds && kind == LAYER_CONV && worst <= convolution.forward)
         fail_msg("off by %g at most: nothing was rounded", worst);
 }
 

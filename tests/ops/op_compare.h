@@ -8,11 +8,12 @@
 #include <stddef.h>
 
 #include "lockstep/device.h"
+#include "tolerance.h"
 
 typedef struct OpBackend {
     const char *name; /* of the tests */
     Status (*open)(Device **device);
-    double (*tolerance)(LayerKind kind, bool forward); /* as tolerance_op */
+    double (*tolerance)(const OpTolerance *of_row, bool forward); /* as tolerance_op */
     int bits;    /* of a value that the data have, so that the backend holds them exactly; 0: all */
     bool rounds; /* the factors of products: convolutions must be off by more than in fp32 */
 } OpBackend;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/hash.h"
 #include "lockstep/rng.h"
 
 /* Near a fused ReLU's kink: further off than any rounding, TF32's too, or finite step moves a
@@ -45,15 +46,15 @@ static void draw_permutation(Draw *d, int64_t count, double *value) {
 
 static void shape_input(const OpCase *row, Draw *d, int64_t count, double *in) {
     int64_t map = row->in.h * row->in.w;
-    if (row->kind == LAYER_MAXPOOL)
+    if (row->draw == DRAW_DISTINCT)
         draw_permutation(d, count, in);
     for (int64_t i = 0; i < count; i++) {
-        if (row->kind == LAYER_RELU && fabs(in[i]) < KINK)
+        if (row->draw == DRAW_OFF_ZERO && fabs(in[i]) < KINK)
             in[i] = KINK;
-        if (row->kind == LAYER_BN) /* channels of different means and spreads */
+        if (row->draw == DRAW_CHANNELS)
             in[i] = (float)(in[i] * (1 + 0.1 * (double)(i / map % row->in.c % 7)) +
                             (double)(i / map % row->in.c % 5) - 2);
-        if (row->kind == LAYER_SOFTMAX_CE)
+        if (row->draw == DRAW_LOGITS)
             in[i] *= 4;
         if (row->ties)
             in[i] = round(in[i]);
@@ -95,9 +96,15 @@ static Status draw_mask(Draw *d, OpData *data, double p) {
     return ST_OK;
 }
 
+/* Of its name alone, so that a row's data follow from nothing but the row. */
+static uint64_t seed_of(const OpCase *row) {
+    const char *other = getenv("LOCKSTEP_TEST_SEED");
+    return hash_bytes(row->name, strlen(row->name)) + (other ? strtoull(other, NULL, 10) : 0);
+}
+
 Status op_data_make(const OpCase *row, OpData *data) {
     Layer layer;
-    Draw d = {rng_key((uint64_t)row->kind + 1, RNG_SYNTHETIC), 0};
+    Draw d = {rng_key(seed_of(row), RNG_SYNTHETIC), 0};
     memset(data, 0, sizeof *data);
     TRY(op_case_layer(row, &layer));
     data->batch = row->in.n;
@@ -115,26 +122,27 @@ Status op_data_make(const OpCase *row, OpData *data) {
         shape_input(row, &d, data->in_count, data->in[k]);
     }
     for (int i = 0; i < layer.n_params; i++) {
-        bool around_one = row->kind == LAYER_BN && i == 0;
+        bool around_one = layer.param[i].init == INIT_ONE;
         data->param_count[i] = param_count(&layer.param[i]);
         data->param[i] =
             draw_array(&d, data->param_count[i], around_one ? 0.5 : -0.5, around_one ? 1.5 : 0.5);
         TRY_ALLOC(data->param[i]);
     }
     for (int i = 0; i < layer.n_running; i++) {
-        data->running[i] = draw_array(&d, row->in.c, i == 0 ? -1 : 0.5, i == 0 ? 1 : 1.5);
+        bool around_one = layer.running[i].init == INIT_ONE;
+        data->running[i] = draw_array(&d, row->in.c, around_one ? 0.5 : -1, around_one ? 1.5 : 1);
         TRY_ALLOC(data->running[i]);
     }
     data->grad_out = draw_array(&d, data->out_count, -1, 1);
     TRY_ALLOC(data->grad_out);
-    if (row->kind == LAYER_SOFTMAX_CE) {
+    if (op_case_type(row)->is_loss) {
         data->labels = calloc((size_t)row->in.n, sizeof *data->labels);
         TRY_ALLOC(data->labels);
         for (int64_t n = 0; n < row->in.n; n++)
             data->labels[n] = (int32_t)draw(&d, 0, (double)row->in.c);
     }
     if (row->given_mask)
-        TRY(draw_mask(&d, data, row->args.dropout.rate));
+        TRY(draw_mask(&d, data, layer.args.dropout.rate));
     return row->relu ? avoid_kinks(row, data) : ST_OK;
 }
 

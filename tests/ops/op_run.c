@@ -14,8 +14,9 @@ GradMode op_grad_mode(const OpCase *row, int k) {
 }
 
 bool op_supported(const Device *device, const OpCase *row) {
-    return (!row->relu || (device->fuses_relu >> row->kind & 1) != 0) &&
-           (!row->add || (device->fuses_add >> row->kind & 1) != 0);
+    LayerKind kind = op_case_kind(row);
+    return (!row->relu || (device->fuses_relu >> kind & 1) != 0) &&
+           (!row->add || (device->fuses_add >> kind & 1) != 0);
 }
 
 static Status allocate(OpRun *run, size_t bytes, void **memory) {
@@ -106,7 +107,7 @@ static Status allocate_memory(OpRun *run) {
         TRY(allocate_plain(run, shape, dtype,
                            desc->training ? &memory->stats[i] : &memory->running[i]));
     }
-    if (run->row->kind == LAYER_SOFTMAX_CE) {
+    if (op_case_type(run->row)->is_loss) {
         TRY(allocate_plain(run, per_image, DT_I32, &memory->labels));
         TRY(allocate_plain(run, per_image, dtype, &memory->loss));
         TRY(allocate_plain(run, per_image, DT_I32, &memory->predicted));
@@ -125,9 +126,9 @@ Status op_run_open(Device *device, const OpCase *row, OpRun *run) {
     TRY(device->ops->stream_open(device, &run->stream));
     describe_op(run, &desc);
     TRY(choose_layouts(run, &desc));
-    const Op *op = device->ops->ops[row->kind];
+    const Op *op = device->ops->ops[run->layer.kind];
     if (op == NULL)
-        return FAIL(ST_DEVICE, "%s has no %s", device->ops->name, layer_type(row->kind)->name);
+        return FAIL(ST_DEVICE, "%s has no %s", device->ops->name, op_case_type(row)->name);
     TRY(op->plan(device, &desc, &run->plan));
     TRY(allocate_memory(run));
     run->nans = malloc(run->nans_bytes);
@@ -190,7 +191,7 @@ Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
         TRY(run->plan->op->pack(run->stream, run->plan, memory->param, memory->packed));
     TRY(run->plan->op->forward(run->stream, run->bound, &data->run));
 
-    if (run->row->kind == LAYER_SOFTMAX_CE) {
+    if (op_case_type(run->row)->is_loss) {
         TRY(read_plain(run, result->loss, &memory->loss));
         TRY(ops->download(run->stream, result->predicted, memory->predicted.data,
                           memory->predicted.bytes));

@@ -6,19 +6,23 @@
 #define TESTS_OPS_OP_TABLE_H
 
 #include "lockstep/device.h"
+#include "tolerance.h"
+
+/* What the inputs of a row are like. */
+typedef enum OpDraw {
+    DRAW_UNIFORM,  /* in [-1, 1) */
+    DRAW_OFF_ZERO, /* the same, but none near 0 */
+    DRAW_DISTINCT, /* no two alike, in [-2, 2) */
+    DRAW_CHANNELS, /* channels of different means and spreads */
+    DRAW_LOGITS    /* in [-4, 4) */
+} OpDraw;
 
 typedef struct OpCase {
-    LayerKind kind;
-    const char *name; /* unique */
-    union {
-        ConvArgs conv;
-        BnArgs bn;
-        PoolArgs pool;
-        LinearArgs linear;
-        DropoutArgs dropout;
-        ScaleArgs scale;
-        LossArgs loss;
-    } args;
+    const char *name; /* unique: the row's data are drawn from it */
+    const char
+        *text; /* the layer's line of model text; inputs behind the first are called b, c ... */
+    OpDraw draw;
+    OpTolerance tolerance;
     Shape in; /* n is the batch */
     bool add; /* the sum with a second input is fused behind it */
     bool relu;
@@ -30,14 +34,17 @@ typedef struct OpCase {
     GradMode grad_in[LAYER_INPUTS_MAX]; /* with all NONE a row gets ASSIGN, unless `image` */
 } OpCase;
 
-/* All rows, ordered by kind. */
+/* All rows. */
 extern const OpCase op_table[];
 extern const int op_table_count;
 
-/* Inputs of a row's op: 1, or 2 where something is added. */
+LayerKind op_case_kind(const OpCase *row);
+const LayerType *op_case_type(const OpCase *row);
+
+/* Inputs of a row's op: those of the layer, and one where a sum is fused behind it. */
 int op_case_inputs(const OpCase *row);
 
-/* The layer of a row with its shapes and parameters inferred. */
+/* The layer of a row, as the parser of model text reads it. */
 Status op_case_layer(const OpCase *row, Layer *layer);
 
 #endif

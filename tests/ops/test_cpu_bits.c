@@ -79,12 +79,12 @@ static void compare_results(const OpCase *row, const OpData *data, const OpResul
     compare(row, "output", found->out, expected->out, data->out_count, sizeof(double));
     compare(row, "loss", found->loss, expected->loss, data->batch, sizeof(double));
     compare(row, "predicted", found->predicted, expected->predicted, data->batch, sizeof(int32_t));
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++)
         compare(row, "grad input", found->grad_in[k], expected->grad_in[k], data->in_count,
                 sizeof(double));
     for (int i = 0; i < LAYER_PARAMS_MAX; i++)
-        compare(row, i == 0 ? "grad weight" : "grad bias", found->grad_param[i],
-                expected->grad_param[i], data->param_count[i], sizeof(double));
+        compare(row, "grad parameter", found->grad_param[i], expected->grad_param[i],
+                data->param_count[i], sizeof(double));
     for (int i = 0; i < LAYER_RUNNING_MAX; i++)
         compare(row, "statistics", found->stats[i], expected->stats[i], data->channels,
                 sizeof(double));
@@ -133,32 +133,16 @@ static void same_bits(void **state) {
 static void same_bits_of_real_sizes(void **state) {
     (void)state;
     static const OpCase rows[] = {
-        {.kind = LAYER_CONV,
-         .name = "conv Winograd",
-         .args.conv = {128, 3, 1, 1, true},
-         .in = {22, 128, 16, 16}},
-        {.kind = LAYER_CONV,
-         .name = "conv Winograd, large maps",
-         .args.conv = {64, 3, 1, 1, false},
-         .in = {32, 64, 32, 32}},
-        {.kind = LAYER_CONV,
-         .name = "conv direct",
-         .args.conv = {128, 3, 2, 1, false},
-         .in = {64, 64, 32, 32}},
-        {.kind = LAYER_CONV,
-         .name = "conv 5x5",
-         .args.conv = {16, 5, 1, 0, true},
-         .in = {50, 64, 14, 14}},
-        {.kind = LAYER_CONV,
-         .name = "conv of images",
-         .args.conv = {64, 3, 1, 1, false},
+        {.name = "conv Winograd", .text = "conv c=128 k=3 p=1 bias", .in = {22, 128, 16, 16}},
+        {.name = "conv large maps", .text = "conv c=64 k=3 p=1", .in = {32, 64, 32, 32}},
+        {.name = "conv direct", .text = "conv c=128 k=3 s=2 p=1", .in = {64, 64, 32, 32}},
+        {.name = "conv 5x5", .text = "conv c=16 k=5 bias", .in = {50, 64, 14, 14}},
+        {.name = "conv of images",
+         .text = "conv c=64 k=3 p=1",
          .in = {64, 3, 32, 32},
          .image = true},
-        {.kind = LAYER_BN, .name = "bn", .args.bn = {1e-5, 0.1}, .in = {64, 64, 32, 32}},
-        {.kind = LAYER_LINEAR,
-         .name = "linear",
-         .args.linear = {1024, true},
-         .in = {32, 128, 4, 4}},
+        {.name = "bn", .text = "bn", .draw = DRAW_CHANNELS, .in = {64, 64, 32, 32}},
+        {.name = "linear", .text = "linear c=1024", .in = {32, 128, 4, 4}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         check_row(&rows[i]);

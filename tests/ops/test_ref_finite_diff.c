@@ -20,7 +20,7 @@ static Device *device;
 static double objective(OpRun *run, const OpData *data, OpResult *result) {
     double sum = 0;
     assert_int_equal(op_run_forward(run, data, result), ST_OK);
-    if (run->row->kind == LAYER_SOFTMAX_CE) {
+    if (op_case_type(run->row)->is_loss) {
         for (int64_t n = 0; n < data->batch; n++)
             sum += result->loss[n] * data->run.loss_scale;
         return sum;
@@ -65,10 +65,10 @@ static void check_row(const OpCase *row) {
         fail_msg("%s: %s", row->name, status_message());
     assert_int_equal(op_run_forward(&run, &data, &result), ST_OK);
     assert_int_equal(op_run_backward(&run, &data, &result), ST_OK);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < LAYER_INPUTS_MAX; k++) {
         GradMode mode = op_grad_mode(row, k);
         if (mode != GRAD_NONE)
-            check(k == 0 ? "the input" : "the second input", &run, &data, data.in[k],
+            check(k == 0 ? "the input" : "another input", &run, &data, data.in[k],
                   result.grad_in[k], mode == GRAD_ADD ? data.grad_before[k] : NULL, data.in_count);
     }
     for (int i = 0; i < run.layer.n_params; i++)
@@ -83,7 +83,7 @@ static void check_kind(void **state) {
     LayerKind kind = *(const LayerKind *)*state;
     int rows = 0;
     for (int i = 0; i < op_table_count; i++) {
-        if (op_table[i].kind != kind || op_table[i].large || op_table[i].evaluation ||
+        if (op_case_kind(&op_table[i]) != kind || op_table[i].large || op_table[i].evaluation ||
             op_table[i].add) /* which ref does not fuse */
             continue;
         assert_true(op_supported(device, &op_table[i]));
