@@ -111,6 +111,16 @@ Status config_text(const RunConfig *config, bool stored, char **text);
  * change at resume with both values; ST_OK where none differs. */
 Status config_compatible(const RunConfig *config, const char *stored_text, const char *source);
 
+/* Settles schedule.total_epochs of a schedule that stretches with the run: as named, else as in the
+ * stored text of the checkpoint that the run goes on from, else (stored_text NULL) the epochs.
+ * ST_USAGE where it goes on for more epochs than the schedule has and none are named. */
+Status config_settle_length(RunConfig *config, const char *stored_text, const char *source);
+
+/* Once it is settled: whether the run comes to the end of its warm-up and to all points. ST_USAGE
+ * where it has not the epochs; where --steps ends it earlier, or a named length is longer, and
+ * where it goes on at a learning rate of 0, a warning. */
+Status config_check_length(const RunConfig *config, int64_t steps_per_epoch);
+
 /* --help of train: every option with its default. */
 void config_help(FILE *out);
 

@@ -18,25 +18,39 @@ typedef enum ScheduleKind {
     SCHEDULE_COSINE     /* from lr to lr_end over the run, after warm-up */
 } ScheduleKind;
 
+/* What positions are counted in: epochs, steps, or shares (0 to 1) of total_epochs. */
+typedef enum ScheduleUnit { SCHEDULE_EPOCHS, SCHEDULE_SHARE, SCHEDULE_STEPS } ScheduleUnit;
+
 enum { SCHEDULE_POINTS_MAX = 16 };
 
-/* Positions are in epochs and may be fractional; lr(step) uses step / steps_per_epoch. The warm-up
- * factor multiplies the curve of every kind, also of piecewise, which can draw its own. */
+/* Positions may be fractional. The warm-up factor multiplies the curve of every kind, also of
+ * piecewise, which can draw its own. */
 typedef struct Schedule {
     ScheduleKind kind;
+    ScheduleUnit unit;    /* of point_at and warmup */
     double lr;            /* base learning rate; of piecewise: a factor on the points' values */
     double lr_end;        /* cosine */
     double gamma;         /* step */
-    double warmup_epochs; /* the factor rises linearly from warmup_start to 1; 0: none */
+    double warmup;        /* the factor rises linearly from warmup_start to 1 until here; 0: none */
+    double warmup_epochs; /* the same in epochs, whatever the unit; one of the two is 0 */
     double warmup_start;  /* the factor at step 0 */
-    double total_epochs;  /* cosine: where lr_end is reached */
+    double total_epochs;  /* what shares are of, and where cosine reaches lr_end; above 0 there */
     int n_points;         /* step: milestones (value NaN, unused); piecewise: points */
-    double point_epoch[SCHEDULE_POINTS_MAX];
+    double point_at[SCHEDULE_POINTS_MAX];
     double point_value[SCHEDULE_POINTS_MAX];
 } Schedule;
 
 /* Learning rate of `step` (from 0). */
 double schedule_lr(const Schedule *schedule, int64_t step, int64_t steps_per_epoch);
+
+/* Whether it is another schedule where total_epochs is another. */
+bool schedule_stretches(const Schedule *schedule);
+
+/* Where the warm-up ends, in epochs; 0: there is none. */
+double schedule_warmup_end(const Schedule *schedule, int64_t steps_per_epoch);
+
+/* Where the curve changes for the last time, in epochs; 0: it never does. */
+double schedule_end(const Schedule *schedule, int64_t steps_per_epoch);
 
 typedef struct Optimizer {
     OptimizerKind kind;

@@ -183,6 +183,8 @@ Status bench_command(int argc, char **argv) {
         free(config);
         return ST_OK;
     }
+    if (status == ST_OK)
+        status = config_settle_length(config, NULL, NULL);
     session->config = config;
     bench.steps = config->steps > 0 ? config->steps : DEFAULT_STEPS;
     if (!config->data[0])

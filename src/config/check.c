@@ -31,32 +31,40 @@ static Status check_points(const Schedule *schedule) {
                     pairs ? "piecewise" : "step", pairs ? "[[0, 0], [5, 1], [24, 0]]" : "[30, 60]");
     }
     for (int i = 0; i < schedule->n_points; i++) {
+        double at = schedule->point_at[i];
         if (isnan(schedule->point_value[i]) == pairs) {
             return FAIL(ST_USAGE, "schedule.points: %s wants %s, as in %s",
-                        pairs ? "piecewise" : "step", pairs ? "pairs of epoch and value" : "epochs",
+                        pairs ? "piecewise" : "step",
+                        pairs ? "pairs of position and value" : "positions",
                         pairs ? "[[0, 0], [5, 1], [24, 0]]" : "[30, 60]");
         }
-        if (i > 0 && schedule->point_epoch[i] <= schedule->point_epoch[i - 1]) {
-            return FAIL(ST_USAGE, "schedule.points: epoch %g must be larger than %g before it",
-                        schedule->point_epoch[i], schedule->point_epoch[i - 1]);
+        if (i > 0 && at <= schedule->point_at[i - 1]) {
+            return FAIL(ST_USAGE, "schedule.points: %g must be larger than %g before it", at,
+                        schedule->point_at[i - 1]);
+        }
+        if (schedule->unit == SCHEDULE_SHARE && at > 1) {
+            return FAIL(ST_USAGE,
+                        "schedule.points: %g is more than the whole run: shares are 0 to "
+                        "1; for epochs give schedule.unit epochs",
+                        at);
         }
     }
     return ST_OK;
 }
 
-/* Only cosine has an end; for the others total-epochs stays 0, so that more epochs at resume change
- * nothing that is compared. */
-static Status check_cosine(RunConfig *config) {
-    Schedule *schedule = &config->schedule;
-    if (schedule->kind != SCHEDULE_COSINE)
-        return ST_OK;
-    if (schedule->total_epochs == 0)
-        schedule->total_epochs = (double)config->epochs;
-    if (schedule->warmup_epochs >= schedule->total_epochs) {
+static Status check_warmup(const RunConfig *config) {
+    const Schedule *schedule = &config->schedule;
+    double total = schedule->total_epochs > 0 ? schedule->total_epochs : (double)config->epochs;
+    if (schedule->warmup > 0 && schedule->warmup_epochs > 0)
+        return FAIL(ST_USAGE, "schedule.warmup and schedule.warmup-epochs say the same thing: give "
+                              "one of them");
+    if (schedule->unit == SCHEDULE_SHARE && schedule->warmup >= 1)
+        return FAIL(ST_USAGE, "schedule.warmup %g: a share of the run must be below 1",
+                    schedule->warmup);
+    if (schedule->kind == SCHEDULE_COSINE && schedule->warmup_epochs >= total)
         return FAIL(ST_USAGE,
                     "schedule.warmup-epochs %g must be smaller than the %g epochs of the cosine",
-                    schedule->warmup_epochs, schedule->total_epochs);
-    }
+                    schedule->warmup_epochs, total);
     return ST_OK;
 }
 
@@ -84,7 +92,7 @@ Status config_check(RunConfig *config) {
     TRY(check_lanes(config));
     TRY(check_reduction(config));
     TRY(check_points(&config->schedule));
-    TRY(check_cosine(config));
+    TRY(check_warmup(config));
     const Optimizer *optimizer = &config->optimizer;
     if (optimizer->kind == OPTIMIZER_SGD && optimizer->nesterov && optimizer->momentum == 0)
         return FAIL(ST_USAGE, "optimizer.nesterov wants optimizer.momentum above 0");

@@ -12,6 +12,7 @@ static const char *const reduction_types[] = {"fp32", "bf16", NULL};
 static const char *const progresses[] = {"auto", "bar", "lines", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step", "piecewise", "cosine", NULL};
+static const char *const units[] = {"epochs", "share", "steps", NULL};
 
 /* Where a field stands, and how large it is. */
 #define AT(field) offsetof(RunConfig, field), sizeof(((RunConfig *)0)->field)
@@ -85,17 +86,24 @@ const Option config_options[] = {
      NULL, OPTION_FIXED, "of a moving average of the weights, which is then evaluated; 0: none"},
     {"schedule.name", "schedule", "NAME", OPTION_CHOICE, AT(schedule.kind), 0, 0, "constant",
      schedules, OPTION_FIXED, "how the learning rate changes"},
-    {"schedule.points", NULL, "LIST", OPTION_POINTS, AT(schedule), 0, 1e9, "", NULL, OPTION_FIXED,
-     "step: the epochs [30, 60]; piecewise: pairs [[0, 0], [5, 1], [24, 0]] of epoch and value, as "
-     "a flag 0:0,5:1,24:0"},
+    {"schedule.points", NULL, "LIST", OPTION_POINTS, AT(schedule), 0, 1e15, "", NULL, OPTION_FIXED,
+     "step: where it falls, [30, 60]; piecewise: pairs [[0, 0], [5, 1], [24, 0]] of position and "
+     "value, as a flag 0:0,5:1,24:0; a position may be a fraction, 5/24"},
+    {"schedule.unit", NULL, "NAME", OPTION_CHOICE, AT(schedule.unit), 0, 0, "epochs", units,
+     OPTION_FIXED,
+     "what points and warmup are counted in; shares, 0 to 1, of the run's epochs fit a run of any "
+     "length"},
     {"schedule.gamma", NULL, "X", OPTION_REAL, AT(schedule.gamma), 0, 1e6, "0.1", NULL,
      OPTION_FIXED, "step: the factor at each point"},
     {"schedule.lr-end", NULL, "X", OPTION_REAL, AT(schedule.lr_end), 0, 1e6, "0", NULL,
      OPTION_FIXED, "cosine: the last learning rate"},
     {"schedule.total-epochs", NULL, "X", OPTION_REAL, AT(schedule.total_epochs), 0, 1e9, "0", NULL,
-     OPTION_FIXED,
-     "cosine: where lr-end is reached; 0: at epochs. It cannot change at resume: to go on for "
-     "longer, name the old value beside the new --epochs"},
+     0,
+     "what shares are of, and where cosine reaches lr-end; 0: the epochs that the run began with. "
+     "To resume with more epochs, name it: the old value keeps the schedule, another one stretches "
+     "it from there on"},
+    {"schedule.warmup", NULL, "X", OPTION_POSITION, AT(schedule.warmup), 0, 1e15, "0", NULL,
+     OPTION_FIXED, "warmup-epochs, but in schedule.unit"},
     {"schedule.warmup-epochs", NULL, "X", OPTION_REAL, AT(schedule.warmup_epochs), 0, 1e9, "0",
      NULL, OPTION_FIXED,
      "the learning rate, of any schedule, rises linearly so long; 0: no warm-up"},

@@ -12,10 +12,11 @@ typedef enum OptionType {
     OPTION_AUTO,            /* int64_t; "auto" is 0 */
     OPTION_SEED,            /* uint64_t */
     OPTION_REAL,            /* double */
+    OPTION_POSITION,        /* double; may be written as a fraction, 5/24 */
     OPTION_TEXT,            /* char[size] */
     OPTION_CHOICE,          /* an enum: index into choices */
     OPTION_CHANNELS,        /* float[3]: list of three reals */
-    OPTION_POINTS,          /* of Schedule: list of epochs, or of [epoch, value] pairs */
+    OPTION_POINTS,          /* of Schedule: list of positions, or of [position, value] pairs */
     OPTION_CRASH,           /* CrashAt: none or STEP[:RANK[:HOW]] */
     OPTION_CRASH_ITERATION, /* CrashAt: STEP */
     OPTION_ACTION           /* bool: a bare flag that cannot stand in file or environment */

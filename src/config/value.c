@@ -39,6 +39,22 @@ static Status set_real(const Option *option, const char *text, double *field) {
     return ST_OK;
 }
 
+/* "0.5", or "5/24". */
+static Status set_position(const Option *option, const char *text, double *field) {
+    const char *slash = strchr(text, '/');
+    char above[OPTION_KEY_MAX];
+    double whole = 0;
+    if (slash == NULL)
+        return set_real(option, text, field);
+    snprintf(above, sizeof above, "%.*s", (int)(slash - text), text);
+    TRY(set_real(option, above, field));
+    TRY(set_real(option, slash + 1, &whole));
+    if (!(whole > 0))
+        return FAIL(ST_USAGE, "'%s' divides by 0", text);
+    *field /= whole;
+    return ST_OK;
+}
+
 static Status set_seed(const char *text, uint64_t *field) {
     ParseResult result = parse_uint(text, field);
     if (result == PARSE_SYNTAX)
@@ -131,7 +147,7 @@ static Status set_points(const Option *option, const char *text, Schedule *sched
             *value++ = '\0';
             TRY(set_real(option, value, &schedule->point_value[n]));
         }
-        TRY(set_real(option, item, &schedule->point_epoch[n]));
+        TRY(set_position(option, item, &schedule->point_at[n]));
         schedule->n_points++;
     }
     return ST_OK;
@@ -183,6 +199,8 @@ Status option_set(const Option *option, const char *text, RunConfig *config) {
         return set_seed(text, field);
     case OPTION_REAL:
         return set_real(option, text, field);
+    case OPTION_POSITION:
+        return set_position(option, text, field);
     case OPTION_TEXT:
         return set_text(option, text, field);
     case OPTION_CHOICE: {
@@ -220,7 +238,7 @@ static void format_points(const Schedule *schedule, char out[OPTION_VALUE_MAX]) 
     for (int i = 0; i < schedule->n_points; i++) {
         if (i > 0)
             strcat(out, ",");
-        append_real(out, schedule->point_epoch[i], false);
+        append_real(out, schedule->point_at[i], false);
         if (!isnan(schedule->point_value[i])) {
             strcat(out, ":");
             append_real(out, schedule->point_value[i], false);
@@ -261,6 +279,7 @@ const char *option_format(const Option *option, const RunConfig *config,
         snprintf(buffer, OPTION_VALUE_MAX, "%" PRIu64, *(const uint64_t *)field);
         break;
     case OPTION_REAL:
+    case OPTION_POSITION:
         append_real(buffer, *(const double *)field, false);
         break;
     case OPTION_TEXT:

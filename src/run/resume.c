@@ -81,11 +81,24 @@ const char *resume_choices(const Resume *resume) {
     return resume->checkpoint.autotune;
 }
 
-/* What must hold before a state may be continued. Local. */
+/* Local. */
+static Status settle(const Resume *resume, RunConfig *config, int64_t steps_per_epoch) {
+    const char *stored = resume->checkpoint.config;
+    if (stored)
+        TRY(config_compatible(config, stored, resume->path));
+    TRY(config_settle_length(config, stored, resume->path));
+    return config_check_length(config, steps_per_epoch);
+}
+
+Status resume_settle(const Resume *resume, Session *session) {
+    return comm_agree(session->ranks.comm,
+                      settle(resume, session->config, session->input.sampler.steps_per_epoch));
+}
+
+/* What must hold, beside the configuration, before a state may be continued. Local. */
 static Status check_compatible(const Session *session, const Checkpoint *checkpoint,
                                const char *path) {
     const char *isa = session->device->instruction_set;
-    TRY(config_compatible(session->config, checkpoint->config, path));
     if (checkpoint->dataset_hash != session->input.hash)
         return FAIL(ST_DATA,
                     "%s was trained on other data (%s): the training records differ; name the "

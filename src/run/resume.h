@@ -21,6 +21,10 @@ const char *resume_path(const Resume *resume);
 /* The choices of algorithms that it carries (Tuning.choices), NULL: none. Borrowed. */
 const char *resume_choices(const Resume *resume);
 
+/* Settles how long the schedule is, which the run that the checkpoint is of may have settled
+ * before. Collective, agreed. */
+Status resume_settle(const Resume *resume, Session *session);
+
 /* Restores engine and *state from it, or initialises them. The state's history is the caller's to
  * free. Collective, agreed. */
 Status resume_load(Resume *resume, Session *session, RunState *state);

@@ -303,6 +303,7 @@ static Status set_up(Train *run, Resume **resume) {
     TRY(comm_agree(ranks->comm, ranks->rank == 0 ? keeper_open(session, &run->keeper) : ST_OK));
     TRY(session_read(session));
     TRY(resume_choose(session, run->keeper, resume));
+    TRY(resume_settle(*resume, session));
     TRY(comm_agree(ranks->comm, run->keeper ? known_choices(run, *resume) : ST_OK));
     TRY(session_plan(session, resume_path(*resume)));
     TRY(comm_agree(ranks->comm, stepper_open(session, &run->stepper)));

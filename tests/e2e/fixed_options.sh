@@ -40,19 +40,21 @@ schedule.name cosine constant
 schedule.points - 1,2
 schedule.gamma 0.1 0.2
 schedule.lr-end 0 0.001
-schedule.total-epochs 4 5
+schedule.unit epochs share
+schedule.warmup 0 1
 schedule.warmup-epochs 0.5 1
 schedule.warmup-start 0 0.5
 reduction native exact
 reduction-type fp32 bf16
 eval.batch 50 40
 '
-# No CPU has another value of it, so the list and --help are all that is compared here.
-elsewhere='reduction-type'
+# No CPU has another value of the first, and small.yaml has the second in epochs, so the list and --help are all that is compared here.
+elsewhere='reduction-type schedule.warmup'
 # KEY and another value. Beside these: what says where a run reads and writes, and what it shows.
 free='
 epochs 9
 steps 5
+schedule.total-epochs 6
 device ref
 precision fp32
 autotune false

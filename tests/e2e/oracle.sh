@@ -24,6 +24,8 @@ as_the_oracle "AdamW, clipping, EMA, whole steps only" 2 --steps 7 --drop-last -
 as_the_oracle "Adam, decay on all, steps of the rate" 1 --steps 7 --holdout 12 --seed 3 --optimizer.name adam \
     --optimizer.lr 0.02 --optimizer.beta1 0.8 --optimizer.decay-all --schedule.name step --schedule.points '1,2'
 
+as_the_oracle "SGD, shares of the run, warm-up in shares" 2 --epochs 4 --steps 7 --holdout 12 --optimizer.lr 0.1 --schedule.unit share \
+    --schedule.name piecewise --schedule.points '0.1:0.5,0.5:1,1:0' --schedule.warmup 0.25
 # Stopped in the middle of an epoch and of what one line of metrics is about, one evaluation behind it.
 words=(--holdout 12 --optimizer.lr 0.1 --optimizer.ema-decay 0.8 --log-every 3)
 as_the_oracle "the first part of a run" 2 --steps 5 "${words[@]}"

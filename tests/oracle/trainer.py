@@ -26,7 +26,7 @@ DEFAULTS = {
     "optimizer.momentum": 0.9, "optimizer.nesterov": False, "optimizer.beta1": 0.9, "optimizer.beta2": 0.999,
     "optimizer.eps": 1e-8, "optimizer.weight-decay": 0, "optimizer.decay-all": False, "optimizer.clip-norm": 0,
     "optimizer.ema-decay": 0, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
-    "schedule.lr-end": 0, "schedule.total-epochs": 0, "schedule.warmup-epochs": 0, "schedule.warmup-start": 0,
+    "schedule.unit": "epochs", "schedule.warmup": 0, "schedule.lr-end": 0, "schedule.total-epochs": 0, "schedule.warmup-epochs": 0, "schedule.warmup-start": 0,
     "epochs": 10,
 }
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
@@ -190,16 +190,19 @@ class Trainer:
 
     def lr(self, step):
         o, t = self.o, step / self.steps_per_epoch
-        warm, lr, kind = o["schedule.warmup-epochs"], o["optimizer.lr"], o["schedule.name"]
+        lr, kind = o["optimizer.lr"], o["schedule.name"]
+        length = o["schedule.total-epochs"] or o["epochs"]
+        unit = {"epochs": 1, "share": length, "steps": 1 / self.steps_per_epoch}[o["schedule.unit"]]
+        warm = o["schedule.warmup-epochs"] or o["schedule.warmup"] * unit
+        points = [np.multiply(point, (unit, 1)) if isinstance(point, list) else point * unit for point in o["schedule.points"]]
         factor = 1.0
         if t < warm:
             factor = o["schedule.warmup-start"] + (1 - o["schedule.warmup-start"]) * t / warm
         if kind == "step":
-            lr *= o["schedule.gamma"] ** sum(t >= point for point in o["schedule.points"])
+            lr *= o["schedule.gamma"] ** sum(t >= point for point in points)
         elif kind == "piecewise":
-            lr *= float(np.interp(t, *zip(*o["schedule.points"])))
+            lr *= float(np.interp(t, *zip(*points)))
         elif kind == "cosine":
-            length = o["schedule.total-epochs"] or o["epochs"]
             part = min(max((t - warm) / (length - warm), 0), 1)
             lr = o["schedule.lr-end"] + (lr - o["schedule.lr-end"]) * (1 + math.cos(math.pi * part)) / 2
         return factor * lr

@@ -155,12 +155,16 @@ static void test_yaml_values(void **state) {
     assert_int_equal(config.optimizer.kind, OPTIMIZER_ADAM);
     assert_true(config.schedule.lr == 1e-3);
     assert_int_equal(config.schedule.n_points, 2);
-    assert_true(config.schedule.point_epoch[1] == 2.5 && config.schedule.point_value[0] == 0.5);
+    assert_true(config.schedule.point_at[1] == 2.5 && config.schedule.point_value[0] == 0.5);
     assert_true(config.augment.mean[1] == 0.25f && config.augment.mean[2] == 1);
     must_load(MODEL "schedule:\n  name: step\n  points: [30, 60]\n", "");
-    assert_true(config.schedule.point_epoch[1] == 60 && isnan(config.schedule.point_value[1]));
+    assert_true(config.schedule.point_at[1] == 60 && isnan(config.schedule.point_value[1]));
     must_load(MODEL, "--schedule piecewise --schedule.points 0:0,5:1,24:0");
-    assert_true(config.schedule.n_points == 3 && config.schedule.point_epoch[2] == 24);
+    assert_true(config.schedule.n_points == 3 && config.schedule.point_at[2] == 24);
+    must_load(MODEL "schedule:\n  name: piecewise\n  unit: share\n  points: [[0, 0], [5/24, 1]]\n",
+              "");
+    assert_int_equal(config.schedule.unit, SCHEDULE_SHARE);
+    assert_true(config.schedule.point_at[1] == 5.0 / 24);
 }
 
 static void test_refused_files(void **state) {
@@ -200,12 +204,20 @@ static void test_refused_files(void **state) {
         {MODEL "schedule:\n  name: step\n", "schedule.name step wants schedule.points, as in "
                                             "[30, 60]"},
         {MODEL "schedule:\n  name: piecewise\n  points: [1, 2]\n",
-         "schedule.points: piecewise wants pairs of epoch and value, as in [[0, 0], [5, 1], [24, "
-         "0]]"},
+         "schedule.points: piecewise wants pairs of position and value, as in [[0, 0], [5, 1], "
+         "[24, 0]]"},
         {MODEL "schedule:\n  name: step\n  points: [[1, 2]]\n",
-         "schedule.points: step wants epochs, as in [30, 60]"},
+         "schedule.points: step wants positions, as in [30, 60]"},
         {MODEL "schedule:\n  name: step\n  points: [2, 2]\n",
-         "schedule.points: epoch 2 must be larger than 2 before it"},
+         "schedule.points: 2 must be larger than 2 before it"},
+        {MODEL "schedule:\n  name: step\n  unit: share\n  points: [0.5, 1.5]\n",
+         "schedule.points: 1.5 is more than the whole run: shares are 0 to 1; for epochs give "
+         "schedule.unit epochs"},
+        {MODEL "schedule:\n  unit: share\n  warmup: 1\n",
+         "schedule.warmup 1: a share of the run must be below 1"},
+        {MODEL "schedule:\n  warmup: 1\n  warmup-epochs: 1\n",
+         "schedule.warmup and schedule.warmup-epochs say the same thing: give one of them"},
+        {MODEL "schedule:\n  points: [1/0]\n", "PATH:5: schedule.points: '1/0' divides by 0"},
         {MODEL "schedule:\n  points: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]\n",
          "PATH:5: schedule.points: more than 16 points"},
         {MODEL "schedule:\n  name: cosine\n  warmup-epochs: 10\n",
@@ -320,14 +332,78 @@ static void test_crash_at(void **state) {
     assert_true(config.crash.step == -1);
 }
 
-static void test_cosine_total(void **state) {
+/* The length that a run with `flags` settles, going on from one with `before` (NULL: it begins). */
+static double length_of(const char *before, const char *flags) {
+    char *stored = NULL;
+    if (before) {
+        must_load(MODEL, before);
+        assert_int_equal(config_settle_length(&config, NULL, NULL), ST_OK);
+        assert_int_equal(config_text(&config, true, &stored), ST_OK);
+    }
+    must_load(MODEL, flags);
+    Status status = config_settle_length(&config, stored, "step-8.h5");
+    free(stored);
+    return status == ST_OK ? config.schedule.total_epochs : -1;
+}
+
+#define SHARES "--schedule piecewise --schedule.unit share --schedule.points 0:0,1:1"
+
+static void test_length_of_schedule(void **state) {
     (void)state;
-    must_load(MODEL, "--schedule cosine --epochs 7");
-    assert_true(config.schedule.total_epochs == 7);
-    must_load(MODEL, "--schedule cosine --epochs 7 --schedule.total-epochs 5");
-    assert_true(config.schedule.total_epochs == 5);
-    must_load(MODEL, "--epochs 7");
-    assert_true(config.schedule.total_epochs == 0);
+    assert_true(length_of(NULL, "--schedule cosine --epochs 7") == 7);
+    assert_true(length_of(NULL, "--schedule cosine --epochs 7 --schedule.total-epochs 5") == 5);
+    assert_true(length_of(NULL, SHARES " --epochs 7") == 7);
+    assert_true(length_of(NULL, "--schedule.unit share --schedule.warmup 0.1 --epochs 7") == 7);
+    assert_true(length_of(NULL, "--epochs 7") == 0); /* it does not matter */
+    assert_true(length_of(NULL, "--schedule step --schedule.points 3 --epochs 7") == 0);
+    assert_true(length_of("--epochs 7", "--epochs 9") == 0);
+    /* Settled once: at the run's beginning. */
+    assert_true(length_of(SHARES " --epochs 5", SHARES " --epochs 3") == 5);
+    assert_true(length_of(SHARES " --epochs 5", SHARES " --epochs 5") == 5);
+    assert_true(length_of(SHARES " --epochs 5", SHARES " --epochs 8 --schedule.total-epochs 8") ==
+                8);
+    assert_true(length_of(SHARES " --epochs 5", SHARES " --epochs 8 --schedule.total-epochs 5") ==
+                5);
+    assert_true(length_of(SHARES " --epochs 5 --schedule.total-epochs 6", SHARES " --epochs 6") ==
+                6);
+    assert_true(length_of(SHARES " --epochs 5", SHARES " --epochs 8") == -1);
+    assert_refused(ST_USAGE, "--epochs 8, but the schedule of step-8.h5 was laid out for 5: add "
+                             "--schedule.total-epochs 8 to stretch it from here on, or "
+                             "--schedule.total-epochs 5 to keep it and go on at its last learning "
+                             "rate");
+}
+
+static Status check_length(const char *flags) {
+    must_load(MODEL, flags);
+    assert_int_equal(config_settle_length(&config, NULL, NULL), ST_OK);
+    return config_check_length(&config, 10);
+}
+
+#define NEVER                                                                                      \
+    " is never reached: the run has 5 epochs. Raise --epochs, give positions as shares "           \
+    "(schedule.unit share), or end a run early by --steps"
+
+static void test_points_beyond_the_run(void **state) {
+    (void)state;
+    assert_int_equal(check_length("--epochs 5"), ST_OK);
+    assert_int_equal(check_length(SHARES " --epochs 1"), ST_OK);
+    assert_int_equal(check_length("--schedule cosine --epochs 1"), ST_OK);
+    /* A curve may end with the run, a fall at its end is none. */
+    assert_int_equal(check_length("--schedule piecewise --schedule.points 0:0,5:1 --epochs 5"),
+                     ST_OK);
+    assert_refused(check_length("--schedule piecewise --schedule.points 0:0,6:1 --epochs 5"),
+                   "the schedule's last point at epoch 6" NEVER);
+    assert_int_equal(check_length("--schedule step --schedule.points 4.9 --epochs 5"), ST_OK);
+    assert_refused(check_length("--schedule step --schedule.points 1,5 --epochs 5"),
+                   "the schedule's last point at epoch 5" NEVER);
+    assert_refused(check_length("--schedule step --schedule.unit steps --schedule.points 55 "
+                                "--epochs 5"),
+                   "the schedule's last point at epoch 5.5" NEVER);
+    assert_refused(check_length("--schedule.warmup-epochs 6 --epochs 5"),
+                   "the warm-up's end at epoch 6" NEVER);
+    /* --steps only cuts; so does a length that was asked for. */
+    assert_int_equal(check_length(SHARES " --epochs 5 --steps 20"), ST_OK);
+    assert_int_equal(check_length(SHARES " --epochs 5 --schedule.total-epochs 9"), ST_OK);
 }
 
 static void test_help_wins(void **state) {
@@ -434,10 +510,6 @@ static void test_what_may_change(void **state) {
     /* Comments, blanks and empty lines of the model do not count. */
     assert_int_equal(
         compatible(MODEL, "", "model: |\n\n  relu # max\n    linear c=10\n  # end\n", ""), ST_OK);
-    /* A cosine keeps its length when the epochs change, if it is named. */
-    assert_int_equal(compatible(MODEL, "--schedule cosine --epochs 3", MODEL,
-                                "--schedule cosine --epochs 5 --schedule.total-epochs 3"),
-                     ST_OK);
 }
 
 #define MADE_WITH "step-8.h5 was made with other values of what cannot change at resume: "
@@ -451,9 +523,6 @@ static void test_what_must_not_change(void **state) {
                    MADE_WITH "model relu there, gelu here" REMEDY);
     assert_refused(compatible(MODEL, "", MODEL "  scale by=1\n", ""),
                    MADE_WITH "model (its end) there, scale by=1 here" REMEDY);
-    assert_refused(
-        compatible(MODEL, "--schedule cosine --epochs 3", MODEL, "--schedule cosine --epochs 5"),
-        MADE_WITH "schedule.total-epochs 3 there, 5 here" REMEDY);
     assert_refused(
         compatible(MODEL, "--reduction native", MODEL, "--reduction native --reduction-type bf16"),
         MADE_WITH "reduction-type fp32 there, bf16 here" REMEDY);
@@ -469,7 +538,9 @@ static void test_what_must_not_change(void **state) {
                                         "--reduction native",
                                         "--schedule cosine",
                                         "--optimizer.ema-decay 0.9",
-                                        "--schedule.points 3"};
+                                        "--schedule.points 3",
+                                        "--schedule.unit share",
+                                        "--schedule.warmup 1"};
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         assert_int_equal(compatible(MODEL, "", MODEL, fixed[i]), ST_USAGE);
         status_clear();
@@ -512,7 +583,8 @@ int main(void) {
         cmocka_unit_test_setup(test_refused_environment, each),
         cmocka_unit_test_setup(test_missing_file, each),
         cmocka_unit_test_setup(test_crash_at, each),
-        cmocka_unit_test_setup(test_cosine_total, each),
+        cmocka_unit_test_setup(test_length_of_schedule, each),
+        cmocka_unit_test_setup(test_points_beyond_the_run, each),
         cmocka_unit_test_setup(test_help_wins, each),
         cmocka_unit_test_setup(test_dump_reads_back, each),
         cmocka_unit_test_setup(test_dump_prints, each),

@@ -27,8 +27,8 @@ static void test_constant(void **state) {
 static void test_step(void **state) {
     Schedule s = {.kind = SCHEDULE_STEP, .lr = 1, .gamma = 0.1, .n_points = 2};
     (void)state;
-    s.point_epoch[0] = 30;
-    s.point_epoch[1] = 60.5;
+    s.point_at[0] = 30;
+    s.point_at[1] = 60.5;
     s.point_value[0] = s.point_value[1] = NAN;
     assert_lr(&s, 0, 1);
     assert_lr(&s, 29.99, 1);
@@ -43,7 +43,7 @@ static void test_piecewise(void **state) {
     const double epochs[3] = {1, 5, 24}, values[3] = {0.25, 1, 0};
     (void)state;
     for (int i = 0; i < 3; i++) {
-        s.point_epoch[i] = epochs[i];
+        s.point_at[i] = epochs[i];
         s.point_value[i] = values[i];
     }
     assert_lr(&s, 0, 0.1); /* constant before the first point */
@@ -92,10 +92,48 @@ static void test_warmup_of_every_kind(void **state) {
                       .warmup_epochs = 4,
                       .warmup_start = 0.25,
                       .n_points = 2,
-                      .point_epoch = {1, 3},
+                      .point_at = {1, 3},
                       .point_value = {1, 0.5}};
         for (int i = 0; i < 4; i++)
             assert_lr(&s, epochs[i], factor[i] * curve[kind][i]);
+    }
+}
+
+/* One curve in three units: a rise of 3 of 12 epochs, then down, after a warm-up of 1 epoch; and a
+ * fall, which must come with its very step. */
+static void test_units(void **state) {
+    const double unit[3] = {
+        [SCHEDULE_EPOCHS] = 1, [SCHEDULE_SHARE] = 1.0 / 12, [SCHEDULE_STEPS] = PER_EPOCH};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        Schedule s = {.kind = SCHEDULE_PIECEWISE,
+                      .unit = (ScheduleUnit)i,
+                      .lr = 2,
+                      .gamma = 0.5,
+                      .warmup = unit[i],
+                      .total_epochs = 12,
+                      .n_points = 2,
+                      .point_at = {3 * unit[i], 12 * unit[i]},
+                      .point_value = {1, 0}};
+        assert_lr(&s, 0.25, 0.5);
+        assert_lr(&s, 1, 2);
+        assert_lr(&s, 3, 2);
+        assert_lr(&s, 6, 2 * 6.0 / 9);
+        assert_lr(&s, 12, 0);
+        assert_true(fabs(schedule_end(&s, PER_EPOCH) - 12) < 1e-12);
+        assert_true(fabs(schedule_warmup_end(&s, PER_EPOCH) - 1) < 1e-12);
+        assert_true(schedule_stretches(&s) == (i == SCHEDULE_SHARE));
+        s.kind = SCHEDULE_STEP;
+        assert_lr(&s, 3 - 1.0 / PER_EPOCH, 2);
+        assert_lr(&s, 3, 1);
+    }
+    /* Steps are exact where an epoch has an odd number of them. */
+    Schedule s = {.kind = SCHEDULE_STEP, .unit = SCHEDULE_STEPS, .lr = 1, .gamma = 0.5};
+    s.n_points = 1;
+    for (int64_t per_epoch = 1; per_epoch < 400; per_epoch++) {
+        s.point_at[0] = 1000;
+        assert_true(schedule_lr(&s, 999, per_epoch) == 1);
+        assert_true(schedule_lr(&s, 1000, per_epoch) == 0.5);
     }
 }
 
@@ -142,7 +180,7 @@ int main(void) {
         cmocka_unit_test(test_constant),  cmocka_unit_test(test_step),
         cmocka_unit_test(test_piecewise), cmocka_unit_test(test_cosine),
         cmocka_unit_test(test_slots),     cmocka_unit_test(test_warmup_of_every_kind),
-        cmocka_unit_test(test_update),
+        cmocka_unit_test(test_update),    cmocka_unit_test(test_units),
     };
     return cmocka_run_group_tests_name("optim", tests, NULL, NULL);
 }

@@ -1,0 +1,87 @@
+/* How long the schedule is, and whether the run gets to see all of it. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "lockstep/config.h"
+#include "lockstep/log.h"
+
+/* The length that the stored run had: where none is stored, nothing in its schedule stretched. */
+static Status stored_length(const char *text, const char *source, double *total) {
+    RunConfig *old = malloc(sizeof *old);
+    TRY_ALLOC(old);
+    Status status = config_from_text(text, source, old);
+    if (status == ST_OK)
+        *total = old->schedule.total_epochs > 0 ? old->schedule.total_epochs : (double)old->epochs;
+    free(old);
+    return status;
+}
+
+Status config_settle_length(RunConfig *config, const char *stored_text, const char *source) {
+    Schedule *schedule = &config->schedule;
+    double epochs = (double)config->epochs, total = epochs;
+    bool named = schedule->total_epochs > 0;
+    if (!schedule_stretches(schedule))
+        return ST_OK;
+    if (stored_text)
+        TRY(stored_length(stored_text, source, &total));
+    if (named && stored_text && schedule->total_epochs != total)
+        log_info("the schedule was laid out for %g epochs; from here on it is for %g", total,
+                 schedule->total_epochs);
+    if (named)
+        return ST_OK;
+    if (epochs > total)
+        return FAIL(ST_USAGE,
+                    "--epochs %" PRId64 ", but the schedule of %s was laid out for %g: add "
+                    "--schedule.total-epochs %" PRId64 " to stretch it from here on, or "
+                    "--schedule.total-epochs %g to keep it and go on at its last learning rate",
+                    config->epochs, source, total, config->epochs, total);
+    schedule->total_epochs = total;
+    return ST_OK;
+}
+
+/* `at`, in epochs, is a position that the curve should get to. */
+static Status check_reached(const RunConfig *config, const char *what, double at, bool reached) {
+    const Schedule *schedule = &config->schedule;
+    if (reached)
+        return ST_OK;
+    if (schedule_stretches(schedule) && schedule->total_epochs > (double)config->epochs) {
+        log_warn("the run has %" PRId64 " epochs, its schedule %g: %s at epoch %g is not reached",
+                 config->epochs, schedule->total_epochs, what, at);
+        return ST_OK;
+    }
+    return FAIL(ST_USAGE,
+                "%s at epoch %g is never reached: the run has %" PRId64 " epochs. Raise --epochs, "
+                "give positions as shares (schedule.unit share), or end a run early by --steps",
+                what, at, config->epochs);
+}
+
+/* Epochs at the end in which nothing is learned are a mistake as good as always. */
+static void warn_of_zero(const RunConfig *config, int64_t steps_per_epoch) {
+    const Schedule *schedule = &config->schedule;
+    int64_t last = config->epochs * steps_per_epoch - 1;
+    double end = schedule_end(schedule, steps_per_epoch);
+    if (schedule->lr > 0 && end < (double)config->epochs - 1 &&
+        schedule_lr(schedule, last, steps_per_epoch) == 0)
+        log_warn("the learning rate is 0 from epoch %g on, and the run has %" PRId64 " epochs", end,
+                 config->epochs);
+}
+
+Status config_check_length(const RunConfig *config, int64_t steps_per_epoch) {
+    const Schedule *schedule = &config->schedule;
+    double epochs = (double)config->epochs;
+    double warmup = schedule_warmup_end(schedule, steps_per_epoch);
+    double end = schedule_end(schedule, steps_per_epoch);
+    /* What happens at a point happens in the step after it; a curve may end with the run. */
+    bool reached = schedule->kind == SCHEDULE_STEP ? end < epochs : end <= epochs;
+    double cut = (double)config->steps / (double)steps_per_epoch;
+    if (end == 0)
+        return ST_OK;
+    TRY(check_reached(config, "the warm-up's end", warmup, warmup <= epochs));
+    TRY(check_reached(config, "the schedule's last point", end, reached || end == warmup));
+    if (config->steps > 0 && cut < end && cut < epochs)
+        log_warn("--steps %" PRId64 " ends the run before its schedule does: at step %g, epoch %g",
+                 config->steps, ceil(end * (double)steps_per_epoch), end);
+    warn_of_zero(config, steps_per_epoch);
+    return ST_OK;
+}

@@ -1,0 +1,84 @@
+#!/bin/bash
+# limit: 240
+# Schedules follow the length of the run: the learning rates that a run logs, against formulas of numpy's.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 16 30 || { fail "small data" && finish; } # 80 records
+export CIFAR10_DIR=$tmp/data
+cat >"$tmp/shares.yaml" <<'YAML' # four steps an epoch
+batch-size: 20
+lanes: 2
+epochs: 5
+log-every: 1
+optimizer:
+  lr: 0.4
+schedule:
+  name: piecewise
+  unit: share
+  points: [[0, 0], [1/4, 1], [1, 0]]
+model: |
+  conv c=8 k=4 s=4
+  relu
+  avgpool global
+  linear c=10
+YAML
+
+# rates NAME FORMULA: the learning rate of each logged step against the formula of the epochs done before it, e.
+rates() {
+    /usr/bin/python3 - "$tmp/$1/metrics.jsonl" "$2" <<'PY'
+import json, sys
+from numpy import *
+lines = [json.loads(line) for line in open(sys.argv[1])]
+lines = [line for line in lines if line["kind"] == "train"]
+assert [line["step"] for line in lines] == list(range(1, len(lines) + 1)), "steps are missing"
+for line in lines:
+    e = (line["step"] - 1) / 4
+    want = float(eval(sys.argv[2]))
+    if abs(line["lr"] - want) > 1e-12:
+        sys.exit(f"step {line['step']}: {line['lr']}, not {want}")
+print(len(lines), "steps")
+PY
+}
+
+for epochs in 1 2 8; do
+    train "whole-$epochs" 2 "$tmp/shares.yaml" --epochs $epochs
+    check "--epochs $epochs is a whole schedule" rates "whole-$epochs" "interp(e, [0, $epochs / 4, $epochs], [0, 0.4, 0])"
+    refuse "--epochs $epochs: nothing to warn of" grep -q '^warning: .*\(schedule\|learning rate\)' "$log"
+done
+
+# ---- --steps only cuts. ----
+train cut 1 "$tmp/shares.yaml" --steps 7
+check "--steps: the schedule of all epochs" rates cut "interp(e, [0, 1.25, 5], [0, 0.4, 0])"
+check "--steps: a warning" grep -q '^warning: --steps 7 ends the run before its schedule does: at step 20, epoch 5$' "$log"
+
+# ---- The length is settled once. ----
+train cut 2 "$tmp/shares.yaml" --steps 9 --epochs 3
+check "fewer epochs at a resume: the same schedule" rates cut "interp(e, [0, 1.25, 5], [0, 0.4, 0])"
+check "fewer epochs at a resume: a warning" \
+    grep -q "^warning: the run has 3 epochs, its schedule 5: the schedule's last point at epoch 5 is not reached$" "$log"
+train cut 2 "$tmp/shares.yaml" --steps 11 --epochs 8
+one_error 2 '^lockstep: .*--epochs 8, but the schedule of .*step-00000009.h5 was laid out for 5: add --schedule.total-epochs 8 ' \
+    "more epochs at a resume are refused"
+train cut 2 "$tmp/shares.yaml" --steps 11 --epochs 8 --schedule.total-epochs 8
+check "a length that is named holds from there on" rates cut \
+    "interp(e, [0, 1.25, 5], [0, 0.4, 0]) if e < 9 / 4 else interp(e, [0, 2, 8], [0, 0.4, 0])"
+check "it says so" grep -q '^the schedule was laid out for 5 epochs; from here on it is for 8$' "$log"
+train cut 2 "$tmp/shares.yaml" --steps 13 --epochs 8
+check "and is stored" rates cut "interp(e, [0, 1.25, 5], [0, 0.4, 0]) if e < 9 / 4 else interp(e, [0, 2, 8], [0, 0.4, 0])"
+
+# ---- What never comes. ----
+train never 1 "$tmp/shares.yaml" --schedule.unit epochs --schedule.points 0:0,6:1
+one_error 2 "the schedule's last point at epoch 6 is never reached: the run has 5 epochs" "a point that never comes"
+train zero 1 "$tmp/shares.yaml" --schedule.unit epochs --schedule.points 0:0,1:1,2:0
+check "epochs in which nothing is learned: a warning" \
+    grep -q '^warning: the learning rate is 0 from epoch 2 on, and the run has 5 epochs$' "$log"
+train milestone 2 "$tmp/shares.yaml" --epochs 3 --schedule.name step --schedule.unit steps --schedule.points 5,10
+check "milestones in steps" rates milestone "0.4 * 0.1 ** (1.0 * (4 * e >= 5) + (4 * e >= 10))"
+
+# ---- What the recipes of the project do. ----
+for recipe in configs/*.yaml; do
+    [[ $("$program" train "$recipe" --dump-config | grep -A9 '^schedule:') =~ name:\ constant ]] && continue
+    check "$recipe has a schedule of shares" grep -q 'unit: share' "$recipe"
+done
+finish
