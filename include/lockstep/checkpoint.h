@@ -1,14 +1,14 @@
 /* checkpoint: the HDF5 file (layout below) and the folder of them. Local.
  *
- * - /meta: attributes format_version, config, seed, lanes, git, dataset, dataset_hash,
- *   instruction_set, slots, ema, time, state_hash; autotune where the run has choices made by
- * timing
- * - /params/NAME: float32, logical order (conv O,I,KH,KW), chunked, fletcher32
- * - /running/NAME: batch-norm running statistics
- * - /optimizer/SLOT/NAME: as params
- * - /ema/NAME: moving average of the weights, where the run has one
- * - /state: attributes epoch, step, position, best_*, without_better, accumulators; dataset
- *   history
+ *   /meta                  attributes format_version, config, seed, lanes, git, dataset,
+ *                          dataset_hash, instruction_set, slots, ema, time, state_hash; autotune
+ *                          where the run has choices made by timing
+ *   /params/NAME           float32, logical order (conv O,I,KH,KW), chunked, fletcher32
+ *   /running/NAME          batch-norm running statistics
+ *   /optimizer/SLOT/NAME   as params
+ *   /ema/NAME              moving average of the weights, where the run has one
+ *   /state                 attributes epoch, step, position, best_*, without_better, accumulators,
+ *                          finished; dataset history
  *
  * Groups keep their members in model-text order. Built in memory; temporary name in the folder
  * (pid, job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file)

@@ -1,10 +1,10 @@
 /* rundir: the run directory, written by rank 0 alone, and by one process at a time. Local.
  *
  *   config.yaml  log.txt  metrics.jsonl  result.json  checkpoints/  best.h5 -> checkpoints/...
- *   autotune.txt choices made by timing, where the run has some
- *   owner        the process that may write here (host, pid, job, restart); carries its kernel lock
- *   local        name of the folder below --checkpoint-local where later checkpoints may be
- *   crash-fired  marker of --crash-at
+ *   autotune.txt   choices made by timing, where the run has some
+ *   owner          the process that may write here (host, pid, job, restart); carries its lock
+ *   local          name of the folder below --checkpoint-local where later checkpoints may be
+ *   crash-fired    marker of --crash-at
  *
  * A job that was restarted on other nodes takes the directory from its predecessor, which may be
  * alive on a node that was cut off: so every function below that writes looks at the owner file

@@ -45,8 +45,7 @@ Status writer_start(const char *folder, const char *local, int64_t keep, const C
                     WriterHooks hooks, Writer **writer);
 
 /* Hands over a copy of `checkpoint`, for `folder` where it must last or there is no local folder.
- * ST_DEADLINE where the previous write did not end in
- * deadline_s. */
+ * ST_DEADLINE where the previous write did not end in deadline_s. */
 Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting, bool is_best,
                        double deadline_s);
 

@@ -2,9 +2,9 @@
  *
  * Who may take a directory:
  *
- *   the lock is free           anybody, but for the same job before a restart (a left-over of it)
- *   the lock is another's      the same job with a higher restart count; whoever sees the holder
- * dead there are no locks         these two, and anybody once the holder has noted its end
+ *   the lock is free        anybody, but for the same job before a restart (a left-over of it)
+ *   the lock is another's   the same job with a higher restart count; whoever sees the holder dead
+ *   there are no locks      these two, and anybody once the holder has noted its end
  *
  * A process counts as dead only where this kernel would know it: same boot, same pid namespace.
  * Taking is one rename, so there is never a moment without an owner, and the old process's lock,

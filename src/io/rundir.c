@@ -6,8 +6,8 @@
  *   a rename   Its temporary file has a name of its process's own, and the last look comes after it
  *              was made. Who takes the directory removes such files before reading anything. So a
  *              rename either comes before that, or finds nothing to rename, or is not tried.
- *   a line     of log.txt or metrics.jsonl: both are begun as new files under the old names; what
- * an old process holds open has no name any more.
+ *   a line     Of log.txt or metrics.jsonl: both are begun as new files under the old names; what
+ *              an old process holds open has no name any more.
  *
  * A removal (of checkpoints beyond `keep`, of best.h5's temporary link) is what is left: it may
  * come a moment late, and takes what its own process would have removed. */

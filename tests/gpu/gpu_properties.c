@@ -1,11 +1,12 @@
-/* gpu_properties: what cuDNN says of a real GPU, and whether check-plans plans for the same.
+/* gpu_properties: what cuDNN says of a real GPU, and whether check-plans plans for the same. It
+ * prints:
  *
- *   gpu_properties count              prints how many GPUs there are; code 5 and one line why where
- * none gpu_properties dump INDEX         prints the properties of one, in the form of
- * tests/plans/gpus/sm_NN.json gpu_properties sm INDEX           prints its architecture: sm_90
- *   gpu_properties peak INDEX P       prints its peak in GFLOP/s, dense, at its highest clock; P:
- * fp32, tf32, bf16 gpu_properties compare OURS REAL  prints each value that differs; code 1 where
- * one does
+ *   gpu_properties count               how many GPUs there are; code 5 and one line why if none
+ *   gpu_properties dump INDEX          the properties of one, in the form of plans/gpus/sm_NN.json
+ *   gpu_properties sm INDEX            its architecture: sm_90
+ *   gpu_properties peak INDEX P        its peak in GFLOP/s, dense, at its highest clock; P: fp32,
+ *                                      tf32, bf16
+ *   gpu_properties compare OURS REAL   each value that differs; code 1 where one does
  *
  * What differs from card to card of one model, or with the driver, is not compared. */
 #include <cJSON.h>
