@@ -8,6 +8,7 @@
  *
  * Prints medians: message,RANKS,BYTES,SECONDS and step,RANKS,NAME,REDUCTION,COMPUTED,STEP,EXPOSED.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,8 +106,7 @@ static Status measure(Replay *r, int repeats) {
 static void print(Replay *r, int repeats) {
     int ranks = comm_size(r->comm);
     for (int m = 0; m < SIZES; m++)
-        printf("message,%d,%lld,%.9f\n", ranks, (long long)sizes[m],
-               median(r->message_s[m], repeats));
+        printf("message,%d,%" PRId64 ",%.9f\n", ranks, sizes[m], median(r->message_s[m], repeats));
     for (int p = 0; p < r->patterns; p++)
         printf("step,%d,%s,%s,%.6f,%.6f,%.6f\n", ranks, r->pattern[p].name, r->pattern[p].reduction,
                r->timeline[p].computed, median(r->step_s[p], repeats),

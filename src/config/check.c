@@ -1,4 +1,5 @@
 /* What can only be said of several options together, and defaults that follow from others. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,14 +13,14 @@ static Status check_lanes(const RunConfig *config) {
         return ST_OK;
     if (below == 0) {
         return FAIL(ST_USAGE,
-                    "batch-size %lld is smaller than lanes %lld: each lane needs an image, so give "
-                    "at least batch-size %lld",
-                    (long long)batch, (long long)lanes, (long long)lanes);
+                    "batch-size %" PRId64 " is smaller than lanes %" PRId64
+                    ": each lane needs an image, so give at least batch-size %" PRId64,
+                    batch, lanes, lanes);
     }
     return FAIL(ST_USAGE,
-                "batch-size %lld cannot be divided into %lld lanes: the nearest that can are %lld "
-                "and %lld",
-                (long long)batch, (long long)lanes, (long long)below, (long long)(below + lanes));
+                "batch-size %" PRId64 " cannot be divided into %" PRId64
+                " lanes: the nearest that can are %" PRId64 " and %" PRId64,
+                batch, lanes, below, below + lanes);
 }
 
 static Status check_points(const Schedule *schedule) {

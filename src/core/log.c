@@ -4,6 +4,7 @@
  * to. */
 #include "lockstep/log.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -107,7 +108,7 @@ void log_line(LogLevel level, const char *format, ...) {
 static void say_where(char *where, size_t bytes, int64_t step) {
     char at[32] = "";
     if (step >= 0)
-        snprintf(at, sizeof at, " step %lld", (long long)step);
+        snprintf(at, sizeof at, " step %" PRId64, step);
     where[0] = '\0';
     if (logger.size > 1 || step >= 0)
         snprintf(where, bytes, "[%s rank %d/%d%s] ", logger.host, logger.rank, logger.size, at);

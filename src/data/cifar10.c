@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,10 +83,11 @@ static Status check_present(const Dataset *dataset, int file, int64_t *records) 
                     "scripts/get-cifar10.sh %s, or use --data synthetic",
                     dataset->folder, file_names[file], strerror(errno), dataset->folder);
     if (!S_ISREG(info.st_mode) || info.st_size == 0 || info.st_size % CIFAR10_RECORD != 0)
-        return FAIL(ST_DATA,
-                    "%s is no file of whole records (%lld bytes, a record has %d): it is damaged; "
-                    "remove it and run scripts/get-cifar10.sh %s",
-                    path, (long long)info.st_size, CIFAR10_RECORD, dataset->folder);
+        return FAIL(
+            ST_DATA,
+            "%s is no file of whole records (%" PRId64
+            " bytes, a record has %d): it is damaged; remove it and run scripts/get-cifar10.sh %s",
+            path, (int64_t)info.st_size, CIFAR10_RECORD, dataset->folder);
     *records = info.st_size / CIFAR10_RECORD;
     return ST_OK;
 }
@@ -99,10 +101,9 @@ static Status check_equal(const Dataset *dataset, const int64_t records[FILES]) 
     for (int file = 0; file < last; file++) {
         if (records[file] != most)
             return FAIL(ST_DATA,
-                        "%s/%s has %lld records where the other files have %lld: it is damaged; "
-                        "remove it and run scripts/get-cifar10.sh %s",
-                        dataset->folder, file_names[file], (long long)records[file],
-                        (long long)most, dataset->folder);
+                        "%s/%s has %" PRId64 " records where the other files have %" PRId64
+                        ": it is damaged; remove it and run scripts/get-cifar10.sh %s",
+                        dataset->folder, file_names[file], records[file], most, dataset->folder);
     }
     return ST_OK;
 }
@@ -156,8 +157,8 @@ static Status reader_fill(Reader *reader, int64_t first, int64_t n) {
         if (part < 0 && errno == EINTR)
             continue;
         if (part <= 0)
-            return FAIL(ST_DATA, "%s: record %lld cannot be read: %s", reader->path,
-                        (long long)(first + (int64_t)(got / CIFAR10_RECORD)),
+            return FAIL(ST_DATA, "%s: record %" PRId64 " cannot be read: %s", reader->path,
+                        first + (int64_t)(got / CIFAR10_RECORD),
                         part < 0 ? strerror(errno) : "the file ends before it");
         got += (size_t)part;
     }
@@ -170,9 +171,9 @@ static Status reader_split(const Reader *reader, int64_t first, int64_t n, uint1
         const uint8_t *record = reader->buffer + i * CIFAR10_RECORD;
         if (record[0] >= CIFAR10_CLASSES)
             return FAIL(ST_DATA,
-                        "%s: record %lld has label %d, beyond %d: the file is damaged; remove it "
-                        "and run scripts/get-cifar10.sh %s",
-                        reader->path, (long long)(first + i), record[0], CIFAR10_CLASSES - 1,
+                        "%s: record %" PRId64 " has label %d, beyond %d: the file is damaged; "
+                        "remove it and run scripts/get-cifar10.sh %s",
+                        reader->path, first + i, record[0], CIFAR10_CLASSES - 1,
                         reader->dataset->folder);
         labels[i] = record[0];
         memcpy(pixels + i * CIFAR10_PIXELS, record + 1, CIFAR10_PIXELS);
@@ -218,8 +219,7 @@ Status dataset_read(const Dataset *dataset, DatasetPart part, const int64_t *ids
                     uint16_t *labels, uint8_t *pixels, int64_t *bytes) {
     for (int64_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= dataset->count[part] || (i > 0 && ids[i] <= ids[i - 1]))
-            return FAIL(ST_INTERNAL, "record %lld is out of range or out of order",
-                        (long long)ids[i]);
+            return FAIL(ST_INTERNAL, "record %" PRId64 " is out of range or out of order", ids[i]);
     }
     if (!dataset->synthetic)
         return read_files(dataset, part, ids, n, labels, pixels, bytes);

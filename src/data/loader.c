@@ -14,6 +14,7 @@
  * whenever the ring is full, which in a balanced run is most of the time. */
 #include "lockstep/loader.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,15 +170,17 @@ static void *loader_main(void *argument) {
 static Status check_config(const LoaderConfig *config) {
     if (config->threads < 1 || config->lane_count < 1 || config->depth < config->lane_count ||
         config->first_step > config->end_step)
-        return FAIL(ST_INTERNAL, "loader: %d threads, %lld lanes, depth %lld, steps %lld to %lld",
-                    config->threads, (long long)config->lane_count, (long long)config->depth,
-                    (long long)config->first_step, (long long)config->end_step);
+        return FAIL(ST_INTERNAL,
+                    "loader: %d threads, %" PRId64 " lanes, depth %" PRId64 ", steps %" PRId64
+                    " to %" PRId64,
+                    config->threads, config->lane_count, config->depth, config->first_step,
+                    config->end_step);
     for (int64_t i = 0; i < config->lane_count; i++) {
         int64_t first, count;
         sampler_shard(config->sampler, config->first_lane + i, &first, &count);
         if (config->shards[i].first != first || config->shards[i].count != count)
-            return FAIL(ST_INTERNAL, "loader: shard %lld is not that of lane %lld", (long long)i,
-                        (long long)(config->first_lane + i));
+            return FAIL(ST_INTERNAL, "loader: shard %" PRId64 " is not that of lane %" PRId64, i,
+                        config->first_lane + i);
     }
     return ST_OK;
 }
@@ -198,8 +201,8 @@ static Status make_ring(Loader *loader) {
             entry->batch.image = aligned_alloc(64, (bytes + 63) / 64 * 64);
         if (!entry->place || !entry->batch.label || !entry->batch.record ||
             (!entry->batch.placement && !entry->batch.image))
-            return FAIL(ST_INTERNAL, "out of memory for %lld batches of %zu images",
-                        (long long)loader->config.depth, images);
+            return FAIL(ST_INTERNAL, "out of memory for %" PRId64 " batches of %zu images",
+                        loader->config.depth, images);
     }
     return ST_OK;
 }
@@ -298,8 +301,9 @@ Status loader_take(Loader *loader, int64_t step, int64_t lane, double deadline_s
     int64_t index = lane - config->first_lane;
     if (step < config->first_step || step >= config->end_step || index < 0 ||
         index >= config->lane_count)
-        return FAIL(ST_INTERNAL, "loader: step %lld of lane %lld is not prepared here",
-                    (long long)step, (long long)lane);
+        return FAIL(ST_INTERNAL,
+                    "loader: step %" PRId64 " of lane %" PRId64 " is not prepared here", step,
+                    lane);
     int64_t k = (step - config->first_step) * config->lane_count + index;
     Entry *entry = &loader->ring[k % config->depth];
     struct timespec deadline = clock_after(deadline_s);
@@ -316,8 +320,9 @@ Status loader_take(Loader *loader, int64_t step, int64_t lane, double deadline_s
         entry->state = ENTRY_TAKEN;
     pthread_mutex_unlock(&loader->lock);
     if (!ready)
-        return FAIL(ST_DEADLINE, "the batch of step %lld, lane %lld was not ready within %g s",
-                    (long long)step, (long long)lane, deadline_s);
+        return FAIL(ST_DEADLINE,
+                    "the batch of step %" PRId64 ", lane %" PRId64 " was not ready within %g s",
+                    step, lane, deadline_s);
     *batch = &entry->batch;
     return ST_OK;
 }

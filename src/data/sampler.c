@@ -9,24 +9,29 @@
  */
 #include "lockstep/sampler.h"
 
+#include <inttypes.h>
+
 #include "lockstep/rng.h"
 
 Status sampler_init(Sampler *sampler, int64_t records, int64_t lanes, int64_t batch, bool drop_last,
                     uint64_t seed) {
     if (records < 1 || records > INT32_MAX || lanes < 1 || batch < 1)
         return FAIL(ST_USAGE,
-                    "%lld records in batches of %lld on %lld lanes: each must be positive",
-                    (long long)records, (long long)batch, (long long)lanes);
+                    "%" PRId64 " records in batches of %" PRId64 " on %" PRId64
+                    " lanes: each must be positive",
+                    records, batch, lanes);
     int64_t least = records / lanes; /* shard of lane 0 */
     if (least < 1)
-        return FAIL(ST_USAGE, "%lld records cannot fill %lld lanes: at most %lld lanes fit",
-                    (long long)records, (long long)lanes, (long long)records);
+        return FAIL(ST_USAGE,
+                    "%" PRId64 " records cannot fill %" PRId64 " lanes: at most %" PRId64
+                    " lanes fit",
+                    records, lanes, records);
     if (least < batch)
         return FAIL(ST_USAGE,
-                    "a lane's batch of %lld images is more than its shard has (%lld records over "
-                    "%lld lanes): the largest batch that fits is %lld a lane, %lld in all",
-                    (long long)batch, (long long)records, (long long)lanes, (long long)least,
-                    (long long)(least * lanes));
+                    "a lane's batch of %" PRId64 " images is more than its shard has (%" PRId64
+                    " records over %" PRId64 " lanes): the largest batch that fits is %" PRId64
+                    " a lane, %" PRId64 " in all",
+                    batch, records, lanes, least, least * lanes);
     *sampler = (Sampler){.records = records,
                          .lanes = lanes,
                          .batch = batch,

@@ -2,6 +2,7 @@
  *
  * The shard's hash is taken over what the lane will really compute with (record numbers, labels,
  * pixels), so that ranks and checkpoints compare data, not file names. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,14 +29,16 @@ Status dataset_split(int64_t total, int64_t holdout, uint64_t seed, int64_t **tr
     Status status = ST_OK;
     *train = *held = NULL;
     if (holdout < 0 || holdout >= total || total > INT32_MAX)
-        return FAIL(ST_USAGE, "holdout %lld is out of bounds: the training set has %lld records",
-                    (long long)holdout, (long long)total);
+        return FAIL(ST_USAGE,
+                    "holdout %" PRId64 " is out of bounds: the training set has %" PRId64
+                    " records",
+                    holdout, total);
     int32_t *order = malloc((size_t)total * sizeof *order);
     bool *chosen = calloc((size_t)total, sizeof *chosen);
     *train = malloc((size_t)(total - holdout) * sizeof **train);
     *held = malloc((size_t)(holdout + 1) * sizeof **held); /* never empty, so never NULL */
     if (order == NULL || chosen == NULL || *train == NULL || *held == NULL)
-        TRY_DONE(FAIL(ST_INTERNAL, "out of memory for the list of %lld records", (long long)total));
+        TRY_DONE(FAIL(ST_INTERNAL, "out of memory for the list of %" PRId64 " records", total));
     choose_held(total, holdout, seed, order, chosen);
     int64_t trained = 0, kept = 0;
     for (int64_t i = 0; i < total; i++) {
@@ -88,7 +91,7 @@ Status shard_read(const Dataset *dataset, DatasetPart part, const int64_t *ids, 
     shard->labels = malloc((n + 1) * sizeof *shard->labels);
     shard->pixels = malloc(n * pixels + 1);
     if (shard->ids == NULL || shard->labels == NULL || shard->pixels == NULL)
-        TRY_DONE(FAIL(ST_INTERNAL, "out of memory for a shard of %lld records", (long long)count));
+        TRY_DONE(FAIL(ST_INTERNAL, "out of memory for a shard of %" PRId64 " records", count));
     memcpy(shard->ids, ids + first, n * sizeof *shard->ids);
     TRY_DONE(dataset_read(dataset, part, shard->ids, count, shard->labels, shard->pixels, bytes));
     TRY_DONE(shard_hash(dataset, shard));

@@ -4,6 +4,7 @@
  * bytes: nothing can change between the check and the use, and ranks that get the bytes by message
  * take the same way. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,8 +118,8 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     TRY_DONE(hdf5_open_group(file, "meta", &group));
     TRY_DONE(hdf5_get_int(group, "format_version", &version));
     if (version != CHECKPOINT_FORMAT) {
-        status = FAIL(ST_CHECKPOINT, "has format version %lld, this program reads %d",
-                      (long long)version, CHECKPOINT_FORMAT);
+        status = FAIL(ST_CHECKPOINT, "has format version %" PRId64 ", this program reads %d",
+                      version, CHECKPOINT_FORMAT);
         goto done;
     }
     TRY_DONE(read_config(group, checkpoint));
@@ -144,8 +145,8 @@ static Status read_history(hid_t group, RunState *state) {
     Status status = ST_OK;
     hid_t type = -1;
     if (state->n_history < 0 || state->n_history > CHECKPOINT_HISTORY_MAX)
-        return FAIL(ST_CHECKPOINT, "has a history of %lld entries; at most %d are possible",
-                    (long long)state->n_history, CHECKPOINT_HISTORY_MAX);
+        return FAIL(ST_CHECKPOINT, "has a history of %" PRId64 " entries; at most %d are possible",
+                    state->n_history, CHECKPOINT_HISTORY_MAX);
     if (state->n_history == 0)
         return ST_OK;
     state->history = calloc((size_t)state->n_history, sizeof *state->history);
@@ -216,8 +217,8 @@ static Status read_views(hid_t parent, const char *name, const ParamView *views,
         TRY_DONE(hdf5_get_array(group, views[i].name, H5T_IEEE_F32LE, views[i].spec.ndim,
                                 views[i].spec.dim, base + views[i].offset));
     if (members != n)
-        status = FAIL(ST_CHECKPOINT, "%s has %lld arrays, the model has %d", name,
-                      (long long)members, n);
+        status =
+            FAIL(ST_CHECKPOINT, "%s has %" PRId64 " arrays, the model has %d", name, members, n);
 done:
     if (group >= 0)
         H5Gclose(group);

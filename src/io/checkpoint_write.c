@@ -6,6 +6,7 @@
  * harmless; killed after it, a good file. Neither rename replaces anything, so a second writer of
  * the same folder (a lost node that still runs) cannot damage what the first one committed. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,7 +240,7 @@ Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
 done:
     free(image.bytes);
     if (status != ST_OK)
-        status_prefix("the checkpoint of step %lld cannot be written",
-                      (long long)checkpoint->state.step);
+        status_prefix("the checkpoint of step %" PRId64 " cannot be written",
+                      checkpoint->state.step);
     return status;
 }

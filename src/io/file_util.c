@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,28 +93,32 @@ Status file_create(const char *path, const void *bytes, size_t size) {
     return status;
 }
 
+/* A number that the batch system has in the environment, 0 where it has none. */
+static int64_t from_environment(const char *name) {
+    const char *text = getenv(name);
+    return text ? strtoll(text, NULL, 10) : 0;
+}
+
 void file_temporary_name(const char *name, char *out, size_t room) {
     char host[64] = "";
-    const char *job = getenv("SLURM_JOB_ID");
-    const char *restart = getenv("SLURM_RESTART_COUNT");
     gethostname(host, sizeof host - 1);
-    snprintf(out, room, "%s.tmp.%ld.%lld.%lld.%s", name, (long)getpid(),
-             job ? strtoll(job, NULL, 10) : 0LL, restart ? strtoll(restart, NULL, 10) : 0LL, host);
+    snprintf(out, room, "%s.tmp.%ld.%" PRId64 ".%" PRId64 ".%s", name, (long)getpid(),
+             from_environment("SLURM_JOB_ID"), from_environment("SLURM_RESTART_COUNT"), host);
 }
 
 bool file_temporary_is_stale(const char *name, bool owned) {
     char host[64] = "";
     long pid;
-    long long job, restart;
+    int64_t job, restart;
     int host_at = 0;
     const char *mark = strstr(name, ".tmp.");
-    if (!mark || sscanf(mark, ".tmp.%ld.%lld.%lld.%n", &pid, &job, &restart, &host_at) != 3 ||
+    if (!mark ||
+        sscanf(mark, ".tmp.%ld.%" SCNd64 ".%" SCNd64 ".%n", &pid, &job, &restart, &host_at) != 3 ||
         host_at == 0)
         return false;
     gethostname(host, sizeof host - 1);
-    const char *my_job = getenv("SLURM_JOB_ID"), *my_restart = getenv("SLURM_RESTART_COUNT");
-    if (my_job && my_restart && job == strtoll(my_job, NULL, 10) &&
-        restart < strtoll(my_restart, NULL, 10))
+    if (getenv("SLURM_JOB_ID") && job == from_environment("SLURM_JOB_ID") &&
+        restart < from_environment("SLURM_RESTART_COUNT"))
         return true; /* wherever that process is, the directory is not its own any more */
     if (strcmp(mark + host_at, host) != 0)
         return false;

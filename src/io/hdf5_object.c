@@ -1,6 +1,7 @@
 /* hdf5_object: see hdf5_object.h. */
 #include "hdf5_object.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +268,5 @@ void hdf5_shape_text(int ndim, const int64_t *dim, char *text, size_t room) {
     size_t used = 0;
     snprintf(text, room, "scalar");
     for (int i = 0; i < ndim && used < room; i++)
-        used +=
-            (size_t)snprintf(text + used, room - used, "%s%lld", i ? " x " : "", (long long)dim[i]);
+        used += (size_t)snprintf(text + used, room - used, "%s%" PRId64, i ? " x " : "", dim[i]);
 }

@@ -4,6 +4,7 @@
  * state hash is made of. */
 #include "lockstep/inspect.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static void print_range(FILE *out, const char *group, const char *name, const ch
     if (bad < n)
         fprintf(out, " %12.5g %12.5g %12.5g", least, most, sum / (double)(n - bad));
     if (bad > 0)
-        fprintf(out, "  %lld not finite", (long long)bad);
+        fprintf(out, "  %" PRId64 " not finite", bad);
     fprintf(out, "  /%s\n", group);
 }
 
@@ -50,7 +51,7 @@ static Status walk_array(Walk *walk, hid_t group, const char *group_name, const 
         n *= dim[i];
     value = malloc((size_t)n * sizeof *value);
     if (!value)
-        return FAIL(ST_INTERNAL, "out of memory for the %lld values of %s", (long long)n, name);
+        return FAIL(ST_INTERNAL, "out of memory for the %" PRId64 " values of %s", n, name);
     TRY_DONE(hdf5_get_array(group, name, H5T_IEEE_F32LE, ndim, dim, value));
     if (walk->hash)
         hash_add(walk->hash, value, (size_t)n * sizeof *value);
@@ -101,28 +102,30 @@ done:
 static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size_t size) {
     const RunState *state = &meta->state;
     fprintf(out, "%s: %zu bytes, agrees with its checksum file\n", path, size);
-    fprintf(
-        out,
-        "run\n  seed %llu, %lld lanes, data set %s (%016llx), built from %s, computed with %s\n",
-        (unsigned long long)meta->seed, (long long)meta->lanes, meta->dataset,
-        (unsigned long long)meta->dataset_hash, *meta->git ? meta->git : "unknown sources",
-        meta->instruction_set);
-    fprintf(out, "  state hash %016llx\n", (unsigned long long)meta->state_hash);
-    fprintf(out, "state\n  step %lld, %lld epochs done and %lld steps of the next, %s\n",
-            (long long)state->step, (long long)state->epoch, (long long)state->position,
+    fprintf(out,
+            "run\n  seed %" PRIu64 ", %" PRId64 " lanes, data set %s (%016" PRIx64
+            "), built from %s, computed with %s\n",
+            meta->seed, meta->lanes, meta->dataset, meta->dataset_hash,
+            *meta->git ? meta->git : "unknown sources", meta->instruction_set);
+    fprintf(out, "  state hash %016" PRIx64 "\n", meta->state_hash);
+    fprintf(out,
+            "state\n  step %" PRId64 ", %" PRId64 " epochs done and %" PRId64
+            " steps of the next, %s\n",
+            state->step, state->epoch, state->position,
             state->finished ? "finished" : "not finished");
     if (state->best_step >= 0)
-        fprintf(out, "  best accuracy %.4f (loss %.4f) at step %lld, %lld evaluations ago\n",
-                state->best_accuracy, state->best_loss, (long long)state->best_step,
-                (long long)state->without_better);
+        fprintf(out,
+                "  best accuracy %.4f (loss %.4f) at step %" PRId64 ", %" PRId64
+                " evaluations ago\n",
+                state->best_accuracy, state->best_loss, state->best_step, state->without_better);
     fprintf(out, "history\n");
     for (int64_t i = 0; i < state->n_history; i++) {
         const HistoryEntry *entry = &state->history[i];
         fprintf(out,
-                "  epoch %4lld  step %8lld  train loss %.4f accuracy %.4f  test loss %.4f accuracy "
-                "%.4f\n",
-                (long long)entry->epoch, (long long)entry->step, entry->train_loss,
-                entry->train_accuracy, entry->test_loss, entry->test_accuracy);
+                "  epoch %4" PRId64 "  step %8" PRId64
+                "  train loss %.4f accuracy %.4f  test loss %.4f accuracy %.4f\n",
+                entry->epoch, entry->step, entry->train_loss, entry->train_accuracy,
+                entry->test_loss, entry->test_accuracy);
     }
     if (state->n_history == 0)
         fprintf(out, "  no evaluation yet\n");

@@ -7,6 +7,7 @@
 #include <cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ static void add_real(Line *line, const char *key, double value) {
 }
 
 static void add_int(Line *line, const char *key, int64_t value) {
-    add(line, ",\"%s\":%lld", key, (long long)value);
+    add(line, ",\"%s\":%" PRId64, key, value);
 }
 
 /* Host names and words of our own: only quotes, backslashes and control characters are in the way.

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,18 +33,18 @@ enum { TAKE_ATTEMPTS = 20 };
 typedef struct Holder {
     char host[64];
     long pid;
-    char job[64];      /* the batch system's id, or "none" */
-    long long restart; /* how often it has restarted the job */
+    char job[64];    /* the batch system's id, or "none" */
+    int64_t restart; /* how often it has restarted the job */
     char since[32];
     char boot[64], space[64]; /* this boot of the kernel; the pid namespace */
-    long long started;        /* clock ticks between boot and the start of the process */
+    int64_t started;          /* clock ticks between boot and the start of the process */
     bool ended;
 } Holder;
 
 typedef enum LockState { LOCK_MINE, LOCK_OTHERS, LOCK_NONE } LockState;
 
 /* The word behind the last ')' of /proc/PID/stat is field 3; the start time is field 22. */
-static long long start_of(long pid) {
+static int64_t start_of(long pid) {
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -85,8 +86,8 @@ static Holder myself(void) {
 
 static int write_text(const Holder *me, char *text) {
     return snprintf(text, OWNER_TEXT_MAX,
-                    "host %s\npid %ld\njob %s\nrestart %lld\nsince %s\nboot %s\nspace %s\n"
-                    "started %lld\n",
+                    "host %s\npid %ld\njob %s\nrestart %" PRId64 "\nsince %s\nboot %s\nspace %s\n"
+                    "started %" PRId64 "\n",
                     me->host, me->pid, me->job, me->restart, me->since, me->boot, me->space,
                     me->started);
 }
@@ -96,8 +97,8 @@ static bool read_text(const char *text, Holder *holder) {
     char word[8] = "";
     memset(holder, 0, sizeof *holder);
     int n = sscanf(text,
-                   "host %63s pid %ld job %63s restart %lld since %31s boot %63s space %63s "
-                   "started %lld %7s",
+                   "host %63s pid %ld job %63s restart %" SCNd64
+                   " since %31s boot %63s space %63s started %" SCNd64 " %7s",
                    holder->host, &holder->pid, holder->job, &holder->restart, holder->since,
                    holder->boot, holder->space, &holder->started, word);
     holder->ended = strcmp(word, "ended") == 0;
@@ -108,7 +109,7 @@ static bool read_text(const char *text, Holder *holder) {
 static void describe(const Holder *holder, char *out, size_t room) {
     char job[128] = "";
     if (strcmp(holder->job, "none") != 0)
-        snprintf(job, sizeof job, " (job %s, restart %lld)", holder->job, holder->restart);
+        snprintf(job, sizeof job, " (job %s, restart %" PRId64 ")", holder->job, holder->restart);
     snprintf(out, room, "process %ld on %s since %s%s", holder->pid, holder->host, holder->since,
              job);
 }
@@ -123,7 +124,7 @@ static bool seen_dead(const Holder *holder, const Holder *me) {
         return false;
     if (kill((pid_t)holder->pid, 0) != 0 && errno == ESRCH)
         return true;
-    long long started = start_of(holder->pid);
+    int64_t started = start_of(holder->pid);
     return started >= 0 && started != holder->started; /* its number is another's now */
 }
 
@@ -156,8 +157,8 @@ static Status may_take(const char *folder, const char *text, const Holder *me, L
     if (same_job(&holder, me) && me->restart < holder.restart) {
         describe(&holder, who, sizeof who);
         return FAIL(ST_CHECKPOINT,
-                    "%s belongs to %s; this process is of restart %lld, a left-over that must not "
-                    "write there",
+                    "%s belongs to %s; this process is of restart %" PRId64
+                    ", a left-over that must not write there",
                     folder, who, me->restart);
     }
     if (lock == LOCK_MINE)

@@ -5,6 +5,7 @@
  * gives the lock back. So a drawing thread must not log while it holds the lock. */
 #include "lockstep/progress.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -91,15 +92,15 @@ static void duration(double seconds, char out[32]) {
         snprintf(out, 32, "?");
         return;
     }
-    long long s = llround(seconds);
+    int64_t s = llround(seconds);
     if (s < 60)
-        snprintf(out, 32, "%llds", s);
+        snprintf(out, 32, "%" PRId64 "s", s);
     else if (s < 3600)
-        snprintf(out, 32, "%lldm%02llds", s / 60, s % 60);
+        snprintf(out, 32, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
     else if (s < 24 * 3600)
-        snprintf(out, 32, "%lldh%02lldm", s / 3600, s / 60 % 60);
+        snprintf(out, 32, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
     else
-        snprintf(out, 32, "%lldd%02lldh", s / 86400, s / 3600 % 24);
+        snprintf(out, 32, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
 }
 
 /* The figures after the place in the run. */
@@ -125,8 +126,8 @@ static void compose(const Progress *progress, const ProgressState *state, char o
     char head[96], tail[256], gauge[GAUGE_MAX + 4] = "";
     double done = state->end_step > 0 ? (double)state->step / (double)state->end_step : 0;
     done = fmin(fmax(done, 0), 1);
-    snprintf(head, sizeof head, "%sepoch %lld/%lld", progress->synthetic ? "[synthetic] " : "",
-             (long long)state->epoch, (long long)state->epochs);
+    snprintf(head, sizeof head, "%sepoch %" PRId64 "/%" PRId64,
+             progress->synthetic ? "[synthetic] " : "", state->epoch, state->epochs);
     figures(state, tail, sizeof tail);
     int64_t width = columns(progress) - 1;
     int64_t room = width - (int64_t)(strlen(head) + strlen(tail)) - (int64_t)strlen(" [] 100%  ");
@@ -163,7 +164,8 @@ void progress_line(Progress *progress, const ProgressState *state) {
     if (!progress)
         return;
     figures(state, tail, sizeof tail);
-    log_line(progress->bar ? LOG_DEBUG : LOG_INFO, "%sepoch %lld/%lld  step %lld/%lld  %s",
-             progress->synthetic ? "[synthetic] " : "", (long long)state->epoch,
-             (long long)state->epochs, (long long)state->step, (long long)state->end_step, tail);
+    log_line(progress->bar ? LOG_DEBUG : LOG_INFO,
+             "%sepoch %" PRId64 "/%" PRId64 "  step %" PRId64 "/%" PRId64 "  %s",
+             progress->synthetic ? "[synthetic] " : "", state->epoch, state->epochs, state->step,
+             state->end_step, tail);
 }

@@ -6,6 +6,7 @@
 #include "lockstep/writer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,9 +92,10 @@ static Status wait_idle(Writer *writer, double deadline_s) {
         if (pthread_cond_timedwait(&writer->changed, &writer->lock, &until) == ETIMEDOUT &&
             writer->busy)
             return FAIL(ST_DEADLINE,
-                        "the checkpoint of step %lld was not written to %s within %g s: the file "
-                        "system does not answer, or is too slow for --deadline",
-                        (long long)writer->copy.state.step, writer->target, deadline_s);
+                        "the checkpoint of step %" PRId64
+                        " was not written to %s within %g s: the file system does not answer, or "
+                        "is too slow for --deadline",
+                        writer->copy.state.step, writer->target, deadline_s);
     }
     return ST_OK;
 }

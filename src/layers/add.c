@@ -1,4 +1,6 @@
 /* add: the sum of two layers' outputs of one shape: residual connections. */
+#include <inttypes.h>
+
 #include "layers.h"
 
 static Status infer(Layer *layer) {
@@ -9,10 +11,9 @@ static Status infer(Layer *layer) {
     }
     if (in.c != with.c || in.h != with.h || in.w != with.w) {
         return FAIL(ST_USAGE,
-                    "add: cannot add shapes %lld x %lld x %lld and %lld x %lld x %lld: both must "
-                    "be the same",
-                    (long long)in.c, (long long)in.h, (long long)in.w, (long long)with.c,
-                    (long long)with.h, (long long)with.w);
+                    "add: cannot add shapes %" PRId64 " x %" PRId64 " x %" PRId64 " and %" PRId64
+                    " x %" PRId64 " x %" PRId64 ": both must be the same",
+                    in.c, in.h, in.w, with.c, with.h, with.w);
     }
     return layer_infer_same(layer);
 }

@@ -1,21 +1,23 @@
 /* conv: two-dimensional convolution (cross-correlation, as everywhere in this field) with square
  * kernels and zero padding. Weight O,I,KH,KW. */
+#include <inttypes.h>
+
 #include "layers.h"
 
 static Status infer(Layer *layer) {
     const ConvArgs *a = &layer->args.conv;
     Shape in = layer->in[0];
     if (a->pad >= a->kernel) {
-        return FAIL(ST_USAGE, "conv: p=%lld must be smaller than k=%lld", (long long)a->pad,
-                    (long long)a->kernel);
+        return FAIL(ST_USAGE, "conv: p=%" PRId64 " must be smaller than k=%" PRId64, a->pad,
+                    a->kernel);
     }
     int64_t h = layer_windows(in.h, a->kernel, a->stride, a->pad);
     int64_t w = layer_windows(in.w, a->kernel, a->stride, a->pad);
     if (h == 0 || w == 0) {
         return FAIL(ST_USAGE,
-                    "conv: a kernel of k=%lld does not fit its input of %lld x %lld: give a "
-                    "smaller k or a larger p",
-                    (long long)a->kernel, (long long)in.h, (long long)in.w);
+                    "conv: a kernel of k=%" PRId64 " does not fit its input of %" PRId64
+                    " x %" PRId64 ": give a smaller k or a larger p",
+                    a->kernel, in.h, in.w);
     }
     layer->out = (Shape){1, a->channels, h, w};
     layer_set_weight(layer, 4, (int64_t[4]){a->channels, in.c, a->kernel, a->kernel}, a->bias);

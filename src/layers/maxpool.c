@@ -1,4 +1,6 @@
 /* maxpool: the largest value of each window. Holds what both kinds of pooling share. */
+#include <inttypes.h>
+
 #include "layers.h"
 
 Status layer_infer_pool(Layer *layer) {
@@ -9,8 +11,9 @@ Status layer_infer_pool(Layer *layer) {
         if (a->kernel != 0 || a->stride != 0 || a->pad != 0)
             return FAIL(ST_USAGE, "%s: global takes the whole map: leave k, s and p out", name);
         if (in.h != in.w) {
-            return FAIL(ST_USAGE, "%s: global wants a square map, the input is %lld x %lld", name,
-                        (long long)in.h, (long long)in.w);
+            return FAIL(ST_USAGE,
+                        "%s: global wants a square map, the input is %" PRId64 " x %" PRId64, name,
+                        in.h, in.w);
         }
         a->kernel = in.h;
     }
@@ -19,14 +22,16 @@ Status layer_infer_pool(Layer *layer) {
     if (a->stride == 0)
         a->stride = a->kernel;
     if (a->pad > a->kernel / 2) {
-        return FAIL(ST_USAGE, "%s: p=%lld must be at most half of k=%lld", name, (long long)a->pad,
-                    (long long)a->kernel);
+        return FAIL(ST_USAGE, "%s: p=%" PRId64 " must be at most half of k=%" PRId64, name, a->pad,
+                    a->kernel);
     }
     int64_t h = layer_windows(in.h, a->kernel, a->stride, a->pad);
     int64_t w = layer_windows(in.w, a->kernel, a->stride, a->pad);
     if (h == 0 || w == 0) {
-        return FAIL(ST_USAGE, "%s: a window of k=%lld does not fit its input of %lld x %lld", name,
-                    (long long)a->kernel, (long long)in.h, (long long)in.w);
+        return FAIL(ST_USAGE,
+                    "%s: a window of k=%" PRId64 " does not fit its input of %" PRId64
+                    " x %" PRId64,
+                    name, a->kernel, in.h, in.w);
     }
     layer->out = (Shape){1, in.c, h, w};
     return ST_OK;

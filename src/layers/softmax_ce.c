@@ -1,5 +1,7 @@
 /* softmax_ce: softmax and cross-entropy with label smoothing: always the last layer. Its output is
  * the loss of the image, a single number. */
+#include <inttypes.h>
+
 #include "layers.h"
 
 static Status infer(Layer *layer) {
@@ -7,10 +9,9 @@ static Status infer(Layer *layer) {
         return FAIL(ST_USAGE, "softmax_ce: smoothing must be below 1");
     if (layer->in[0].h != 1 || layer->in[0].w != 1) {
         return FAIL(ST_USAGE,
-                    "softmax_ce: wants one number a class, its input is %lld x %lld x %lld: put a "
-                    "linear layer before it",
-                    (long long)layer->in[0].c, (long long)layer->in[0].h,
-                    (long long)layer->in[0].w);
+                    "softmax_ce: wants one number a class, its input is %" PRId64 " x %" PRId64
+                    " x %" PRId64 ": put a linear layer before it",
+                    layer->in[0].c, layer->in[0].h, layer->in[0].w);
     }
     layer->out = (Shape){1, 1, 1, 1};
     return ST_OK;

@@ -2,6 +2,7 @@
  * second, which reads arguments (args.c) and infers shapes, can say of any name whether it stands
  * above, below or nowhere. Every error names source and line. */
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,10 +202,9 @@ static Status check_graph(const Parser *parser) {
     }
     if (loss->in[0].c < model->classes) {
         return FAIL_AT(parser, loss->line,
-                       "the model gives %lld numbers an image, but the data set has %lld classes: "
-                       "end it with 'linear c=%lld', or more",
-                       (long long)loss->in[0].c, (long long)model->classes,
-                       (long long)model->classes);
+                       "the model gives %" PRId64 " numbers an image, but the data set has %" PRId64
+                       " classes: end it with 'linear c=%" PRId64 "', or more",
+                       loss->in[0].c, model->classes, model->classes);
     }
     return ST_OK;
 }

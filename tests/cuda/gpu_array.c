@@ -1,4 +1,5 @@
 /* gpu_array: see gpu_array.h. */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,8 +111,8 @@ void array_expect(Array *array, const double *expected, double tolerance) {
         bool good = tolerance > 0 ? fabs(found - expected[i]) <= tolerance * size
                                   : memcmp(&same, &array->host[i], sizeof same) == 0;
         if (!good)
-            fail_msg("element %lld of %lld is %.9g, not %.9g", (long long)i,
-                     (long long)array->count, found, expected[i]);
+            fail_msg("element %" PRId64 " of %" PRId64 " is %.9g, not %.9g", i, array->count, found,
+                     expected[i]);
     }
 }
 

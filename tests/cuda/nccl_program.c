@@ -6,6 +6,7 @@
  *   absent  the last rank never joins a sum: the deadline speaks
  *   lost    the last rank is killed before a sum */
 #include <cuda_runtime_api.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,9 +73,9 @@ static Status round_of_sums(Comm *comm, int round) {
     for (int64_t i = 0; i < COUNT; i++) {
         int64_t sum = size * i * (round + 1) + size * (size - 1) / 2;
         if (buckets.found[i] != sum || buckets.found_real[i] != (float)sum / 2)
-            return FAIL(ST_INTERNAL, "round %d: element %lld is %lld and %g, not %lld", round,
-                        (long long)i, (long long)buckets.found[i], (double)buckets.found_real[i],
-                        (long long)sum);
+            return FAIL(ST_INTERNAL,
+                        "round %d: element %" PRId64 " is %" PRId64 " and %g, not %" PRId64, round,
+                        i, buckets.found[i], (double)buckets.found_real[i], sum);
     }
     return ST_OK;
 }

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -41,7 +42,7 @@ static __attribute__((destructor)) void end(void) {
     FILE *out = path ? fopen(path, "a") : NULL;
     if (!out)
         return;
-    fprintf(out, "own %lld libraries %lld\n", (long long)own, (long long)libraries);
+    fprintf(out, "own %" PRId64 " libraries %" PRId64 "\n", own, libraries);
     fclose(out);
 }
 

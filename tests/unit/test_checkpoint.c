@@ -1,5 +1,6 @@
 /* Checkpoints: what is written is read, damage of any byte is refused, nothing good is replaced,
  * and the folder is kept in order. */
+#include <inttypes.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,7 +88,7 @@ static void round_trip(void **state) {
     f.checkpoint.autotune = "lockstep autotune 1: 1 graphs\nconv: eng1\n";
     assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL, &bytes), ST_OK);
     const char *path = fixture_path(&f, "step-00000800.h5");
-    assert_int_equal(fixture_shell("test $(stat -c %%s '%s') -eq %lld", path, (long long)bytes), 0);
+    assert_int_equal(fixture_shell("test $(stat -c %%s '%s') -eq %" PRId64, path, bytes), 0);
     assert_int_equal(checkpoint_verify(path), ST_OK);
     assert_int_equal(checkpoint_read_meta(path, &meta), ST_OK);
     assert_same_meta(&f, &meta);

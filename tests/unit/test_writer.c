@@ -1,5 +1,6 @@
 /* The writer's thread: snapshots are copies, hooks run in order, failures are counted, waits end.
  */
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -31,13 +32,13 @@ static Status before(void *context, int64_t step) {
     pthread_mutex_lock(&hooks->gate);
     pthread_mutex_unlock(&hooks->gate);
     hooks->before++;
-    return hooks->fail ? FAIL(ST_CHECKPOINT, "no metrics at step %lld", (long long)step) : ST_OK;
+    return hooks->fail ? FAIL(ST_CHECKPOINT, "no metrics at step %" PRId64, step) : ST_OK;
 }
 
 static Status after(void *context, int64_t step, const char *name, bool is_best) {
     Hooks *hooks = context;
     char expected[64];
-    snprintf(expected, sizeof expected, "step-%08lld.h5", (long long)step);
+    snprintf(expected, sizeof expected, "step-%08" PRId64 ".h5", step);
     if (strcmp(name, expected) != 0 || hooks->before <= hooks->after)
         return FAIL(ST_INTERNAL, "hooks out of order");
     hooks->after++;
@@ -154,7 +155,7 @@ static void snapshots_are_copies(void **state) {
     for (size_t i = 0; i < 4; i++) {
         Checkpoint meta;
         char name[64];
-        snprintf(name, sizeof name, "step-%08lld.h5", (long long)stay[i]);
+        snprintf(name, sizeof name, "step-%08" PRId64 ".h5", stay[i]);
         assert_int_equal(checkpoint_read_meta(fixture_path(&f, name), &meta), ST_OK);
         assert_true(meta.state_hash == hash[stay[i]]);
         assert_int_equal(meta.state.n_history, 3);
@@ -195,7 +196,7 @@ static void fetches_while_training_goes_on(void **state) {
         assert_int_equal(writer_flush(writer, 30), ST_OK);
         assert_int_equal(hooks.fetched, step);
         char name[64];
-        snprintf(name, sizeof name, "step-%08lld.h5", (long long)step);
+        snprintf(name, sizeof name, "step-%08" PRId64 ".h5", step);
         assert_int_equal(checkpoint_read_meta(fixture_path(&f, name), &meta), ST_OK);
         assert_true(meta.state_hash == hash);
         assert_int_equal(checkpoint_verify(fixture_path(&f, name)), ST_OK);
