@@ -93,7 +93,7 @@ const char *status_word(Status status);
 /* For an allocation that may fail: FAILs with ST_INTERNAL unless `pointer` is set. */
 #define TRY_ALLOC(pointer)                                                                         \
     do {                                                                                           \
-        if ((pointer) == NULL)                                                                     \
+        if (!(pointer))                                                                            \
             return FAIL(ST_INTERNAL, "out of memory");                                             \
     } while (0)
 

@@ -18,7 +18,7 @@ static bool next_line(const char **at, const char **line, int *length) {
         const char *end = begin + strcspn(begin, "#\n");
         *at = *newline != '\0' ? newline + 1 : newline;
         begin += strspn(begin, " \t\r");
-        while (end > begin && strchr(" \t\r", end[-1]) != NULL)
+        while (end > begin && strchr(" \t\r", end[-1]))
             end--;
         if (end > begin) {
             *line = begin;
@@ -61,7 +61,7 @@ static bool differs(const Option *option, const RunConfig *old, const RunConfig 
 
 static Status compare(const RunConfig *old, const RunConfig *now, const char *source) {
     char list[STATUS_MESSAGE_MAX / 2] = "";
-    for (const Option *option = config_options; option->key != NULL; option++) {
+    for (const Option *option = config_options; option->key; option++) {
         char there[SHOWN_MAX], here[SHOWN_MAX];
         if ((option->flags & OPTION_FIXED) == 0 || !differs(option, old, now, there, here))
             continue;

@@ -24,7 +24,7 @@ static int append(void *context, unsigned char *bytes, size_t size) {
     if (text->length + size + 1 > text->room) {
         size_t room = 2 * (text->length + size + 1);
         char *grown = realloc(text->bytes, room);
-        if (grown == NULL)
+        if (!grown)
             return 0;
         text->bytes = grown;
         text->room = room;
@@ -91,25 +91,25 @@ static void emit_list(Writer *writer, const char *value) {
 /* Opens and closes groups so that the next key stands in the group of `key`; returns the key's last
  * part. `key` NULL closes the last group. */
 static const char *enter_group(Writer *writer, const char *key, char group[OPTION_KEY_MAX]) {
-    const char *dot = key != NULL ? strchr(key, '.') : NULL;
-    size_t length = dot != NULL ? (size_t)(dot - key) : 0;
+    const char *dot = key ? strchr(key, '.') : NULL;
+    size_t length = dot ? (size_t)(dot - key) : 0;
     bool same = strlen(group) == length && (length == 0 || strncmp(group, key, length) == 0);
     if (!same) {
         if (group[0] != '\0')
             emit_mapping(writer, false);
-        memcpy(group, key != NULL ? key : "", length);
+        memcpy(group, key ? key : "", length);
         group[length] = '\0';
         if (group[0] != '\0') {
             emit_scalar(writer, group, YAML_PLAIN_SCALAR_STYLE);
             emit_mapping(writer, true);
         }
     }
-    return dot != NULL ? dot + 1 : key;
+    return dot ? dot + 1 : key;
 }
 
 static void emit_options(Writer *writer, const RunConfig *config, bool stored) {
     char group[OPTION_KEY_MAX] = "";
-    for (const Option *option = config_options; option->key != NULL; option++) {
+    for (const Option *option = config_options; option->key; option++) {
         char buffer[OPTION_VALUE_MAX];
         bool skip = option->type == OPTION_ACTION || (option->flags & OPTION_ALIAS) != 0 ||
                     (stored && (option->flags & OPTION_UNSTORED) != 0);
@@ -119,7 +119,7 @@ static void emit_options(Writer *writer, const RunConfig *config, bool stored) {
         const char *value = option_format(option, config, buffer);
         if (option->type == OPTION_CHANNELS || option->type == OPTION_POINTS)
             emit_list(writer, value);
-        else if (strchr(value, '\n') != NULL)
+        else if (strchr(value, '\n'))
             emit_scalar(writer, value, YAML_LITERAL_SCALAR_STYLE);
         else if (value[0] == '\0')
             emit_scalar(writer, value, YAML_SINGLE_QUOTED_SCALAR_STYLE);

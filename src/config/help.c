@@ -29,17 +29,17 @@ static void print_wrapped(const char *text, FILE *out) {
 static void print_option(const Option *option, FILE *out) {
     char text[2 * OPTION_VALUE_MAX];
     const char *otherwise = option->otherwise;
-    bool shows = otherwise != NULL && otherwise[0] != '\0' && option->type != OPTION_ACTION;
+    bool shows = otherwise && otherwise[0] != '\0' && option->type != OPTION_ACTION;
     fputs((option->flags & OPTION_FIXED) != 0 ? "* " : "  ", out);
     if ((option->flags & OPTION_FILE_ONLY) != 0)
         fprintf(out, "%s: (in the file)", option->key);
-    else if (option->short_flag != NULL)
+    else if (option->short_flag)
         fprintf(out, "--%s, --%s", option->short_flag, option->key);
     else
         fprintf(out, "--%s", option->key);
-    if (option->value != NULL)
+    if (option->value)
         fprintf(out, " %s", option->value);
-    for (int i = 0; option->choices != NULL && option->choices[i] != NULL; i++)
+    for (int i = 0; option->choices && option->choices[i]; i++)
         fprintf(out, "%s%s", i == 0 ? ": " : " | ", option->choices[i]);
     fputc('\n', out);
     snprintf(text, sizeof text, "%s%s%s%s", option->help, shows ? " [" : "", shows ? otherwise : "",
@@ -58,6 +58,6 @@ void config_help(FILE *out) {
         "brackets; what is marked * cannot change\nwhen a run is resumed.\n"
         "\n",
         out);
-    for (const Option *option = config_options; option->key != NULL; option++)
+    for (const Option *option = config_options; option->key; option++)
         print_option(option, out);
 }

@@ -25,7 +25,7 @@ typedef struct FileReader {
 /* True where `key` is the part before the dot of some options. */
 static bool is_group(const char *key) {
     size_t length = strlen(key);
-    for (const Option *option = config_options; option->key != NULL; option++) {
+    for (const Option *option = config_options; option->key; option++) {
         if (strncmp(option->key, key, length) == 0 && option->key[length] == '.')
             return true;
     }
@@ -35,15 +35,15 @@ static bool is_group(const char *key) {
 static Status set_pair(void *context, const YamlPair *pair) {
     FileReader *reader = context;
     const Option *option = option_find(pair->key, false);
-    if (option == NULL && is_group(pair->key)) {
+    if (!option && is_group(pair->key)) {
         return FAIL(ST_USAGE, "%s:%d: '%s' is a group: its keys stand below it, indented",
                     reader->source, pair->line, pair->key);
     }
-    if (option == NULL) {
+    if (!option) {
         const char *near = option_nearest(pair->key, false);
         return FAIL(ST_USAGE, "%s:%d: unknown key '%s'%s%s%s", reader->source, pair->line,
-                    pair->key, near != NULL ? "; did you mean '" : ": see lockstep train --help",
-                    near != NULL ? near : "", near != NULL ? "'?" : "");
+                    pair->key, near ? "; did you mean '" : ": see lockstep train --help",
+                    near ? near : "", near ? "'?" : "");
     }
     if (option->type == OPTION_ACTION) {
         return FAIL(ST_USAGE, "%s:%d: '%s' is for the command line alone: --%s", reader->source,
@@ -80,9 +80,9 @@ static void suggest_recipe(const char *folder, const char *wanted, char out[NAME
     int n = 0;
     DIR *dir = opendir(folder);
     out[0] = '\0';
-    if (dir == NULL)
+    if (!dir)
         return;
-    for (struct dirent *entry; n < RECIPES_MAX && (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; n < RECIPES_MAX && (entry = readdir(dir));) {
         if (is_recipe(entry->d_name)) {
             size_t stem = strlen(entry->d_name) - (sizeof suffix - 1);
             snprintf(names[n], sizeof names[n], "%.*s", (int)stem, entry->d_name);
@@ -97,7 +97,7 @@ static void suggest_recipe(const char *folder, const char *wanted, char out[NAME
     if (is_recipe(stem))
         stem[strlen(stem) - (sizeof suffix - 1)] = '\0';
     const char *near = nearest_name(stem, list);
-    if (near != NULL && strlen(folder) + strlen(near) + 32 < NAME_MAX_BYTES)
+    if (near && strlen(folder) + strlen(near) + 32 < NAME_MAX_BYTES)
         snprintf(out, NAME_MAX_BYTES, "; did you mean %.100s/%.100s.yaml?", folder, near);
 }
 
@@ -105,9 +105,9 @@ static Status no_such_file(const char *path, int error) {
     char suggestion[NAME_MAX_BYTES] = "";
     char folder[CONFIG_PATH_MAX];
     const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path;
-    snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
-    if (slash != NULL && slash != path)
+    const char *base = slash ? slash + 1 : path;
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 0, path);
+    if (slash && slash != path)
         suggest_recipe(folder, base, suggestion);
     if (suggestion[0] == '\0')
         suggest_recipe("configs", base, suggestion);
@@ -121,10 +121,10 @@ static Status read_file(const char *path, char **text, size_t *length) {
     *text = NULL;
     errno = 0;
     FILE *file = fopen(path, "rb");
-    if (file == NULL)
+    if (!file)
         return no_such_file(path, errno);
     char *bytes = malloc(FILE_MAX_BYTES + 1);
-    if (bytes == NULL)
+    if (!bytes)
         TRY_DONE(FAIL(ST_INTERNAL, "out of memory"));
     *length = fread(bytes, 1, FILE_MAX_BYTES + 1, file);
     if (ferror(file))
@@ -144,7 +144,7 @@ static Status load_file(RunConfig *config, const char *path) {
     char *text = NULL;
     size_t length = 0;
     const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path;
+    const char *base = slash ? slash + 1 : path;
     size_t stem = strlen(base) - (is_recipe(base) ? strlen(".yaml") : 0);
     if (strlen(path) >= sizeof config->file || stem >= sizeof config->name)
         return FAIL(ST_USAGE, "%.200s...: the name is too long", path);
@@ -163,19 +163,19 @@ static Status unknown_variable(const char *name) {
     char known[OPTIONS_MAX][OPTION_KEY_MAX];
     const char *names[OPTIONS_MAX + 1];
     int n = 0;
-    for (const Option *option = config_options; option->key != NULL; option++, n++) {
+    for (const Option *option = config_options; option->key; option++, n++) {
         option_variable(option, known[n]);
         names[n] = known[n] + prefix;
     }
     names[n] = NULL;
     const char *near = nearest_name(name + prefix, names);
     return FAIL(ST_USAGE, "the environment variable %s is no option%s%s%s", name,
-                near != NULL ? "; did you mean LOCKSTEP_" : ": unset it", near != NULL ? near : "",
-                near != NULL ? "?" : "");
+                near ? "; did you mean LOCKSTEP_" : ": unset it", near ? near : "",
+                near ? "?" : "");
 }
 
 static Status set_variable(const char *name, const char *value, RunConfig *config) {
-    for (const Option *option = config_options; option->key != NULL; option++) {
+    for (const Option *option = config_options; option->key; option++) {
         char variable[OPTION_KEY_MAX];
         option_variable(option, variable);
         if (strcmp(variable, name) != 0)
@@ -193,10 +193,10 @@ static Status set_variable(const char *name, const char *value, RunConfig *confi
 }
 
 static Status load_environment(RunConfig *config) {
-    for (char **entry = environ; *entry != NULL; entry++) {
+    for (char **entry = environ; *entry; entry++) {
         char name[NAME_MAX_BYTES];
         const char *equals = strchr(*entry, '=');
-        if (strncmp(*entry, "LOCKSTEP_", strlen("LOCKSTEP_")) != 0 || equals == NULL)
+        if (strncmp(*entry, "LOCKSTEP_", strlen("LOCKSTEP_")) != 0 || !equals)
             continue;
         snprintf(name, sizeof name, "%.*s", (int)(equals - *entry), *entry);
         TRY(set_variable(name, equals + 1, config));
@@ -209,8 +209,8 @@ static Status load_environment(RunConfig *config) {
 static Status unknown_flag(const char *name) {
     const char *near = option_nearest(name, true);
     return FAIL(ST_USAGE, "unknown option --%s%s%s%s", name,
-                near != NULL ? "; did you mean --" : ": see lockstep train --help",
-                near != NULL ? near : "", near != NULL ? "?" : "");
+                near ? "; did you mean --" : ": see lockstep train --help", near ? near : "",
+                near ? "?" : "");
 }
 
 /* One argument "--..." at argv[*i]; moves *i over a value of its own. config NULL: only that. */
@@ -218,23 +218,23 @@ static Status read_flag(int argc, char **argv, int *i, RunConfig *config) {
     char name[NAME_MAX_BYTES];
     const char *flag = argv[*i] + 2;
     const char *value = strchr(flag, '=');
-    size_t length = value != NULL ? (size_t)(value - flag) : strlen(flag);
+    size_t length = value ? (size_t)(value - flag) : strlen(flag);
     snprintf(name, sizeof name, "%.*s", length < sizeof name ? (int)length : (int)sizeof name - 1,
              flag);
-    value = value != NULL ? value + 1 : NULL;
+    value = value ? value + 1 : NULL;
     const Option *option = option_find(name, true);
-    if (option == NULL && strncmp(name, "no-", 3) == 0 && value == NULL) {
+    if (!option && strncmp(name, "no-", 3) == 0 && !value) {
         option = option_find(name + 3, true);
-        if (option != NULL && option->type != OPTION_BOOL)
+        if (option && option->type != OPTION_BOOL)
             option = NULL;
         value = "false";
     }
-    if (option == NULL)
+    if (!option)
         return unknown_flag(name);
     bool is_bool = option->type == OPTION_BOOL || option->type == OPTION_ACTION;
-    if (value == NULL && is_bool) {
+    if (!value && is_bool) {
         value = "true";
-    } else if (value == NULL) {
+    } else if (!value) {
         if (*i + 1 >= argc || strncmp(argv[*i + 1], "--", 2) == 0)
             return FAIL(ST_USAGE, "--%s wants a value: --%s %s", name, name, option->value);
         value = argv[++*i];
@@ -242,7 +242,7 @@ static Status read_flag(int argc, char **argv, int *i, RunConfig *config) {
     if ((option->flags & OPTION_FILE_ONLY) != 0)
         return FAIL(ST_USAGE, "--%s: '%s' stands in the configuration file alone", name,
                     option->key);
-    if (config == NULL)
+    if (!config)
         return ST_OK;
     Status status = option_set(option, value, config);
     if (status != ST_OK)
@@ -259,7 +259,7 @@ static Status find_file(int argc, char **argv, const char **file) {
         } else if (argv[i][0] == '-' && strcmp(argv[i], "-h") != 0) {
             return FAIL(ST_USAGE, "unknown option %s: options begin with two dashes", argv[i]);
         } else if (argv[i][0] != '-') {
-            if (*file != NULL)
+            if (*file)
                 return FAIL(ST_USAGE, "two configuration files: %s and %s; give one", *file,
                             argv[i]);
             *file = argv[i];
@@ -289,8 +289,8 @@ static bool asks_help(int argc, char **argv) {
 /* All fields to their defaults. */
 static Status set_defaults(RunConfig *config) {
     memset(config, 0, sizeof *config);
-    for (const Option *option = config_options; option->key != NULL; option++) {
-        if (option->otherwise != NULL)
+    for (const Option *option = config_options; option->key; option++) {
+        if (option->otherwise)
             TRY(option_set(option, option->otherwise, config));
     }
     return ST_OK;
@@ -304,7 +304,7 @@ Status config_load(int argc, char **argv, RunConfig *config) {
         return ST_OK;
     }
     TRY(find_file(argc, argv, &file));
-    if (file != NULL)
+    if (file)
         TRY(load_file(config, file));
     TRY(load_environment(config));
     TRY(load_flags(argc, argv, config));

@@ -184,10 +184,10 @@ const Option config_options[] = {
 _Static_assert(sizeof config_options / sizeof config_options[0] < OPTIONS_MAX, "raise OPTIONS_MAX");
 
 const Option *option_find(const char *name, bool flags) {
-    for (const Option *option = config_options; option->key != NULL; option++) {
+    for (const Option *option = config_options; option->key; option++) {
         if (strcmp(option->key, name) == 0)
             return option;
-        if (flags && option->short_flag != NULL && strcmp(option->short_flag, name) == 0)
+        if (flags && option->short_flag && strcmp(option->short_flag, name) == 0)
             return option;
     }
     return NULL;
@@ -196,11 +196,11 @@ const Option *option_find(const char *name, bool flags) {
 const char *option_nearest(const char *name, bool flags) {
     const char *names[2 * OPTIONS_MAX + 1];
     int n = 0;
-    for (const Option *option = config_options; option->key != NULL; option++) {
+    for (const Option *option = config_options; option->key; option++) {
         if (!flags && option->type == OPTION_ACTION)
             continue;
         names[n++] = option->key;
-        if (flags && option->short_flag != NULL)
+        if (flags && option->short_flag)
             names[n++] = option->short_flag;
     }
     names[n] = NULL;

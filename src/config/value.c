@@ -66,7 +66,7 @@ static Status set_seed(const char *text, uint64_t *field) {
 
 static Status set_bool(const char *text, bool *field) {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1", NULL};
-    for (int i = 0; words[i] != NULL; i++) {
+    for (int i = 0; words[i]; i++) {
         if (strcmp(words[i], text) == 0) {
             *field = i % 2 == 1;
             return ST_OK;
@@ -76,7 +76,7 @@ static Status set_bool(const char *text, bool *field) {
 }
 
 static int find_choice(const char *const *choices, const char *text) {
-    for (int i = 0; choices[i] != NULL; i++) {
+    for (int i = 0; choices[i]; i++) {
         if (strcmp(choices[i], text) == 0)
             return i;
     }
@@ -88,9 +88,9 @@ static Status set_choice(const char *text, const char *const *choices, int *fiel
     *field = find_choice(choices, text);
     if (*field >= 0)
         return ST_OK;
-    for (int i = 0; choices[i] != NULL; i++) {
+    for (int i = 0; choices[i]; i++) {
         size_t used = strlen(list);
-        const char *before = i == 0 ? "" : choices[i + 1] == NULL ? " or " : ", ";
+        const char *before = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
         snprintf(list + used, sizeof list - used, "%s%s", before, choices[i]);
     }
     return FAIL(ST_USAGE, "'%s' must be %s", text, list);
@@ -106,7 +106,7 @@ static Status set_text(const Option *option, const char *text, char *field) {
 /* Cuts the next item off a list: up to `separator`; *at is NULL after the last. */
 static Status next_item(const char **at, char separator, char item[OPTION_KEY_MAX]) {
     const char *end = strchr(*at, separator);
-    size_t length = end != NULL ? (size_t)(end - *at) : strlen(*at);
+    size_t length = end ? (size_t)(end - *at) : strlen(*at);
     if (length >= OPTION_KEY_MAX)
         return FAIL(ST_USAGE, "'%.20s...' is too long for a number", *at);
     memcpy(item, *at, length);
@@ -118,7 +118,7 @@ static Status next_item(const char **at, char separator, char item[OPTION_KEY_MA
 static Status set_channels(const Option *option, const char *text, float field[3]) {
     const char *at = text;
     int n = 0;
-    for (; at != NULL; n++) {
+    for (; at; n++) {
         char item[OPTION_KEY_MAX];
         double value = 0;
         TRY(next_item(&at, ',', item));
@@ -135,7 +135,7 @@ static Status set_channels(const Option *option, const char *text, float field[3
 static Status set_points(const Option *option, const char *text, Schedule *schedule) {
     const char *at = *text == '\0' ? NULL : text;
     schedule->n_points = 0;
-    while (at != NULL) {
+    while (at) {
         char item[OPTION_KEY_MAX];
         int n = schedule->n_points;
         TRY(next_item(&at, ',', item));
@@ -143,7 +143,7 @@ static Status set_points(const Option *option, const char *text, Schedule *sched
             return FAIL(ST_USAGE, "more than %d points", SCHEDULE_POINTS_MAX);
         char *value = strchr(item, ':');
         schedule->point_value[n] = NAN;
-        if (value != NULL) {
+        if (value) {
             *value++ = '\0';
             TRY(set_real(option, value, &schedule->point_value[n]));
         }
@@ -162,12 +162,12 @@ static Status set_crash(const char *text, CrashAt *crash) {
         return ST_OK;
     TRY(next_item(&at, ':', item));
     TRY(set_int(&bounds, item, &crash->step));
-    if (at == NULL)
+    if (!at)
         return ST_OK;
     TRY(next_item(&at, ':', item));
     if (strcmp(item, "last") != 0)
         TRY(set_int(&bounds, item, &crash->rank));
-    if (at == NULL)
+    if (!at)
         return ST_OK;
     int how = 0;
     TRY(set_choice(at, crash_hows, &how));

@@ -39,9 +39,8 @@ static Status next_event(Reader *reader) {
                           ? parser->problem_mark.line
                           : parser->context_mark.line;
         return FAIL_AT(reader, (int)line + 1, "not YAML: %s%s%s",
-                       parser->context != NULL ? parser->context : "",
-                       parser->context != NULL ? ", " : "",
-                       parser->problem != NULL ? parser->problem : "out of memory");
+                       parser->context ? parser->context : "", parser->context ? ", " : "",
+                       parser->problem ? parser->problem : "out of memory");
     }
     if (reader->event.type == YAML_ALIAS_EVENT)
         return FAIL_AT(reader, event_line(reader), "aliases (*name) are not understood here");
@@ -70,7 +69,7 @@ static Status give(Reader *reader, const YamlPair *pair) {
 static Status append_item(Reader *reader, char list[LIST_MAX], char separator) {
     const char *text = event_text(reader);
     size_t used = strlen(list);
-    if (text == NULL || strpbrk(text, ",:") != NULL)
+    if (!text || strpbrk(text, ",:"))
         return FAIL_AT(reader, event_line(reader), "a list holds numbers alone");
     if (used + strlen(text) + 2 > LIST_MAX)
         return FAIL_AT(reader, event_line(reader), "the list is too long");
@@ -117,7 +116,7 @@ static Status read_scalar(Reader *reader, YamlPair *pair) {
     pair->value = event_text(reader);
     pair->list = false;
     pair->text_line = event_line(reader) + (block ? 1 : 0);
-    if (pair->value == NULL)
+    if (!pair->value)
         return FAIL_AT(reader, pair->line, "the value of '%s' holds a zero byte", pair->key);
     return give(reader, pair);
 }
@@ -126,7 +125,7 @@ static Status read_scalar(Reader *reader, YamlPair *pair) {
 static Status read_key(Reader *reader, const char *prefix, YamlPair *pair) {
     const char *text = reader->event.type == YAML_SCALAR_EVENT ? event_text(reader) : NULL;
     pair->line = event_line(reader);
-    if (text == NULL)
+    if (!text)
         return FAIL_AT(reader, pair->line, "a key must be plain text");
     const char *dot = *prefix == '\0' ? "" : ".";
     if (strlen(prefix) + strlen(dot) + strlen(text) >= sizeof pair->key)

@@ -109,7 +109,7 @@ const char *nearest_name(const char *word, const char *const *names) {
     /* One slip in three letters is a misspelling; more is another word. */
     size_t limit = (strlen(word) + 2) / 3, least = WORD_MAX;
     const char *nearest = NULL;
-    for (; *names != NULL; names++) {
+    for (; *names; names++) {
         size_t distance = edit_distance(word, *names);
         if (distance < least) {
             least = distance;

@@ -204,7 +204,7 @@ static Status read_files(const Dataset *dataset, DatasetPart part, const int64_t
         TRY_DONE(reader_open(&reader, train ? (int)(ids[at] / per_file) : TEST_FILE));
         TRY_DONE(reader_fill(&reader, first, run));
         TRY_DONE(reader_split(&reader, first, run, labels + at, pixels + at * CIFAR10_PIXELS));
-        if (bytes != NULL)
+        if (bytes)
             *bytes += run * CIFAR10_RECORD;
         at += run;
     }

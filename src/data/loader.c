@@ -151,7 +151,7 @@ static void *loader_main(void *argument) {
     while (!loader->stop) {
         int64_t lane;
         Entry *entry = claim_batch(loader, &lane);
-        if (entry != NULL) {
+        if (entry) {
             prepare_batch(loader, entry);
             continue;
         }
@@ -265,7 +265,7 @@ done:
 }
 
 void loader_stop(Loader *loader) {
-    if (loader == NULL)
+    if (!loader)
         return;
     pthread_mutex_lock(&loader->lock);
     loader->stop = true;
@@ -273,11 +273,11 @@ void loader_stop(Loader *loader) {
     pthread_mutex_unlock(&loader->lock);
     for (int i = 0; i < loader->started; i++)
         pthread_join(loader->threads[i], NULL);
-    for (int64_t i = 0; loader->orders != NULL && i < loader->config.lane_count; i++) {
+    for (int64_t i = 0; loader->orders && i < loader->config.lane_count; i++) {
         free(loader->orders[i].now);
         free(loader->orders[i].next);
     }
-    for (int64_t i = 0; loader->ring != NULL && i < loader->config.depth; i++) {
+    for (int64_t i = 0; loader->ring && i < loader->config.depth; i++) {
         Entry *entry = &loader->ring[i];
         free(entry->batch.image);
         free(entry->batch.placement);

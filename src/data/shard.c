@@ -37,7 +37,7 @@ Status dataset_split(int64_t total, int64_t holdout, uint64_t seed, int64_t **tr
     bool *chosen = calloc((size_t)total, sizeof *chosen);
     *train = malloc((size_t)(total - holdout) * sizeof **train);
     *held = malloc((size_t)(holdout + 1) * sizeof **held); /* never empty, so never NULL */
-    if (order == NULL || chosen == NULL || *train == NULL || *held == NULL)
+    if (!order || !chosen || !*train || !*held)
         TRY_DONE(FAIL(ST_INTERNAL, "out of memory for the list of %" PRId64 " records", total));
     choose_held(total, holdout, seed, order, chosen);
     int64_t trained = 0, kept = 0;
@@ -90,7 +90,7 @@ Status shard_read(const Dataset *dataset, DatasetPart part, const int64_t *ids, 
     shard->ids = malloc((n + 1) * sizeof *shard->ids); /* + 1: an empty shard is not NULL */
     shard->labels = malloc((n + 1) * sizeof *shard->labels);
     shard->pixels = malloc(n * pixels + 1);
-    if (shard->ids == NULL || shard->labels == NULL || shard->pixels == NULL)
+    if (!shard->ids || !shard->labels || !shard->pixels)
         TRY_DONE(FAIL(ST_INTERNAL, "out of memory for a shard of %" PRId64 " records", count));
     memcpy(shard->ids, ids + first, n * sizeof *shard->ids);
     TRY_DONE(dataset_read(dataset, part, shard->ids, count, shard->labels, shard->pixels, bytes));

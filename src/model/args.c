@@ -12,9 +12,9 @@ enum { SEEN_FROM = 62, SEEN_WITH = 63 };
 static Status find_others(const Parser *parser, int self, char *names) {
     Layer *layer = &parser->model->layers[self];
     const LayerType *type = layer_type(layer->kind);
-    for (char *name = names; name != NULL;) {
+    for (char *name = names; name;) {
         char *comma = strchr(name, ',');
-        if (comma != NULL)
+        if (comma)
             *comma++ = '\0';
         if (*name == '\0')
             return FAIL_AT(parser, layer->line, "'with' wants labels: with=LABEL or with=A,B");
@@ -33,14 +33,14 @@ static Status unknown_arg(const Parser *parser, const Layer *layer, const char *
     const LayerType *type = layer_type(layer->kind);
     const char *names[WORDS_MAX + 3];
     int n = 0;
-    for (const LayerArg *arg = type->args; arg->key != NULL && n < WORDS_MAX; arg++)
+    for (const LayerArg *arg = type->args; arg->key && n < WORDS_MAX; arg++)
         names[n++] = arg->key;
     names[n++] = "from";
     if (type->max_inputs > 1)
         names[n++] = "with";
     names[n] = NULL;
     const char *near = nearest_name(key, names);
-    if (near != NULL) {
+    if (near) {
         return FAIL_AT(parser, layer->line, "%s has no argument '%s'; did you mean '%s'?",
                        type->name, key, near);
     }
@@ -73,7 +73,7 @@ static void store_arg(const LayerArg *arg, Layer *layer, double value) {
 static Status read_arg(const Parser *parser, Layer *layer, const LayerArg *arg, const char *value) {
     const char *kind = layer_type(layer->kind)->name;
     double number = 1;
-    if (value == NULL) {
+    if (!value) {
         if (arg->type != ARG_FLAG)
             return FAIL_AT(parser, layer->line, "%s: '%s' wants a value: %s=NUMBER", kind, arg->key,
                            arg->key);
@@ -101,7 +101,7 @@ static Status read_arg(const Parser *parser, Layer *layer, const LayerArg *arg, 
 }
 
 static const LayerArg *find_arg(const LayerType *type, const char *key, int *index) {
-    for (*index = 0; type->args[*index].key != NULL; (*index)++) {
+    for (*index = 0; type->args[*index].key; (*index)++) {
         if (strcmp(type->args[*index].key, key) == 0)
             return &type->args[*index];
     }
@@ -114,7 +114,7 @@ static Status read_word(const Parser *parser, int self, char *word, uint64_t *se
     Layer *layer = &parser->model->layers[self];
     const LayerType *type = layer_type(layer->kind);
     char *value = strchr(word, '=');
-    if (value != NULL)
+    if (value)
         *value++ = '\0';
     int bit;
     const LayerArg *arg = find_arg(type, word, &bit);
@@ -122,14 +122,14 @@ static Status read_word(const Parser *parser, int self, char *word, uint64_t *se
     bool with = strcmp(word, "with") == 0 && type->max_inputs > 1;
     if (from || with)
         bit = from ? SEEN_FROM : SEEN_WITH;
-    else if (arg == NULL)
+    else if (!arg)
         return unknown_arg(parser, layer, word);
     if ((*seen >> bit & 1) != 0)
         return FAIL_AT(parser, layer->line, "'%s' is given twice", word);
     *seen |= UINT64_C(1) << bit;
     if (!from && !with)
         return read_arg(parser, layer, arg, value);
-    if (value == NULL || *value == '\0')
+    if (!value || *value == '\0')
         return FAIL_AT(parser, layer->line, "'%s' wants a label: %s=LABEL", word, word);
     return from ? text_find_input(parser, self, value, &layer->input[0])
                 : find_others(parser, self, value);
@@ -138,7 +138,7 @@ static Status read_word(const Parser *parser, int self, char *word, uint64_t *se
 /* What the line must have and has not. */
 static Status check_seen(const Parser *parser, const Layer *layer, uint64_t seen) {
     const LayerType *type = layer_type(layer->kind);
-    for (int bit = 0; type->args[bit].key != NULL; bit++) {
+    for (int bit = 0; type->args[bit].key; bit++) {
         const LayerArg *arg = &type->args[bit];
         if (arg->absent == ABSENT_REFUSED && (seen >> bit & 1) == 0) {
             return FAIL_AT(parser, layer->line, "%s wants %s= (%s)", type->name, arg->key,
@@ -159,11 +159,11 @@ Status text_read_args(const Parser *parser, int self, Line *line) {
     uint64_t seen = 0;
     layer->n_in = 1;
     layer->input[0] = self > 0 ? self - 1 : LAYER_IMAGE;
-    for (const LayerArg *arg = layer_type(layer->kind)->args; arg->key != NULL; arg++) {
+    for (const LayerArg *arg = layer_type(layer->kind)->args; arg->key; arg++) {
         bool smoothing = arg->absent == ABSENT_LABEL_SMOOTHING;
         store_arg(arg, layer, smoothing ? parser->smoothing : arg->otherwise);
     }
-    if (line == NULL)
+    if (!line)
         return ST_OK;
     for (int i = 1; i < line->n_words; i++)
         TRY(read_word(parser, self, line->word[i], &seen));

@@ -60,7 +60,7 @@ static void append_text(char out[CELL_MAX], const Model *model, int index) {
     const Layer *layer = &model->layers[index];
     const LayerType *type = layer_type(layer->kind);
     append(out, "%s", type->name);
-    for (const LayerArg *arg = type->args; arg->key != NULL; arg++) {
+    for (const LayerArg *arg = type->args; arg->key; arg++) {
         if (!is_implied(layer, arg))
             append_arg(out, layer, arg);
     }

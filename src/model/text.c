@@ -47,7 +47,7 @@ static Status cut_line(const Parser *parser, const char *at, int number, Line *l
     if (line->n_words == 0)
         return ST_OK;
     char *colon = strchr(line->word[0], ':');
-    if (colon == NULL)
+    if (!colon)
         return ST_OK;
     if (colon[1] != '\0')
         return FAIL_AT(parser, number, "put a blank after the colon of the label '%s'",
@@ -64,7 +64,7 @@ static Status unknown_kind(const Parser *parser, int number, const char *word) {
     for (int kind = 0; kind < LAYER_KINDS; kind++)
         names[kind] = layer_type((LayerKind)kind)->name;
     const char *near = nearest_name(word, names);
-    if (near != NULL)
+    if (near)
         return FAIL_AT(parser, number, "no layer is called '%s'; did you mean '%s'?", word, near);
     char list[256] = "";
     for (int kind = 0; kind < LAYER_KINDS; kind++) {
@@ -85,7 +85,7 @@ static Status name_layer(const Parser *parser, Line *line, int number, int *ordi
     int kind = layer_kind_of(line->word[0]);
     if (kind < 0)
         return unknown_kind(parser, number, line->word[0]);
-    if (line->label != NULL && !text_is_label(line->label)) {
+    if (line->label && !text_is_label(line->label)) {
         return FAIL_AT(parser, number,
                        "'%s' cannot be a label: use a letter, then letters, digits, _ and -, %d "
                        "at most, and not 'image'",
@@ -94,7 +94,7 @@ static Status name_layer(const Parser *parser, Line *line, int number, int *ordi
     layer->kind = (LayerKind)kind;
     layer->line = number;
     ordinals[kind]++;
-    if (line->label != NULL)
+    if (line->label)
         snprintf(layer->name, sizeof layer->name, "%s", line->label);
     else
         snprintf(layer->name, sizeof layer->name, "%s%d", line->word[0], ordinals[kind]);
@@ -126,7 +126,7 @@ static Status read_kinds(Parser *parser, const char *text) {
     for (const char *at = text;; at = line_end(at) + 1, number++) {
         Line line;
         TRY(cut_line(parser, at, number, &line));
-        if (line.n_words > 0 || line.label != NULL) {
+        if (line.n_words > 0 || line.label) {
             parser->args_of[model->n_layers] = at;
             TRY(name_layer(parser, &line, number, ordinals));
         }
@@ -149,7 +149,7 @@ static Status read_layer(const Parser *parser, int self) {
     Layer *layer = &model->layers[self];
     const LayerType *type = layer_type(layer->kind);
     Line line;
-    bool spelt = parser->args_of[self] != NULL;
+    bool spelt = parser->args_of[self];
     if (spelt)
         TRY(cut_line(parser, parser->args_of[self], layer->line, &line));
     TRY(text_read_args(parser, self, spelt ? &line : NULL));
@@ -226,7 +226,7 @@ Status model_parse(const char *text, const char *source, int first_line, Shape i
     model->classes = classes;
     model->layers = calloc(most, sizeof *model->layers);
     parser.args_of = calloc(most, sizeof *parser.args_of);
-    if (model->layers == NULL || parser.args_of == NULL)
+    if (!model->layers || !parser.args_of)
         TRY_DONE(FAIL(ST_INTERNAL, "out of memory"));
     TRY_DONE(read_kinds(&parser, text));
     TRY_DONE(read_layers(&parser));

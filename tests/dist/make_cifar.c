@@ -17,13 +17,13 @@ static int write_file(const Dataset *dataset, DatasetPart part, int64_t first, i
     uint8_t record[CIFAR10_RECORD];
     uint16_t label;
     FILE *file = fopen(path, "wb");
-    int failed = file == NULL;
+    int failed = !file;
     for (int64_t id = first; !failed && id < first + n; id++) {
         failed = dataset_read(dataset, part, &id, 1, &label, record + 1, NULL) != ST_OK;
         record[0] = (uint8_t)label;
         failed = failed || fwrite(record, sizeof record, 1, file) != 1;
     }
-    if (file != NULL && fclose(file) != 0)
+    if (file && fclose(file) != 0)
         failed = 1;
     if (failed)
         fprintf(stderr, "make_cifar: %s: %s\n", path, strerror(errno));

@@ -83,9 +83,8 @@ static bool corpus_add(const char *path) {
     Input *input = &corpus[corpus_count];
     input->size = (size_t)info.st_size;
     input->data = malloc(input->size + 1);
-    bool good = file != NULL && input->data != NULL &&
-                fread(input->data, 1, input->size, file) == input->size;
-    if (file != NULL)
+    bool good = file && input->data && fread(input->data, 1, input->size, file) == input->size;
+    if (file)
         fclose(file);
     corpus_count++;
     return good;
@@ -145,7 +144,7 @@ static void mutate(uint64_t *state) {
 static void run_current(void) {
     /* A copy of the exact size, so that a read past the end is seen. */
     uint8_t *copy = malloc(current_size);
-    if (copy == NULL && current_size > 0)
+    if (!copy && current_size > 0)
         abort();
     memcpy(copy, current, current_size);
     LLVMFuzzerTestOneInput(copy, current_size);
@@ -174,7 +173,7 @@ int main(int argc, char **argv) {
     }
     if (runs < 0 && seconds == 0)
         runs = 10000;
-    if (__sanitizer_set_death_callback != NULL) {
+    if (__sanitizer_set_death_callback) {
         __sanitizer_set_death_callback(save_current);
     } else {
         signal(SIGSEGV, on_signal);

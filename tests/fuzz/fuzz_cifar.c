@@ -42,7 +42,7 @@ static void write_file(int file, size_t size, const uint8_t *labels, size_t labe
         content[record * CIFAR10_RECORD] = label_count ? labels[record % label_count] : 0;
     path_of(file, path);
     FILE *out = fopen(path, "wb");
-    if (out == NULL || fwrite(content, 1, size, out) != size || fclose(out) != 0)
+    if (!out || fwrite(content, 1, size, out) != size || fclose(out) != 0)
         abort();
 }
 
@@ -51,7 +51,7 @@ static void read_part(const Dataset *dataset, DatasetPart part) {
     Shard shard;
     int64_t count = dataset->count[part], bytes = 0;
     int64_t *ids = malloc((size_t)count * sizeof *ids);
-    if (ids == NULL)
+    if (!ids)
         abort();
     for (int64_t i = 0; i < count; i++)
         ids[i] = i;
@@ -63,7 +63,7 @@ static void read_part(const Dataset *dataset, DatasetPart part) {
                 abort();
         }
         shard_free(&shard);
-    } else if (strstr(status_message(), "has label") == NULL) {
+    } else if (!strstr(status_message(), "has label")) {
         abort();
     }
     free(ids);
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 3)
         return 0;
     if (!started) {
-        if (mkdtemp(folder) == NULL)
+        if (!mkdtemp(folder))
             abort();
         atexit(remove_folder);
         memset(dirty, true, sizeof dirty);

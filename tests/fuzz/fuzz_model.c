@@ -51,7 +51,7 @@ static void check_init(const Model *model) {
         return;
     float *weights = malloc((size_t)model->flat * sizeof *weights + 1);
     float *running = malloc((size_t)model->running_flat * sizeof *running + 1);
-    MUST(weights != NULL && running != NULL);
+    MUST(weights && running);
     model_init(model, 1, weights, running);
     free(weights);
     free(running);
@@ -61,7 +61,7 @@ static void check_describe(const Model *model) {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
-    MUST(out != NULL);
+    MUST(out);
     model_describe(model, 1, out);
     fclose(out);
     MUST(length > 0);
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     Model model;
     Shape image = {1, 3, 32, 32};
     char *text = malloc(size + 1);
-    MUST(text != NULL);
+    MUST(text);
     memcpy(text, data, size);
     text[size] = '\0';
     if (model_parse(text, "fuzz", 1, image, 10, 0.1, &model) == ST_OK) {

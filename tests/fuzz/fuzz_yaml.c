@@ -23,7 +23,7 @@ static void check_reads_back(void) {
     if (config_read_yaml(text, strlen(text), "written", &config) != ST_OK)
         broken("cannot read back", text, "");
     if (config_text(&config, false, &again) != ST_OK || strcmp(text, again) != 0)
-        broken("reads back as another", text, again != NULL ? again : "");
+        broken("reads back as another", text, again ? again : "");
     if (config_compatible(&config, text, "written") != ST_OK)
         broken("is not compatible with itself", text, again);
     free(text);

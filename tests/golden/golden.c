@@ -40,7 +40,7 @@ static Status read_record(FILE *file, const char *path, Golden *golden, bool *mo
 Status golden_read(const char *path, Golden *golden) {
     memset(golden, 0, sizeof *golden);
     FILE *file = fopen(path, "rb");
-    if (file == NULL)
+    if (!file)
         return FAIL(ST_DATA, "%s cannot be opened: run from the root of the source tree", path);
     Status status = ST_OK;
     bool more = true;

@@ -64,7 +64,7 @@ static const GoldenRecord *find(const Net *net, const char *prefix, const char *
     char full[2 * GOLDEN_NAME_MAX];
     snprintf(full, sizeof full, "%s%s", prefix, name);
     const GoldenRecord *record = golden_find(&net->golden, full);
-    if (record == NULL)
+    if (!record)
         fail_msg("%s.golden has no %s", net->name, full);
     return record;
 }
@@ -72,7 +72,7 @@ static const GoldenRecord *find(const Net *net, const char *prefix, const char *
 static void compare(const Net *net, const char *prefix, const char *name, const double *found,
                     const double *expected, int64_t count) {
     double error = tolerance_error(found, expected, count);
-    if (getenv("LOCKSTEP_TEST_ERRORS") != NULL)
+    if (getenv("LOCKSTEP_TEST_ERRORS"))
         print_message("%-20s %-20s %s%s: %.2g of %.2g\n", net->name, net->device->description,
                       prefix, name, error, net->tolerance);
     if (!(error <= net->tolerance))
@@ -168,7 +168,7 @@ static void read_case(Net *net) {
         char name[16];
         snprintf(name, sizeof name, "mask.%d", m);
         const GoldenRecord *mask = golden_find(&net->golden, name);
-        net->mask[m] = mask != NULL ? (const uint8_t *)mask->bytes : NULL;
+        net->mask[m] = mask ? (const uint8_t *)mask->bytes : NULL;
     }
     net->run.n_dropout_masks = MASKS;
     net->run.dropout_mask = net->mask;
@@ -268,7 +268,7 @@ static void compare_params(Net *net, const char *prefix, const double *value, co
         least = least > GRADIENT_LEAST ? least : GRADIENT_LEAST;
         for (int64_t r = 0; r < record->count; r++) {
             int64_t i = r * view->count / record->count;
-            double from = origin != NULL ? origin[view->offset + i] : 0;
+            double from = origin ? origin[view->offset + i] : 0;
             if (skip_flat_ones && fabs(gradient[i]) < least)
                 continue;
             found[taken] = value[view->offset + i] - from;

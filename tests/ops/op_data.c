@@ -26,7 +26,7 @@ static double draw(Draw *d, double low, double high) {
 
 static double *draw_array(Draw *d, int64_t count, double low, double high) {
     double *value = calloc((size_t)count, sizeof *value);
-    for (int64_t i = 0; value != NULL && i < count; i++)
+    for (int64_t i = 0; value && i < count; i++)
         value[i] = draw(d, low, high);
     return value;
 }
@@ -79,7 +79,7 @@ static Status avoid_kinks(const OpCase *row, OpData *data) {
 done:
     op_result_free(&result);
     op_run_close(&run);
-    if (device != NULL)
+    if (device)
         device->ops->close(device);
     return status;
 }
@@ -147,7 +147,7 @@ Status op_data_make(const OpCase *row, OpData *data) {
 }
 
 static void round_array(double *value, int64_t count, int bits) {
-    for (int64_t i = 0; value != NULL && i < count; i++) {
+    for (int64_t i = 0; value && i < count; i++) {
         int exponent;
         double fraction = frexp(value[i], &exponent);
         value[i] = ldexp(nearbyint(ldexp(fraction, bits)), exponent - bits);

@@ -127,7 +127,7 @@ Status op_run_open(Device *device, const OpCase *row, OpRun *run) {
     describe_op(run, &desc);
     TRY(choose_layouts(run, &desc));
     const Op *op = device->ops->ops[run->layer.kind];
-    if (op == NULL)
+    if (!op)
         return FAIL(ST_DEVICE, "%s has no %s", device->ops->name, op_case_type(row)->name);
     TRY(op->plan(device, &desc, &run->plan));
     TRY(allocate_memory(run));
@@ -138,20 +138,20 @@ Status op_run_open(Device *device, const OpCase *row, OpRun *run) {
 }
 
 void op_run_close(OpRun *run) {
-    if (run->bound != NULL)
+    if (run->bound)
         run->plan->op->unbind(run->bound);
-    if (run->plan != NULL)
+    if (run->plan)
         run->plan->op->unplan(run->plan);
     for (int i = run->n_blocks - 1; i >= 0; i--)
         run->device->ops->release(run->device, run->block[i]);
-    if (run->stream != NULL)
+    if (run->stream)
         run->device->ops->stream_close(run->stream);
     free(run->nans);
     memset(run, 0, sizeof *run);
 }
 
 static Status spoil(OpRun *run, void *memory, size_t bytes) {
-    return memory == NULL ? ST_OK : run->device->ops->upload(run->stream, memory, run->nans, bytes);
+    return memory ? run->device->ops->upload(run->stream, memory, run->nans, bytes) : ST_OK;
 }
 
 static Status spoil_tensor(OpRun *run, const Tensor *tensor) {
@@ -160,11 +160,11 @@ static Status spoil_tensor(OpRun *run, const Tensor *tensor) {
 
 /* Plain tensors of `real`: copies with conversion; nothing where there is no memory. */
 static Status write_plain(OpRun *run, const Tensor *tensor, const double *host) {
-    return tensor->data == NULL ? ST_OK : run->device->ops->write_tensor(run->stream, tensor, host);
+    return tensor->data ? run->device->ops->write_tensor(run->stream, tensor, host) : ST_OK;
 }
 
 static Status read_plain(OpRun *run, double *host, const Tensor *tensor) {
-    return tensor->data == NULL ? ST_OK : run->device->ops->read_tensor(run->stream, host, tensor);
+    return tensor->data ? run->device->ops->read_tensor(run->stream, host, tensor) : ST_OK;
 }
 
 Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
@@ -178,7 +178,7 @@ Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
         TRY(write_plain(run, &memory->running[i], data->running[i]));
         TRY(spoil_tensor(run, &memory->stats[i]));
     }
-    if (memory->labels.data != NULL)
+    if (memory->labels.data)
         TRY(ops->upload(run->stream, memory->labels.data, data->labels, memory->labels.bytes));
     TRY(spoil_tensor(run, &memory->out));
     TRY(spoil_tensor(run, &memory->loss));
@@ -187,7 +187,7 @@ Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
     TRY(spoil(run, memory->scratch, run->plan->scratch_bytes));
     TRY(spoil(run, memory->packed, run->plan->packed_bytes));
 
-    if (run->plan->op->pack != NULL)
+    if (run->plan->op->pack)
         TRY(run->plan->op->pack(run->stream, run->plan, memory->param, memory->packed));
     TRY(run->plan->op->forward(run->stream, run->bound, &data->run));
 

@@ -32,7 +32,7 @@ static Status shifted_alloc(Device *device, size_t bytes, void **memory) {
 }
 
 static void shifted_release(Device *device, void *memory) {
-    if (memory != NULL)
+    if (memory)
         plain_ops.release(device, ((void **)memory)[-1]);
 }
 
@@ -70,7 +70,7 @@ static void *run_job(void *argument) {
 
 static void compare(const OpCase *row, const char *what, const void *found, const void *expected,
                     int64_t count, size_t size) {
-    if (expected != NULL && memcmp(found, expected, (size_t)count * size) != 0)
+    if (expected && memcmp(found, expected, (size_t)count * size) != 0)
         fail_msg("%s: %s has other bits", row->name, what);
 }
 

@@ -47,7 +47,7 @@ static void check(const char *what, OpRun *run, const OpData *data, double *valu
         down = objective(run, data, &moved);
         value[i] = kept;
         expected[s] = (up - down) / (2 * STEP);
-        found[s] = gradient[i] - (before != NULL ? before[i] : 0);
+        found[s] = gradient[i] - (before ? before[i] : 0);
     }
     op_result_free(&moved);
     double error = tolerance_error(found, expected, samples);

@@ -36,7 +36,7 @@ static Status load(const char *text, const char *flags) {
     int argc = 1;
     write_file(text, strlen(text));
     snprintf(words, sizeof words, "%s", flags);
-    for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
+    for (char *word = strtok(words, " "); word; word = strtok(NULL, " ")) {
         assert_in_range(argc, 1, ARGS_MAX - 1);
         argv[argc++] = word;
     }
@@ -61,7 +61,7 @@ static void assert_refused(Status status, const char *message) {
 static int setup(void **state) {
     (void)state;
     strcpy(folder, "/tmp/lockstep-config-XXXXXX");
-    if (mkdtemp(folder) == NULL)
+    if (!mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/small.yaml", folder);
     return 0;

@@ -52,7 +52,7 @@ static void write_all(int per_file, int tests) {
 static int setup(void **state) {
     (void)state;
     strcpy(folder, "/tmp/lockstep-dataset-XXXXXX");
-    if (mkdtemp(folder) == NULL)
+    if (!mkdtemp(folder))
         return -1;
     write_all(PER_FILE, TESTS);
     status_clear();
@@ -71,7 +71,7 @@ static int teardown(void **state) {
 }
 
 static void assert_message(const char *part) {
-    if (strstr(status_message(), part) == NULL)
+    if (!strstr(status_message(), part))
         fail_msg("\"%s\" does not say \"%s\"", status_message(), part);
 }
 

@@ -40,7 +40,7 @@ static void test_table(void **state) {
         assert_true(strlen(type->help) > 0);
         assert_in_range(type->min_inputs, 1, type->max_inputs);
         assert_in_range(type->max_inputs, 1, LAYER_INPUTS_MAX);
-        for (const LayerArg *arg = type->args; arg->key != NULL; arg++) {
+        for (const LayerArg *arg = type->args; arg->key; arg++) {
             assert_true(arg->offset < sizeof(Layer));
             assert_true(arg->min <= arg->max);
         }

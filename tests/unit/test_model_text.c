@@ -300,7 +300,7 @@ static void test_describe(void **state) {
     model_describe(&model, 4, out);
     fclose(out);
     const char *at = text;
-    for (int i = 0; expected[i] != NULL; i++) {
+    for (int i = 0; expected[i]; i++) {
         size_t line = strcspn(at, "\n");
         char shown[256];
         snprintf(shown, sizeof shown, "%.*s", (int)line, at);

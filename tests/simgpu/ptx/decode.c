@@ -170,7 +170,7 @@ void decode_mnemonic(char *mnemonic, Inst *inst) {
     char *rest = NULL, *part = strtok_r(mnemonic, ".", &rest);
     inst->op = (Opcode)lookup(opcodes, part);
     inst->vector = 1;
-    while ((part = strtok_r(NULL, ".", &rest)) != NULL) {
+    while ((part = strtok_r(NULL, ".", &rest))) {
         if (!known_part(part, inst))
             inst->op = OP_UNKNOWN;
     }
