@@ -5,9 +5,10 @@
 #             NP= DATA= CONFIG= ARGS= RESUME=1 (make run)      SETUP=0 (install nothing)
 #
 # src/*/*.c become liblockstep.a, src/main.c the program. All that needs CUDA (src/cuda, src/comm/comm_nccl.c,
-# kernels/*.cu) becomes liblockstep_cuda.so beside it, which the program loads when it is asked for a GPU. Each src/ref/*.c is compiled twice: the second
-# time with -DREF_DOUBLE, the float64 truth that the tests differentiate. Objects depend on the headers they include, on
-# the flags and compiler they were made with, and on the libraries found (config.mk, remade when these change).
+# kernels/*.cu) becomes liblockstep_cuda.so beside it, which the program loads when it is asked for a GPU. Each
+# src/ref/*.c is compiled twice: the second time with -DREF_DOUBLE, the float64 truth that the tests differentiate.
+# Objects depend on the headers they include, on the flags and compiler they were made with, and on the libraries found
+# (config.mk, remade when these change).
 
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -30,8 +31,8 @@ BUILD ?= build/asan
 endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
-TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-includes \
-              check-circles check-headers check-scripts check-ptxas clean help
+TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-text \
+              check-includes check-circles check-headers check-scripts check-ptxas clean help
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
 endif

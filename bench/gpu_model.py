@@ -15,6 +15,7 @@ import collections
 import math
 import os
 import sys
+import textwrap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RECIPE = os.path.join(ROOT, "configs", "resnet9.yaml")
@@ -310,6 +311,10 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(str(c) for c in row) + " |" for row in rows])
 
 
+def paragraph(text):
+    return textwrap.fill(text, 140)
+
+
 def ms(seconds, digits=2):
     return f"{1e3 * seconds:.{digits}f}"
 
@@ -319,13 +324,14 @@ def section_assumptions(layers):
             [f"{g.bandwidth / 1e9:.0f}", f"{g.nvlink / 1e9:.0f}", f"{100 * g.conv_share:.0f} %"] for g in GPUS.values()]
     head = ["GPU", "processors", "fp32 TFLOP/s", "tf32 TFLOP/s", "bf16 TFLOP/s", "memory GB/s", "NVLink GB/s each way",
             "convolutions reach"]
-    return table(head, rows) + f"""
-
-Convolutions without tensor cores reach {100 * FP32_SHARE:.0f} % of the fp32 peak, kernels that stream {100 * MEMORY_SHARE:.0f} % of the memory's
-bandwidth, large messages {100 * LINK_SHARE:.0f} % of a link's. Forward and data-gradient convolutions work in tiles of {TILE} x {TILE} outputs, one a
-processor at a time. {1e6 * GAP_S:.1f} us between two kernels of a replayed graph, {1e6 * REPLAY_S:.0f} us of the host a replay, {1e6 * CALL_S:.0f} us any other call,
-{1e6 * LANE_WAIT_S:.0f} us of waiting a lane and {1e6 * STEP_WAIT_S:.0f} us a step. A message takes {1e6 * MESSAGE_S['NVLink']:.0f} us (NVLink) or {1e6 * MESSAGE_S['100 Gb/s']:.0f} us (100 Gb/s) besides its bytes.
-Memory traffic is counted as if nothing stayed in the L2 cache, which is too much for small lanes."""
+    return table(head, rows) + "\n\n" + paragraph(
+        f"Convolutions without tensor cores reach {100 * FP32_SHARE:.0f} % of the fp32 peak, kernels that stream "
+        f"{100 * MEMORY_SHARE:.0f} % of the memory's bandwidth, large messages {100 * LINK_SHARE:.0f} % of a link's. Forward and "
+        f"data-gradient convolutions work in tiles of {TILE} x {TILE} outputs, one a processor at a time. {1e6 * GAP_S:.1f} us "
+        f"between two kernels of a replayed graph, {1e6 * REPLAY_S:.0f} us of the host a replay, {1e6 * CALL_S:.0f} us any other "
+        f"call, {1e6 * LANE_WAIT_S:.0f} us of waiting a lane and {1e6 * STEP_WAIT_S:.0f} us a step. A message takes "
+        f"{1e6 * MESSAGE_S['NVLink']:.0f} us (NVLink) or {1e6 * MESSAGE_S['100 Gb/s']:.0f} us (100 Gb/s) besides its bytes. "
+        f"Memory traffic is counted as if nothing stayed in the L2 cache, which is too much for small lanes.")
 
 
 def section_work(layers):
@@ -339,8 +345,8 @@ def section_work(layers):
             moved = 8 * sum(k.bytes for k in kernels)
             flops = 8 * sum(k.flops for k in kernels)
             rows.append([batch, precision, f"{flops / 1e9:,.0f}", f"{moved / 1e9:.1f}", f"{flops / moved:.0f}"])
-    return (f"{flat(layers):,} parameters; {total / 1e6:.1f} M multiply-adds an image forward; a training step does "
-            f"{training / 1e9:.2f} GFLOP an image (the first convolution needs no gradient of its input).\n\n" +
+    return (paragraph(f"{flat(layers):,} parameters; {total / 1e6:.1f} M multiply-adds an image forward; a training step does "
+                      f"{training / 1e9:.2f} GFLOP an image (the first convolution needs no gradient of its input).") + "\n\n" +
             table(["batch", "precision", "GFLOP a step", "GB moved a step", "FLOP a byte"], rows))
 
 

@@ -74,13 +74,16 @@ run-fuzz: $(BUILD)/tests/fuzz/fuzz_$(TARGET)
 bench: all $(BENCH) ## speed of RECIPE=quickstart: images/s, phases, GFLOP/s a layer, share of the floor, memory
 	@BUILD=$(BUILD) bench/recipe $(or $(RECIPE),quickstart) $(or $(ROUNDS),3) $(ARGS)
 
-lint: check-format check-includes check-circles check-headers check-scripts ## all checks of the source
+lint: check-format check-text check-includes check-circles check-headers check-scripts ## all checks of the source
 
 format: ## lay the C files out as .clang-format says
 	@scripts/check-format --fix
 
 check-format: ## the C files look as .clang-format says
 	@scripts/check-format
+
+check-text: ## every text file is as .editorconfig says
+	@scripts/check-text
 
 check-includes: ## no module includes what it may not
 	@scripts/check-includes
@@ -108,4 +111,4 @@ help: ## this list
 
 .PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-slurm test-self asan tsan \
         fuzz-smoke fuzz run-asan run-tsan run-fuzz-smoke run-fuzz bench lint format check-format \
-        check-includes check-circles check-headers check-scripts check-ptxas clean help
+        check-text check-includes check-circles check-headers check-scripts check-ptxas clean help

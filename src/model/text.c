@@ -149,7 +149,7 @@ static Status read_layer(const Parser *parser, int self) {
     Layer *layer = &model->layers[self];
     const LayerType *type = layer_type(layer->kind);
     Line line;
-    bool spelt = parser->args_of[self];
+    bool spelt = parser->args_of[self] != NULL;
     if (spelt)
         TRY(cut_line(parser, parser->args_of[self], layer->line, &line));
     TRY(text_read_args(parser, self, spelt ? &line : NULL));

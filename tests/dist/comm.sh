@@ -63,9 +63,9 @@ fails "the next rank speaks for a stuck rank 0" 2 7 \
 fails "a rank stuck between buckets is named" 3 7 \
     'lockstep: \[HOST rank 0/3 step 1\] rank 1 \(HOST\) did not answer within 2 s; rank 0, 2 wait in step 1, reduce, bucket 1' \
     20 reducer 1
-fails "ranks that wait in different places" 4 7 \
-    'lockstep: \[HOST rank 0/4 step 3\] the ranks wait for each other in different places for 2 s; rank 0, 2 wait in step 3, evaluate; rank 1, 3 wait in step 3, reduce, bucket 4' \
-    20 apart 3
+apart='lockstep: \[HOST rank 0/4 step 3\] the ranks wait for each other in different places for 2 s; '
+apart+='rank 0, 2 wait in step 3, evaluate; rank 1, 3 wait in step 3, reduce, bucket 4'
+fails "ranks that wait in different places" 4 7 "$apart" 20 apart 3
 fails "one rank aborts" 4 8 'lockstep: \[HOST rank 3/4 step 1204\] loss of rank 3 is NaN' 15 abort 3
 fails "all ranks abort, one speaks" 4 8 'lockstep: \[HOST rank 0/4 step 1204\] loss of rank 0 is NaN' 15 abort 0
 fails "what was agreed on is not said twice" 3 3 'lockstep: \[HOST rank 0/3 step 12\] file of rank 0 is bad' 15 abort-agreed 2

@@ -55,7 +55,8 @@ check "a bit that reads back wrong: the run goes on" test $code = 0
 check "a bit that reads back wrong: one warning" \
     test "$(grep -c '^warning: .*step 8 .*reads back other bytes than were written; trying again at the next checkpoint' "$log")" = 1
 check "a bit that reads back wrong: nothing of that step is left" \
-    test "$(find "$tmp/flipped/checkpoints" -name 'step-*' -printf '%f\n' | tr -dc '0-9\n' | cut -c 1-8 | sort | uniq -c | awk '{ print $1, $2 + 0 }' | xargs)" = \
+    test "$(find "$tmp/flipped/checkpoints" -name 'step-*' -printf '%f\n' | tr -dc '0-9\n' | cut -c 1-8 | sort | uniq -c |
+        awk '{ print $1, $2 + 0 }' | xargs)" = \
     "2 4 2 12 2 16 2 20 2 24 2 25 2 28 2 30"
 same flipped reference "a bit that reads back wrong: the same end"
 finish

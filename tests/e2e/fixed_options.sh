@@ -98,7 +98,8 @@ check "all others may change" test "$code $(result run step resumed_from | tr '\
 
 # ---- Both lists are whole. ----
 "$program" train "$tmp/small.yaml" --dump-config >"$tmp/all"
-keys=$(awk '/^[a-z]/ { top = $1; sub(":", "", top); if (NF > 1) print top } /^  [a-z0-9-]+: ./ && top != "model" { sub(":", "", $1); print top "." $1 }' "$tmp/all" |
+keys=$(awk '/^[a-z]/ { top = $1; sub(":", "", top); if (NF > 1) print top }
+    /^  [a-z0-9-]+: ./ && top != "model" { sub(":", "", $1); print top "." $1 }' "$tmp/all" |
     grep -vx model | sort)
 listed=$(printf '%s\n' "$fixed" "$free" | awk 'NF { print $1 }' | cat - <(tr ' ' '\n' <<<"$unstored") | sort)
 check "every option is in one of the lists" diff <(echo "$keys") <(echo "$listed")

@@ -139,6 +139,7 @@ net "$tmp/blows-up.yaml" "conv c=4 k=4 s=4" "relu" "avgpool global" "scale by=0"
 train blows-up 2 "$tmp/blows-up.yaml" --data "$tmp/colours" --steps 6 --checkpoint-every 1 --keep 9 --optimizer.momentum 0 \
     --optimizer.lr 1000000 --optimizer.weight-decay 1000000
 one_error 8 'diverged: 232 weights are NaN or infinite' "infinite weights end the run"
-is "infinite weights get into no checkpoint" "$(find "$tmp/blows-up/checkpoints" -name 'step-*' | sort | tr '\n' ' ' | sed "s|$tmp/blows-up/checkpoints/step-0000000||g")" \
+is "infinite weights get into no checkpoint" \
+    "$(find "$tmp/blows-up/checkpoints" -name 'step-*' | sort | tr '\n' ' ' | sed "s|$tmp/blows-up/checkpoints/step-0000000||g")" \
     "1.h5 1.h5.xxh3 2.h5 2.h5.xxh3 3.h5 3.h5.xxh3 "
 finish

@@ -92,6 +92,39 @@ else
     skip "the C files are formatted" "no clang-format"
 fi
 
+# --- text ---
+if command -v python3 >/dev/null && git rev-parse --git-dir >/dev/null 2>&1; then
+    check "every text file is as .editorconfig says" scripts/check-text
+    # amiss WORDS NAME TEXT: a file of that name is refused with WORDS; without WORDS, accepted.
+    mkdir -p "$tmp/text/scripts"
+    cp scripts/check-text "$tmp/text/scripts"
+    cp .editorconfig "$tmp/text"
+    amiss() {
+        local out code=0
+        printf '%b' "$3" >"$tmp/text/$2"
+        out=$("$tmp/text/scripts/check-text" "$2" 2>&1) || code=$?
+        if [ -z "$1" ]; then
+            check "check-text accepts ${4:-$2}" test "$code $out" = "0 "
+        else
+            check "check-text: $1" test "$code $(grep -cF "$1" <<<"$out")" = "1 1"
+        fi
+    }
+    line() { printf "%$1s" '' | tr ' ' x; }
+    amiss "" a.c "$(line 100)\n" "100 columns of C"
+    amiss "a.c:1: 101 columns, the limit is 100" a.c "$(line 101)\n"
+    amiss "" a.md "| $(line 200) |\n$(line 139)é\n" "a table, and 140 letters, of a document"
+    amiss "a.md:2: 141 columns, the limit is 140" a.md "x\n$(line 141)\n"
+    amiss "161 columns" a "$(line 161)\n"
+    amiss "blanks at the end" a.py "x \n"
+    amiss "no newline at the end" a.sh "x"
+    amiss "indented by a tab" a.cu "\tx\n"
+    amiss "not UTF-8" a.txt "\0351\n"
+    amiss "" a.csv "x \r\n$(line 400)\n" "what a program made"
+    amiss "" a.h5 "\0351" "bytes"
+else
+    skip "every text file is as .editorconfig says" "no python3, or no git"
+fi
+
 # --- scripts ---
 if command -v shellcheck >/dev/null; then
     check "shellcheck accepts the scripts" scripts/check-scripts
