@@ -41,7 +41,23 @@ enum {
     } Type;
 #include "lockstep/layers.def"
 
-typedef enum InitKind { INIT_ZERO, INIT_ONE, INIT_UNIFORM } InitKind;
+/* How a parameter begins; g stands for ParamSpec.init_arg. fan_in is how many of its elements meet
+ * in one output, dim[1] dim[2] dim[3]; fan_out, how many outputs an input meets, dim[0] dim[2]
+ * dim[3].
+ */
+typedef enum InitKind {
+    INIT_ZERO,
+    INIT_ONE,
+    INIT_CONSTANT,       /* g */
+    INIT_UNIFORM,        /* U(-g, g) */
+    INIT_NORMAL,         /* N(0, g^2) */
+    INIT_FAN_IN_UNIFORM, /* U(-b, b), b = g / sqrt(fan_in): PyTorch's default, with g = 1 */
+    INIT_GLOROT_UNIFORM, /* U(-b, b), b = g sqrt(6 / (fan_in + fan_out)) */
+    INIT_GLOROT_NORMAL,  /* N(0, s^2), s = g sqrt(2 / (fan_in + fan_out)) */
+    INIT_HE_UNIFORM,     /* U(-b, b), b = g sqrt(3 / fan_in); before a ReLU g = sqrt(2) */
+    INIT_HE_NORMAL,      /* N(0, s^2), s = g / sqrt(fan_in) */
+    INIT_DIRAC           /* O,I,KH,KW: g in the kernel's middle of filter i's input i, else 0 */
+} InitKind;
 
 /* One parameter or running statistic of a layer. */
 typedef struct ParamSpec {
@@ -49,7 +65,7 @@ typedef struct ParamSpec {
     int ndim;         /* 1 (bias, bn), 2 (linear weight O,I), 4 (conv weight O,I,KH,KW) */
     int64_t dim[4];   /* logical, row-major; unused are 1 */
     InitKind init;
-    double bound;    /* INIT_UNIFORM: U(-bound, bound) */
+    double init_arg; /* where `init` has a g */
     bool decay;      /* false for biases and batch norm, which weight decay may spare */
     double momentum; /* running statistics: share of a step's value, the mean over lanes */
 } ParamSpec;

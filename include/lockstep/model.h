@@ -52,9 +52,9 @@ Status model_parse(const char *text, const char *source, int first_line, Shape i
                    int64_t classes, double smoothing, Model *model);
 void model_free(Model *model);
 
-/* Writes the initial weights: PyTorch's defaults (conv and linear weight and bias
- * U(-1/sqrt(fan_in), 1/sqrt(fan_in)), bn weight 1 and bias 0), from Philox counters of `seed`.
- * weights[flat], running[running_flat] (mean 0, variance 1). */
+/* Writes the initial weights, as the ParamSpecs say, from Philox counters of `seed`: by default
+ * PyTorch's (conv and linear weight and bias U(-1/sqrt(fan_in), 1/sqrt(fan_in)), bn weight 1 and
+ * bias 0). weights[flat], running[running_flat] (mean 0, variance 1). */
 void model_init(const Model *model, uint64_t seed, float *weights, float *running);
 
 /* Prints one line a layer: name, output shape, parameters, multiply-adds and bytes of its

@@ -58,7 +58,7 @@ void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias) {
         .ndim = ndim,
         .dim = {dim[0], dim[1], dim[2], dim[3]},
         .init = INIT_UNIFORM,
-        .bound = bound,
+        .init_arg = bound,
         .decay = true,
     };
     layer->param[1] = (ParamSpec){
@@ -66,7 +66,7 @@ void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias) {
         .ndim = 1,
         .dim = {dim[0], 1, 1, 1},
         .init = INIT_UNIFORM,
-        .bound = bound,
+        .init_arg = bound,
     };
     layer->n_params = bias ? 2 : 1;
 }

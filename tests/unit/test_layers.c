@@ -69,7 +69,7 @@ static void test_conv(void **state) {
     assert_false(layer.param[1].decay);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(layer.param[i].init, INIT_UNIFORM);
-        assert_true(layer.param[i].bound == 1 / sqrt(27));
+        assert_true(layer.param[i].init_arg == 1 / sqrt(27));
     }
 
     layer.args.conv = (ConvArgs){.channels = 16, .kernel = 33, .stride = 1, .pad = 1};
@@ -144,8 +144,8 @@ static void test_linear(void **state) {
     assert_int_equal(layer.n_params, 2);
     assert_int_equal(layer.param[0].ndim, 2);
     assert_true(layer.param[0].dim[0] == 120 && layer.param[0].dim[1] == 400);
-    assert_true(layer.param[0].bound == 1 / sqrt(400));
-    assert_true(layer.param[1].bound == 1 / sqrt(400));
+    assert_true(layer.param[0].init_arg == 1 / sqrt(400));
+    assert_true(layer.param[1].init_arg == 1 / sqrt(400));
     assert_true(layer_multiply_adds(&layer) == 48000);
     layer.args.linear.bias = false;
     assert_int_equal(infer(&layer), ST_OK);
