@@ -17,5 +17,7 @@ as_the_oracle "AdamW, decay on all, a moving rate" 1 --optimizer.name adamw --op
 export SIMGPU_SCHEDULE=lazy
 as_the_oracle "SGD, native sums" 2 --optimizer.lr 0.1 --reduction native
 as_the_oracle "Adam" 1 --optimizer.name adam --optimizer.lr 0.01 --threads 2
+# Shards of 16, 16 and 17 records: two ranks of three have no images in the third step.
+as_the_oracle "lanes without images" 3 --holdout 16 --optimizer.lr 0.1
 compare_all
 finish
