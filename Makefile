@@ -92,7 +92,8 @@ LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) \
 LIB := $(BUILD)/liblockstep.a
 # Sanitized programs run on the CPU alone.
 CUDA_SRC := $(if $(HAVE_CUDA),$(if $(SANITIZE),,$(wildcard src/cuda/*.c src/comm/comm_nccl.c)))
-CUDA_OBJ := $(CUDA_SRC:%.c=$(BUILD)/obj/%.o)
+# What backends share is compiled once more, as part of it.
+CUDA_OBJ := $(CUDA_SRC:%.c=$(BUILD)/obj/%.o) $(if $(CUDA_SRC),$(BUILD)/obj/cuda/steps.o)
 KERNEL_OBJ := $(if $(CUDA_SRC),$(patsubst %.cu,$(BUILD)/obj/%.o,$(wildcard kernels/*.cu)))
 CUDA_LIB := $(if $(CUDA_SRC),$(BUILD)/liblockstep_cuda.so)
 PROGRAM := $(patsubst src/main.c,$(BUILD)/lockstep,$(wildcard src/main.c))
@@ -163,6 +164,11 @@ $(BUILD)/obj/kernels/%.o: kernels/%.cu $(BUILD)/flags
 	$(call say,NVCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(NVCC_FLAGS) -MD -MF $(@:.o=.d) -c $< -o $@
+
+$(BUILD)/obj/cuda/%.o: src/backend/%.c $(BUILD)/flags
+	$(call say,CC,"$< (CUDA)")
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c $< -o $@
 
 $(BUILD)/obj/ref64/%.o: src/ref/%.c $(BUILD)/flags
 	$(call say,CC,"$< (float64)")

@@ -78,7 +78,7 @@ static const ArgRole sum_args[] = {
 typedef struct Call {
     const Layer *layer;
     const char *pass;
-    Primitive primitive;
+    dnnl_primitive_t primitive;
     int n_args;
     int id[ARGS_MAX], buffer[ARGS_MAX];
 } Call;
@@ -141,7 +141,7 @@ static int buffer_of(Floor *floor, const Layer *layer, Role role) {
 
 static void assign_buffers(Floor *floor, Call *call, const ArgRole *roles) {
     for (; roles->id != 0; roles++) {
-        size_t bytes = primitive_bytes(&call->primitive, roles->id);
+        size_t bytes = primitive_bytes(call->primitive, roles->id);
         if (bytes == 0)
             continue;
         int buffer = buffer_of(floor, call->layer, roles->role);
@@ -172,15 +172,15 @@ static Status new_memory(size_t bytes, void **memory) {
 
 static Status bind_argument(const Floor *floor, const Call *call, int i, void *memory,
                             dnnl_exec_arg_t *arg) {
-    MemDesc md = primitive_md(&call->primitive, call->id[i]);
+    MemDesc md = primitive_md(call->primitive, call->id[i]);
     arg->arg = call->id[i];
     TRY_DNNL(dnnl_memory_create(&arg->memory, &md, floor->engine, memory));
     return ST_OK;
 }
 
 /* Seconds of the best of a few runs of a primitive, on memory of its own. */
-static Status time_primitive(const Floor *floor, const Primitive *primitive, double *seconds) {
-    Call call = {.primitive = *primitive};
+static Status time_primitive(const Floor *floor, dnnl_primitive_t primitive, double *seconds) {
+    Call call = {.primitive = primitive};
     dnnl_exec_arg_t args[2 * ARGS_MAX];
     void *memory[2 * ARGS_MAX];
     dnnl_stream_t stream;
@@ -197,7 +197,7 @@ static Status time_primitive(const Floor *floor, const Primitive *primitive, dou
     *seconds = 1e9;
     for (int run = 0; run < 4; run++) {
         double start = clock_now();
-        TRY_DNNL(dnnl_primitive_execute(primitive->handle, stream, call.n_args, args));
+        TRY_DNNL(dnnl_primitive_execute(primitive, stream, call.n_args, args));
         double taken = clock_now() - start;
         *seconds = taken < *seconds ? taken : *seconds;
     }
@@ -212,7 +212,7 @@ static Status time_primitive(const Floor *floor, const Primitive *primitive, dou
 typedef enum Pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS } Pass;
 
 static Status create_product(const Floor *floor, const Product *product, bool conv, Pass pass,
-                             const Primitive *forward, Primitive *primitive) {
+                             const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
     dnnl_engine_t engine = floor->engine;
     if (pass == FORWARD)
         return conv ? primitive_conv_forward(engine, product, primitive)
@@ -226,21 +226,21 @@ static Status create_product(const Floor *floor, const Product *product, bool co
 
 /* Appends a pass by the faster algorithm. */
 static Status list_pass(Floor *floor, const Layer *layer, Product product, Pass pass,
-                        const Primitive *forward) {
+                        const_dnnl_primitive_t forward) {
     static const char *names[] = {"forward", "backward data", "backward weights"};
     bool conv = layer->kind == LAYER_CONV;
     Call *call = add_call(floor, layer, pass != FORWARD, names[pass]);
     TRY(create_product(floor, &product, conv, pass, forward, &call->primitive));
     if (conv) {
-        Primitive other;
+        dnnl_primitive_t other;
         double direct, winograd;
         product.winograd = true; /* where there is none this is direct again */
         TRY(create_product(floor, &product, conv, pass, forward, &other));
-        TRY(time_primitive(floor, &call->primitive, &direct));
-        TRY(time_primitive(floor, &other, &winograd));
-        Primitive slower = winograd < direct ? call->primitive : other;
+        TRY(time_primitive(floor, call->primitive, &direct));
+        TRY(time_primitive(floor, other, &winograd));
+        dnnl_primitive_t slower = winograd < direct ? call->primitive : other;
         call->primitive = winograd < direct ? other : call->primitive;
-        primitive_free(&slower);
+        primitive_free(slower);
     }
     assign_buffers(floor, call, pass == FORWARD ? forward_args : backward_args);
     return ST_OK;
@@ -272,7 +272,7 @@ static Status list_product(Floor *floor, int l, bool relu) {
     const Layer *layer = &floor->model->layers[l];
     Product product = product_of(floor, l, relu);
     TRY(list_pass(floor, layer, product, FORWARD, NULL));
-    const Primitive *forward = &floor->call[floor->n_calls - 1].primitive;
+    const_dnnl_primitive_t forward = floor->call[floor->n_calls - 1].primitive;
     product.relu = false;
     if (layer->input[0] != LAYER_IMAGE)
         TRY(list_pass(floor, layer, product, BACKWARD_DATA, forward));
@@ -327,13 +327,15 @@ static Pooling pooling_of(const Floor *floor, int l) {
 }
 
 static Status create_pointwise(const Floor *floor, Pointwise function, double factor,
-                               const MemDesc *md, Primitive *forward, Primitive *backward) {
+                               const MemDesc *md, dnnl_primitive_t *forward,
+                               dnnl_primitive_t *backward) {
     TRY(primitive_pointwise_forward(floor->engine, function, factor, md, forward));
     return primitive_pointwise_backward(floor->engine, function, factor, md, backward);
 }
 
 /* The primitives of a layer that has one each way. */
-static Status create_pair(const Floor *floor, int l, Primitive *forward, Primitive *backward) {
+static Status create_pair(const Floor *floor, int l, dnnl_primitive_t *forward,
+                          dnnl_primitive_t *backward) {
     const Layer *layer = &floor->model->layers[l];
     dnnl_engine_t engine = floor->engine;
     MemDesc md = md_activation(floor->shape[l + 1], floor->layout[l + 1]);
@@ -341,7 +343,7 @@ static Status create_pair(const Floor *floor, int l, Primitive *forward, Primiti
     if (layer->kind == LAYER_BN) {
         double eps = layer->args.bn.eps;
         TRY(primitive_bn_forward(engine, &md, eps, true, relu, forward));
-        return primitive_bn_backward(engine, &md, eps, relu, forward, backward);
+        return primitive_bn_backward(engine, &md, eps, relu, *forward, backward);
     }
     if (layer->kind == LAYER_ADD) {
         TRY(primitive_add(engine, &md, relu, forward));
@@ -350,7 +352,7 @@ static Status create_pair(const Floor *floor, int l, Primitive *forward, Primiti
     if (layer->kind == LAYER_MAXPOOL || layer->kind == LAYER_AVGPOOL) {
         Pooling pooling = pooling_of(floor, l);
         TRY(primitive_pool_forward(engine, &pooling, forward));
-        return primitive_pool_backward(engine, &pooling, forward, backward);
+        return primitive_pool_backward(engine, &pooling, *forward, backward);
     }
     if (layer->kind == LAYER_SCALE)
         return create_pointwise(floor, POINTWISE_SCALE, layer->args.scale.factor, &md, forward,
@@ -421,8 +423,8 @@ static Status lane_step(Lane *lane) {
     for (int c = 0; c < lane->floor->n_calls; c++) {
         const Call *call = &lane->floor->call[c];
         double start = clock_now();
-        TRY_DNNL(dnnl_primitive_execute(call->primitive.handle, lane->stream, call->n_args,
-                                        lane->args[c]));
+        TRY_DNNL(
+            dnnl_primitive_execute(call->primitive, lane->stream, call->n_args, lane->args[c]));
         double taken = clock_now() - start;
         if (lane->best_s[c] == 0 || taken < lane->best_s[c])
             lane->best_s[c] = taken;
@@ -468,7 +470,7 @@ static void print_calls(const Floor *floor, const Lane *lane) {
         double work = (double)floor->batch * (double)layer_multiply_adds(call->layer);
         printf("%-14s %-17s %10.3f ms %10.1f GFLOP/s  %s\n", call->layer->name, call->pass,
                1e3 * lane->best_s[c], 2e-9 * work / lane->best_s[c],
-               primitive_name(&call->primitive));
+               primitive_name(call->primitive));
     }
 }
 

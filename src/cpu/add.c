@@ -2,28 +2,27 @@
  * output: assigned by a copy, added in place. */
 #include "plan.h"
 
-static Status add_gradient(CpuPlan *plan, const MemDesc *md, int input) {
-    Place place = input == 0 ? AT_GRAD_IN : AT_GRAD_IN2;
-    dnnl_engine_t engine = plan->device->engine;
+static Status add_gradient(StepPlan *plan, const MemDesc *md, int input) {
+    dnnl_primitive_t step;
     if (plan->base.desc.grad_in[input] == GRAD_ASSIGN) {
-        Step *copy =
-            STEP(plan, PHASE_BACKWARD, {AT_GRAD_OUT, DNNL_ARG_FROM, 0}, {place, DNNL_ARG_TO, 0});
-        return primitive_reorder(engine, md, md, false, &copy->primitive);
-    }
-    if (plan->base.desc.grad_in[input] == GRAD_ADD) {
-        Step *add = STEP(plan, PHASE_BACKWARD, {place, DNNL_ARG_SRC_0, 0},
-                         {AT_GRAD_OUT, DNNL_ARG_SRC_1, 0}, {place, DNNL_ARG_DST, 0});
-        return primitive_add(engine, md, false, &add->primitive);
+        TRY(primitive_reorder(plan_engine(plan), md, md, false, &step));
+        PRIMITIVE_STEP(plan, PASS_BACKWARD, step, {AT_GRAD_OUT, DNNL_ARG_FROM},
+                       {AT_GRAD_IN(input), DNNL_ARG_TO});
+    } else if (plan->base.desc.grad_in[input] == GRAD_ADD) {
+        TRY(primitive_add(plan_engine(plan), md, false, &step));
+        PRIMITIVE_STEP(plan, PASS_BACKWARD, step, {AT_GRAD_IN(input), DNNL_ARG_SRC_0},
+                       {AT_GRAD_OUT, DNNL_ARG_SRC_1}, {AT_GRAD_IN(input), DNNL_ARG_DST});
     }
     return ST_OK;
 }
 
-static Status add_steps(CpuPlan *plan) {
+static Status add_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     MemDesc md = plan_md_out(plan);
-    Step *forward = STEP(plan, PHASE_FORWARD, {AT_IN, DNNL_ARG_SRC_0, 0},
-                         {AT_IN2, DNNL_ARG_SRC_1, 0}, {AT_OUT, DNNL_ARG_DST, 0});
-    TRY(primitive_add(plan->device->engine, &md, desc->relu, &forward->primitive));
+    dnnl_primitive_t forward;
+    TRY(primitive_add(plan_engine(plan), &md, desc->relu, &forward));
+    PRIMITIVE_STEP(plan, PASS_FORWARD, forward, {AT_IN(0), DNNL_ARG_SRC_0},
+                   {AT_IN(1), DNNL_ARG_SRC_1}, {AT_OUT, DNNL_ARG_DST});
     plan->base.backward_reads_out = desc->relu;
     TRY(plan_grad_relu(plan));
     for (int input = 0; desc->training && input < 2; input++)

@@ -1,8 +1,8 @@
 /* cpu/avgpool: the mean of each window; padding does not count. */
-#include "plan.h"
+#include "pool.h"
 
-static Status avgpool_steps(CpuPlan *plan) {
-    return plan_pool(plan, true);
+static Status avgpool_steps(StepPlan *plan) {
+    return pool_steps(plan, true);
 }
 
 CPU_OP(avgpool);

@@ -5,36 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "flat.h"
+#include "lockstep/host.h"
 #include "plan.h"
-
-enum { HUGE_PAGE = 2 << 20, CACHE_LINE = 64 };
 
 static void device_close(Device *base) {
     CpuDevice *device = (CpuDevice *)base;
     if (device->engine)
         dnnl_engine_destroy(device->engine);
     free(device);
-}
-
-/* Large buffers ask for huge pages: activations are walked from end to end. */
-static Status device_alloc(Device *device, size_t bytes, void **memory) {
-    (void)device;
-    size_t grain = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : CACHE_LINE;
-    size_t whole = (bytes + grain - 1) / grain * grain;
-    *memory = aligned_alloc(grain, whole > 0 ? whole : grain);
-    if (!*memory)
-        return FAIL(ST_DEVICE, "out of memory: %zu MiB for one buffer", bytes >> 20);
-    if (grain == HUGE_PAGE)
-        madvise(*memory, whole, MADV_HUGEPAGE); /* a wish: refusal costs speed alone */
-    memset(*memory, 0, whole);
-    return ST_OK;
-}
-
-static void device_release(Device *device, void *memory) {
-    (void)device;
-    free(memory);
 }
 
 static void stream_close(Stream *stream) {
@@ -59,18 +39,6 @@ static Status stream_open(Device *device, Stream **out) {
 static Status stream_sync(Stream *stream, double seconds) {
     (void)seconds; /* calls return when their work is done */
     TRY_DNNL(dnnl_stream_wait(stream->stream));
-    return ST_OK;
-}
-
-static Status upload(Stream *stream, void *device_memory, const void *host, size_t bytes) {
-    (void)stream;
-    memcpy(device_memory, host, bytes);
-    return ST_OK;
-}
-
-static Status download(Stream *stream, void *host, const void *device_memory, size_t bytes) {
-    (void)stream;
-    memcpy(host, device_memory, bytes);
     return ST_OK;
 }
 
@@ -142,13 +110,13 @@ done:
 static const DeviceOps device_ops = {
     .name = "cpu",
     .close = device_close,
-    .alloc = device_alloc,
-    .release = device_release,
+    .alloc = host_alloc,
+    .release = host_release,
     .stream_open = stream_open,
     .stream_close = stream_close,
     .sync = stream_sync,
-    .upload = upload,
-    .download = download,
+    .upload = host_upload,
+    .download = host_download,
     .upload_images = upload_images,
     .write_tensor = write_tensor,
     .read_tensor = read_tensor,

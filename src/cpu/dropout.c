@@ -52,14 +52,16 @@ static void draw(DropoutKey key, int64_t count, uint8_t *keep) {
     }
 }
 
-static Status copy(const CpuPlan *plan, void *const *at, const LaneRun *run) {
-    (void)run;
-    memcpy(at[1], at[0], (size_t)shape_count(plan->base.desc.out.shape) * sizeof(float));
+static Status copy(const StepCall *call) {
+    Shape shape = call->plan->base.desc.out.shape;
+    memcpy(call->at[1], call->at[0], (size_t)shape_count(shape) * sizeof(float));
     return ST_OK;
 }
 
-static Status forward(const CpuPlan *plan, void *const *at, const LaneRun *run) {
-    const OpDesc *desc = &plan->base.desc;
+static Status forward(const StepCall *call) {
+    const OpDesc *desc = &call->plan->base.desc;
+    const LaneRun *run = call->run;
+    void *const *at = call->at;
     double rate = desc->layer->args.dropout.rate;
     int64_t count = shape_count(desc->out.shape);
     const uint8_t *given = lane_mask(run, desc->ordinal);
@@ -72,26 +74,25 @@ static Status forward(const CpuPlan *plan, void *const *at, const LaneRun *run) 
     return ST_OK;
 }
 
-static Status backward(const CpuPlan *plan, void *const *at, const LaneRun *run) {
-    (void)run;
-    const OpDesc *desc = &plan->base.desc;
+static Status backward(const StepCall *call) {
+    const OpDesc *desc = &call->plan->base.desc;
+    void *const *at = call->at;
     apply(walk_of(desc->out.shape, desc->out.layout),
           (float)dropout_scale(desc->layer->args.dropout.rate), at[2], at[0],
           desc->grad_in[0] == GRAD_ADD, at[1]);
     return ST_OK;
 }
 
-static Status dropout_steps(CpuPlan *plan) {
+static Status dropout_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     if (!desc->training) {
-        STEP(plan, PHASE_FORWARD, {AT_IN, 0, 0}, {AT_OUT, 0, 0})->loop = copy;
+        LOOP_STEP(plan, PASS_FORWARD, copy, AT_IN(0), AT_OUT);
         return ST_OK;
     }
-    size_t mask = plan_saved(plan, (size_t)shape_count(desc->out.shape));
-    STEP(plan, PHASE_FORWARD, {AT_IN, 0, 0}, {AT_OUT, 0, 0}, {AT_SAVED, 0, mask})->loop = forward;
+    Operand mask = steps_saved(plan, (size_t)shape_count(desc->out.shape));
+    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_OUT, mask);
     if (desc->grad_in[0] != GRAD_NONE)
-        STEP(plan, PHASE_BACKWARD, {AT_GRAD_OUT, 0, 0}, {AT_GRAD_IN, 0, 0}, {AT_SAVED, 0, mask})
-            ->loop = backward;
+        LOOP_STEP(plan, PASS_BACKWARD, backward, AT_GRAD_OUT, AT_GRAD_IN(0), mask);
     return ST_OK;
 }
 

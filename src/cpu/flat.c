@@ -9,8 +9,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "plan.h"
+#include "flat.h"
 #include "lockstep/update.h"
+
+/* Compiles a loop for each width of registers. Results have the same bits in each: no contraction
+ * to fused multiply-adds (-ffp-contract=off), no reassociation. */
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 
 enum { SPAN = 16 };
 

@@ -8,52 +8,53 @@
 #include "plan.h"
 
 /* The input in rows of C H W: where it is, and the step that brings it there. */
-static Status flatten(CpuPlan *plan, Place *place) {
+static Status flatten(StepPlan *plan, Operand *src) {
     const Tensor *in = &plan->base.desc.in[0];
-    *place = AT_IN;
+    dnnl_primitive_t copy;
+    *src = AT_IN(0);
     if (in->layout == LAYOUT_PLAIN)
         return ST_OK;
-    *place = AT_SAVED;
     MemDesc map = md_activation(in->shape, in->layout);
     MemDesc flat = md_activation(in->shape, LAYOUT_PLAIN);
-    Step *copy = STEP(plan, PHASE_FORWARD, {AT_IN, DNNL_ARG_FROM, 0},
-                      {AT_SAVED, DNNL_ARG_TO, plan_saved(plan, md_bytes(&flat))});
-    return primitive_reorder(plan->device->engine, &map, &flat, false, &copy->primitive);
+    TRY(primitive_reorder(plan_engine(plan), &map, &flat, false, &copy));
+    *src = steps_saved(plan, md_bytes(&flat));
+    PRIMITIVE_STEP(plan, PASS_FORWARD, copy, {AT_IN(0), DNNL_ARG_FROM}, {*src, DNNL_ARG_TO});
+    return ST_OK;
 }
 
-/* The gradient of `data`'s input, written in rows, where it belongs. */
-static Status unflatten(CpuPlan *plan, Step *data) {
+/* The gradient that the last step wrote to temp in rows, to where it belongs. */
+static Status unflatten(StepPlan *plan) {
     const Tensor *in = &plan->base.desc.in[0];
-    if (in->layout == LAYOUT_PLAIN)
-        return plan_grad_in(plan, data, DNNL_ARG_DIFF_SRC, 0);
     MemDesc map = md_activation(in->shape, in->layout);
     MemDesc flat = md_activation(in->shape, LAYOUT_PLAIN);
-    plan_temp(plan, md_bytes(&flat));
-    Step *copy =
-        STEP(plan, PHASE_BACKWARD, {AT_TEMP, DNNL_ARG_FROM, 0}, {AT_GRAD_IN, DNNL_ARG_TO, 0});
-    return primitive_reorder(plan->device->engine, &flat, &map,
-                             plan->base.desc.grad_in[0] == GRAD_ADD, &copy->primitive);
+    bool add = plan->base.desc.grad_in[0] == GRAD_ADD;
+    dnnl_primitive_t copy;
+    TRY(primitive_reorder(plan_engine(plan), &flat, &map, add, &copy));
+    steps_need_temp(plan, md_bytes(&flat));
+    PRIMITIVE_STEP(plan, PASS_BACKWARD, copy, {AT_TEMP, DNNL_ARG_FROM},
+                   {AT_GRAD_IN(0), DNNL_ARG_TO});
+    return ST_OK;
 }
 
-static Status linear_backward(CpuPlan *plan, const Product *product, const Primitive *forward,
-                              Place src) {
+static Status linear_backward(StepPlan *plan, const Product *product,
+                              const_dnnl_primitive_t forward, Operand src) {
+    bool in_place = src.kind == OPERAND_IN;
+    dnnl_primitive_t weights, data;
     TRY(plan_grad_relu(plan));
-    Step *weights =
-        STEP(plan, PHASE_BACKWARD, {src, DNNL_ARG_SRC, 0}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST, 0},
-             {AT_GRAD_WEIGHT, DNNL_ARG_DIFF_WEIGHTS, 0},
-             {product->has_bias ? AT_GRAD_BIAS : AT_NOTHING, DNNL_ARG_DIFF_BIAS, 0});
-    TRY(primitive_linear_backward_weights(plan->device->engine, product, forward,
-                                          &weights->primitive));
+    TRY(primitive_linear_backward_weights(plan_engine(plan), product, forward, &weights));
+    PRIMITIVE_STEP(plan, PASS_BACKWARD, weights, {src, DNNL_ARG_SRC},
+                   {AT_GRAD_OUT, DNNL_ARG_DIFF_DST}, {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_WEIGHTS},
+                   {product->has_bias ? AT_GRAD_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_DIFF_BIAS});
     if (plan->base.desc.grad_in[0] == GRAD_NONE)
         return ST_OK;
-    Step *data = STEP(plan, PHASE_BACKWARD, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST, 0},
-                      {AT_WEIGHT, DNNL_ARG_WEIGHTS, 0},
-                      {src == AT_IN ? AT_GRAD_IN : AT_TEMP, DNNL_ARG_DIFF_SRC, 0});
-    TRY(primitive_linear_backward_data(plan->device->engine, product, forward, &data->primitive));
-    return unflatten(plan, data);
+    TRY(primitive_linear_backward_data(plan_engine(plan), product, forward, &data));
+    Step *step = PRIMITIVE_STEP(plan, PASS_BACKWARD, data, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
+                                {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS},
+                                {in_place ? AT_GRAD_IN(0) : AT_TEMP, DNNL_ARG_DIFF_SRC});
+    return in_place ? plan_grad_in(plan, step, 0) : unflatten(plan);
 }
 
-static Status linear_steps(CpuPlan *plan) {
+static Status linear_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     const LinearArgs *args = &desc->layer->args.linear;
     Shape in = desc->in[0].shape;
@@ -66,19 +67,20 @@ static Status linear_steps(CpuPlan *plan) {
                        .bias = md_plain(1, weight),
                        .has_bias = args->bias,
                        .relu = desc->relu};
-    Place src;
+    dnnl_primitive_t forward;
+    Operand src;
     TRY(flatten(plan, &src));
-    Step *forward =
-        STEP(plan, PHASE_FORWARD, {src, DNNL_ARG_SRC, 0}, {AT_WEIGHT, DNNL_ARG_WEIGHTS, 0},
-             {AT_OUT, DNNL_ARG_DST, 0}, {args->bias ? AT_BIAS : AT_NOTHING, DNNL_ARG_BIAS, 0});
-    plan->base.backward_reads_in = src == AT_IN;
+    plan->base.backward_reads_in = src.kind == OPERAND_IN;
     plan->base.backward_reads_out = desc->relu;
-    TRY(primitive_linear_forward(plan->device->engine, &product, &forward->primitive));
-    TRY(plan_weights(plan, forward, &plain));
+    TRY(primitive_linear_forward(plan_engine(plan), &product, &forward));
+    Step *step = PRIMITIVE_STEP(plan, PASS_FORWARD, forward, {src, DNNL_ARG_SRC},
+                                {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS}, {AT_OUT, DNNL_ARG_DST},
+                                {args->bias ? AT_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_BIAS});
+    TRY(plan_weights(plan, step, WEIGHT, &plain));
     if (!desc->training)
         return ST_OK;
     product.weights = plain;
-    return linear_backward(plan, &product, &forward->primitive, src);
+    return linear_backward(plan, &product, forward, src);
 }
 
 CPU_OP(linear);

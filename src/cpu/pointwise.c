@@ -1,24 +1,24 @@
-/* cpu/pointwise: what element-wise functions of one input share. */
-#include "plan.h"
+/* cpu/pointwise: see pointwise.h. */
+#include "pointwise.h"
 
-Status plan_pointwise(CpuPlan *plan, Pointwise function, double factor) {
+Status pointwise_steps(StepPlan *plan, Pointwise function, double factor) {
     const OpDesc *desc = &plan->base.desc;
-    dnnl_engine_t engine = plan->device->engine;
     MemDesc md = plan_md_in(plan);
-    Step *forward = STEP(plan, PHASE_FORWARD, {AT_IN, DNNL_ARG_SRC, 0}, {AT_OUT, DNNL_ARG_DST, 0});
-    TRY(primitive_pointwise_forward(engine, function, factor, &md, &forward->primitive));
+    dnnl_primitive_t forward, backward;
+    TRY(primitive_pointwise_forward(plan_engine(plan), function, factor, &md, &forward));
+    PRIMITIVE_STEP(plan, PASS_FORWARD, forward, {AT_IN(0), DNNL_ARG_SRC}, {AT_OUT, DNNL_ARG_DST});
     if (!desc->training || desc->grad_in[0] == GRAD_NONE)
         return ST_OK;
 
     plan->base.backward_reads_out = function == POINTWISE_RELU;
     plan->base.backward_reads_in = function == POINTWISE_GELU;
     /* Scaling reads neither, but oneDNN wants a source: the gradient serves. */
-    Place reads = function == POINTWISE_RELU   ? AT_OUT
-                  : function == POINTWISE_GELU ? AT_IN
-                                               : AT_GRAD_OUT;
-    Step *backward = STEP(plan, PHASE_BACKWARD,
-                          {reads, function == POINTWISE_RELU ? DNNL_ARG_DST : DNNL_ARG_SRC, 0},
-                          {AT_GRAD_OUT, DNNL_ARG_DIFF_DST, 0}, {AT_GRAD_IN, DNNL_ARG_DIFF_SRC, 0});
-    TRY(primitive_pointwise_backward(engine, function, factor, &md, &backward->primitive));
-    return plan_grad_in(plan, backward, DNNL_ARG_DIFF_SRC, 0);
+    Arg reads = {function == POINTWISE_GELU ? AT_IN(0) : AT_GRAD_OUT, DNNL_ARG_SRC};
+    if (function == POINTWISE_RELU)
+        reads = (Arg){AT_OUT, DNNL_ARG_DST};
+    TRY(primitive_pointwise_backward(plan_engine(plan), function, factor, &md, &backward));
+    Step *step =
+        PRIMITIVE_STEP(plan, PASS_BACKWARD, backward, reads, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
+                       {AT_GRAD_IN(0), DNNL_ARG_DIFF_SRC});
+    return plan_grad_in(plan, step, 0);
 }

@@ -4,6 +4,7 @@
 #include "primitive.h"
 
 #include <dnnl_debug.h>
+#include <omp.h>
 #include <string.h>
 
 #include "rule.h"
@@ -15,28 +16,32 @@ Status primitive_check(dnnl_status_t result, const char *what, const char *file,
                        dnnl_status2str(result), what);
 }
 
-void primitive_free(Primitive *primitive) {
-    if (primitive->handle)
-        dnnl_primitive_destroy(primitive->handle);
-    if (primitive->desc)
-        dnnl_primitive_desc_destroy(primitive->desc);
-    *primitive = (Primitive){0};
+void primitive_free(dnnl_primitive_t primitive) {
+    if (primitive)
+        dnnl_primitive_destroy(primitive);
 }
 
-MemDesc primitive_md(const Primitive *primitive, int argument) {
+/* Borrowed: it lives as long as the primitive. */
+static const_dnnl_primitive_desc_t desc_of(const_dnnl_primitive_t primitive) {
+    const_dnnl_primitive_desc_t desc = NULL;
+    dnnl_primitive_get_primitive_desc(primitive, &desc);
+    return desc;
+}
+
+MemDesc primitive_md(const_dnnl_primitive_t primitive, int argument) {
     const MemDesc *md =
-        dnnl_primitive_desc_query_md(primitive->desc, dnnl_query_exec_arg_md, argument);
+        dnnl_primitive_desc_query_md(desc_of(primitive), dnnl_query_exec_arg_md, argument);
     return md ? *md : (MemDesc){0};
 }
 
-size_t primitive_bytes(const Primitive *primitive, int argument) {
+size_t primitive_bytes(const_dnnl_primitive_t primitive, int argument) {
     MemDesc md = primitive_md(primitive, argument);
     return md_bytes(&md);
 }
 
-const char *primitive_name(const Primitive *primitive) {
+const char *primitive_name(const_dnnl_primitive_t primitive) {
     const char *name = "";
-    dnnl_primitive_desc_query(primitive->desc, dnnl_query_impl_info_str, 0, &name);
+    dnnl_primitive_desc_query(desc_of(primitive), dnnl_query_impl_info_str, 0, &name);
     return name;
 }
 
@@ -72,29 +77,31 @@ bool md_equal(const MemDesc *a, const MemDesc *b) {
     return dnnl_memory_desc_equal(a, b) != 0;
 }
 
-/* Makes the primitive of made->desc unless `result` is a failure, and frees what made it. */
+/* Makes the primitive of `desc` unless `result` is a failure, and frees what it is made from. */
 static dnnl_status_t finish(dnnl_status_t result, dnnl_primitive_attr_t attr, dnnl_post_ops_t post,
-                            Primitive *made, Primitive *primitive) {
+                            dnnl_primitive_desc_t desc, dnnl_primitive_t *primitive) {
+    dnnl_primitive_t made;
     if (result == dnnl_success)
-        result = dnnl_primitive_create(&made->handle, made->desc);
+        result = dnnl_primitive_create(&made, desc);
+    if (result == dnnl_success)
+        *primitive = made;
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
     if (post)
         dnnl_post_ops_destroy(post);
     if (attr)
         dnnl_primitive_attr_destroy(attr);
-    if (result == dnnl_success)
-        *primitive = *made;
-    else
-        primitive_free(made);
     return result;
 }
 
 /* Turns a filled operation descriptor into a primitive, with its scratchpad in the caller's memory.
  * The caller judges the result. */
 static dnnl_status_t create(dnnl_engine_t engine, const_dnnl_op_desc_t op, bool relu,
-                            const Primitive *forward, Primitive *primitive) {
-    Primitive made = {0};
+                            const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
+    dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t post = NULL;
+    omp_set_num_threads(1); /* a primitive is made for as many threads as are set here */
     dnnl_status_t result = dnnl_primitive_attr_create(&attr);
     if (result == dnnl_success)
         result = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
@@ -106,19 +113,19 @@ static dnnl_status_t create(dnnl_engine_t engine, const_dnnl_op_desc_t op, bool 
             result = dnnl_primitive_attr_set_post_ops(attr, post);
     }
     if (result == dnnl_success)
-        result = dnnl_primitive_desc_create(&made.desc, op, attr, engine,
-                                            forward ? forward->desc : NULL);
-    return finish(result, attr, post, &made, primitive);
+        result =
+            dnnl_primitive_desc_create(&desc, op, attr, engine, forward ? desc_of(forward) : NULL);
+    return finish(result, attr, post, desc, primitive);
 }
 
 /* The passes of a convolution, by one algorithm. */
 typedef dnnl_status_t (*CreateProduct)(dnnl_engine_t engine, const Product *p,
-                                       dnnl_alg_kind_t algorithm, const Primitive *forward,
-                                       Primitive *primitive);
+                                       dnnl_alg_kind_t algorithm, const_dnnl_primitive_t forward,
+                                       dnnl_primitive_t *primitive);
 
 static dnnl_status_t create_forward(dnnl_engine_t engine, const Product *p,
-                                    dnnl_alg_kind_t algorithm, const Primitive *forward,
-                                    Primitive *primitive) {
+                                    dnnl_alg_kind_t algorithm, const_dnnl_primitive_t forward,
+                                    dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_convolution_desc_t desc;
     dnnl_status_t result = dnnl_convolution_forward_desc_init(
@@ -128,8 +135,8 @@ static dnnl_status_t create_forward(dnnl_engine_t engine, const Product *p,
 }
 
 static dnnl_status_t create_backward_data(dnnl_engine_t engine, const Product *p,
-                                          dnnl_alg_kind_t algorithm, const Primitive *forward,
-                                          Primitive *primitive) {
+                                          dnnl_alg_kind_t algorithm, const_dnnl_primitive_t forward,
+                                          dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_convolution_desc_t desc;
     dnnl_status_t result = dnnl_convolution_backward_data_desc_init(
@@ -138,8 +145,9 @@ static dnnl_status_t create_backward_data(dnnl_engine_t engine, const Product *p
 }
 
 static dnnl_status_t create_backward_weights(dnnl_engine_t engine, const Product *p,
-                                             dnnl_alg_kind_t algorithm, const Primitive *forward,
-                                             Primitive *primitive) {
+                                             dnnl_alg_kind_t algorithm,
+                                             const_dnnl_primitive_t forward,
+                                             dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_convolution_desc_t desc;
     dnnl_status_t result = dnnl_convolution_backward_weights_desc_init(
@@ -151,7 +159,7 @@ static dnnl_status_t create_backward_weights(dnnl_engine_t engine, const Product
 /* Winograd where asked for and implemented, else direct: both facts depend on shape, instruction
  * set and version alone. */
 static Status convolution(dnnl_engine_t engine, const Product *p, CreateProduct make,
-                          const Primitive *forward, Primitive *primitive) {
+                          const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
     if (p->winograd &&
         make(engine, p, dnnl_convolution_winograd, forward, primitive) == dnnl_success)
         return ST_OK;
@@ -159,21 +167,23 @@ static Status convolution(dnnl_engine_t engine, const Product *p, CreateProduct 
     return ST_OK;
 }
 
-Status primitive_conv_forward(dnnl_engine_t engine, const Product *p, Primitive *primitive) {
+Status primitive_conv_forward(dnnl_engine_t engine, const Product *p, dnnl_primitive_t *primitive) {
     return convolution(engine, p, create_forward, NULL, primitive);
 }
 
 Status primitive_conv_backward_data(dnnl_engine_t engine, const Product *p,
-                                    const Primitive *forward, Primitive *primitive) {
+                                    const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
     return convolution(engine, p, create_backward_data, forward, primitive);
 }
 
 Status primitive_conv_backward_weights(dnnl_engine_t engine, const Product *p,
-                                       const Primitive *forward, Primitive *primitive) {
+                                       const_dnnl_primitive_t forward,
+                                       dnnl_primitive_t *primitive) {
     return convolution(engine, p, create_backward_weights, forward, primitive);
 }
 
-Status primitive_linear_forward(dnnl_engine_t engine, const Product *p, Primitive *primitive) {
+Status primitive_linear_forward(dnnl_engine_t engine, const Product *p,
+                                dnnl_primitive_t *primitive) {
     dnnl_inner_product_desc_t desc;
     TRY_DNNL(dnnl_inner_product_forward_desc_init(&desc, dnnl_forward_training, &p->src,
                                                   &p->weights, p->has_bias ? &p->bias : NULL,
@@ -183,7 +193,7 @@ Status primitive_linear_forward(dnnl_engine_t engine, const Product *p, Primitiv
 }
 
 Status primitive_linear_backward_data(dnnl_engine_t engine, const Product *p,
-                                      const Primitive *forward, Primitive *primitive) {
+                                      const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
     dnnl_inner_product_desc_t desc;
     TRY_DNNL(dnnl_inner_product_backward_data_desc_init(&desc, &p->src, &p->weights, &p->dst));
     TRY_DNNL(create(engine, &desc, false, forward, primitive));
@@ -191,7 +201,8 @@ Status primitive_linear_backward_data(dnnl_engine_t engine, const Product *p,
 }
 
 Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *p,
-                                         const Primitive *forward, Primitive *primitive) {
+                                         const_dnnl_primitive_t forward,
+                                         dnnl_primitive_t *primitive) {
     dnnl_inner_product_desc_t desc;
     TRY_DNNL(dnnl_inner_product_backward_weights_desc_init(&desc, &p->src, &p->weights,
                                                            p->has_bias ? &p->bias : NULL, &p->dst));
@@ -205,7 +216,7 @@ static unsigned bn_flags(bool training, bool relu) {
 }
 
 Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
-                            bool relu, Primitive *primitive) {
+                            bool relu, dnnl_primitive_t *primitive) {
     dnnl_batch_normalization_desc_t desc;
     TRY_DNNL(dnnl_batch_normalization_forward_desc_init(
         &desc, training ? dnnl_forward_training : dnnl_forward_inference, md, (float)eps,
@@ -215,7 +226,7 @@ Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps,
 }
 
 Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
-                             const Primitive *forward, Primitive *primitive) {
+                             const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
     dnnl_batch_normalization_desc_t desc;
     TRY_DNNL(dnnl_batch_normalization_backward_desc_init(&desc, dnnl_backward, md, md, (float)eps,
                                                          bn_flags(true, relu)));
@@ -227,7 +238,7 @@ static dnnl_alg_kind_t pool_algorithm(const Pooling *p) {
     return p->average ? dnnl_pooling_avg_exclude_padding : dnnl_pooling_max;
 }
 
-Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *p, Primitive *primitive) {
+Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *p, dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_dims_t window = {p->kernel, p->kernel};
     dnnl_pooling_desc_t desc;
@@ -238,8 +249,8 @@ Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *p, Primitive 
     return ST_OK;
 }
 
-Status primitive_pool_backward(dnnl_engine_t engine, const Pooling *p, const Primitive *forward,
-                               Primitive *primitive) {
+Status primitive_pool_backward(dnnl_engine_t engine, const Pooling *p,
+                               const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_dims_t window = {p->kernel, p->kernel};
     dnnl_pooling_desc_t desc;
@@ -256,7 +267,7 @@ static dnnl_alg_kind_t pointwise_algorithm(Pointwise function) {
 }
 
 Status primitive_pointwise_forward(dnnl_engine_t engine, Pointwise function, double factor,
-                                   const MemDesc *md, Primitive *primitive) {
+                                   const MemDesc *md, dnnl_primitive_t *primitive) {
     dnnl_eltwise_desc_t desc;
     TRY_DNNL(dnnl_eltwise_forward_desc_init(&desc, dnnl_forward_training,
                                             pointwise_algorithm(function), md, (float)factor, 0));
@@ -265,20 +276,21 @@ Status primitive_pointwise_forward(dnnl_engine_t engine, Pointwise function, dou
 }
 
 Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, double factor,
-                                    const MemDesc *md, Primitive *primitive) {
-    Primitive forward = {0};
+                                    const MemDesc *md, dnnl_primitive_t *primitive) {
+    dnnl_primitive_t forward = NULL;
     TRY(primitive_pointwise_forward(engine, function, factor, md, &forward));
     dnnl_eltwise_desc_t desc;
     dnnl_status_t result = dnnl_eltwise_backward_desc_init(&desc, pointwise_algorithm(function), md,
                                                            md, (float)factor, 0);
     if (result == dnnl_success)
-        result = create(engine, &desc, false, &forward, primitive);
-    primitive_free(&forward);
+        result = create(engine, &desc, false, forward, primitive);
+    primitive_free(forward);
     TRY_DNNL(result);
     return ST_OK;
 }
 
-Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu, Primitive *primitive) {
+Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu,
+                     dnnl_primitive_t *primitive) {
     dnnl_binary_desc_t desc;
     TRY_DNNL(dnnl_binary_desc_init(&desc, dnnl_binary_add, md, md, md));
     TRY_DNNL(create(engine, &desc, relu, NULL, primitive));
@@ -287,11 +299,12 @@ Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu, Primiti
 
 /* Without user scratchpad: oneDNN's fp32 reorders have none. */
 Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
-                         Primitive *primitive) {
-    Primitive made = {0};
+                         dnnl_primitive_t *primitive) {
+    dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t post = NULL;
     dnnl_status_t result = dnnl_success;
+    omp_set_num_threads(1); /* as in create */
     if (add) {
         result = dnnl_primitive_attr_create(&attr);
         if (result == dnnl_success)
@@ -302,7 +315,7 @@ Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDes
             result = dnnl_primitive_attr_set_post_ops(attr, post);
     }
     if (result == dnnl_success)
-        result = dnnl_reorder_primitive_desc_create(&made.desc, from, engine, to, engine, attr);
-    TRY_DNNL(finish(result, attr, post, &made, primitive));
+        result = dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, attr);
+    TRY_DNNL(finish(result, attr, post, desc, primitive));
     return ST_OK;
 }

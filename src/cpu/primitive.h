@@ -1,9 +1,8 @@
 /* cpu/primitive: oneDNN primitives. Everything that differs between versions 2 and 3 of its C
  * interface (how a primitive is described, and what a memory descriptor is) is in primitive.c.
  *
- * A Primitive is immutable and shared by all compute threads. It keeps its scratchpad in memory of
- * the caller, and creating it must happen with one OpenMP thread set, which device functions see
- * to.
+ * A primitive is immutable and shared by all compute threads. It keeps its scratchpad in memory of
+ * the caller, and it is made for one thread, whatever OpenMP is set to.
  *
  * Functions that create a primitive write *primitive only on success; errors are ST_DEVICE. Local.
  */
@@ -18,24 +17,19 @@
 
 typedef dnnl_memory_desc_t MemDesc;
 
-typedef struct Primitive {
-    dnnl_primitive_desc_t desc;
-    dnnl_primitive_t handle; /* NULL: none */
-} Primitive;
-
 /* Evaluates a oneDNN call once; ST_DEVICE naming it if it fails. */
 Status primitive_check(dnnl_status_t result, const char *what, const char *file, int line);
 #define TRY_DNNL(call) TRY(primitive_check((call), #call, __FILE__, __LINE__))
 
-void primitive_free(Primitive *primitive);
+void primitive_free(dnnl_primitive_t primitive); /* accepts NULL */
 
 /* The form in which the primitive takes execution argument DNNL_ARG_x; an empty descriptor
  * (primitive_bytes 0) if it has none. */
-MemDesc primitive_md(const Primitive *primitive, int argument);
-size_t primitive_bytes(const Primitive *primitive, int argument);
+MemDesc primitive_md(const_dnnl_primitive_t primitive, int argument);
+size_t primitive_bytes(const_dnnl_primitive_t primitive, int argument);
 
 /* oneDNN's name of the implementation: "jit:avx512_core". Borrowed. */
-const char *primitive_name(const Primitive *primitive);
+const char *primitive_name(const_dnnl_primitive_t primitive);
 
 /* Descriptors of fp32 memory: an activation in a layout of rule.h, a plain array of `ndim`
  * dimensions, and the same in whatever form a primitive prefers. */
@@ -57,22 +51,25 @@ typedef struct Product {
 } Product;
 
 /* `forward` is the primitive of the forward pass of the same product. */
-Status primitive_conv_forward(dnnl_engine_t engine, const Product *product, Primitive *primitive);
+Status primitive_conv_forward(dnnl_engine_t engine, const Product *product,
+                              dnnl_primitive_t *primitive);
 Status primitive_conv_backward_data(dnnl_engine_t engine, const Product *product,
-                                    const Primitive *forward, Primitive *primitive);
+                                    const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
 Status primitive_conv_backward_weights(dnnl_engine_t engine, const Product *product,
-                                       const Primitive *forward, Primitive *primitive);
-Status primitive_linear_forward(dnnl_engine_t engine, const Product *product, Primitive *primitive);
+                                       const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
+Status primitive_linear_forward(dnnl_engine_t engine, const Product *product,
+                                dnnl_primitive_t *primitive);
 Status primitive_linear_backward_data(dnnl_engine_t engine, const Product *product,
-                                      const Primitive *forward, Primitive *primitive);
+                                      const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
 Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *product,
-                                         const Primitive *forward, Primitive *primitive);
+                                         const_dnnl_primitive_t forward,
+                                         dnnl_primitive_t *primitive);
 
 /* Batch norm with scale and shift; `training`: by the batch's statistics, which it writes. */
 Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
-                            bool relu, Primitive *primitive);
+                            bool relu, dnnl_primitive_t *primitive);
 Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
-                             const Primitive *forward, Primitive *primitive);
+                             const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
 
 /* Square pooling windows; `average` counts no padding. `forward` of backward was made with
  * `training`. */
@@ -82,22 +79,24 @@ typedef struct Pooling {
     bool average, training;
 } Pooling;
 
-Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *pooling, Primitive *primitive);
+Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *pooling,
+                              dnnl_primitive_t *primitive);
 Status primitive_pool_backward(dnnl_engine_t engine, const Pooling *pooling,
-                               const Primitive *forward, Primitive *primitive);
+                               const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
 
 /* Element-wise functions. The backward pass of ReLU reads the output, of GELU the input. */
 typedef enum Pointwise { POINTWISE_RELU, POINTWISE_GELU, POINTWISE_SCALE } Pointwise;
 Status primitive_pointwise_forward(dnnl_engine_t engine, Pointwise function, double factor,
-                                   const MemDesc *md, Primitive *primitive);
+                                   const MemDesc *md, dnnl_primitive_t *primitive);
 Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, double factor,
-                                    const MemDesc *md, Primitive *primitive);
+                                    const MemDesc *md, dnnl_primitive_t *primitive);
 
 /* DST = SRC_0 + SRC_1, one layout for all; DST may be SRC_0. */
-Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu, Primitive *primitive);
+Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu,
+                     dnnl_primitive_t *primitive);
 
 /* A copy from FROM to TO that changes the form; `add`: TO += FROM. */
 Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
-                         Primitive *primitive);
+                         dnnl_primitive_t *primitive);
 
 #endif

@@ -1,8 +1,8 @@
 /* cpu/relu: max(x, 0). Backward reads the output. */
-#include "plan.h"
+#include "pointwise.h"
 
-static Status relu_steps(CpuPlan *plan) {
-    return plan_pointwise(plan, POINTWISE_RELU, 0);
+static Status relu_steps(StepPlan *plan) {
+    return pointwise_steps(plan, POINTWISE_RELU, 0);
 }
 
 CPU_OP(relu);

@@ -1,8 +1,8 @@
 /* cpu/scale: factor x. */
-#include "plan.h"
+#include "pointwise.h"
 
-static Status scale_steps(CpuPlan *plan) {
-    return plan_pointwise(plan, POINTWISE_SCALE, plan->base.desc.layer->args.scale.factor);
+static Status scale_steps(StepPlan *plan) {
+    return pointwise_steps(plan, POINTWISE_SCALE, plan->base.desc.layer->args.scale.factor);
 }
 
 CPU_OP(scale);

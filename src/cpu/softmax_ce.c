@@ -27,9 +27,9 @@ static double log_sum_exp(const float *x, int64_t count) {
     return top + log(sum);
 }
 
-static Status forward(const CpuPlan *plan, void *const *at, const LaneRun *run) {
-    (void)run;
-    const OpDesc *desc = &plan->base.desc;
+static Status forward(const StepCall *call) {
+    const OpDesc *desc = &call->plan->base.desc;
+    void *const *at = call->at;
     double smoothing = desc->layer->args.loss.smoothing;
     int64_t images = desc->in[0].shape.n, classes = desc->in[0].shape.c;
     const float *x = at[0];
@@ -51,8 +51,9 @@ static Status forward(const CpuPlan *plan, void *const *at, const LaneRun *run) 
     return ST_OK;
 }
 
-static Status backward(const CpuPlan *plan, void *const *at, const LaneRun *run) {
-    const OpDesc *desc = &plan->base.desc;
+static Status backward(const StepCall *call) {
+    const OpDesc *desc = &call->plan->base.desc;
+    void *const *at = call->at;
     double smoothing = desc->layer->args.loss.smoothing;
     int64_t images = desc->in[0].shape.n, classes = desc->in[0].shape.c;
     bool add = desc->grad_in[0] == GRAD_ADD;
@@ -63,21 +64,18 @@ static Status backward(const CpuPlan *plan, void *const *at, const LaneRun *run)
         double norm = log_sum_exp(x, classes);
         for (int64_t c = 0; c < classes; c++) {
             double rest = exp(x[c] - norm) - target(smoothing, classes, c == labels[n]);
-            grad[c] = (float)((add ? grad[c] : 0) + rest * run->loss_scale);
+            grad[c] = (float)((add ? grad[c] : 0) + rest * call->run->loss_scale);
         }
     }
     return ST_OK;
 }
 
-static Status softmax_ce_steps(CpuPlan *plan) {
+static Status softmax_ce_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     plan->base.backward_reads_in = true;
-    STEP(plan, PHASE_FORWARD, {AT_IN, 0, 0}, {AT_LABELS, 0, 0}, {AT_LOSS, 0, 0},
-         {AT_PREDICTED, 0, 0})
-        ->loop = forward;
+    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_LABELS, AT_LOSS, AT_PREDICTED);
     if (desc->training && desc->grad_in[0] != GRAD_NONE)
-        STEP(plan, PHASE_BACKWARD, {AT_IN, 0, 0}, {AT_LABELS, 0, 0}, {AT_GRAD_IN, 0, 0})->loop =
-            backward;
+        LOOP_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), AT_LABELS, AT_GRAD_IN(0));
     return ST_OK;
 }
 

@@ -1,8 +1,8 @@
 /* cuda/avgpool: the mean of each window, padding not counted. */
-#include "plan.h"
+#include "pool.h"
 
-static Status avgpool_steps(CudaPlan *plan) {
-    return plan_pool(plan, true);
+static Status avgpool_steps(StepPlan *plan) {
+    return pool_steps(plan, true);
 }
 
 CUDA_OP(avgpool);

@@ -5,134 +5,133 @@
  * address is NULL, which is what kernels and graphs ask. */
 #include "plan.h"
 
-static double bn_eps(const CudaPlan *plan) {
+static double bn_eps(const StepPlan *plan) {
     return plan->base.desc.layer->args.bn.eps;
 }
 
-static Status infer(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
-    (void)run;
+static Status infer(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
     TRY_CUDA(gpu_bn_infer(at[1], at[0], at[6], at[2], at[3], at[4], at[5], plan_type(plan),
                           plan_rows(plan), plan_channels(plan), bn_eps(plan), plan->base.desc.relu,
-                          stream->stream));
+                          call_stream(call)));
     return ST_OK;
 }
 
-static Status train(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
-    (void)run;
+static Status train(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
     TRY_CUDA(gpu_bn_train(at[1], at[4], at[5], at[6], at[7], at[0], at[9], at[2], at[3],
                           plan_type(plan), plan_rows(plan), plan_channels(plan), bn_eps(plan),
-                          plan->base.desc.relu, at[8], stream->stream));
+                          plan->base.desc.relu, at[8], call_stream(call)));
     return ST_OK;
 }
 
-static Status train_backward(const CudaPlan *plan, Stream *stream, void *const *at,
-                             const LaneRun *run) {
-    (void)run;
+static Status train_backward(const StepCall *call) {
+    const StepPlan *plan = call->plan;
     const OpDesc *desc = &plan->base.desc;
+    void *const *at = call->at;
     bool masks = desc->relu && !desc->add;
     TRY_CUDA(gpu_bn_backward(at[8], at[6], at[7], at[1], at[0], masks ? at[2] : NULL, at[3], at[4],
                              at[5], plan_type(plan), plan_rows(plan), plan_channels(plan),
-                             desc->grad_in[0] == GRAD_ADD, at[9], stream->stream));
+                             desc->grad_in[0] == GRAD_ADD, at[9], call_stream(call)));
     return ST_OK;
 }
 
 /* grad_in[1] of a fused addition: the gradient behind it, which is grad_out masked by the ReLU. */
-static Status give_assigned(const CudaPlan *plan, Stream *stream, void *const *at,
-                            const LaneRun *run) {
-    (void)run;
+static Status give_assigned(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
     if (plan->base.desc.relu)
         TRY_CUDA(gpu_relu_backward(at[0], at[1], at[2], plan_type(plan), plan_count(plan), false,
-                                   stream->stream));
+                                   call_stream(call)));
     else
-        TRY_CUDA(
-            gpu_scale(at[0], at[1], 1, plan_type(plan), plan_count(plan), false, stream->stream));
+        TRY_CUDA(gpu_scale(at[0], at[1], 1, plan_type(plan), plan_count(plan), false,
+                           call_stream(call)));
     return ST_OK;
 }
 
 /* The same where grad_out is masked already. */
-static Status give_added(const CudaPlan *plan, Stream *stream, void *const *at,
-                         const LaneRun *run) {
-    (void)run;
-    TRY_CUDA(gpu_scale(at[0], at[1], 1, plan_type(plan), plan_count(plan), true, stream->stream));
+static Status give_added(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    TRY_CUDA(gpu_scale(call->at[0], call->at[1], 1, plan_type(plan), plan_count(plan), true,
+                       call_stream(call)));
     return ST_OK;
 }
 
 /* Masks the gradient where a ReLU is fused; returns where bn's own backward finds it. Where the
  * other summand's gradient is assigned that is the place, which saves a copy. */
-static Place mask_gradient(CudaPlan *plan) {
+static Operand mask_gradient(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     if (desc->grad_in[1] != GRAD_ASSIGN) {
         plan_grad_relu(plan);
         return AT_GRAD_OUT;
     }
     plan->base.backward_reads_out = desc->relu;
-    LAUNCH_STEP(plan, PHASE_BACKWARD, give_assigned, {AT_GRAD_IN2, 0, 0}, {AT_GRAD_OUT, 0, 0},
-                {AT_OUT, 0, 0});
-    return AT_GRAD_IN2;
+    LAUNCH_STEP(plan, PASS_BACKWARD, give_assigned, AT_GRAD_IN(1), AT_GRAD_OUT, AT_OUT);
+    return AT_GRAD_IN(1);
 }
 
 /* Comes last: what is added to may be bn's own gradient, of an input that is both summands. */
-static void finish_gradient(CudaPlan *plan) {
+static void finish_gradient(StepPlan *plan) {
     if (plan->base.desc.grad_in[1] == GRAD_ADD)
-        LAUNCH_STEP(plan, PHASE_BACKWARD, give_added, {AT_GRAD_IN2, 0, 0}, {AT_GRAD_OUT, 0, 0});
+        LAUNCH_STEP(plan, PASS_BACKWARD, give_added, AT_GRAD_IN(1), AT_GRAD_OUT);
 }
 
 /* The statistics that cuDNN's forward leaves to us. */
-static Status report(const CudaPlan *plan, Stream *stream, void *const *at, const LaneRun *run) {
-    (void)run;
+static Status report(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
     TRY_CUDA(gpu_bn_stats(at[2], at[3], at[0], at[1], plan_rows(plan), plan_channels(plan),
-                          bn_eps(plan), stream->stream));
+                          bn_eps(plan), call_stream(call)));
     return ST_OK;
 }
 
-/* Where the batch's statistics stand in `saved`. */
+/* The batch's statistics, from forward to backward. */
 typedef struct Saved {
-    size_t mean, rstd;
+    Operand mean, rstd;
 } Saved;
 
-static void forward_steps(CudaPlan *plan, const GraphBn *bn, Saved at) {
+static void forward_steps(StepPlan *plan, const GraphBn *bn, Saved saved) {
     Graph *graph = NULL;
-    if (plan_has_engine(graph_bn_forward(&plan->device->target, bn, &graph))) {
-        GRAPH_STEP(plan, PHASE_FORWARD, graph, {AT_IN, ROLE_X, 0}, {AT_OUT, ROLE_Y, 0},
-                   {AT_WEIGHT, ROLE_SCALE, 0}, {AT_BIAS, ROLE_BIAS, 0},
-                   {AT_SAVED, ROLE_MEAN, at.mean}, {AT_SAVED, ROLE_RSTD, at.rstd},
-                   {AT_IN2, ROLE_Z, 0});
-        LAUNCH_STEP(plan, PHASE_FORWARD, report, {AT_SAVED, 0, at.mean}, {AT_SAVED, 0, at.rstd},
-                    {AT_STATS_MEAN, 0, 0}, {AT_STATS_VAR, 0, 0});
+    if (plan_has_engine(graph_bn_forward(plan_target(plan), bn, &graph))) {
+        GRAPH_STEP(plan, PASS_FORWARD, graph, {AT_IN(0), ROLE_X}, {AT_OUT, ROLE_Y},
+                   {AT_PARAM(WEIGHT), ROLE_SCALE}, {AT_PARAM(BIAS), ROLE_BIAS},
+                   {saved.mean, ROLE_MEAN}, {saved.rstd, ROLE_RSTD}, {AT_IN(1), ROLE_Z});
+        LAUNCH_STEP(plan, PASS_FORWARD, report, saved.mean, saved.rstd, AT_STATS(MEAN),
+                    AT_STATS(VARIANCE));
         return;
     }
     plan->base.own_kernels = true;
-    plan_need_workspace(plan, gpu_rows_scratch(plan_rows(plan), plan_channels(plan)));
-    LAUNCH_STEP(plan, PHASE_FORWARD, train, {AT_IN, 0, 0}, {AT_OUT, 0, 0}, {AT_WEIGHT, 0, 0},
-                {AT_BIAS, 0, 0}, {AT_SAVED, 0, at.mean}, {AT_SAVED, 0, at.rstd},
-                {AT_STATS_MEAN, 0, 0}, {AT_STATS_VAR, 0, 0}, {AT_WORKSPACE, 0, 0}, {AT_IN2, 0, 0});
+    steps_need_workspace(plan, gpu_rows_scratch(plan_rows(plan), plan_channels(plan)));
+    LAUNCH_STEP(plan, PASS_FORWARD, train, AT_IN(0), AT_OUT, AT_PARAM(WEIGHT), AT_PARAM(BIAS),
+                saved.mean, saved.rstd, AT_STATS(MEAN), AT_STATS(VARIANCE), AT_WORKSPACE, AT_IN(1));
 }
 
-static void backward_steps(CudaPlan *plan, const GraphBn *bn, Saved at) {
+static void backward_steps(StepPlan *plan, const GraphBn *bn, Saved saved) {
     Graph *graph = NULL;
-    if (plan_has_engine(graph_bn_backward(&plan->device->target, bn->shape, bn->dtype, &graph))) {
-        Place gradient = mask_gradient(plan);
-        GRAPH_STEP(plan, PHASE_BACKWARD, graph, {AT_IN, ROLE_X, 0}, {gradient, ROLE_DY, 0},
-                   {AT_WEIGHT, ROLE_SCALE, 0}, {AT_SAVED, ROLE_MEAN, at.mean},
-                   {AT_SAVED, ROLE_RSTD, at.rstd}, {AT_GRAD_WEIGHT, ROLE_DSCALE, 0},
-                   {AT_GRAD_BIAS, ROLE_DBIAS, 0}, plan_grad_in(plan, ROLE_DX));
-        plan_finish_grad_in(plan);
+    if (plan_has_engine(graph_bn_backward(plan_target(plan), bn->shape, bn->dtype, &graph))) {
+        Operand gradient = mask_gradient(plan);
+        GRAPH_STEP(plan, PASS_BACKWARD, graph, {AT_IN(0), ROLE_X}, {gradient, ROLE_DY},
+                   {AT_PARAM(WEIGHT), ROLE_SCALE}, {saved.mean, ROLE_MEAN}, {saved.rstd, ROLE_RSTD},
+                   {AT_GRAD_PARAM(WEIGHT), ROLE_DSCALE}, {AT_GRAD_PARAM(BIAS), ROLE_DBIAS},
+                   plan_grad_in(plan, 0, ROLE_DX));
+        plan_finish_grad_in(plan, 0);
     } else {
         plan->base.own_kernels = true;
         plan->base.backward_reads_out = bn->relu;
-        plan_need_workspace(plan, gpu_rows_scratch(plan_rows(plan), plan_channels(plan)));
-        Place gradient = bn->add ? mask_gradient(plan) : AT_GRAD_OUT;
+        steps_need_workspace(plan, gpu_rows_scratch(plan_rows(plan), plan_channels(plan)));
+        Operand gradient = bn->add ? mask_gradient(plan) : AT_GRAD_OUT;
         /* Where the input's gradient is not wanted its address is NULL, which is what the kernel
          * asks. */
-        LAUNCH_STEP(plan, PHASE_BACKWARD, train_backward, {AT_IN, 0, 0}, {gradient, 0, 0},
-                    {AT_OUT, 0, 0}, {AT_WEIGHT, 0, 0}, {AT_SAVED, 0, at.mean},
-                    {AT_SAVED, 0, at.rstd}, {AT_GRAD_WEIGHT, 0, 0}, {AT_GRAD_BIAS, 0, 0},
-                    {AT_GRAD_IN, 0, 0}, {AT_WORKSPACE, 0, 0});
+        LAUNCH_STEP(plan, PASS_BACKWARD, train_backward, AT_IN(0), gradient, AT_OUT,
+                    AT_PARAM(WEIGHT), saved.mean, saved.rstd, AT_GRAD_PARAM(WEIGHT),
+                    AT_GRAD_PARAM(BIAS), AT_GRAD_IN(0), AT_WORKSPACE);
     }
     finish_gradient(plan);
 }
 
-static Status bn_steps(CudaPlan *plan) {
+static Status bn_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     GraphBn bn = {.dtype = plan_type(plan),
                   .shape = desc->out.shape,
@@ -141,17 +140,16 @@ static Status bn_steps(CudaPlan *plan) {
                   .relu = desc->relu};
     size_t row = (size_t)bn.shape.c * sizeof(float);
     if (!desc->training) {
-        LAUNCH_STEP(plan, PHASE_FORWARD, infer, {AT_IN, 0, 0}, {AT_OUT, 0, 0}, {AT_WEIGHT, 0, 0},
-                    {AT_BIAS, 0, 0}, {AT_RUNNING_MEAN, 0, 0}, {AT_RUNNING_VAR, 0, 0},
-                    {AT_IN2, 0, 0});
+        LAUNCH_STEP(plan, PASS_FORWARD, infer, AT_IN(0), AT_OUT, AT_PARAM(WEIGHT), AT_PARAM(BIAS),
+                    AT_RUNNING(MEAN), AT_RUNNING(VARIANCE), AT_IN(1));
         return ST_OK;
     }
-    Saved at;
-    at.mean = plan_saved(plan, row);
-    at.rstd = plan_saved(plan, row);
+    Saved saved;
+    saved.mean = steps_saved(plan, row);
+    saved.rstd = steps_saved(plan, row);
     plan->base.backward_reads_in = true;
-    forward_steps(plan, &bn, at);
-    backward_steps(plan, &bn, at);
+    forward_steps(plan, &bn, saved);
+    backward_steps(plan, &bn, saved);
     return ST_OK;
 }
 

@@ -1,8 +1,8 @@
 /* cuda/gelu: y = x Phi(x), the exact form. */
-#include "plan.h"
+#include "pointwise.h"
 
-static Status gelu_steps(CudaPlan *plan) {
-    return plan_pointwise(plan, GRAPH_GELU);
+static Status gelu_steps(StepPlan *plan) {
+    return pointwise_steps(plan, GRAPH_GELU);
 }
 
 CUDA_OP(gelu);

@@ -4,7 +4,7 @@
  * cores), the convolution of a 1 x 1 map, which is the same. Temp as in conv.c. */
 #include "plan.h"
 
-static GraphConv as_conv(const CudaPlan *plan) {
+static GraphConv as_conv(const StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     Shape in = desc->in[0].shape;
     return (GraphConv){.dtype = plan_type(plan),
@@ -16,21 +16,21 @@ static GraphConv as_conv(const CudaPlan *plan) {
                        .relu = desc->relu};
 }
 
-static Status finish_forward(const CudaPlan *plan, Stream *stream, void *const *at,
-                             const LaneRun *run) {
-    (void)run;
+static Status finish_forward(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
     bool relu = plan->base.desc.relu;
     if (plan->base.desc.layer->args.linear.bias)
         TRY_CUDA(gpu_bias(at[0], at[1], plan_type(plan), plan_rows(plan), plan_channels(plan), relu,
-                          stream->stream));
+                          call_stream(call)));
     else if (relu)
-        TRY_CUDA(gpu_relu(at[0], at[0], plan_type(plan), plan_count(plan), stream->stream));
+        TRY_CUDA(gpu_relu(at[0], at[0], plan_type(plan), plan_count(plan), call_stream(call)));
     return ST_OK;
 }
 
 /* The forward graph with (`fused`) or without bias and ReLU. */
-static Status forward_graph(CudaPlan *plan, GraphConv conv, bool fused, Graph **graph) {
-    GraphTarget *target = &plan->device->target;
+static Status forward_graph(StepPlan *plan, GraphConv conv, bool fused, Graph **graph) {
+    GraphTarget *target = plan_target(plan);
     conv.bias = conv.bias && fused;
     conv.relu = conv.relu && fused;
     GraphProduct product = {.dtype = conv.dtype,
@@ -46,25 +46,25 @@ static Status forward_graph(CudaPlan *plan, GraphConv conv, bool fused, Graph **
     return graph_conv_forward(target, &conv, graph);
 }
 
-static Status linear_forward(CudaPlan *plan, GraphConv conv) {
+static Status linear_forward(StepPlan *plan, GraphConv conv) {
     Graph *graph = NULL;
     if (plan_has_engine(forward_graph(plan, conv, true, &graph))) {
-        GRAPH_STEP(plan, PHASE_FORWARD, graph, {AT_IN, ROLE_X, 0}, plan_weight(plan, ROLE_W),
-                   {AT_OUT, ROLE_Y, 0}, {conv.bias ? AT_BIAS : AT_NOTHING, ROLE_BIAS, 0});
+        GRAPH_STEP(plan, PASS_FORWARD, graph, {AT_IN(0), ROLE_X}, plan_weight(plan, WEIGHT, ROLE_W),
+                   {AT_OUT, ROLE_Y}, {conv.bias ? AT_PARAM(BIAS) : AT_NOTHING, ROLE_BIAS});
         return ST_OK;
     }
     TRY(forward_graph(plan, conv, false, &graph));
-    GRAPH_STEP(plan, PHASE_FORWARD, graph, {AT_IN, ROLE_X, 0}, plan_weight(plan, ROLE_W),
-               {AT_OUT, ROLE_Y, 0});
+    GRAPH_STEP(plan, PASS_FORWARD, graph, {AT_IN(0), ROLE_X}, plan_weight(plan, WEIGHT, ROLE_W),
+               {AT_OUT, ROLE_Y});
     plan->base.own_kernels = true;
-    LAUNCH_STEP(plan, PHASE_FORWARD, finish_forward, {AT_OUT, 0, 0},
-                {conv.bias ? AT_BIAS : AT_NOTHING, 0, 0});
+    LAUNCH_STEP(plan, PASS_FORWARD, finish_forward, AT_OUT,
+                conv.bias ? AT_PARAM(BIAS) : AT_NOTHING);
     return ST_OK;
 }
 
 /* DW[o][k] = DY^T X. */
-static Status weight_gradient(CudaPlan *plan, const GraphConv *conv) {
-    GraphTarget *target = &plan->device->target;
+static Status weight_gradient(StepPlan *plan, const GraphConv *conv) {
+    GraphTarget *target = plan_target(plan);
     Graph *graph = NULL;
     GraphProduct product = {.dtype = conv->dtype,
                             .out = conv->dtype,
@@ -73,36 +73,36 @@ static Status weight_gradient(CudaPlan *plan, const GraphConv *conv) {
                             .k = conv->x.n,
                             .x_transposed = true};
     if (plan_has_engine(graph_product(target, &product, &graph))) {
-        GRAPH_STEP(plan, PHASE_BACKWARD, graph, {AT_GRAD_OUT, ROLE_X, 0}, {AT_IN, ROLE_W, 0},
-                   plan_grad_weight(plan, ROLE_Y));
+        GRAPH_STEP(plan, PASS_BACKWARD, graph, {AT_GRAD_OUT, ROLE_X}, {AT_IN(0), ROLE_W},
+                   plan_grad_weight(plan, WEIGHT, ROLE_Y));
     } else {
         TRY(graph_conv_weights(target, conv, &graph));
-        GRAPH_STEP(plan, PHASE_BACKWARD, graph, {AT_GRAD_OUT, ROLE_DY, 0}, {AT_IN, ROLE_X, 0},
-                   plan_grad_weight(plan, ROLE_DW));
+        GRAPH_STEP(plan, PASS_BACKWARD, graph, {AT_GRAD_OUT, ROLE_DY}, {AT_IN(0), ROLE_X},
+                   plan_grad_weight(plan, WEIGHT, ROLE_DW));
     }
-    plan_finish_grad_weight(plan);
+    plan_finish_grad_weight(plan, WEIGHT);
     return ST_OK;
 }
 
 /* DX[n][k] = DY W. */
-static Status data_gradient(CudaPlan *plan, const GraphConv *conv) {
-    GraphTarget *target = &plan->device->target;
+static Status data_gradient(StepPlan *plan, const GraphConv *conv) {
+    GraphTarget *target = plan_target(plan);
     Graph *graph = NULL;
     GraphProduct product = {
         .dtype = conv->dtype, .out = conv->dtype, .m = conv->x.n, .n = conv->x.c, .k = conv->y.c};
     if (plan_has_engine(graph_product(target, &product, &graph))) {
-        GRAPH_STEP(plan, PHASE_BACKWARD, graph, {AT_GRAD_OUT, ROLE_X, 0}, plan_weight(plan, ROLE_W),
-                   plan_grad_in(plan, ROLE_Y));
+        GRAPH_STEP(plan, PASS_BACKWARD, graph, {AT_GRAD_OUT, ROLE_X},
+                   plan_weight(plan, WEIGHT, ROLE_W), plan_grad_in(plan, 0, ROLE_Y));
     } else {
         TRY(graph_conv_data(target, conv, &graph));
-        GRAPH_STEP(plan, PHASE_BACKWARD, graph, {AT_GRAD_OUT, ROLE_DY, 0},
-                   plan_weight(plan, ROLE_W), plan_grad_in(plan, ROLE_DX));
+        GRAPH_STEP(plan, PASS_BACKWARD, graph, {AT_GRAD_OUT, ROLE_DY},
+                   plan_weight(plan, WEIGHT, ROLE_W), plan_grad_in(plan, 0, ROLE_DX));
     }
-    plan_finish_grad_in(plan);
+    plan_finish_grad_in(plan, 0);
     return ST_OK;
 }
 
-static Status linear_steps(CudaPlan *plan) {
+static Status linear_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     GraphConv conv = as_conv(plan);
     plan->base.backward_reads_in = true;
@@ -111,7 +111,7 @@ static Status linear_steps(CudaPlan *plan) {
         return ST_OK;
     plan_grad_relu(plan);
     if (conv.bias)
-        plan_grad_bias(plan);
+        plan_grad_bias(plan, BIAS);
     TRY(weight_gradient(plan, &conv));
     return desc->grad_in[0] == GRAD_NONE ? ST_OK : data_gradient(plan, &conv);
 }

@@ -1,8 +1,8 @@
 /* cuda/maxpool: the largest value of each window. */
-#include "plan.h"
+#include "pool.h"
 
-static Status maxpool_steps(CudaPlan *plan) {
-    return plan_pool(plan, false);
+static Status maxpool_steps(StepPlan *plan) {
+    return pool_steps(plan, false);
 }
 
 CUDA_OP(maxpool);

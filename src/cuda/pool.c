@@ -1,9 +1,9 @@
-/* cuda/pool: what max and average pooling share: cuDNN's resampling where it has engines for both
- * directions, else our kernels. cuDNN's index of the winner in its window is a signed byte, so that
- * windows of more than 127 elements are ours too. */
-#include "plan.h"
+/* cuda/pool: see pool.h. cuDNN's resampling where it has engines for both directions, else our
+ * kernels. cuDNN's index of the winner in its window is a signed byte, so that windows of more than
+ * 127 elements are ours too. */
+#include "pool.h"
 
-static PoolShape pool_shape(const CudaPlan *plan) {
+static PoolShape pool_shape(const StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     const PoolArgs *args = &desc->layer->args.pool;
     Shape in = desc->in[0].shape, out = desc->out.shape;
@@ -18,67 +18,64 @@ static PoolShape pool_shape(const CudaPlan *plan) {
                        .pad = (int32_t)args->pad};
 }
 
-static Status max_forward(const CudaPlan *plan, Stream *stream, void *const *at,
-                          const LaneRun *run) {
-    (void)run;
+static Status max_forward(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
     TRY_CUDA(gpu_maxpool(at[1], plan->base.desc.training ? at[2] : NULL, at[0], plan_type(plan),
-                         pool_shape(plan), stream->stream));
+                         pool_shape(plan), call_stream(call)));
     return ST_OK;
 }
 
-static Status max_backward(const CudaPlan *plan, Stream *stream, void *const *at,
-                           const LaneRun *run) {
-    (void)run;
+static Status max_backward(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
     TRY_CUDA(gpu_maxpool_backward(at[1], at[0], at[2], plan_type(plan), pool_shape(plan),
-                                  plan->base.desc.grad_in[0] == GRAD_ADD, stream->stream));
+                                  plan->base.desc.grad_in[0] == GRAD_ADD, call_stream(call)));
     return ST_OK;
 }
 
-static Status average_forward(const CudaPlan *plan, Stream *stream, void *const *at,
-                              const LaneRun *run) {
-    (void)run;
-    TRY_CUDA(gpu_avgpool(at[1], at[0], plan_type(plan), pool_shape(plan), stream->stream));
+static Status average_forward(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
+    TRY_CUDA(gpu_avgpool(at[1], at[0], plan_type(plan), pool_shape(plan), call_stream(call)));
     return ST_OK;
 }
 
-static Status average_backward(const CudaPlan *plan, Stream *stream, void *const *at,
-                               const LaneRun *run) {
-    (void)run;
+static Status average_backward(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
     TRY_CUDA(gpu_avgpool_backward(at[1], at[0], plan_type(plan), pool_shape(plan),
-                                  plan->base.desc.grad_in[0] == GRAD_ADD, stream->stream));
+                                  plan->base.desc.grad_in[0] == GRAD_ADD, call_stream(call)));
     return ST_OK;
 }
 
-static void own_steps(CudaPlan *plan, bool average, bool backward) {
-    size_t winners = 0;
-    bool index = !average && plan->base.desc.training;
-    if (index)
-        winners = plan_saved(plan, (size_t)plan_count(plan) * sizeof(uint16_t));
-    LAUNCH_STEP(plan, PHASE_FORWARD, average ? average_forward : max_forward, {AT_IN, 0, 0},
-                {AT_OUT, 0, 0}, {index ? AT_SAVED : AT_NOTHING, 0, winners});
+static void own_steps(StepPlan *plan, bool average, bool backward) {
+    Operand winners = AT_NOTHING;
+    if (!average && plan->base.desc.training)
+        winners = steps_saved(plan, (size_t)plan_count(plan) * sizeof(uint16_t));
+    LAUNCH_STEP(plan, PASS_FORWARD, average ? average_forward : max_forward, AT_IN(0), AT_OUT,
+                winners);
     if (backward)
-        LAUNCH_STEP(plan, PHASE_BACKWARD, average ? average_backward : max_backward,
-                    {AT_GRAD_OUT, 0, 0}, {AT_GRAD_IN, 0, 0},
-                    {index ? AT_SAVED : AT_NOTHING, 0, winners});
+        LAUNCH_STEP(plan, PASS_BACKWARD, average ? average_backward : max_backward, AT_GRAD_OUT,
+                    AT_GRAD_IN(0), winners);
 }
 
-static void cudnn_steps(CudaPlan *plan, const GraphPool *pool, Graph *forward, Graph *backward) {
-    size_t index = pool->index ? plan_saved(plan, (size_t)plan_count(plan)) : 0;
-    GRAPH_STEP(plan, PHASE_FORWARD, forward, {AT_IN, ROLE_X, 0}, {AT_OUT, ROLE_Y, 0},
-               {pool->index ? AT_SAVED : AT_NOTHING, ROLE_INDEX, index});
+static void cudnn_steps(StepPlan *plan, const GraphPool *pool, Graph *forward, Graph *backward) {
+    Operand index = pool->index ? steps_saved(plan, (size_t)plan_count(plan)) : AT_NOTHING;
+    GRAPH_STEP(plan, PASS_FORWARD, forward, {AT_IN(0), ROLE_X}, {AT_OUT, ROLE_Y},
+               {index, ROLE_INDEX});
     if (!backward)
         return;
-    GRAPH_STEP(plan, PHASE_BACKWARD, backward, {AT_GRAD_OUT, ROLE_DY, 0},
-               plan_grad_in(plan, ROLE_DX),
-               {pool->index ? AT_SAVED : AT_NOTHING, ROLE_INDEX, index});
-    plan_finish_grad_in(plan);
+    GRAPH_STEP(plan, PASS_BACKWARD, backward, {AT_GRAD_OUT, ROLE_DY},
+               plan_grad_in(plan, 0, ROLE_DX), {index, ROLE_INDEX});
+    plan_finish_grad_in(plan, 0);
 }
 
-Status plan_pool(CudaPlan *plan, bool average) {
+Status pool_steps(StepPlan *plan, bool average) {
     enum { WINDOW_MAX = 127 };
     const OpDesc *desc = &plan->base.desc;
     const PoolArgs *args = &desc->layer->args.pool;
-    GraphTarget *target = &plan->device->target;
+    GraphTarget *target = plan_target(plan);
     Graph *forward = NULL, *backward = NULL;
     bool trained = desc->training && desc->grad_in[0] != GRAD_NONE;
     GraphPool pool = {.dtype = plan_type(plan),

@@ -1,8 +1,8 @@
 /* cuda/relu: y = max(x, 0), where it stands alone. */
-#include "plan.h"
+#include "pointwise.h"
 
-static Status relu_steps(CudaPlan *plan) {
-    return plan_pointwise(plan, GRAPH_RELU);
+static Status relu_steps(StepPlan *plan) {
+    return pointwise_steps(plan, GRAPH_RELU);
 }
 
 CUDA_OP(relu);

@@ -2,8 +2,8 @@
  * host memory here. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "lockstep/host.h"
 #include "ref.h"
 
 struct Stream {
@@ -12,20 +12,6 @@ struct Stream {
 
 static void device_close(Device *device) {
     free(device);
-}
-
-static Status device_alloc(Device *device, size_t bytes, void **memory) {
-    (void)device;
-    size_t whole = (bytes + 63) / 64 * 64;
-    *memory = aligned_alloc(64, whole > 0 ? whole : 64);
-    TRY_ALLOC(*memory);
-    memset(*memory, 0, whole);
-    return ST_OK;
-}
-
-static void device_release(Device *device, void *memory) {
-    (void)device;
-    free(memory);
 }
 
 static Status stream_open(Device *device, Stream **stream) {
@@ -42,18 +28,6 @@ static void stream_close(Stream *stream) {
 static Status stream_sync(Stream *stream, double seconds) {
     (void)stream; /* calls return when their work is done */
     (void)seconds;
-    return ST_OK;
-}
-
-static Status upload(Stream *stream, void *device_memory, const void *host, size_t bytes) {
-    (void)stream;
-    memcpy(device_memory, host, bytes);
-    return ST_OK;
-}
-
-static Status download(Stream *stream, void *host, const void *device_memory, size_t bytes) {
-    (void)stream;
-    memcpy(host, device_memory, bytes);
     return ST_OK;
 }
 
@@ -129,13 +103,13 @@ void REF(unbind)(OpBound *bound) {
 static const DeviceOps device_ops = {
     .name = "ref",
     .close = device_close,
-    .alloc = device_alloc,
-    .release = device_release,
+    .alloc = host_alloc,
+    .release = host_release,
     .stream_open = stream_open,
     .stream_close = stream_close,
     .sync = stream_sync,
-    .upload = upload,
-    .download = download,
+    .upload = host_upload,
+    .download = host_download,
     .upload_images = upload_images,
     .write_tensor = write_tensor,
     .read_tensor = read_tensor,

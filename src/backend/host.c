@@ -1,0 +1,39 @@
+/* host: see host.h. */
+#include "lockstep/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20, CACHE_LINE = 64 };
+
+/* Large buffers ask for huge pages: activations are walked from end to end. */
+Status host_alloc(Device *device, size_t bytes, void **memory) {
+    (void)device;
+    size_t grain = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : CACHE_LINE;
+    size_t whole = (bytes + grain - 1) / grain * grain;
+    *memory = aligned_alloc(grain, whole > 0 ? whole : grain);
+    if (!*memory)
+        return FAIL(ST_DEVICE, "out of memory: %zu MiB for one buffer", bytes >> 20);
+    if (grain == HUGE_PAGE)
+        madvise(*memory, whole, MADV_HUGEPAGE); /* a wish: refusal costs speed alone */
+    memset(*memory, 0, whole);
+    return ST_OK;
+}
+
+void host_release(Device *device, void *memory) {
+    (void)device;
+    free(memory);
+}
+
+Status host_upload(Stream *stream, void *device_memory, const void *host, size_t bytes) {
+    (void)stream;
+    memcpy(device_memory, host, bytes);
+    return ST_OK;
+}
+
+Status host_download(Stream *stream, void *host, const void *device_memory, size_t bytes) {
+    (void)stream;
+    memcpy(host, device_memory, bytes);
+    return ST_OK;
+}
