@@ -10,9 +10,7 @@
 #ifndef LOCKSTEP_CUDA_CUDA_H
 #define LOCKSTEP_CUDA_CUDA_H
 
-#include <cuda_runtime_api.h>
-#include <cudnn.h>
-
+#include "check.h"
 #include "graph.h"
 #include "kernels.h"
 #include "lockstep/device.h"
@@ -28,12 +26,15 @@ enum {
     CUDA_OLDEST_GPU = 80            /* compute capability, times 10 */
 };
 
+typedef struct Tune Tune;
+
 typedef struct CudaDevice {
     Device base;
     int index; /* of the GPU among those this process sees; -1: plans only */
     Precision precision;
     DType activation; /* DT_F32, or DT_BF16 with precision bf16 */
     GraphTarget target;
+    Tune *tune; /* owned: tune.h; NULL: the rule alone chooses engines */
 } CudaDevice;
 
 /* A download on its way: `bytes` at `staged` go to `host` at sync. */
@@ -63,16 +64,14 @@ struct Stream {
  * names stay inside. */
 #define CUDA_SHOWN __attribute__((visibility("default")))
 
-/* Evaluates a CUDA call once; ST_DEVICE naming it if it fails. */
-Status cuda_check(cudaError_t result, const char *what, const char *file, int line);
-#define TRY_CUDA(call) TRY(cuda_check((call), #call, __FILE__, __LINE__))
+static inline const char *cuda_precision_name(Precision precision) {
+    return precision == PRECISION_BF16 ? "bf16" : precision == PRECISION_TF32 ? "tf32" : "fp32";
+}
 
-const char *cuda_precision_name(Precision precision); /* "fp32" */
-
-/* Makes the device the calling thread's current one. */
+/* Makes the device the calling thread's current one (stream.c). */
 Status cuda_enter(const CudaDevice *device);
 
-/* Members of DeviceOps that other files here use. */
+/* Memory, streams and copies (stream.c): members of DeviceOps. */
 Status cuda_alloc(Device *device, size_t bytes, void **memory);
 void cuda_release(Device *device, void *memory);
 Status cuda_stream_open(Device *device, Stream **stream);

@@ -3,11 +3,22 @@
 
 #include <stdlib.h>
 
-#include "graph_build.h"
+#include "check.h"
+#include "graph_internal.h"
 
 struct GraphCall {
     Desc pack; /* variant pack */
 };
+
+void graph_destroy(Graph *graph) {
+    if (!graph)
+        return;
+    if (graph->plan)
+        cudnnBackendDestroyDescriptor(graph->plan);
+    while (graph->n_owned > 0)
+        cudnnBackendDestroyDescriptor(graph->owned[--graph->n_owned]);
+    free(graph);
+}
 
 void graph_free(GraphTarget *target, Graph *graph) {
     if (!graph || --graph->references > 0)

@@ -7,7 +7,7 @@
  * Which engine. A fixed rule: the heuristics in modes A, B and FALLBACK are searched in this order,
  * each in the order cuDNN returns, and the first engine is taken that the target allows, finalizes
  * and keeps within the workspace. So the choice follows from shape, library version and GPU model.
- * Only where the target has a Tune (tune.h) one of the first few such engines is taken instead,
+ * Only where the target has a Chooser (tune.h) one of the first few such engines is taken instead,
  * which was the fastest once and is on record.
  *
  * Nothing here needs a GPU until graph_run: a target names either a handle, or the properties of a
@@ -28,7 +28,7 @@
 
 typedef struct Graph Graph;
 typedef struct GraphCall GraphCall;
-typedef struct Tune Tune;
+typedef struct Chooser Chooser; /* graph_internal.h */
 
 enum { GRAPH_NAME_MAX = 128, GRAPH_CHOICE_MAX = 256 };
 
@@ -40,7 +40,7 @@ typedef struct GraphTarget {
                                         DOWN_CONVERT_INPUTS are allowed on fp32 tensors */
     bool exact;                      /* engines noted NONDETERMINISTIC are not allowed */
     size_t workspace_max;            /* bytes */
-    Tune *tune;                      /* owned: choices made by timing; NULL: the fixed rule alone */
+    const Chooser *chooser;          /* borrowed: choices made by timing; NULL: the rule alone */
     Graph *cache; /* of all living graphs of this target: one that is asked for again is shared.
                      Planning is for one thread at a time */
     /* Told of each graph that was planned, and of each that has no engine (graph NULL); `name` is
@@ -80,7 +80,7 @@ typedef struct GraphInfo {
     uint32_t notes;                /* bit CUDNN_NUMERICAL_NOTE_x */
     uint32_t behavior;             /* bit CUDNN_BEHAVIOR_NOTE_x */
     char choice[GRAPH_CHOICE_MAX]; /* "eng34 k2=1 k13=0": engine and knobs, which tell it from all
-                                      others; only where the target has a Tune */
+                                      others; only where the target has a Chooser */
 } GraphInfo;
 
 /* A convolution (cross-correlation) with square kernel, equal stride and zero padding. */
@@ -148,9 +148,5 @@ void graph_unbind(GraphCall *call); /* accepts NULL */
 
 /* Enqueues on the handle's stream. */
 Status graph_run(cudnnHandle_t handle, const Graph *graph, const GraphCall *call);
-
-/* Evaluates a cuDNN call once; ST_DEVICE naming it if it fails. */
-Status cudnn_check(cudnnStatus_t result, const char *what, const char *file, int line);
-#define TRY_CUDNN(call) TRY(cudnn_check((call), #call, __FILE__, __LINE__))
 
 #endif

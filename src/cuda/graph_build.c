@@ -4,27 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-void graph_destroy(Graph *graph) {
-    if (!graph)
-        return;
-    if (graph->plan)
-        cudnnBackendDestroyDescriptor(graph->plan);
-    while (graph->n_owned > 0)
-        cudnnBackendDestroyDescriptor(graph->owned[--graph->n_owned]);
-    free(graph);
-}
-
-Status cudnn_check(cudnnStatus_t result, const char *what, const char *file, int line) {
-    char detail[256] = "";
-    if (result == CUDNN_STATUS_SUCCESS)
-        return ST_OK;
-    cudnnGetLastErrorString(detail, sizeof detail);
-    return status_fail(ST_DEVICE, file, line, "cuDNN: %s (%d)%s%s, from %s",
-                       cudnnGetErrorString(result), (int)result, detail[0] ? ": " : "", detail,
-                       what);
-}
+#include "check.h"
 
 /* Keeps the first error. */
 #define CHECK(builder, call)                                                                       \
@@ -72,7 +53,7 @@ void build_begin(Builder *builder, GraphTarget *target, DType dtype, bool multip
 Desc build_new(Builder *builder, cudnnBackendDescriptorType_t type) {
     Graph *graph = builder->graph;
     Desc desc = NULL;
-    if (builder->status == ST_OK && graph->n_owned == BUILD_DESCRIPTORS_MAX)
+    if (builder->status == ST_OK && graph->n_owned == GRAPH_DESCRIPTORS_MAX)
         builder->status = FAIL(ST_INTERNAL, "a graph of too many descriptors");
     CHECK(builder, cudnnBackendCreateDescriptor(type, &desc));
     if (builder->status == ST_OK)
@@ -179,40 +160,4 @@ void build_pointwise(Builder *builder, cudnnPointwiseMode_t mode, Desc x, Desc b
         build_set_desc(builder, op, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y);
     }
     build_op(builder, op);
-}
-
-/* The living graph of that name, with one more reference; NULL if there is none. */
-static Graph *find_living(const GraphTarget *target, const char *name) {
-    for (Graph *graph = target->cache; graph; graph = graph->next) {
-        if (strcmp(graph->name, name) == 0) {
-            graph->references++;
-            return graph;
-        }
-    }
-    return NULL;
-}
-
-Status build_graph(Builder *builder, Graph **out) {
-    GraphTarget *target = builder->target;
-    Graph *graph = builder->graph;
-    Status status = builder->status;
-    if (status == ST_OK && (*out = find_living(target, graph->name)) != NULL) {
-        graph_destroy(graph);
-        return ST_OK;
-    }
-    if (status == ST_OK)
-        status = build_choose(builder);
-    if (target->planned && graph)
-        target->planned(target->context, graph->name, status == ST_OK ? graph : NULL);
-    if (status != ST_OK) {
-        if (graph)
-            status_prefix("%s", graph->name);
-        graph_destroy(graph);
-        return status;
-    }
-    graph->references = 1;
-    graph->next = target->cache;
-    target->cache = graph;
-    *out = graph;
-    return ST_OK;
 }

@@ -1,30 +1,14 @@
-/* cuda/graph_build: from tensors and operations to a planned Graph. graph_ops.c describes patterns
- * with these functions; graph_choose.c finds an engine; graph.c binds and runs what comes out.
+/* cuda/graph_build: from tensors and operations to descriptors of cuDNN's. graph_ops.c describes
+ * patterns with these functions; graph_plan.c makes a Graph of what stands in the Builder.
  *
- * A Builder's first error sticks: later calls do nothing, and build_graph returns it. So a pattern
+ * A Builder's first error sticks: later calls do nothing, and graph_plan returns it. So a pattern
  * reads as a list of tensors and operations. */
 #ifndef LOCKSTEP_CUDA_GRAPH_BUILD_H
 #define LOCKSTEP_CUDA_GRAPH_BUILD_H
 
-#include "graph.h"
+#include "graph_internal.h"
 
-typedef cudnnBackendDescriptor_t Desc;
-
-enum { BUILD_DESCRIPTORS_MAX = 48, BUILD_OPS_MAX = 4 };
-
-struct Graph {
-    char name[GRAPH_NAME_MAX]; /* says all that it depends on besides the target */
-    int references;
-    Graph *next; /* in the target's cache */
-    GraphInfo info;
-    uint32_t roles;            /* bit ROLE_x: has a pointer in the variant pack */
-    size_t bytes[GRAPH_ROLES]; /* of its tensor, dense */
-    float value[GRAPH_ROLES];  /* of roles passed by value */
-    uint32_t values;           /* bit ROLE_x: passed by value */
-    int n_owned;
-    Desc owned[BUILD_DESCRIPTORS_MAX]; /* cuDNN may look at them for as long as the plan lives */
-    Desc plan;
-};
+enum { BUILD_OPS_MAX = 4 };
 
 typedef struct Builder {
     GraphTarget *target;
@@ -62,24 +46,6 @@ void build_op(Builder *builder, Desc op);
 /* Pointwise: Y = f(X) or f(X, B); in a backward mode X is DY and B is X. `b` may be NULL. */
 void build_pointwise(Builder *builder, cudnnPointwiseMode_t mode, Desc x, Desc b, Desc y);
 
-/* Finds an engine and finalizes the plan, unless the target has that graph already. ST_DEVICE
- * naming the graph if there is none. */
-Status build_graph(Builder *builder, Graph **graph);
-
-/* An engine that can run a graph. */
-typedef struct Candidate {
-    Desc config, plan; /* owned */
-    GraphInfo info;
-} Candidate;
-
-enum { CANDIDATES_MAX = 8 }; /* that are timed for one graph */
-
-/* Finds an engine for the operations (graph_choose.c): sets the graph's plan and info. */
-Status build_choose(Builder *builder);
-
 cudnnDataType_t build_dtype(DType dtype);
-
-/* Frees a graph that no cache holds; accepts NULL. */
-void graph_destroy(Graph *graph);
 
 #endif

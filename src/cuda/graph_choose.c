@@ -1,15 +1,15 @@
-/* cuda/graph_choose: which engine runs a graph: the rule of graph.h, or a choice of tune.h.
+/* cuda/graph_choose: the rule of graph.h, or a choice of the target's Chooser.
  *
  * Both walk through the results of the heuristics in the same order and take what is allowed,
- * finalizes and keeps within the workspace: the rule the first of it, a Tune one it knows by its
+ * finalizes and keeps within the workspace: the rule the first of it, a Chooser one it knows by its
  * text, or the fastest of the first few. So no choice, wherever it comes from, is an engine that
  * the rule would not allow. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "graph_build.h"
-#include "tune.h"
+#include "check.h"
+#include "graph_choose.h"
 
 static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B,
                                                CUDNN_HEUR_MODE_FALLBACK};
@@ -136,7 +136,7 @@ static Status try_config(const Search *search, Candidate *candidate) {
     TRY(describe_engine(candidate->config, info));
     if (!is_allowed(search->builder, info->notes))
         return ST_OK;
-    if (target->tune) {
+    if (target->chooser) {
         TRY(name_choice(candidate->config, info->engine, info->choice));
         if (!is_news(search, info->choice))
             return ST_OK;
@@ -243,43 +243,45 @@ static Desc make_op_graph(Builder *builder) {
     return op_graph;
 }
 
-/* A graph that the target's Tune has no choice for: the fastest candidate where it times, else the
+/* A graph without a choice on record: the fastest candidate where choices are timed, else the
  * first. */
 static Status decide(Search *search, int *taken) {
-    Tune *tune = search->builder->target->tune;
+    const Chooser *chooser = search->builder->target->chooser;
     Graph *graph = search->builder->graph;
-    bool timed = tune_is_timing(tune);
+    bool timed = chooser->is_timing(chooser->context);
     *taken = 0;
     search->most = timed ? CANDIDATES_MAX : 1;
     TRY(search_all(search));
     if (search->n == 0)
         return ST_OK;
     if (timed)
-        TRY(tune_time(tune, graph, search->found, search->n, taken));
-    return tune_keep(tune, graph->name, search->found[*taken].info.choice, timed, *taken > 0);
+        TRY(chooser->time(chooser->context, graph, search->found, search->n, taken));
+    return chooser->keep(chooser->context, graph->name, search->found[*taken].info.choice, timed,
+                         *taken > 0);
 }
 
 static Status choose(Search *search, int *taken) {
-    Tune *tune = search->builder->target->tune;
+    const Chooser *chooser = search->builder->target->chooser;
+    const char *name = search->builder->graph->name;
     *taken = 0;
     search->most = 1;
-    if (!tune)
+    if (!chooser)
         return search_all(search);
-    search->wanted = tune_find(tune, search->builder->graph->name);
+    search->wanted = chooser->find(chooser->context, name);
     if (!search->wanted)
         return decide(search, taken);
     TRY(search_all(search));
-    return search->n > 0 ? ST_OK : tune_refuse(tune, search->builder->graph->name, search->wanted);
+    return search->n > 0 ? ST_OK : chooser->refuse(chooser->context, name, search->wanted);
 }
 
-Status build_choose(Builder *builder) {
+Status graph_choose(Builder *builder) {
     const GraphTarget *target = builder->target;
     Graph *graph = builder->graph;
     Search search = {.builder = builder, .op_graph = make_op_graph(builder)};
     int taken;
     Status status = ST_OK;
     TRY(builder->status);
-    if (graph->n_owned == BUILD_DESCRIPTORS_MAX) /* one place is for the configuration */
+    if (graph->n_owned == GRAPH_DESCRIPTORS_MAX) /* one place is for the configuration */
         return FAIL(ST_INTERNAL, "a graph of too many descriptors");
     TRY_DONE(choose(&search, &taken));
     if (search.n == 0) {

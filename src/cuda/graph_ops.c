@@ -1,5 +1,5 @@
 /* cuda/graph_ops: the patterns of operations this backend uses, as cuDNN graphs. See graph.h. */
-#include "graph_build.h"
+#include "graph_plan.h"
 
 /* Printed in names: "128x64x32x32". */
 #define SHAPE_FORMAT  "%dx%dx%dx%d"
@@ -83,7 +83,7 @@ Status graph_conv_forward(GraphTarget *target, const GraphConv *conv, Graph **gr
             conv->bias && conv->relu ? build_nhwc(&b, ROLE_INNER2, DT_F32, conv->y, true) : NULL;
         add_and_relu(&b, from, bias, conv->relu, inner, y);
     }
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 Status graph_conv_data(GraphTarget *target, const GraphConv *conv, Graph **graph) {
@@ -100,7 +100,7 @@ Status graph_conv_data(GraphTarget *target, const GraphConv *conv, Graph **graph
     set_alpha_beta(&b, op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA);
     build_op(&b, op);
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 Status graph_conv_weights(GraphTarget *target, const GraphConv *conv, Graph **graph) {
@@ -117,7 +117,7 @@ Status graph_conv_weights(GraphTarget *target, const GraphConv *conv, Graph **gr
     set_alpha_beta(&b, op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
                    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA);
     build_op(&b, op);
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 /* ---- Product ---- */
@@ -149,7 +149,7 @@ Status graph_product(GraphTarget *target, const GraphProduct *p, Graph **graph) 
                          : NULL;
         add_and_relu(&b, from, bias, p->relu, inner, y);
     }
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 /* ---- Batch norm ---- */
@@ -188,7 +188,7 @@ Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph) {
     Desc z = bn->add ? build_nhwc(&b, ROLE_Z, bn->dtype, shape, false) : NULL;
     Desc sum = bn->add && bn->relu ? build_nhwc(&b, ROLE_INNER2, DT_F32, shape, true) : NULL;
     add_and_relu(&b, normal, z, bn->relu, sum, y);
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 Status graph_bn_backward(GraphTarget *target, Shape shape, DType dtype, Graph **graph) {
@@ -214,7 +214,7 @@ Status graph_bn_backward(GraphTarget *target, Shape shape, DType dtype, Graph **
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_DXDESC,
                    build_nhwc(&b, ROLE_DX, dtype, shape, false));
     build_op(&b, op);
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 /* ---- Pooling ---- */
@@ -267,7 +267,7 @@ Status graph_pool_forward(GraphTarget *target, const GraphPool *pool, Graph **gr
                        build_nhwc(&b, ROLE_INDEX, DT_U8, pool->y, false));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC, pool_geometry(&b, pool));
     build_op(&b, op);
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 Status graph_pool_backward(GraphTarget *target, const GraphPool *pool, Graph **graph) {
@@ -283,7 +283,7 @@ Status graph_pool_backward(GraphTarget *target, const GraphPool *pool, Graph **g
                        build_nhwc(&b, ROLE_INDEX, DT_U8, pool->y, false));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_BWD_DESC, pool_geometry(&b, pool));
     build_op(&b, op);
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 /* ---- Element-wise functions ---- */
@@ -298,7 +298,7 @@ Status graph_pointwise_forward(GraphTarget *target, GraphPointwise function, Sha
     build_pointwise(&b,
                     function == GRAPH_RELU ? CUDNN_POINTWISE_RELU_FWD : CUDNN_POINTWISE_GELU_FWD, x,
                     NULL, y);
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }
 
 Status graph_pointwise_backward(GraphTarget *target, GraphPointwise function, Shape shape,
@@ -312,5 +312,5 @@ Status graph_pointwise_backward(GraphTarget *target, GraphPointwise function, Sh
     build_pointwise(&b,
                     function == GRAPH_RELU ? CUDNN_POINTWISE_RELU_BWD : CUDNN_POINTWISE_GELU_BWD,
                     dy, x, dx);
-    return build_graph(&b, graph);
+    return graph_plan(&b, graph);
 }

@@ -2,13 +2,12 @@
 #include "tune.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lockstep/clock.h"
-#include "lockstep/log.h"
+#include "timing.h"
 
 typedef struct Choice {
     char name[GRAPH_NAME_MAX]; /* of a graph */
@@ -16,6 +15,7 @@ typedef struct Choice {
 } Choice;
 
 struct Tune {
+    Chooser chooser;
     CudaDevice *device; /* borrowed */
     Stream *stream;     /* that graphs are timed on; NULL: nothing is timed */
     double until;       /* clock: later nothing is timed */
@@ -37,7 +37,8 @@ void tune_free(Tune *tune) {
 
 /* ---- The record ---- */
 
-const char *tune_find(const Tune *tune, const char *name) {
+static const char *find(void *context, const char *name) {
+    const Tune *tune = context;
     for (int i = 0; i < tune->n; i++) {
         if (strcmp(tune->choice[i].name, name) == 0)
             return tune->choice[i].text;
@@ -60,7 +61,8 @@ static Status append(Tune *tune, const char *name, int name_length, const char *
     return ST_OK;
 }
 
-Status tune_keep(Tune *tune, const char *name, const char *choice, bool timed, bool gained) {
+static Status keep(void *context, const char *name, const char *choice, bool timed, bool gained) {
+    Tune *tune = context;
     tune->timed += timed;
     tune->gained += gained;
     tune->missing += !timed;
@@ -74,7 +76,9 @@ static Status refused(const Choice *choice) {
                 choice->text, choice->name);
 }
 
-Status tune_refuse(Tune *tune, const char *name, const char *choice) {
+/* cuda_tuned says so again, for an op may have another way than this graph. */
+static Status refuse(void *context, const char *name, const char *choice) {
+    Tune *tune = context;
     Choice *first = &tune->refused;
     if (!first->name[0]) {
         snprintf(first->name, sizeof first->name, "%s", name);
@@ -158,19 +162,40 @@ static Status format(const Tune *tune, char **text) {
     return fclose(out) == 0 ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
 }
 
+/* ---- What the Chooser does ---- */
+
+static bool is_timing(void *context) {
+    const Tune *tune = context;
+    return tune->stream && clock_now() < tune->until;
+}
+
+static Status time_candidates(void *context, Graph *graph, const Candidate *candidate, int n,
+                              int *fastest) {
+    return timing_compare(((Tune *)context)->stream, graph, candidate, n, fastest);
+}
+
+/* ---- Members of DeviceOps ---- */
+
 Status cuda_tune(Device *base, const char *choices, double seconds) {
     CudaDevice *device = (CudaDevice *)base;
     Status status = ST_OK;
     Tune *tune = calloc(1, sizeof *tune);
     TRY_ALLOC(tune);
+    tune->chooser = (Chooser){.context = tune,
+                              .find = find,
+                              .is_timing = is_timing,
+                              .time = time_candidates,
+                              .keep = keep,
+                              .refuse = refuse};
     tune->device = device;
     tune->until = clock_now() + seconds;
     if (choices)
         TRY_DONE(parse(tune, choices));
     else
         TRY_DONE(cuda_stream_open(base, &tune->stream));
-    tune_free(device->target.tune);
-    device->target.tune = tune;
+    tune_free(device->tune);
+    device->tune = tune;
+    device->target.chooser = &tune->chooser;
     tune = NULL;
 done:
     tune_free(tune);
@@ -178,7 +203,7 @@ done:
 }
 
 Status cuda_tuned(Device *base, Tuning *tuning) {
-    Tune *tune = ((CudaDevice *)base)->target.tune;
+    Tune *tune = ((CudaDevice *)base)->tune;
     *tuning = (Tuning){0};
     if (!tune)
         return ST_OK;
@@ -192,110 +217,4 @@ Status cuda_tuned(Device *base, Tuning *tuning) {
                        .missing = tune->missing,
                        .foreign = tune->foreign};
     return format(tune, &tuning->choices);
-}
-
-/* ---- Timing ---- */
-
-enum { ALIGN = 256, ROUNDS = 5, RUNS = 4, TIMING_SECONDS = 60 };
-
-typedef struct Timing {
-    Stream *stream;
-    Graph *graph;
-    GraphCall *call;
-    cudaEvent_t begin, end;
-} Timing;
-
-static size_t aligned(size_t bytes) {
-    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-/* Binds the graph to memory of its own, zeroed, with a workspace for each of its candidates. */
-static Status bind_scratch(CudaDevice *device, const Graph *graph, const Candidate *candidate,
-                           int n, void **memory, GraphCall **call) {
-    size_t offset[GRAPH_ROLES], bytes = 0, workspace = 0;
-    void *data[GRAPH_ROLES];
-    for (int role = 0; role < GRAPH_ROLES; role++) {
-        offset[role] = bytes;
-        bytes += aligned(graph->bytes[role]);
-    }
-    for (int i = 0; i < n; i++) {
-        if (candidate[i].info.workspace > workspace)
-            workspace = candidate[i].info.workspace;
-    }
-    TRY(cuda_alloc(&device->base, bytes + workspace, memory));
-    for (int role = 0; role < GRAPH_ROLES; role++)
-        data[role] = (char *)*memory + offset[role];
-    return graph_bind(graph, data, (char *)*memory + bytes, call);
-}
-
-/* Milliseconds of RUNS executions, one behind the other; infinite where the engine cannot run. */
-static Status time_plan(Timing *timing, const Candidate *candidate, float *ms) {
-    Stream *stream = timing->stream;
-    timing->graph->plan = candidate->plan;
-    TRY_CUDA(cudaEventRecord(timing->begin, stream->stream));
-    for (int i = 0; i < RUNS; i++) {
-        if (graph_run(stream->cudnn, timing->graph, timing->call) != ST_OK) {
-            log_debug("autotune: %s: %s: %s", timing->graph->name, candidate->info.choice,
-                      status_message());
-            status_clear();
-            *ms = INFINITY;
-            break;
-        }
-    }
-    TRY_CUDA(cudaEventRecord(timing->end, stream->stream));
-    TRY(cuda_sync(stream, TIMING_SECONDS));
-    if (*ms < INFINITY)
-        TRY_CUDA(cudaEventElapsedTime(ms, timing->begin, timing->end));
-    return ST_OK;
-}
-
-/* The candidates take turns, so that a clock that rises or falls favours none; the first round
- * warms up. The least time counts: whatever disturbs a run makes it longer. */
-static Status compare(Timing *timing, const Candidate *candidate, int n, int *fastest) {
-    float least[CANDIDATES_MAX];
-    for (int i = 0; i < n; i++)
-        least[i] = 0;
-    for (int round = -1; round < ROUNDS; round++) {
-        for (int i = 0; i < n; i++) {
-            float ms = 0;
-            if (isinf(least[i]))
-                continue;
-            TRY(time_plan(timing, &candidate[i], &ms));
-            if (isinf(ms) || round <= 0 || ms < least[i])
-                least[i] = ms;
-        }
-    }
-    for (int i = 0; i < n; i++) {
-        log_debug("autotune: %s: %s: %.4f ms", timing->graph->name, candidate[i].info.choice,
-                  (double)least[i] / RUNS);
-        if (least[i] < least[*fastest])
-            *fastest = i;
-    }
-    return ST_OK;
-}
-
-bool tune_is_timing(const Tune *tune) {
-    return tune->stream && clock_now() < tune->until;
-}
-
-Status tune_time(Tune *tune, Graph *graph, const Candidate *candidate, int n, int *fastest) {
-    Timing timing = {.stream = tune->stream, .graph = graph};
-    void *memory = NULL;
-    Status status = ST_OK;
-    *fastest = 0;
-    if (n == 1)
-        return ST_OK;
-    TRY_DONE(bind_scratch(tune->device, graph, candidate, n, &memory, &timing.call));
-    TRY_DONE(cuda_check(cudaEventCreate(&timing.begin), "cudaEventCreate", __FILE__, __LINE__));
-    TRY_DONE(cuda_check(cudaEventCreate(&timing.end), "cudaEventCreate", __FILE__, __LINE__));
-    TRY_DONE(compare(&timing, candidate, n, fastest));
-done:
-    graph->plan = NULL; /* the candidates' */
-    graph_unbind(timing.call);
-    if (timing.begin)
-        cudaEventDestroy(timing.begin);
-    if (timing.end)
-        cudaEventDestroy(timing.end);
-    cuda_release(&tune->device->base, memory);
-    return status;
 }
