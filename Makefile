@@ -4,11 +4,10 @@
 #             CC=clang   SANITIZE=address,undefined | thread   WERROR=1   BUILD=DIR   V=1 (show the commands)
 #             NP= DATA= CONFIG= ARGS= RESUME=1 (make run)      SETUP=0 (install nothing)
 #
-# src/*/*.c become liblockstep.a, src/main.c the program. All that needs CUDA (src/cuda, src/comm/comm_nccl.c,
-# kernels/*.cu) becomes liblockstep_cuda.so beside it, which the program loads when it is asked for a GPU. Each
-# src/ref/*.c is compiled twice: the second time with -DREF_DOUBLE, the float64 truth that the tests differentiate.
-# Objects depend on the headers they include, on the flags and compiler they were made with, and on the libraries found
-# (config.mk, remade when these change).
+# src/*/*.c become liblockstep.a, src/main.c the program. All that needs CUDA (src/cuda, kernels/*.cu) becomes
+# liblockstep_cuda.so beside it, which the program loads when it is asked for a GPU. Each src/ref/*.c is compiled twice:
+# the second time with -DREF_DOUBLE, the float64 truth that the tests differentiate. Objects depend on the headers they
+# include, on the flags and compiler they were made with, and on the libraries found (config.mk, remade when these change).
 
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -86,12 +85,12 @@ LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORT)
 
 # ---- Sources ----
 # What needs CUDA, cuDNN or NCCL is a shared object of its own.
-LIB_SRC := $(filter-out src/cuda/% src/comm/comm_nccl.c,$(sort $(wildcard src/*/*.c)))
+LIB_SRC := $(filter-out src/cuda/%,$(sort $(wildcard src/*/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) \
            $(patsubst src/ref/%.c,$(BUILD)/obj/ref64/%.o,$(wildcard src/ref/*.c))
 LIB := $(BUILD)/liblockstep.a
 # Sanitized programs run on the CPU alone.
-CUDA_SRC := $(if $(HAVE_CUDA),$(if $(SANITIZE),,$(wildcard src/cuda/*.c src/comm/comm_nccl.c)))
+CUDA_SRC := $(if $(HAVE_CUDA),$(if $(SANITIZE),,$(wildcard src/cuda/*.c)))
 # What backends share is compiled once more, as part of it.
 CUDA_OBJ := $(CUDA_SRC:%.c=$(BUILD)/obj/%.o) $(if $(CUDA_SRC),$(BUILD)/obj/cuda/steps.o)
 KERNEL_OBJ := $(if $(CUDA_SRC),$(patsubst %.cu,$(BUILD)/obj/%.o,$(wildcard kernels/*.cu)))
@@ -106,7 +105,7 @@ OPS := $(call programs,tests/ops/test_*.c)
 GOLDEN := $(call programs,tests/golden/test_*.c)
 TOOLS := $(call programs,tests/*.c)
 DIST := $(call programs,tests/dist/*.c)
-# Programs that call kernels and NCCL themselves; each is linked with all of the backend's objects but src/cuda.
+# Programs that call kernels and NCCL themselves; each is linked with the kernels and NCCL's data plane.
 CUDA_TESTS := $(if $(CUDA_LIB),$(call programs,tests/cuda/test_*.c tests/cuda/*_program.c))
 BENCH := $(call programs,bench/*.c)
 # With clang's SANITIZE=fuzzer,... libFuzzer brings main; else driver.c does.
@@ -153,7 +152,7 @@ $(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-z,lazy $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
 
-CUDA_TEST_OBJ := $(BUILD)/obj/tests/cuda/gpu_array.o $(BUILD)/obj/src/comm/comm_nccl.o $(KERNEL_OBJ)
+CUDA_TEST_OBJ := $(BUILD)/obj/tests/cuda/gpu_array.o $(BUILD)/obj/src/cuda/nccl.o $(BUILD)/obj/src/cuda/check.o $(KERNEL_OBJ)
 $(BUILD)/obj/tests/cuda/%.o: COMPILE += -Ikernels $(CUDA_CFLAGS)
 $(CUDA_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_TEST_OBJ) $(LIB) $(BUILD)/flags
 	$(call say,LINK,$@)

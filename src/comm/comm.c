@@ -65,6 +65,24 @@ const char *comm_stage_word(Stage stage) {
     return "unknown";
 }
 
+void comm_set_data_plane(Comm *comm, const DataPlane *plane, void *state) {
+    comm->data_state = state;
+    comm->data = plane;
+}
+
+void comm_name_data_plane(Comm *comm, const char *name) {
+    size_t used = strlen(comm->library);
+    snprintf(comm->library + used, sizeof comm->library - used, ", %s", name);
+}
+
+bool comm_is_self(const Comm *comm) {
+    return !comm->control_state;
+}
+
+void comm_pause(Comm *comm, Pause *pause, int bucket) {
+    comm->control->pause(comm, pause, bucket);
+}
+
 bool comm_launched(void) {
     if (getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK"))
         return true;
@@ -78,9 +96,10 @@ void comm_close(Comm *comm) {
     if (!comm)
         return;
     if (comm->data->close) {
-        Status status = comm->data->close(comm);
+        Status status = comm->data->close(comm, comm->data_state);
         if (status != ST_OK)
             comm_abort(comm, status);
+        comm->data_state = NULL;
     }
     comm->control->close(comm);
     comm_delete(comm);
@@ -146,7 +165,7 @@ Status comm_max_f64(Comm *comm, double *values, int64_t count) {
 Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket) {
     if (dtype != DT_I64 && dtype != DT_F32 && dtype != DT_BF16)
         return FAIL(ST_INTERNAL, "a bucket must hold int64, float or bfloat16");
-    return comm->data->reduce(comm, data, count, dtype, after, bucket);
+    return comm->data->reduce(comm, comm->data_state, data, count, dtype, after, bucket);
 }
 
 /* The text of a failure that has not been printed yet. */

@@ -1,16 +1,16 @@
 /* comm_internal: what the communicators share behind comm.h.
  *
  * A Comm has two planes. The control plane (comm_self, comm_mpi) makes it, owns it and ends it; the
- * data plane sums buckets and may be another library on the same ranks: it is one function pointer
- * and its state, set by whoever opens that library after the control plane. comm.c holds everything
- * that can be said in terms of the planes. */
+ * data plane (data_plane.h) sums buckets and may be another library on the same ranks, set by
+ * whoever opens that library after the control plane. comm.c holds everything that can be said in
+ * terms of the planes. */
 #ifndef LOCKSTEP_COMM_INTERNAL_H
 #define LOCKSTEP_COMM_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "lockstep/comm.h"
+#include "lockstep/data_plane.h"
 
 enum { COMM_HOST_MAX = 64, COMM_LIBRARY_MAX = 64 };
 
@@ -22,21 +22,13 @@ typedef struct ControlPlane {
     Status (*allgather)(Comm *comm, const void *mine, size_t bytes, void *all);
     /* In place; DT_I64, DT_F32 or DT_F64. */
     Status (*allreduce)(Comm *comm, void *data, int64_t count, DType dtype, ReduceOp op);
+    /* comm_pause. */
+    void (*pause)(Comm *comm, Pause *pause, int bucket);
     /* Leaves together with the other ranks and frees control_state. */
     void (*close)(Comm *comm);
     /* Prints `message` (NULL: someone has spoken already) and ends all ranks; never returns. */
     void (*end)(Comm *comm, Status status, const char *message);
 } ControlPlane;
-
-typedef struct DataPlane {
-    /* comm_reduce. */
-    Status (*reduce)(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket);
-    /* Where the data plane is a library of its own, else NULL. close: together with the other
-     * ranks, before the control plane's, and frees data_state. abort: alone, before this rank ends
-     * all; from any thread, returns within seconds. */
-    Status (*close)(Comm *comm);
-    void (*abort)(Comm *comm);
-} DataPlane;
 
 struct Comm {
     const ControlPlane *control;

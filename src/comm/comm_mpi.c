@@ -49,7 +49,7 @@ static double nap_after(double waited) {
     return nap < NAP_MAX_S ? nap : NAP_MAX_S;
 }
 
-void mpi_pause(Comm *comm, Pause *pause, int bucket) {
+static void mpi_pause(Comm *comm, Pause *pause, int bucket) {
     double waited = clock_now() - pause->start;
     if (waited < YIELD_S) {
         sched_yield();
@@ -134,10 +134,10 @@ static Status mpi_allreduce(Comm *comm, void *data, int64_t count, DType dtype, 
 
 /* Host memory is complete when it is submitted: there is nothing to wait for. One rank has nothing
  * to add, and its buckets may be in a GPU's memory. */
-static Status mpi_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after,
-                         int bucket) {
+static Status mpi_reduce(Comm *comm, void *state, void *data, int64_t count, DType dtype,
+                         void *after, int bucket) {
     (void)after;
-    Mpi *mpi = comm->data_state;
+    Mpi *mpi = state;
     if (comm->size == 1)
         return ST_OK;
     if (dtype == DT_BF16)
@@ -181,6 +181,7 @@ static const ControlPlane control = {
     .bcast = mpi_bcast,
     .allgather = mpi_allgather,
     .allreduce = mpi_allreduce,
+    .pause = mpi_pause,
     .close = mpi_close,
     .end = mpi_end,
 };

@@ -154,7 +154,7 @@ end_with(Comm *comm, Status status, const char *message, double delay) {
     }
     fflush(stdout);
     if (comm->data->abort)
-        comm->data->abort(comm);
+        comm->data->abort(comm->data_state);
     /* Should MPI_Abort hang too, because the launcher is gone, the kernel ends this rank. */
     signal(SIGALRM, SIG_DFL);
     alarm(ABORT_LIMIT_S);

@@ -25,15 +25,6 @@ typedef struct Mpi {
     Report mine;                  /* being sent */
 } Mpi;
 
-/* One polled wait; begins with {.start = clock_now()}. */
-typedef struct Pause {
-    double start, watched; /* s: clock; into the wait */
-} Pause;
-
-/* Between two polls: yields or sleeps, answers other ranks, and does not return where the deadline
- * of the wait has passed. `bucket` as in mpi_watch. */
-void mpi_pause(Comm *comm, Pause *pause, int bucket);
-
 /* A waiting thread calls this now and then: where another rank's deadline has passed, this rank
  * joins it and does not return. `bucket`: what the thread waits for, -1 for the control plane. */
 void mpi_watch(Comm *comm, int bucket);

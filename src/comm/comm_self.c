@@ -28,10 +28,14 @@ static Status self_allreduce(Comm *comm, void *data, int64_t count, DType dtype,
     return ST_OK;
 }
 
-static Status self_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after,
-                          int bucket) {
-    (void)comm, (void)data, (void)count, (void)dtype, (void)after, (void)bucket;
+static Status self_reduce(Comm *comm, void *state, void *data, int64_t count, DType dtype,
+                          void *after, int bucket) {
+    (void)comm, (void)state, (void)data, (void)count, (void)dtype, (void)after, (void)bucket;
     return ST_OK;
+}
+
+static void self_pause(Comm *comm, Pause *pause, int bucket) {
+    (void)comm, (void)pause, (void)bucket;
 }
 
 static void self_close(Comm *comm) {
@@ -53,6 +57,7 @@ static const ControlPlane control = {
     .bcast = self_bcast,
     .allgather = self_allgather,
     .allreduce = self_allreduce,
+    .pause = self_pause,
     .close = self_close,
     .end = self_end,
 };

@@ -25,8 +25,9 @@ typedef struct Recorder {
     int failures;
 } Recorder;
 
-static Status record(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket) {
-    Recorder *recorder = comm->data_state;
+static Status record(Comm *comm, void *state, void *data, int64_t count, DType dtype, void *after,
+                     int bucket) {
+    Recorder *recorder = state;
     if (bucket == recorder->fail_at) {
         recorder->failures++;
         return FAIL(ST_COMM, "bucket %d cannot be summed", bucket);

@@ -1,4 +1,4 @@
-/* cuda/graph: binding and running of planned graphs. See graph.h. */
+/* cuda/graph_run: binding and running of planned graphs. See graph.h. */
 #include "graph.h"
 
 #include <stdlib.h>

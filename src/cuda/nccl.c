@@ -1,23 +1,24 @@
-/* comm_nccl: the data plane over NCCL, for buckets in GPU memory.
+/* cuda/nccl: the data plane (data_plane.h) over NCCL, for buckets in GPU memory.
  *
  * MPI stays the control plane: it carries NCCL's unique id and the agreement that every rank has
  * joined. The communicator is non-blocking, so no call of NCCL can hang this process: each is
- * polled with the pauses of comm_mpi, which have the deadline and answer other ranks. Sums run on a
+ * polled with comm_pause, which has the deadline and answer other ranks. Sums run on a
  * stream of their own, of the highest priority, behind the event that completes a bucket; the
  * reducer's thread returns when one is done, and backward goes on meanwhile.
  *
  * When a run ends badly the communicator is aborted first, so that kernels that wait for a lost
  * peer leave the GPU; by a thread that is given ABORT_S seconds, for the abort can hang itself. */
-#include "comm_mpi_internal.h"
+#include "check.h"
 
-#include <cuda_runtime_api.h>
 #include <nccl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lockstep/clock.h"
+#include "lockstep/data_plane.h"
 
 enum { ABORT_S = 5, UUID_TEXT_MAX = 48 };
 
@@ -27,18 +28,6 @@ typedef struct Nccl {
     int device; /* of this process; CUDA's current device is a thread's own */
     atomic_bool aborted;
 } Nccl;
-
-static Status cuda_fail(cudaError_t error, const char *call, const char *file, int line) {
-    return status_fail(ST_DEVICE, file, line, "CUDA failed in %.*s: %s", (int)strcspn(call, "("),
-                       call, cudaGetErrorString(error));
-}
-
-#define TRY_CUDA(call)                                                                             \
-    do {                                                                                           \
-        cudaError_t cuda_error_ = (call);                                                          \
-        if (cuda_error_ != cudaSuccess)                                                            \
-            return cuda_fail(cuda_error_, #call, __FILE__, __LINE__);                              \
-    } while (0)
 
 static Status nccl_fail(const Nccl *nccl, ncclResult_t result, const char *call, const char *file,
                         int line) {
@@ -74,7 +63,7 @@ static Status settle(Comm *comm, const Nccl *nccl, int bucket) {
         TRY(poll(nccl, &idle));
         if (idle)
             return ST_OK;
-        mpi_pause(comm, &pause, bucket);
+        comm_pause(comm, &pause, bucket);
     }
 }
 
@@ -86,15 +75,15 @@ static Status wait_for_stream(Comm *comm, const Nccl *nccl, int bucket) {
         if (state == cudaSuccess)
             return ST_OK;
         if (state != cudaErrorNotReady)
-            return cuda_fail(state, "a sum over ranks", __FILE__, __LINE__);
+            return cuda_check(state, "a sum over ranks", __FILE__, __LINE__);
         TRY(poll(nccl, &idle));
-        mpi_pause(comm, &pause, bucket);
+        comm_pause(comm, &pause, bucket);
     }
 }
 
-static Status nccl_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after,
-                          int bucket) {
-    const Nccl *nccl = comm->data_state;
+static Status nccl_reduce(Comm *comm, void *state, void *data, int64_t count, DType dtype,
+                          void *after, int bucket) {
+    const Nccl *nccl = state;
     ncclDataType_t type = dtype == DT_I64    ? ncclInt64
                           : dtype == DT_BF16 ? ncclBfloat16
                                              : ncclFloat32;
@@ -113,14 +102,13 @@ static void nccl_free(Nccl *nccl) {
     free(nccl);
 }
 
-static Status nccl_close(Comm *comm) {
-    Nccl *nccl = comm->data_state;
+static Status nccl_close(Comm *comm, void *state) {
+    Nccl *nccl = state;
     TRY_CUDA(cudaSetDevice(nccl->device));
     TRY_NCCL(nccl, ncclCommFinalize(nccl->comm));
     TRY(settle(comm, nccl, -1));
     TRY_NCCL(nccl, ncclCommDestroy(nccl->comm));
     nccl_free(nccl);
-    comm->data_state = NULL;
     return ST_OK;
 }
 
@@ -133,8 +121,8 @@ static void *abort_main(void *context) {
 }
 
 /* The memory of `nccl` stays: the thread may outlive the wait, and the process is about to end. */
-static void nccl_abort(Comm *comm) {
-    Nccl *nccl = comm->data_state;
+static void nccl_abort(void *state) {
+    Nccl *nccl = state;
     pthread_t thread;
     if (!nccl || !nccl->comm || pthread_create(&thread, NULL, abort_main, nccl) != 0)
         return;
@@ -163,18 +151,19 @@ static Status identify(Nccl *nccl, char uuid[UUID_TEXT_MAX]) {
 
 /* NCCL itself would fail too, late and without saying why. */
 static Status check_own_gpu(const Comm *comm, const char (*uuids)[UUID_TEXT_MAX]) {
-    for (int r = 0; r < comm->rank; r++)
-        if (strcmp(uuids[r], uuids[comm->rank]) == 0)
+    int rank = comm_rank(comm);
+    for (int r = 0; r < rank; r++)
+        if (strcmp(uuids[r], uuids[rank]) == 0)
             return FAIL(ST_DEVICE,
                         "ranks %d and %d have the same GPU (%s on %s): start one rank for each "
                         "GPU, with `mpirun -np` no larger than their number, or srun "
                         "--gpus-per-task=1",
-                        r, comm->rank, uuids[r], comm->host);
+                        r, rank, uuids[r], comm_host(comm));
     return ST_OK;
 }
 
 static Status compare_gpus(Comm *comm, const char *uuid) {
-    char(*uuids)[UUID_TEXT_MAX] = calloc((size_t)comm->size, sizeof *uuids);
+    char(*uuids)[UUID_TEXT_MAX] = calloc((size_t)comm_size(comm), sizeof *uuids);
     Status status = uuids ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(comm_allgather(comm, uuid, sizeof *uuids, uuids));
@@ -192,7 +181,7 @@ static Status open_stream(Nccl *nccl) {
 }
 
 static Status make_id(const Comm *comm, const Nccl *nccl, ncclUniqueId *id) {
-    if (comm->rank == 0)
+    if (comm_rank(comm) == 0)
         TRY_NCCL(nccl, ncclGetUniqueId(id));
     return ST_OK;
 }
@@ -202,22 +191,25 @@ static Status make_id(const Comm *comm, const Nccl *nccl, ncclUniqueId *id) {
 static Status join(Comm *comm, Nccl *nccl, ncclUniqueId id) {
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
-    TRY_NCCL(nccl, ncclCommInitRankConfig(&nccl->comm, comm->size, id, comm->rank, &config));
+    TRY_NCCL(nccl,
+             ncclCommInitRankConfig(&nccl->comm, comm_size(comm), id, comm_rank(comm), &config));
     return settle(comm, nccl, -1);
 }
 
 static void name_library(Comm *comm) {
     int version = 0;
-    size_t used = strlen(comm->library);
-    if (ncclGetVersion(&version) == ncclSuccess)
-        snprintf(comm->library + used, sizeof comm->library - used, ", NCCL %d.%d.%d",
-                 version / 10000, version / 100 % 100, version % 100);
+    char name[32];
+    if (ncclGetVersion(&version) != ncclSuccess)
+        return;
+    snprintf(name, sizeof name, "NCCL %d.%d.%d", version / 10000, version / 100 % 100,
+             version % 100);
+    comm_name_data_plane(comm, name);
 }
 
 __attribute__((visibility("default"))) Status comm_open_nccl(Comm *comm) {
     char uuid[UUID_TEXT_MAX] = "";
     ncclUniqueId id = {0};
-    if (!comm->control_state) /* one rank without MPI: comm_self sums by doing nothing */
+    if (comm_is_self(comm))
         return ST_OK;
     Nccl *nccl = calloc(1, sizeof *nccl);
     Status status = nccl ? identify(nccl, uuid) : FAIL(ST_INTERNAL, "out of memory");
@@ -228,8 +220,7 @@ __attribute__((visibility("default"))) Status comm_open_nccl(Comm *comm) {
         status = make_id(comm, nccl, &id);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(comm_bcast(comm, &id, sizeof id, 0));
-    comm->data_state = nccl;
-    comm->data = &plane; /* from here on ending the run aborts NCCL */
+    comm_set_data_plane(comm, &plane, nccl); /* from here on ending the run aborts NCCL */
     status = join(comm, nccl, id);
     if (status != ST_OK) /* the others wait in NCCL: no agreement can be had */
         comm_abort(comm, status);
