@@ -171,6 +171,55 @@ typedef struct Tuning {
     bool foreign; /* the text is of another device, library or arithmetic: the rule decided all */
 } Tuning;
 
+/* What the rule of layouts sees of an op of a program: its first layer, and which of the program's
+ * tensors it reads and writes. */
+typedef struct OpTensors {
+    const Layer *layer; /* borrowed */
+    int n_in, in[LAYER_INPUTS_MAX];
+    int out; /* -1: none (the loss) */
+} OpTensors;
+
+/* Order between streams. */
+typedef struct MarkOps {
+    Status (*open)(Device *device, Mark **mark);
+    void (*close)(Mark *mark);
+    /* Sets the mark behind all that is enqueued so far. */
+    Status (*set)(Stream *stream, Mark *mark);
+    /* Keeps what is enqueued later until the mark's work is done: at once if it was never set. */
+    Status (*wait)(Stream *stream, Mark *mark);
+} MarkOps;
+
+/* A device that makes images itself. */
+typedef struct ImageOps {
+    /* images[n] from the uint8 records at `records`, which stay in device memory, as placement[n]
+     * (device memory) says. */
+    Status (*load)(Stream *stream, const Tensor *images, const uint8_t *records,
+                   const Placement *placement, const PixelScale *scale);
+} ImageOps;
+
+/* A device that pays for each call it is given can keep a sequence of them and run it as one. What
+ * forward and backward enqueue between begin and end is not run but kept; replay runs it, on the
+ * same memory, for the lane that `lane` last named. Only ops may be recorded, no copies. */
+typedef struct RecordingOps {
+    Status (*lane)(Stream *stream, const LaneRun *run);
+    Status (*begin)(Stream *stream);
+    Status (*end)(Stream *stream, Recording **recording);
+    Status (*replay)(Stream *stream, Recording *recording);
+    void (*forget)(Recording *recording); /* accepts NULL */
+} RecordingOps;
+
+/* Choices of algorithms by timing instead of by rule. */
+typedef struct TuningOps {
+    /* To be called before programs are built. Without a text each op that is planned from now on is
+     * timed with the first few algorithms that the rule allows, for about `seconds` in all; the
+     * fastest is chosen. With the text of an earlier `end` that decides: what it does not name, the
+     * rule. ST_CHECKPOINT where it is no such text. */
+    Status (*begin)(Device *device, const char *choices, double seconds);
+    /* Ends the timing and gives all choices made or followed so far. ST_CHECKPOINT where the text
+     * names an algorithm that cannot be had. */
+    Status (*end)(Device *device, Tuning *tuning);
+} TuningOps;
+
 typedef struct DeviceOps {
     const char *name; /* "ref", "cpu", "cuda" */
     void (*close)(Device *device);
@@ -184,51 +233,27 @@ typedef struct DeviceOps {
     /* Enqueued copies between host and device memory. Host memory must stay as it is until sync. */
     Status (*upload)(Stream *stream, void *device_memory, const void *host, size_t bytes);
     Status (*download)(Stream *stream, void *host, const void *device_memory, size_t bytes);
-    /* Optional, all four or none: order between streams. `mark` sets the mark behind all that is
-     * enqueued so far, `wait` keeps what is enqueued later until the mark's work is done (at once
-     * if it was never set). NULL: a stream executes in the calling thread, so the order of calls is
-     * enough. */
-    Status (*mark_open)(Device *device, Mark **mark);
-    void (*mark_close)(Mark *mark);
-    Status (*mark)(Stream *stream, Mark *mark);
-    Status (*wait)(Stream *stream, Mark *mark);
     /* A batch of images, real NCHW on the host, into an activation tensor of any layout. */
     Status (*upload_images)(Stream *stream, const Tensor *images, const float *host);
-    /* Optional, for a device that makes images itself: images[n] from the uint8 records at
-     * `records`, which stay in device memory, as placement[n] (device memory) says. NULL: images
-     * come from the host. */
-    Status (*load_images)(Stream *stream, const Tensor *images, const uint8_t *records,
-                          const Placement *placement, const PixelScale *scale);
     /* For tests and tools: copies between an activation (or its gradient) of any layout and double
      * N, C, H, W on the host. They return when the copy is done, and may allocate. */
     Status (*write_tensor)(Stream *stream, const Tensor *tensor, const double *host);
     Status (*read_tensor)(Stream *stream, double *host, const Tensor *tensor);
 
-    /* A device that pays for each call it is given can keep a sequence of them and run it as one.
-     * What forward and backward enqueue between record_begin and record_end is not run but kept;
-     * replay runs it, on the same memory, for the lane that lane_begin last named. Only ops may be
-     * recorded, no copies. NULL, all five, where the device has no use for it. */
-    Status (*lane_begin)(Stream *stream, const LaneRun *run);
-    Status (*record_begin)(Stream *stream);
-    Status (*record_end)(Stream *stream, Recording **recording);
-    Status (*replay)(Stream *stream, Recording *recording);
-    void (*forget)(Recording *recording); /* accepts NULL */
-
     /* Assigns layout and bytes, and a narrower dtype where it computes in one, to all activations
      * of one program, which come with shape and dtype; tensors[0] is the image. A pure rule over
-     * the whole list. */
-    Status (*layouts)(Device *device, Tensor *tensors, int n_tensors);
-
-    /* Optional, both or none: choices by timing instead of by rule. To be called before programs
-     * are built. Without a text each op that is planned from now on is timed with the first few
-     * algorithms that the rule allows, for about `seconds` in all; the fastest is chosen. With the
-     * text of an earlier `tuned` that decides: what it does not name, the rule. ST_CHECKPOINT where
-     * it is no such text, and from `tuned` where it names an algorithm that cannot be had. `tuned`
-     * ends the timing and gives all choices made or followed so far. */
-    Status (*tune)(Device *device, const char *choices, double seconds);
-    Status (*tuned)(Device *device, Tuning *tuning);
+     * the whole lists. */
+    Status (*layouts)(Device *device, const OpTensors *ops, int n_ops, Tensor *tensors,
+                      int n_tensors);
 
     const Op *ops[LAYER_KINDS]; /* NULL: not supported, reported when a program is built */
+
+    /* What a device may have: NULL, or all of a table. Without marks a stream executes in the
+     * calling thread, so the order of calls is enough; without images they come from the host. */
+    const MarkOps *marks;
+    const ImageOps *images;
+    const RecordingOps *recording;
+    const TuningOps *tuning;
 
     /* Flat ranges. to_fixed: sum[i] = (add ? sum[i] : 0) + round-to-nearest-even(value[i] * scale),
      * and *bad (device memory) grows by the number of values that are NaN or not below `bound` in
@@ -266,11 +291,15 @@ struct Device {
  * while master weights, batch-norm statistics, the loss and sums stay fp32. */
 typedef enum Precision { PRECISION_FP32, PRECISION_TF32, PRECISION_BF16 } Precision;
 
-typedef struct CudaOptions {
+/* What a device is asked for. A backend that cannot do it refuses: ST_USAGE, in the words of the
+ * options that ask for it. */
+typedef struct DeviceOptions {
     int local_rank; /* of this process among those of its host: GPU = local_rank % visible ones */
     Precision precision;
-    bool exact; /* only engines that give the same bits in every run */
-} CudaOptions;
+    bool exact;     /* only algorithms that give the same bits in every run */
+    bool autotune;  /* algorithms are to be chosen by timing (DeviceOps.tuning) */
+    bool bf16_sums; /* sums over ranks are to travel as bfloat16 (DeviceOps.convert) */
+} DeviceOptions;
 
 enum { CUDA_LIBRARIES = 3, CUDA_VERSION_TEXT = 16 };
 
@@ -282,13 +311,14 @@ typedef struct CudaVersions {
 } CudaVersions;
 
 /* The backends. Each opens for this process alone. */
-Status device_open_ref(Device **device);
-Status device_open_ref64(Device **device); /* ref in double precision, for finite differences */
-Status device_open_cpu(Device **device);
+Status device_open_ref(const DeviceOptions *options, Device **device);
+/* ref in double precision, for finite differences. */
+Status device_open_ref64(const DeviceOptions *options, Device **device);
+Status device_open_cpu(const DeviceOptions *options, Device **device);
 
 /* Loads the CUDA backend, a shared object beside the program. ST_DEVICE with one sentence that says
  * why where there is none, or no GPU it can use. */
-Status device_open_cuda(const CudaOptions *options, Device **device);
+Status device_open_cuda(const DeviceOptions *options, Device **device);
 
 /* Loads it as well, but needs neither GPU nor driver. */
 Status device_cuda_versions(CudaVersions *versions);

@@ -1,5 +1,5 @@
 /* host: what devices share whose memory is the host's and whose streams execute in the calling
- * thread: members of their DeviceOps. Local. */
+ * thread: mostly members of their DeviceOps. Local. */
 #ifndef LOCKSTEP_HOST_H
 #define LOCKSTEP_HOST_H
 
@@ -8,6 +8,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ST_USAGE where `options` ask for what only a GPU does. */
+Status host_accepts(const DeviceOptions *options);
 
 Status host_alloc(Device *device, size_t bytes, void **memory);
 void host_release(Device *device, void *memory);

@@ -55,7 +55,7 @@ size_t program_executor_bytes(const Program *program);
 /* Enqueues one batch: images real NCHW on the host, labels[batch]. */
 Status executor_load(Executor *executor, const float *images, const int32_t *labels);
 
-/* The same where the device makes images itself (DeviceOps.load_images): from uint8 records in
+/* The same where the device makes images itself (DeviceOps.images): from uint8 records in
  * device memory; placement[batch] is host memory. */
 Status executor_load_records(Executor *executor, const uint8_t *records, const Placement *placement,
                              const PixelScale *scale, const int32_t *labels);

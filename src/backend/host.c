@@ -7,6 +7,18 @@
 
 enum { HUGE_PAGE = 2 << 20, CACHE_LINE = 64 };
 
+Status host_accepts(const DeviceOptions *options) {
+    if (options->precision != PRECISION_FP32)
+        return FAIL(ST_USAGE, "--precision: only a GPU computes in another one than fp32");
+    if (options->autotune)
+        return FAIL(ST_USAGE, "--autotune: only a GPU has engines to choose from; use --device "
+                              "cuda, or leave it out");
+    if (options->bf16_sums)
+        return FAIL(ST_USAGE, "--reduction-type bf16: only sums over GPUs travel in another type "
+                              "than fp32; leave it out, or use --device cuda");
+    return ST_OK;
+}
+
 /* Large buffers ask for huge pages: activations are walked from end to end. */
 Status host_alloc(Device *device, size_t bytes, void **memory) {
     (void)device;

@@ -103,8 +103,8 @@ static Status plan(Session *session, const EvalOptions *options, const char *cho
     TRY(input_read_test(input, config, ranks->rank, ranks->size));
     sizes.n_eval = input_eval_sizes(input, sizes.eval);
     TRY(session_open_device(session));
-    if (choices && session->device->ops->tune)
-        TRY(session->device->ops->tune(session->device, choices, 0));
+    if (choices && session->device->ops->tuning)
+        TRY(session->device->ops->tuning->begin(session->device, choices, 0));
     ranks->threads = ranks_threads(ranks, session->device, options->threads);
     TRY(engine_open(&session->engine, session->device, &session->model, NULL, ranks->threads,
                     &sizes));

@@ -86,7 +86,10 @@ static Status read_tensor(Stream *stream, double *host, const Tensor *tensor) {
     return ST_OK;
 }
 
-static Status layouts(Device *device, Tensor *tensors, int n_tensors) {
+static Status layouts(Device *device, const OpTensors *ops, int n_ops, Tensor *tensors,
+                      int n_tensors) {
+    (void)ops;
+    (void)n_ops;
     Shape *shapes = calloc((size_t)n_tensors, sizeof *shapes);
     int *chosen = calloc((size_t)n_tensors, sizeof *chosen);
     Status status = ST_OK;
@@ -158,7 +161,8 @@ static InstructionSet instruction_set(void) {
     return (InstructionSet){isa, "unknown", "an unknown instruction set"};
 }
 
-Status device_open_cpu(Device **out) {
+Status device_open_cpu(const DeviceOptions *options, Device **out) {
+    TRY(host_accepts(options));
     omp_set_num_threads(1);
     CpuDevice *device = calloc(1, sizeof *device);
     TRY_ALLOC(device);

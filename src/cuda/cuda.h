@@ -84,14 +84,12 @@ Status cuda_download(Stream *stream, void *host, const void *device_memory, size
 Status cuda_upload_images(Stream *stream, const Tensor *images, const float *host);
 Status cuda_write_tensor(Stream *stream, const Tensor *tensor, const double *host);
 Status cuda_read_tensor(Stream *stream, double *host, const Tensor *tensor);
-Status cuda_layouts(Device *device, Tensor *tensors, int n_tensors);
+Status cuda_layouts(Device *device, const OpTensors *ops, int n_ops, Tensor *tensors,
+                    int n_tensors);
 
-/* Recordings (recording.c): members of DeviceOps. */
-Status cuda_lane_begin(Stream *stream, const LaneRun *run);
-Status cuda_record_begin(Stream *stream);
-Status cuda_record_end(Stream *stream, Recording **recording);
-Status cuda_replay(Stream *stream, Recording *recording);
-void cuda_forget(Recording *recording);
+/* Recordings (recording.c), and naming the lane that is computed, for what is not recorded. */
+extern const RecordingOps cuda_recording;
+Status cuda_lane(Stream *stream, const LaneRun *run);
 
 /* Flat ranges (flat.c): members of DeviceOps. norm's `partial` and
  * `digest` are host memory, there after sync. */
@@ -106,25 +104,18 @@ Status cuda_convert(Stream *stream, void *to, DType to_type, const void *from, D
 Status cuda_digest(Stream *stream, Digest *digest, const void *value, int64_t count);
 Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes);
 
-/* Images from records in device memory (flat.c): a member of DeviceOps. */
-Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *records,
-                        const Placement *placement, const PixelScale *scale);
-
-/* Order between streams (mark.c): members of DeviceOps. */
-Status cuda_mark_open(Device *device, Mark **mark);
-void cuda_mark_close(Mark *mark);
-Status cuda_mark(Stream *stream, Mark *mark);
-Status cuda_wait(Stream *stream, Mark *mark);
+extern const ImageOps cuda_images; /* from records in device memory (flat.c) */
+extern const MarkOps cuda_marks;   /* mark.c */
 
 /* The entry of the shared object: what device_open_cuda calls. */
-Status cuda_open(const CudaOptions *options, Device **device);
+Status cuda_open(const DeviceOptions *options, Device **device);
 
 /* What device_cuda_versions calls. */
 void cuda_versions(CudaVersions *versions);
 
 /* A device for planning alone: the GPU that `properties` (cuDNN's JSON) describes need not be
  * there. Programs can be built on it; nothing runs. `planned` as in GraphTarget. */
-Status cuda_open_plans(const char *properties, const CudaOptions *options,
+Status cuda_open_plans(const char *properties, const DeviceOptions *options,
                        void (*planned)(void *context, const char *name, const Graph *graph),
                        void *context, Device **device);
 

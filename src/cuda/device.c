@@ -23,12 +23,9 @@ static void cuda_close(Device *base) {
     .stream_close = cuda_stream_close, .sync = cuda_sync, .upload = cuda_upload,                   \
     .download = cuda_download, .upload_images = cuda_upload_images,                                \
     .write_tensor = cuda_write_tensor, .read_tensor = cuda_read_tensor, .layouts = cuda_layouts,   \
-    .lane_begin = cuda_lane_begin, .record_begin = cuda_record_begin,                              \
-    .record_end = cuda_record_end, .replay = cuda_replay, .forget = cuda_forget,                   \
-    .load_images = cuda_load_images, .mark_open = cuda_mark_open, .mark_close = cuda_mark_close,   \
-    .mark = cuda_mark, .wait = cuda_wait, .to_fixed = cuda_to_fixed, .to_real = cuda_to_real,      \
-    .norm = cuda_norm, .update = cuda_update, .convert = cuda_convert, .digest = cuda_digest,      \
-    .copy = cuda_copy, .tune = cuda_tune, .tuned = cuda_tuned
+    .marks = &cuda_marks, .images = &cuda_images, .recording = &cuda_recording,                    \
+    .tuning = &cuda_tuning, .to_fixed = cuda_to_fixed, .to_real = cuda_to_real, .norm = cuda_norm, \
+    .update = cuda_update, .convert = cuda_convert, .digest = cuda_digest, .copy = cuda_copy
 
 static const DeviceOps device_ops = {
     CUDA_OPS,
@@ -64,7 +61,7 @@ static Status count_devices(int *count) {
     return FAIL(ST_DEVICE, "no GPU can be used: %s (%d)", cudaGetErrorString(result), (int)result);
 }
 
-static void set_options(CudaDevice *device, const CudaOptions *options) {
+static void set_options(CudaDevice *device, const DeviceOptions *options) {
     device->precision = options->precision;
     device->activation = options->precision == PRECISION_BF16 ? DT_BF16 : DT_F32;
     device->target.down_convert = options->precision != PRECISION_FP32;
@@ -97,7 +94,7 @@ static Status describe(CudaDevice *device) {
     return ST_OK;
 }
 
-CUDA_SHOWN Status cuda_open(const CudaOptions *options, Device **out) {
+CUDA_SHOWN Status cuda_open(const DeviceOptions *options, Device **out) {
     int count = 0;
     Status status = ST_OK;
     TRY(count_devices(&count));
@@ -151,7 +148,7 @@ static Status read_properties(const char *json, cudnnBackendDescriptor_t *out) {
     return ST_OK;
 }
 
-CUDA_SHOWN Status cuda_open_plans(const char *properties, const CudaOptions *options,
+CUDA_SHOWN Status cuda_open_plans(const char *properties, const DeviceOptions *options,
                                   void (*planned)(void *context, const char *name,
                                                   const Graph *graph),
                                   void *context, Device **out) {

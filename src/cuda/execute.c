@@ -4,7 +4,7 @@
 /* While a sequence is recorded the lane is not named: it is when that is replayed. */
 static Status begin(Stream *stream, const LaneRun *run) {
     if (run && !stream->recording)
-        TRY(cuda_lane_begin(stream, run));
+        TRY(cuda_lane(stream, run));
     return cuda_enter(stream->device);
 }
 

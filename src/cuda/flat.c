@@ -58,8 +58,8 @@ Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes) {
     return ST_OK;
 }
 
-Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *records,
-                        const Placement *placement, const PixelScale *scale) {
+static Status load_images(Stream *stream, const Tensor *images, const uint8_t *records,
+                          const Placement *placement, const PixelScale *scale) {
     Shape s = images->shape;
     if (images->layout != LAYOUT_NHWC || s.c > IMAGE_CHANNELS_MAX || s.h > IMAGE_SIDE_MAX ||
         s.w > IMAGE_SIDE_MAX)
@@ -71,3 +71,5 @@ Status cuda_load_images(Stream *stream, const Tensor *images, const uint8_t *rec
                              stream->stream));
     return ST_OK;
 }
+
+const ImageOps cuda_images = {.load = load_images};

@@ -9,7 +9,7 @@ struct Recording {
     cudaGraphExec_t graph;
 };
 
-Status cuda_lane_begin(Stream *stream, const LaneRun *run) {
+Status cuda_lane(Stream *stream, const LaneRun *run) {
     KernelRun now = {
         .seed = run->seed, .step = run->step, .loss_scale = run->loss_scale, .lane = run->lane};
     if (memcmp(&now, &stream->last, sizeof now) == 0)
@@ -18,14 +18,14 @@ Status cuda_lane_begin(Stream *stream, const LaneRun *run) {
     return cuda_upload(stream, stream->run, &now, sizeof now);
 }
 
-Status cuda_record_begin(Stream *stream) {
+static Status begin(Stream *stream) {
     TRY(cuda_enter(stream->device));
     TRY_CUDA(cudaStreamBeginCapture(stream->stream, cudaStreamCaptureModeThreadLocal));
     stream->recording = true;
     return ST_OK;
 }
 
-Status cuda_record_end(Stream *stream, Recording **out) {
+static Status end(Stream *stream, Recording **out) {
     cudaGraph_t graph = NULL;
     Status status = ST_OK;
     stream->recording = false;
@@ -45,15 +45,18 @@ done:
     return status;
 }
 
-Status cuda_replay(Stream *stream, Recording *recording) {
+static Status replay(Stream *stream, Recording *recording) {
     TRY(cuda_enter(stream->device));
     TRY_CUDA(cudaGraphLaunch(recording->graph, stream->stream));
     return ST_OK;
 }
 
-void cuda_forget(Recording *recording) {
+static void forget(Recording *recording) {
     if (!recording)
         return;
     cudaGraphExecDestroy(recording->graph);
     free(recording);
 }
+
+const RecordingOps cuda_recording = {
+    .lane = cuda_lane, .begin = begin, .end = end, .replay = replay, .forget = forget};

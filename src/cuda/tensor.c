@@ -5,7 +5,9 @@
 
 #include "cuda.h"
 
-Status cuda_layouts(Device *base, Tensor *tensors, int n_tensors) {
+Status cuda_layouts(Device *base, const OpTensors *ops, int n_ops, Tensor *tensors, int n_tensors) {
+    (void)ops;
+    (void)n_ops;
     const CudaDevice *device = (const CudaDevice *)base;
     for (int i = 0; i < n_tensors; i++) {
         Shape s = tensors[i].shape;

@@ -76,7 +76,7 @@ static Status refused(const Choice *choice) {
                 choice->text, choice->name);
 }
 
-/* cuda_tuned says so again, for an op may have another way than this graph. */
+/* The end of tuning says so again, for an op may have another way than this graph. */
 static Status refuse(void *context, const char *name, const char *choice) {
     Tune *tune = context;
     Choice *first = &tune->refused;
@@ -174,9 +174,9 @@ static Status time_candidates(void *context, Graph *graph, const Candidate *cand
     return timing_compare(((Tune *)context)->stream, graph, candidate, n, fastest);
 }
 
-/* ---- Members of DeviceOps ---- */
+/* ---- TuningOps ---- */
 
-Status cuda_tune(Device *base, const char *choices, double seconds) {
+static Status begin(Device *base, const char *choices, double seconds) {
     CudaDevice *device = (CudaDevice *)base;
     Status status = ST_OK;
     Tune *tune = calloc(1, sizeof *tune);
@@ -202,7 +202,7 @@ done:
     return status;
 }
 
-Status cuda_tuned(Device *base, Tuning *tuning) {
+static Status end(Device *base, Tuning *tuning) {
     Tune *tune = ((CudaDevice *)base)->tune;
     *tuning = (Tuning){0};
     if (!tune)
@@ -218,3 +218,5 @@ Status cuda_tuned(Device *base, Tuning *tuning) {
                        .foreign = tune->foreign};
     return format(tune, &tuning->choices);
 }
+
+const TuningOps cuda_tuning = {.begin = begin, .end = end};

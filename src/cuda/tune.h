@@ -11,16 +11,14 @@
  * as long as the rule of graph.h allows that engine.
  *
  * A Tune belongs to a device, whose GraphTarget it serves as Chooser. It either times (from
- * cuda_tune without a text until cuda_tuned), or follows a text. Local; planning is for one thread
- * at a time. */
+ * TuningOps.begin without a text until its end), or follows a text. Local; planning is for one
+ * thread at a time. */
 #ifndef LOCKSTEP_CUDA_TUNE_H
 #define LOCKSTEP_CUDA_TUNE_H
 
 #include "cuda.h"
 
-/* Members of DeviceOps. */
-Status cuda_tune(Device *device, const char *choices, double seconds);
-Status cuda_tuned(Device *device, Tuning *tuning);
+extern const TuningOps cuda_tuning;
 
 void tune_free(Tune *tune); /* accepts NULL */
 

@@ -16,7 +16,7 @@ static Status time_ops(Session *session, const EngineSizes *sizes) {
     Program *program;
     Tuning tuning;
     double start = clock_now();
-    TRY(device->ops->tune(device, NULL, session->config->deadline / 2));
+    TRY(device->ops->tuning->begin(device, NULL, session->config->deadline / 2));
     for (int i = 0; i < sizes->n_train; i++) {
         TRY(program_build(device, &session->model, sizes->train[i], true, &program));
         program_free(program);
@@ -25,7 +25,7 @@ static Status time_ops(Session *session, const EngineSizes *sizes) {
         TRY(program_build(device, &session->model, sizes->eval[i], false, &program));
         program_free(program);
     }
-    TRY(device->ops->tuned(device, &tuning));
+    TRY(device->ops->tuning->end(device, &tuning));
     session->choices = tuning.choices;
     log_info("autotune: timed %" PRId64 " graphs in %.1f s, another engine than the rule's was the "
              "fastest for %" PRId64,
@@ -39,9 +39,9 @@ static Status time_ops(Session *session, const EngineSizes *sizes) {
 
 static Status follow(Session *session, const char *resumed_from) {
     Device *device = session->device;
-    if (!session->choices || !device->ops->tune)
+    if (!session->choices || !device->ops->tuning)
         return ST_OK;
-    Status status = device->ops->tune(device, session->choices, 0);
+    Status status = device->ops->tuning->begin(device, session->choices, 0);
     if (status != ST_OK && resumed_from)
         status_prefix("%s", resumed_from);
     else if (status != ST_OK)
@@ -64,9 +64,9 @@ Status autotune_end(Session *session) {
     Comm *comm = session->ranks.comm;
     Tuning tuning;
     char hex[17];
-    if (!session->choices || !device->ops->tuned)
+    if (!session->choices || !device->ops->tuning)
         return ST_OK;
-    TRY(comm_agree(comm, device->ops->tuned(device, &tuning)));
+    TRY(comm_agree(comm, device->ops->tuning->end(device, &tuning)));
     hash_hex(hash_bytes(tuning.choices, strlen(tuning.choices)), hex);
     Status status = comm_same(comm, "list of engines (autotune)", hex);
     if (tuning.foreign) {

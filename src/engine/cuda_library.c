@@ -55,8 +55,8 @@ Status device_cuda_versions(CudaVersions *versions) {
     return ST_OK;
 }
 
-Status device_open_cuda(const CudaOptions *options, Device **device) {
-    Status (*open)(const CudaOptions *, Device **) = NULL;
+Status device_open_cuda(const DeviceOptions *options, Device **device) {
+    Status (*open)(const DeviceOptions *, Device **) = NULL;
     TRY(cuda_library_find("cuda_open", (void **)&open));
     return open(options, device);
 }

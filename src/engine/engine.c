@@ -9,29 +9,15 @@
 #include "lockstep/hash.h"
 #include "lockstep/log.h"
 
-static Status open_cuda(const RunConfig *config, int local_rank, Device **device) {
-    CudaOptions options = {.local_rank = local_rank,
-                           .precision = config->precision,
-                           .exact = config->reduction == REDUCTION_EXACT};
-    return device_open_cuda(&options, device);
-}
-
-static Status open_host(const RunConfig *config, Device **device) {
-    if (config->precision != PRECISION_FP32)
-        return FAIL(ST_USAGE, "--precision: only a GPU computes in another one than fp32");
-    if (config->autotune)
-        return FAIL(ST_USAGE, "--autotune: only a GPU has engines to choose from; use --device "
-                              "cuda, or leave it out");
-    if (config->reduction_type != REDUCTION_FP32)
-        return FAIL(ST_USAGE, "--reduction-type bf16: only sums over GPUs travel in another type "
-                              "than fp32; leave it out, or use --device cuda");
-    return config->device == DEVICE_REF ? device_open_ref(device) : device_open_cpu(device);
-}
-
 Status engine_open_device(const RunConfig *config, int local_rank, Device **device) {
+    DeviceOptions options = {.local_rank = local_rank,
+                             .precision = config->precision,
+                             .exact = config->reduction == REDUCTION_EXACT,
+                             .autotune = config->autotune,
+                             .bf16_sums = config->reduction_type == REDUCTION_BF16};
     Status status = ST_OK;
     if (config->device == DEVICE_CUDA || config->device == DEVICE_AUTO)
-        status = open_cuda(config, local_rank, device);
+        status = device_open_cuda(&options, device);
     if (config->device == DEVICE_CUDA) {
         if (status != ST_OK)
             status_prefix("--device cuda");
@@ -43,7 +29,8 @@ Status engine_open_device(const RunConfig *config, int local_rank, Device **devi
         log_debug("device auto: %s", status_message());
         status_clear();
     }
-    return open_host(config, device);
+    return config->device == DEVICE_REF ? device_open_ref(&options, device)
+                                        : device_open_cpu(&options, device);
 }
 
 static size_t flat_bytes(const Engine *engine) {
@@ -116,7 +103,7 @@ static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *siz
         worker->label = calloc(eval, sizeof *worker->label);
         TRY_ALLOC(worker->label);
         size_t pixels = (size_t)shape_count(engine->model->image);
-        if (device->ops->load_images) {
+        if (device->ops->images) {
             worker->placement = calloc(eval, sizeof *worker->placement);
             TRY_ALLOC(worker->placement);
         } else {
@@ -189,7 +176,7 @@ Status engine_load_records(Engine *engine, const Shard *shard, const uint8_t **r
     const DeviceOps *ops = engine->device->ops;
     size_t bytes = (size_t)(shard->count * shape_count(engine->model->image));
     *records = NULL;
-    if (!ops->load_images || bytes == 0)
+    if (!ops->images || bytes == 0)
         return ST_OK;
     void **arrays = realloc(engine->records, (size_t)(engine->n_records + 1) * sizeof *arrays);
     TRY_ALLOC(arrays);

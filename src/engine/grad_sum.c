@@ -35,12 +35,12 @@ static Status cut_buckets(GradSum *sum, const RunConfig *config) {
 
 static Status open_marks(GradSum *sum) {
     const DeviceOps *ops = sum->device->ops;
-    if (!ops->mark)
+    if (!ops->marks)
         return ST_OK;
     sum->mark = calloc((size_t)sum->buckets, sizeof *sum->mark);
     TRY_ALLOC(sum->mark);
     for (int b = 0; b < sum->buckets; b++)
-        TRY(ops->mark_open(sum->device, &sum->mark[b]));
+        TRY(ops->marks->open(sum->device, &sum->mark[b]));
     return ST_OK;
 }
 
@@ -59,11 +59,11 @@ static Status allocate(GradSum *sum, const RunConfig *config) {
 
 /* Between these two, under the bucket's lock, an addition to it is enqueued. */
 static Status after_others(const GradSum *sum, Stream *stream, int bucket) {
-    return sum->mark ? sum->device->ops->wait(stream, sum->mark[bucket]) : ST_OK;
+    return sum->mark ? sum->device->ops->marks->wait(stream, sum->mark[bucket]) : ST_OK;
 }
 
 static Status before_others(const GradSum *sum, Stream *stream, int bucket) {
-    return sum->mark ? sum->device->ops->mark(stream, sum->mark[bucket]) : ST_OK;
+    return sum->mark ? sum->device->ops->marks->set(stream, sum->mark[bucket]) : ST_OK;
 }
 
 static Status start_reducer(GradSum *sum, Comm *comm) {
@@ -114,7 +114,7 @@ void grad_sum_close(GradSum *sum) {
         pthread_mutex_destroy(&sum->lock[b]);
     for (int b = 0; sum->mark && b < sum->buckets; b++) {
         if (sum->mark[b])
-            sum->device->ops->mark_close(sum->mark[b]);
+            sum->device->ops->marks->close(sum->mark[b]);
     }
     free(sum->mark);
     free(sum->begin);

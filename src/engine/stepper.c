@@ -254,6 +254,6 @@ Status stepper_load(Stepper *stepper, int64_t first, int64_t end) {
                            .end_step = end,
                            .threads = (int)session->config->loader_threads,
                            .depth = 2 * input->lane_count,
-                           .draw_only = session->device->ops->load_images != NULL};
+                           .draw_only = session->device->ops->images != NULL};
     return loader_start(&config, &stepper->loader);
 }

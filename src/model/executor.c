@@ -2,7 +2,7 @@
  * program.h.
  *
  * The walk is cut into segments: forward is one; backward ends one wherever `ready` is to be
- * called. A device that records (DeviceOps.record_begin) runs each segment op by op the first time,
+ * called. A device that records (DeviceOps.recording) runs each segment op by op the first time,
  * which lets its libraries load what they need, records it the second time, and replays it from
  * then on.
  */
@@ -97,7 +97,7 @@ static Status allocate(Executor *executor) {
         TRY(device->ops->alloc(device, (size_t)program->model->running_flat * real,
                                &executor->stats));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &executor->labels));
-    if (device->ops->load_images)
+    if (device->ops->images)
         TRY(device->ops->alloc(device, batch * sizeof *executor->placement,
                                (void **)&executor->placement));
     TRY(device->ops->alloc(device, batch * real, &executor->loss));
@@ -140,7 +140,7 @@ done:
 
 static void forget(const Executor *executor, Segment *segment) {
     if (segment->recording)
-        executor->program->device->ops->forget(segment->recording);
+        executor->program->device->ops->recording->forget(segment->recording);
     *segment = (Segment){0};
 }
 
@@ -171,7 +171,7 @@ size_t program_executor_bytes(const Program *program) {
     return program->arena_bytes + program->scratch_bytes +
            (size_t)program->model->running_flat * real +
            (size_t)program->batch * (real + 2 * sizeof(int32_t) +
-                                     (program->device->ops->load_images ? sizeof(Placement) : 0));
+                                     (program->device->ops->images ? sizeof(Placement) : 0));
 }
 
 static Status load_labels(Executor *executor, const int32_t *labels) {
@@ -192,7 +192,7 @@ Status executor_load_records(Executor *executor, const uint8_t *records, const P
     Tensor image = placed(executor, 0, false);
     TRY(ops->upload(executor->stream, executor->placement, placement,
                     (size_t)executor->program->batch * sizeof *placement));
-    TRY(ops->load_images(executor->stream, &image, records, executor->placement, scale));
+    TRY(ops->images->load(executor->stream, &image, records, executor->placement, scale));
     return load_labels(executor, labels);
 }
 
@@ -229,7 +229,7 @@ static Status run_ops(Executor *executor, const LaneRun *run, bool backward, int
 
 /* Whether what is enqueued for this lane is the same as for any other one. */
 static bool can_replay(const Executor *executor, const LaneRun *run) {
-    return executor->program->device->ops->record_begin && !executor->times &&
+    return executor->program->device->ops->recording && !executor->times &&
            run->n_dropout_masks == 0;
 }
 
@@ -240,14 +240,15 @@ static Status run_segment(Executor *executor, Segment *segment, const LaneRun *r
         segment->warm = true;
         return run_ops(executor, run, backward, from, to);
     }
-    TRY(ops->lane_begin(executor->stream, run));
+    TRY(ops->recording->lane(executor->stream, run));
     if (!segment->recording) {
-        TRY(ops->record_begin(executor->stream));
+        TRY(ops->recording->begin(executor->stream));
         Status status = run_ops(executor, run, backward, from, to);
-        TRY(ops->record_end(executor->stream, &segment->recording)); /* also of one that failed */
+        TRY(ops->recording->end(executor->stream,
+                                &segment->recording)); /* also of one that failed */
         TRY(status);
     }
-    return ops->replay(executor->stream, segment->recording);
+    return ops->recording->replay(executor->stream, segment->recording);
 }
 
 Status executor_forward(Executor *executor, const LaneRun *run) {

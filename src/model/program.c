@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void find_views(Program *program, const OpDesc *descs) {
     const Model *model = program->model;
@@ -25,10 +26,23 @@ static void find_views(Program *program, const OpDesc *descs) {
     }
 }
 
+/* What the device's rule of layouts sees of the ops. */
+static void list_tensors(const Program *program, const OpDesc *descs, OpTensors *ops) {
+    for (int o = 0; o < program->n_ops; o++) {
+        ops[o] = (OpTensors){.layer = descs[o].layer,
+                             .n_in = descs[o].n_in,
+                             .out = o + 1 < program->n_ops ? o + 1 : -1};
+        memcpy(ops[o].in, program->input[o], sizeof ops[o].in);
+    }
+}
+
 /* Shapes, dtypes and, by the device's rule, layouts of all activations. */
 static Status lay_out_tensors(Program *program, const OpDesc *descs) {
     DType real = program->device->real;
     Shape shape = program->model->image;
+    OpTensors *ops = calloc((size_t)program->model->n_layers, sizeof *ops);
+    TRY_ALLOC(ops);
+    list_tensors(program, descs, ops);
     for (int o = 0; o < program->n_ops; o++) { /* tensor o: the image, or the output of op o - 1 */
         if (o > 0)
             shape = descs[o - 1].layer->out;
@@ -38,7 +52,10 @@ static Status lay_out_tensors(Program *program, const OpDesc *descs) {
                                        .layout = LAYOUT_PLAIN,
                                        .bytes = (size_t)shape_count(shape) * dtype_size(real)};
     }
-    TRY(program->device->ops->layouts(program->device, program->tensors, program->n_ops));
+    Status status = program->device->ops->layouts(program->device, ops, program->n_ops,
+                                                  program->tensors, program->n_ops);
+    free(ops);
+    TRY(status);
     for (int o = 0; o + 1 < program->n_ops; o++) {
         const Layer *layer = descs[o].layer;
         bool keeps = layer_type(layer->kind)->elements == ELEMENTS_REAL;

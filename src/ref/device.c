@@ -55,8 +55,11 @@ static Status read_tensor(Stream *stream, double *host, const Tensor *tensor) {
     return ST_OK;
 }
 
-static Status layouts(Device *device, Tensor *tensors, int n_tensors) {
+static Status layouts(Device *device, const OpTensors *ops, int n_ops, Tensor *tensors,
+                      int n_tensors) {
     (void)device;
+    (void)ops;
+    (void)n_ops;
     for (int i = 0; i < n_tensors; i++) {
         tensors[i].layout = LAYOUT_PLAIN;
         tensors[i].bytes = (size_t)shape_count(tensors[i].shape) * dtype_size(tensors[i].dtype);
@@ -128,10 +131,11 @@ static const DeviceOps device_ops = {
 };
 
 #ifdef REF_DOUBLE
-Status device_open_ref64(Device **device) {
+Status device_open_ref64(const DeviceOptions *options, Device **device) {
 #else
-Status device_open_ref(Device **device) {
+Status device_open_ref(const DeviceOptions *options, Device **device) {
 #endif
+    TRY(host_accepts(options));
     *device = calloc(1, sizeof **device);
     TRY_ALLOC(*device);
     (*device)->ops = &device_ops;

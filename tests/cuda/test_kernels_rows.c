@@ -343,7 +343,7 @@ static void digests_are_the_refs(void **state) {
     static uint32_t bits[LARGE];
     Device *ref;
     Digest want = {0}, found, *sums = device_unset(sizeof found);
-    assert_int_equal(device_open_ref(&ref), ST_OK);
+    assert_int_equal(device_open_ref(&(DeviceOptions){0}, &ref), ST_OK);
     for (uint32_t i = 0; i < LARGE; i++)
         bits[i] = rng_block(rng_key(3, RNG_SYNTHETIC), i, 0, 0, 0).word[0];
     for (int variant = 0; variant < 3; variant++) {
@@ -428,7 +428,7 @@ static void updates_are_the_cpus(void **state) {
 
 static int open_cpu(void **state) {
     fill_values();
-    return device_open_cpu((Device **)state) != ST_OK;
+    return device_open_cpu(&(DeviceOptions){0}, (Device **)state) != ST_OK;
 }
 
 static int close_cpu(void **state) {

@@ -331,7 +331,7 @@ static void run_case(Device *device, double tolerance, const char *name) {
 /* A device and what it is held to. */
 typedef struct Side {
     const char *name;
-    Status (*open)(Device **device);
+    Status (*open)(const DeviceOptions *options, Device **device);
     double tolerance;
 } Side;
 
@@ -351,7 +351,7 @@ typedef struct Job {
 static void run_job(void **state) {
     const Job *job = *state;
     Device *device;
-    if (job->side->open(&device) != ST_OK)
+    if (job->side->open(&(DeviceOptions){0}, &device) != ST_OK)
         fail_msg("%s: %s", job->side->name, status_message());
     run_case(device, job->side->tolerance, job->name);
     device->ops->close(device);

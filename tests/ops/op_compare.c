@@ -129,7 +129,7 @@ static void check_kind(void **state) {
 
 static int open_devices(void **state) {
     (void)state;
-    if (device_open_ref(&ref) != ST_OK || backend->open(&other) != ST_OK) {
+    if (device_open_ref(&(DeviceOptions){0}, &ref) != ST_OK || backend->open(&other) != ST_OK) {
         print_message("%s\n", status_message());
         return -1;
     }

@@ -69,7 +69,7 @@ static Status avoid_kinks(const OpCase *row, OpData *data) {
     Status status = ST_OK;
     OpCase plain = *row;
     plain.add = plain.relu = false;
-    TRY_DONE(device_open_ref64(&device));
+    TRY_DONE(device_open_ref64(&(DeviceOptions){0}, &device));
     TRY_DONE(op_run_open(device, &plain, &run));
     TRY_DONE(op_result_make(data, &result));
     TRY_DONE(op_run_forward(&run, data, &result));

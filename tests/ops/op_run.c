@@ -74,7 +74,10 @@ static Status choose_layouts(OpRun *run, OpDesc *desc) {
     for (int k = 0; k < desc->n_in; k++)
         list[n++] = desc->in[k];
     list[n++] = desc->out;
-    TRY(run->device->ops->layouts(run->device, list, n));
+    OpTensors op = {.layer = desc->layer, .n_in = desc->n_in, .out = n - 1};
+    for (int k = 0; k < desc->n_in; k++)
+        op.in[k] = first + k;
+    TRY(run->device->ops->layouts(run->device, &op, 1, list, n));
     for (int k = 0; k < desc->n_in; k++)
         desc->in[k] = list[first + k];
     desc->out = list[n - 1];

@@ -150,7 +150,7 @@ static void same_bits_of_real_sizes(void **state) {
 
 static int open_device(void **state) {
     (void)state;
-    if (device_open_cpu(&cpu) != ST_OK) {
+    if (device_open_cpu(&(DeviceOptions){0}, &cpu) != ST_OK) {
         print_message("%s\n", status_message());
         return -1;
     }

@@ -7,7 +7,7 @@
 #include "tolerance.h"
 
 static Status open_cuda(Precision precision, Device **device) {
-    const CudaOptions options = {.precision = precision, .exact = true};
+    const DeviceOptions options = {.precision = precision, .exact = true};
     return device_open_cuda(&options, device);
 }
 

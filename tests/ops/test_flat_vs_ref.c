@@ -246,7 +246,7 @@ static void copies_come_back(void **state) {
         Device *device = sides[s].device;
         Tensor tensor[2] = {{.shape = {5, 3, 32, 32}, .dtype = device->real},
                             {.shape = {5, 20, 7, 9}, .dtype = device->real}};
-        check(device->ops->layouts(device, tensor, 2));
+        check(device->ops->layouts(device, NULL, 0, tensor, 2));
         for (int t = 0; t < 2; t++)
             check(device->ops->alloc(device, tensor[t].bytes, &tensor[t].data));
         draw(7, 5 * 3 * 32 * 32, -1, 1, image);
@@ -266,7 +266,8 @@ static void copies_come_back(void **state) {
 
 static int open_sides(void **state) {
     (void)state;
-    if (device_open_ref(&sides[0].device) != ST_OK || device_open_cpu(&sides[1].device) != ST_OK)
+    if (device_open_ref(&(DeviceOptions){0}, &sides[0].device) != ST_OK ||
+        device_open_cpu(&(DeviceOptions){0}, &sides[1].device) != ST_OK)
         return -1;
     for (int s = 0; s < 2; s++) {
         Side *side = &sides[s];

@@ -95,7 +95,7 @@ static void check_kind(void **state) {
 
 static int open_device(void **state) {
     (void)state;
-    return device_open_ref64(&device) == ST_OK ? 0 : -1;
+    return device_open_ref64(&(DeviceOptions){0}, &device) == ST_OK ? 0 : -1;
 }
 
 static int close_device(void **state) {

@@ -32,7 +32,7 @@ enum { PROPERTIES_MAX = 65536, GRAPHS_MAX = 4096, PROGRAMS_MAX = 64, SIZES_MAX =
 typedef struct Check {
     const char *gpu; /* "sm_90", of the file's name */
     const char *precision_name;
-    CudaOptions options;
+    DeviceOptions options;
     Device *device;
     FILE *table;
     char what[160];         /* is being planned: "resnet9, training of 64 images" */

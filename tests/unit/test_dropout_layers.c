@@ -35,7 +35,7 @@ static double bias(int c) {
     return (c - 4) / 4096.0;
 }
 
-static void open_net(Net *net, Status (*open)(Device **)) {
+static void open_net(Net *net, Status (*open)(const DeviceOptions *, Device **)) {
     char text[256] = "linear c=10\n";
     float weight[CLASSES * PIXELS + CLASSES + 64] = {0}, image[IMAGES * PIXELS];
     for (int i = 0; i < LAYERS; i++)
@@ -49,7 +49,7 @@ static void open_net(Net *net, Status (*open)(Device **)) {
         weight[net->model.params[1].offset + c] = (float)bias(c);
     for (int i = 0; i < IMAGES * PIXELS; i++)
         image[i] = 1;
-    assert_int_equal(open(&net->device), ST_OK);
+    assert_int_equal(open(&(DeviceOptions){0}, &net->device), ST_OK);
     const DeviceOps *ops = net->device->ops;
     assert_int_equal(program_build(net->device, &net->model, IMAGES, true, &net->program), ST_OK);
     assert_int_equal(ops->stream_open(net->device, &net->stream), ST_OK);
@@ -84,7 +84,8 @@ static void step(Net *net, const LaneRun *run, float *gradient) {
     assert_int_equal(net->device->ops->sync(net->stream, 10), ST_OK);
 }
 
-static Status (*const backends[])(Device **) = {device_open_ref, device_open_cpu};
+static Status (*const backends[])(const DeviceOptions *, Device **) = {device_open_ref,
+                                                                       device_open_cpu};
 enum { BACKENDS = sizeof backends / sizeof *backends };
 
 /* What follows the run in memory is none of its masks. Ten layers keep a logit once in 1024 times,

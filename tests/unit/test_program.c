@@ -64,7 +64,7 @@ typedef struct Built {
 static void build_text(Built *built, const char *text, bool training, uint32_t fuses_add) {
     assert_int_equal(model_parse(text, "test", 1, (Shape){1, 3, 8, 8}, 10, 0, &built->model),
                      ST_OK);
-    assert_int_equal(device_open_ref(&built->device), ST_OK);
+    assert_int_equal(device_open_ref(&(DeviceOptions){0}, &built->device), ST_OK);
     built->device->fuses_add = fuses_add;
     assert_int_equal(program_build(built->device, &built->model, 2, training, &built->program),
                      ST_OK);
@@ -203,6 +203,84 @@ static void test_additions_are_fused_where_they_may_be(void **state) {
     }
 }
 
+/* ---- What the rule of layouts sees ---- */
+
+static Device *spied;
+static const DeviceOps *spied_ops;
+static OpTensors seen_ops[16];
+static int seen_n, seen_tensors;
+
+static Status see_ops(Device *device, const OpTensors *ops, int n_ops, Tensor *tensors,
+                      int n_tensors) {
+    seen_n = n_ops;
+    seen_tensors = n_tensors;
+    for (int o = 0; o < n_ops && o < 16; o++)
+        seen_ops[o] = ops[o];
+    return spied_ops->layouts(device, ops, n_ops, tensors, n_tensors);
+}
+
+typedef struct SeenOp {
+    LayerKind kind;
+    int n_in, in[2], out;
+} SeenOp;
+
+/* By hand, from the text of `residual`: ReLUs are part of what they follow. */
+static const SeenOp wanted_ops[] = {
+    {LAYER_CONV, 1, {0}, 1},        {LAYER_CONV, 1, {1}, 2},    {LAYER_BN, 1, {2}, 3},
+    {LAYER_ADD, 2, {3, 1}, 4},      {LAYER_AVGPOOL, 1, {4}, 5}, {LAYER_LINEAR, 1, {5}, 6},
+    {LAYER_SOFTMAX_CE, 1, {6}, -1},
+};
+
+static void test_layouts_see_the_ops(void **state) {
+    (void)state;
+    const int n = (int)(sizeof wanted_ops / sizeof *wanted_ops);
+    Built built;
+    Program *program;
+    build(&built, true);
+    spied = built.device;
+    spied_ops = spied->ops;
+    DeviceOps spy = *spied_ops;
+    spy.layouts = see_ops;
+    spied->ops = &spy;
+    assert_int_equal(program_build(spied, &built.model, 2, true, &program), ST_OK);
+    assert_int_equal(seen_n, n);
+    assert_int_equal(seen_tensors, n); /* the image, and what all but the loss write */
+    for (int o = 0; o < n; o++) {
+        assert_int_equal(seen_ops[o].layer->kind, wanted_ops[o].kind);
+        assert_int_equal(seen_ops[o].n_in, wanted_ops[o].n_in);
+        assert_int_equal(seen_ops[o].out, wanted_ops[o].out);
+        for (int i = 0; i < wanted_ops[o].n_in; i++)
+            assert_int_equal(seen_ops[o].in[i], wanted_ops[o].in[i]);
+    }
+    program_free(program);
+    spied->ops = spied_ops;
+    tear_down(&built);
+}
+
+/* A backend without cores of its own refuses what only a GPU does, in the options' words. */
+static void test_options_are_the_devices_to_judge(void **state) {
+    (void)state;
+    static const struct {
+        DeviceOptions options;
+        const char *words;
+    } cases[] = {
+        {{.precision = PRECISION_BF16}, "--precision"},
+        {{.precision = PRECISION_TF32}, "--precision"},
+        {{.autotune = true}, "--autotune"},
+        {{.bf16_sums = true}, "--reduction-type bf16"},
+    };
+    Status (*const open[])(const DeviceOptions *, Device **) = {device_open_ref, device_open_ref64,
+                                                                device_open_cpu};
+    for (size_t d = 0; d < sizeof open / sizeof *open; d++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            Device *device = NULL;
+            assert_int_equal(open[d](&cases[i].options, &device), ST_USAGE);
+            assert_non_null(strstr(status_message(), cases[i].words));
+            assert_null(device);
+            status_clear();
+        }
+}
+
 static void test_evaluation_needs_less_memory(void **state) {
     (void)state;
     Built training, evaluation;
@@ -275,6 +353,8 @@ int main(void) {
         cmocka_unit_test(test_arena_places_without_overlap),
         cmocka_unit_test(test_relus_are_fused_and_gradients_assigned_once),
         cmocka_unit_test(test_additions_are_fused_where_they_may_be),
+        cmocka_unit_test(test_layouts_see_the_ops),
+        cmocka_unit_test(test_options_are_the_devices_to_judge),
         cmocka_unit_test(test_evaluation_needs_less_memory),
         cmocka_unit_test(test_gradient_completes_from_its_end),
     };
