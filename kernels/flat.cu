@@ -3,7 +3,7 @@
  * the same gradients give the same bits. */
 #include "common.cuh"
 #include "lockstep/digest.h"
-#include "lockstep/update.h"
+#include "lockstep/update_math.h"
 
 static __device__ inline int64_t flat_index() {
     return (int64_t)blockIdx.x * BLOCK + threadIdx.x;

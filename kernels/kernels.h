@@ -23,8 +23,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lockstep/device.h"
+#include "lockstep/digest.h"
 #include "lockstep/placement.h"
+#include "lockstep/tensor.h"
+#include "lockstep/update.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "lockstep/augment.h"
+#include "lockstep/device.h" /* Precision */
 #include "lockstep/optim.h"
 #include "lockstep/parse.h" /* nearest_name */
 

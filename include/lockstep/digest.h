@@ -10,6 +10,12 @@
 
 #include <stdint.h>
 
+/* Of a range of a flat buffer (DeviceOps.digest). */
+typedef struct Digest {
+    uint64_t hash; /* the sum */
+    int64_t bad;   /* elements that are NaN or infinite */
+} Digest;
+
 #ifdef __CUDACC__
 #define DIGEST_FN static __host__ __device__ inline
 #else

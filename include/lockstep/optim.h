@@ -5,7 +5,7 @@
 #ifndef LOCKSTEP_OPTIM_H
 #define LOCKSTEP_OPTIM_H
 
-#include "lockstep/device.h"
+#include "lockstep/update.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,103 +1,45 @@
-/* update: the arithmetic of the optimizers on one element. One text for every backend, so that the
- * same gradient gives the same weights bit for bit. Header only. Local.
- *
- * UPDATE_REAL names the element type (`real` of device.h); a file that wants another than float
- * defines it before it includes this header. Constants are combined in double and rounded to `real`
- * once (update_terms); the gradient is scaled in double and rounded once (update_gradient_*); all
- * the rest is in `real`, one rounding an operation, in the order written here. Compile it without
- * contraction to fused multiply-adds (-ffp-contract=off).
- *
- * Slots start zeroed. Zero weights with zero gradients stay zero (the gaps between parameters),
- * given eps > 0. Loops over a range should not branch inside: the choices in UpdateTerms are
- * uniform over a range, and a compiler vectorises them once the optimizer's kind is hoisted. */
+/* update: what the optimizer does to a range of the flat buffers in one step. The arithmetic is in
+ * update_math.h. Header only. Local. */
 #ifndef LOCKSTEP_UPDATE_H
 #define LOCKSTEP_UPDATE_H
 
-#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-#include "lockstep/device.h"
+typedef enum OptimizerKind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } OptimizerKind;
 
-#ifndef UPDATE_REAL
-#define UPDATE_REAL float
-#endif
+/* One step's constants of the optimizer; formulas as in PyTorch's torch.optim, the order of
+ * operations and their precision as in update_math.h.
+ * sgd:   g += decay w; m = (first step ? g : momentum m + g);
+ *        w -= lr (nesterov ? g + momentum m : m)
+ * adam:  g += decay w; adamw: w -= lr decay w; then m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
+ *        w -= lr / correction1 * m / (sqrt(v) / sqrt(correction2) + eps)
+ * ema (where present): e = ema_decay e + (1 - ema_decay) w */
+typedef struct Update {
+    OptimizerKind kind;
+    bool nesterov;
+    bool first; /* the very first step of the run */
+    double lr, momentum, beta1, beta2, eps;
+    double correction1, correction2; /* 1 - beta^t, t counted from 1 */
+    double ema_decay;
+    double grad_scale; /* the gradient is multiplied by this first: 2^-k of the exact sum times
+                          clipping */
+} Update;
 
-#ifdef __CUDACC__
-#define UPDATE_FN static __host__ __device__ inline
-#else
-#define UPDATE_FN static inline
-#endif
+/* A contiguous range of the flat buffers for one update. `fixed` (exact sum) or `real` (native) is
+ * set. */
+typedef struct UpdateRange {
+    int64_t count;
+    void *weight;         /* real[count] */
+    const int64_t *fixed; /* gradient as a fixed-point sum over lanes */
+    const void *real;     /* gradient as real[count] */
+    void *slot[2]; /* momentum; or first and second moment; NULL where the optimizer has none */
+    void *ema;     /* or NULL */
+    double decay;  /* weight decay of this range, 0 for spared parameters */
+} UpdateRange;
 
-/* The constants of one range in one step, in `real`. */
-typedef struct UpdateTerms {
-    UPDATE_REAL lr;
-    UPDATE_REAL l2;     /* sgd, adam: g += l2 w */
-    UPDATE_REAL shrink; /* adamw: w -= shrink w; lr * decay */
-    UPDATE_REAL momentum;
-    UPDATE_REAL keep_momentum;              /* of the old m: momentum, 0 in the first step */
-    UPDATE_REAL beta1, rest1, beta2, rest2; /* rest = 1 - beta */
-    UPDATE_REAL rate;                       /* adam, adamw: lr / correction1 */
-    UPDATE_REAL root2;                      /* sqrt(correction2) */
-    UPDATE_REAL eps;
-    UPDATE_REAL ema_keep, ema_rest;
-    int nesterov;
-} UpdateTerms;
+/* Elements of one partial sum of squares (gradient norm): fixed, so that bits do not depend on
+ * threads. */
+enum { NORM_CHUNK = 4096 };
 
-UPDATE_FN UpdateTerms update_terms(const Update *update, double decay) {
-    UpdateTerms t;
-    int decoupled = update->kind == OPTIMIZER_ADAMW;
-    t.lr = (UPDATE_REAL)update->lr;
-    t.l2 = (UPDATE_REAL)(decoupled ? 0.0 : decay);
-    t.shrink = (UPDATE_REAL)(decoupled ? update->lr * decay : 0.0);
-    t.momentum = (UPDATE_REAL)update->momentum;
-    t.keep_momentum = (UPDATE_REAL)(update->first ? 0.0 : update->momentum);
-    t.beta1 = (UPDATE_REAL)update->beta1;
-    t.rest1 = (UPDATE_REAL)(1.0 - update->beta1);
-    t.beta2 = (UPDATE_REAL)update->beta2;
-    t.rest2 = (UPDATE_REAL)(1.0 - update->beta2);
-    t.rate = (UPDATE_REAL)(update->lr / update->correction1);
-    t.root2 = (UPDATE_REAL)sqrt(update->correction2);
-    t.eps = (UPDATE_REAL)update->eps;
-    t.ema_keep = (UPDATE_REAL)update->ema_decay;
-    t.ema_rest = (UPDATE_REAL)(1.0 - update->ema_decay);
-    t.nesterov = update->nesterov;
-    return t;
-}
-
-/* The gradient of an element from its exact sum, or from its native one. */
-UPDATE_FN UPDATE_REAL update_gradient_fixed(int64_t fixed, double grad_scale) {
-    return (UPDATE_REAL)((double)fixed * grad_scale);
-}
-UPDATE_FN UPDATE_REAL update_gradient_real(UPDATE_REAL gradient, double grad_scale) {
-    return (UPDATE_REAL)((double)gradient * grad_scale);
-}
-
-/* sgd. Without momentum (no slot) *m is a fresh variable that holds 0. */
-UPDATE_FN void update_sgd(const UpdateTerms *t, UPDATE_REAL g, UPDATE_REAL *w, UPDATE_REAL *m) {
-    UPDATE_REAL velocity;
-    g = g + t->l2 * *w;
-    velocity = t->keep_momentum * *m + g;
-    *m = velocity;
-    *w = *w - t->lr * (t->nesterov ? g + t->momentum * velocity : velocity);
-}
-
-/* adam and adamw: the terms of the other one's decay are 0. */
-UPDATE_FN void update_adam(const UpdateTerms *t, UPDATE_REAL g, UPDATE_REAL *w, UPDATE_REAL *m,
-                           UPDATE_REAL *v) {
-    UPDATE_REAL root, first, second;
-    g = g + t->l2 * *w;
-    first = t->beta1 * *m + t->rest1 * g;
-    second = t->beta2 * *v + t->rest2 * g * g;
-    root = sizeof(UPDATE_REAL) == sizeof(float) ? (UPDATE_REAL)sqrtf((float)second)
-                                                : (UPDATE_REAL)sqrt((double)second);
-    *m = first;
-    *v = second;
-    *w = (*w - t->shrink * *w) - t->rate * (first / (root / t->root2 + t->eps));
-}
-
-/* Moving average of the weights, after their update. */
-UPDATE_FN void update_ema(const UpdateTerms *t, UPDATE_REAL w, UPDATE_REAL *e) {
-    *e = t->ema_keep * *e + t->ema_rest * w;
-}
-
-#undef UPDATE_FN
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "flat.h"
-#include "lockstep/update.h"
+#include "lockstep/update_math.h"
 
 /* Compiles a loop for each width of registers. Results have the same bits in each: no contraction
  * to fused multiply-adds (-ffp-contract=off), no reassociation. */

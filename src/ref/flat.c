@@ -5,7 +5,7 @@
 
 #include "ref.h"
 #include "lockstep/digest.h"
-#include "lockstep/update.h"
+#include "lockstep/update_math.h"
 
 Status REF(to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                      double bound, bool add, int64_t *bad) {

@@ -13,6 +13,7 @@
 
 #include "gpu_array.h"
 #include "kernels.h"
+#include "lockstep/device.h"
 #include "lockstep/rng.h"
 
 enum { MAX = 65536 };

@@ -10,7 +10,7 @@
 #include <math.h>
 
 #include "lockstep/optim.h"
-#include "lockstep/update.h"
+#include "lockstep/update_math.h"
 
 enum { STEPS = 6 };
 

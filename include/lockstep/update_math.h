@@ -1,0 +1,103 @@
+/* update_math: the arithmetic of the optimizers on one element. One text for every backend, so that
+ * the same gradient gives the same weights bit for bit. Header only. Local.
+ *
+ * UPDATE_REAL names the element type (`real` of device.h); a file that wants another than float
+ * defines it before it includes this header. Constants are combined in double and rounded to `real`
+ * once (update_terms); the gradient is scaled in double and rounded once (update_gradient_*); all
+ * the rest is in `real`, one rounding an operation, in the order written here. Compile it without
+ * contraction to fused multiply-adds (-ffp-contract=off).
+ *
+ * Slots start zeroed. Zero weights with zero gradients stay zero (the gaps between parameters),
+ * given eps > 0. Loops over a range should not branch inside: the choices in UpdateTerms are
+ * uniform over a range, and a compiler vectorises them once the optimizer's kind is hoisted. */
+#ifndef LOCKSTEP_UPDATE_MATH_H
+#define LOCKSTEP_UPDATE_MATH_H
+
+#include <math.h>
+
+#include "lockstep/update.h"
+
+#ifndef UPDATE_REAL
+#define UPDATE_REAL float
+#endif
+
+#ifdef __CUDACC__
+#define UPDATE_FN static __host__ __device__ inline
+#else
+#define UPDATE_FN static inline
+#endif
+
+/* The constants of one range in one step, in `real`. */
+typedef struct UpdateTerms {
+    UPDATE_REAL lr;
+    UPDATE_REAL l2;     /* sgd, adam: g += l2 w */
+    UPDATE_REAL shrink; /* adamw: w -= shrink w; lr * decay */
+    UPDATE_REAL momentum;
+    UPDATE_REAL keep_momentum;              /* of the old m: momentum, 0 in the first step */
+    UPDATE_REAL beta1, rest1, beta2, rest2; /* rest = 1 - beta */
+    UPDATE_REAL rate;                       /* adam, adamw: lr / correction1 */
+    UPDATE_REAL root2;                      /* sqrt(correction2) */
+    UPDATE_REAL eps;
+    UPDATE_REAL ema_keep, ema_rest;
+    int nesterov;
+} UpdateTerms;
+
+UPDATE_FN UpdateTerms update_terms(const Update *update, double decay) {
+    UpdateTerms t;
+    int decoupled = update->kind == OPTIMIZER_ADAMW;
+    t.lr = (UPDATE_REAL)update->lr;
+    t.l2 = (UPDATE_REAL)(decoupled ? 0.0 : decay);
+    t.shrink = (UPDATE_REAL)(decoupled ? update->lr * decay : 0.0);
+    t.momentum = (UPDATE_REAL)update->momentum;
+    t.keep_momentum = (UPDATE_REAL)(update->first ? 0.0 : update->momentum);
+    t.beta1 = (UPDATE_REAL)update->beta1;
+    t.rest1 = (UPDATE_REAL)(1.0 - update->beta1);
+    t.beta2 = (UPDATE_REAL)update->beta2;
+    t.rest2 = (UPDATE_REAL)(1.0 - update->beta2);
+    t.rate = (UPDATE_REAL)(update->lr / update->correction1);
+    t.root2 = (UPDATE_REAL)sqrt(update->correction2);
+    t.eps = (UPDATE_REAL)update->eps;
+    t.ema_keep = (UPDATE_REAL)update->ema_decay;
+    t.ema_rest = (UPDATE_REAL)(1.0 - update->ema_decay);
+    t.nesterov = update->nesterov;
+    return t;
+}
+
+/* The gradient of an element from its exact sum, or from its native one. */
+UPDATE_FN UPDATE_REAL update_gradient_fixed(int64_t fixed, double grad_scale) {
+    return (UPDATE_REAL)((double)fixed * grad_scale);
+}
+UPDATE_FN UPDATE_REAL update_gradient_real(UPDATE_REAL gradient, double grad_scale) {
+    return (UPDATE_REAL)((double)gradient * grad_scale);
+}
+
+/* sgd. Without momentum (no slot) *m is a fresh variable that holds 0. */
+UPDATE_FN void update_sgd(const UpdateTerms *t, UPDATE_REAL g, UPDATE_REAL *w, UPDATE_REAL *m) {
+    UPDATE_REAL velocity;
+    g = g + t->l2 * *w;
+    velocity = t->keep_momentum * *m + g;
+    *m = velocity;
+    *w = *w - t->lr * (t->nesterov ? g + t->momentum * velocity : velocity);
+}
+
+/* adam and adamw: the terms of the other one's decay are 0. */
+UPDATE_FN void update_adam(const UpdateTerms *t, UPDATE_REAL g, UPDATE_REAL *w, UPDATE_REAL *m,
+                           UPDATE_REAL *v) {
+    UPDATE_REAL root, first, second;
+    g = g + t->l2 * *w;
+    first = t->beta1 * *m + t->rest1 * g;
+    second = t->beta2 * *v + t->rest2 * g * g;
+    root = sizeof(UPDATE_REAL) == sizeof(float) ? (UPDATE_REAL)sqrtf((float)second)
+                                                : (UPDATE_REAL)sqrt((double)second);
+    *m = first;
+    *v = second;
+    *w = (*w - t->shrink * *w) - t->rate * (first / (root / t->root2 + t->eps));
+}
+
+/* Moving average of the weights, after their update. */
+UPDATE_FN void update_ema(const UpdateTerms *t, UPDATE_REAL w, UPDATE_REAL *e) {
+    *e = t->ema_keep * *e + t->ema_rest * w;
+}
+
+#undef UPDATE_FN
+#endif
