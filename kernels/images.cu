@@ -26,9 +26,9 @@ static __global__ void __launch_bounds__(BLOCK)
     for (int c = 0; c < IMAGE_CHANNELS_MAX; c++) {
         if (c >= size.colors)
             break;
-        uint8_t byte = from < 0 ? placement.fill : record[c * pixels + from];
-        float value = placement_scale(byte, scale.mean[c], scale.std[c]);
-        out[c] = from_float<T>(cut ? 0 : value);
+        uint8_t byte = from < 0 ? placement.fill[c] : record[c * pixels + from];
+        float value = placement_scale(byte, scale.unit, scale.mean[c], scale.std[c]);
+        out[c] = from_float<T>(cut ? 0 : placement_jitter(&placement, value));
     }
     for (int c = size.colors; c < channels; c++)
         out[c] = from_float<T>(0);

@@ -65,10 +65,11 @@ def evaluate(folder, state, config):
     """Accuracy on the test images, and which of them rounding could decide. Outputs beyond the classes are wrong."""
     records = np.fromfile(f"{folder}/test_batch.bin", np.uint8).reshape(-1, 3073)
     mean, std = (torch.tensor(config["augment"][k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+    unit = 1 if config["augment"].get("unit") == "byte" else 255
     confusion, near = torch.zeros(CLASSES, CLASSES, dtype=torch.long), []  # [true class][predicted class]
     for first in range(0, len(records), 500):
         part = torch.from_numpy(records[first:first + 500])
-        images = (part[:, 1:].reshape(-1, 3, 32, 32).float() / 255 - mean) / std
+        images = (part[:, 1:].reshape(-1, 3, 32, 32).float() / unit - mean) / std
         with torch.no_grad():
             logits = forward(config["model"], state, images)
         top = logits.topk(2).values

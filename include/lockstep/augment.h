@@ -2,8 +2,8 @@
  *
  * Every random choice comes from RNG_AUGMENT counters (epoch, record number), so an image is
  * changed in the same way whichever rank, thread or device does it. Order: rotation, crop, flip,
- * normalisation, cutout. Counter block 0 words: crop row, crop column, flip, angle; block 1: cutout
- * row, cutout column. */
+ * normalisation, brightness, contrast, cutout. Counter block 0 words: crop row, crop column, flip,
+ * angle; block 1: cutout row, cutout column; block 2: brightness, contrast. */
 #ifndef LOCKSTEP_AUGMENT_H
 #define LOCKSTEP_AUGMENT_H
 
@@ -17,16 +17,32 @@
 extern "C" {
 #endif
 
+/* What stands outside a record: pad_fill, or the record mirrored about its edge pixels, which are
+ * not repeated (PyTorch's and torchvision's "reflect"). */
+typedef enum PadMode { PAD_CONSTANT, PAD_REFLECT } PadMode;
+
+/* Whether an image is mirrored: drawn anew each epoch; or drawn once, as in epoch 0, and turned
+ * about in every other epoch, so that two epochs in a row show both sides of each image. */
+typedef enum FlipMode { FLIP_RANDOM, FLIP_ALTERNATE } FlipMode;
+
+/* What mean and std count: pixels as 0 to 1 (byte / 255), or as bytes. */
+typedef enum PixelUnit { PIXEL_UNIT_ONE, PIXEL_UNIT_BYTE } PixelUnit;
+
 typedef struct Augment {
-    int64_t
-        crop_pad; /* pixels padded on each side before a random crop to the size it had; 0: none */
-    int64_t pad_fill; /* byte value of padding and of corners a rotation uncovers, 0 to 255 */
-    double flip;      /* probability of a horizontal mirror */
-    double rotate;    /* largest angle in degrees, either way (positive: counter-clockwise);
-                         nearest-neighbour; 0: none */
+    int64_t crop_pad; /* pixels padded on each side before a random crop to the size it had; 0:
+                         none; with PAD_REFLECT below each side */
+    PadMode pad_mode; /* of crop_pad */
+    uint8_t pad_fill[IMAGE_CHANNELS_MAX]; /* of padding and of corners a rotation uncovers */
+    double flip;                          /* probability of a horizontal mirror */
+    FlipMode flip_mode;
+    double rotate; /* largest angle in degrees, either way (positive: counter-clockwise);
+                      nearest-neighbour; 0: none */
+    double brightness; /* a number of -brightness to brightness is added to the scaled image */
+    double contrast;   /* which is then multiplied by one of 1 - contrast to 1 + contrast */
     int64_t cutout; /* side of a square set to the mean (0 after normalisation), centre anywhere; 0:
                        none */
-    float mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX]; /* of pixel / 255, per channel */
+    PixelUnit unit;
+    float mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX]; /* per channel */
 } Augment;
 
 /* What the seed's counters draw for a record of number `record`, which is the one at `place` of

@@ -3,8 +3,8 @@
  *
  * augment.h draws placements from the seed's counters and makes images on the CPU, row by row; a
  * GPU makes them from the same placements, pixel by pixel, with the functions here. Both give the
- * same bits: all geometry is in integers, and the last pass is a division, a subtraction and a
- * division in float. */
+ * same bits: all geometry is in integers, and the last pass is a division, a subtraction, a
+ * division, an addition and a multiplication in float, each rounded by itself. */
 #ifndef LOCKSTEP_PLACEMENT_H
 #define LOCKSTEP_PLACEMENT_H
 
@@ -22,20 +22,23 @@ enum {
     PLACEMENT_ONE = 1 << 16
 };
 
-/* Order: rotation, crop, mirror, cutout. */
+/* Order: rotation, crop, mirror, brightness, contrast, cutout. */
 typedef struct Placement {
     int32_t place;        /* of the record among those in memory */
     int32_t cosine, sine; /* of the angle, times PLACEMENT_ONE; counter-clockwise */
+    float shift, gain;    /* brightness and contrast: (scaled pixel + shift) gain */
     int16_t down, right;  /* image[y][x] = rotated[y + down][x + right] */
     int16_t cut_top, cut_left, cut_bottom, cut_right; /* [top, bottom) x [left, right) is set to 0;
                                                          nothing where empty */
     uint8_t mirror;                                   /* after the crop */
-    uint8_t fill;                                     /* what stands outside the record */
-    uint16_t unused;                                  /* 0 */
+    uint8_t reflect; /* a crop's padding is the record mirrored at its edge pixels, not `fill` */
+    uint16_t unused; /* 0 */
+    uint8_t fill[IMAGE_CHANNELS_MAX]; /* what stands outside the record */
 } Placement;
 
-/* Of one channel each: (byte / 255 - mean) / std. */
+/* Of one channel each: (byte / unit - mean) / std. */
 typedef struct PixelScale {
+    float unit; /* 255 or 1 */
     float mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX];
 } PixelScale;
 
@@ -45,11 +48,23 @@ PLACEMENT_FN Placement placement_plain(int32_t place) {
     p.place = place;
     p.cosine = PLACEMENT_ONE;
     p.sine = 0;
+    p.shift = 0;
+    p.gain = 1;
     p.down = p.right = 0;
     p.cut_top = p.cut_left = p.cut_bottom = p.cut_right = 0;
-    p.mirror = p.fill = 0;
+    p.mirror = p.reflect = 0;
     p.unused = 0;
+    for (int c = 0; c < IMAGE_CHANNELS_MAX; c++)
+        p.fill[c] = 0;
     return p;
+}
+
+/* `at`, or what it is the mirror image of about the first or the last of `side` pixels, which are
+ * not repeated: -1 is 1, side is side - 2. For 1 - side <= at <= 2 side - 2. */
+PLACEMENT_FN int placement_reflected(int at, int side) {
+    if (at < 0)
+        return -at;
+    return at < side ? at : 2 * (side - 1) - at;
 }
 
 /* Where pixel (y, x) of the image comes from: width row + column of the record, or -1: outside. The
@@ -57,10 +72,16 @@ PLACEMENT_FN Placement placement_plain(int32_t place) {
  * side - 1, which keeps the map exact in integers. */
 PLACEMENT_FN int placement_source(const Placement *p, int height, int width, int y, int x) {
     int row = y + p->down, column = (p->mirror ? width - 1 - x : x) + p->right;
-    int32_t u = 2 * column - (width - 1), v = 2 * row - (height - 1);
+    int32_t u, v;
     int from_row, from_column;
+    if (p->reflect) {
+        row = placement_reflected(row, height);
+        column = placement_reflected(column, width);
+    }
     if (row < 0 || row >= height || column < 0 || column >= width)
         return -1;
+    u = 2 * column - (width - 1);
+    v = 2 * row - (height - 1);
     /* below 2^16 (63 + 63 + 64), back to pixels rounded: (half pixels + side - 1 + 1) / 2, floor */
     from_column = (p->cosine * u - p->sine * v + width * PLACEMENT_ONE) >> 17;
     from_row = (p->sine * u + p->cosine * v + height * PLACEMENT_ONE) >> 17;
@@ -74,9 +95,15 @@ PLACEMENT_FN int placement_is_cut(const Placement *p, int y, int x) {
     return y >= p->cut_top && y < p->cut_bottom && x >= p->cut_left && x < p->cut_right;
 }
 
-/* Divisions, not a multiplication by the reciprocal: they are what torchvision computes. */
-PLACEMENT_FN float placement_scale(uint8_t byte, float mean, float std) {
-    return ((float)byte / 255.0f - mean) / std;
+/* Divisions, not a multiplication by the reciprocal: they are what torchvision computes. With unit
+ * 1 and powers of two nothing is rounded. */
+PLACEMENT_FN float placement_scale(uint8_t byte, float unit, float mean, float std) {
+    return ((float)byte / unit - mean) / std;
+}
+
+/* Brightness, then contrast about the mean of all images, which is 0 behind the scaling. */
+PLACEMENT_FN float placement_jitter(const Placement *p, float scaled) {
+    return (scaled + p->shift) * p->gain;
 }
 
 #undef PLACEMENT_FN

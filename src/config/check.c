@@ -76,6 +76,23 @@ static Status check_reduction(const RunConfig *config) {
                           "give --reduction native, or leave reduction-type out");
 }
 
+/* A mean of another unit than augment.unit would pass for one, and the run for a bad recipe. */
+static Status check_augment(const Augment *augment) {
+    for (int c = 0; c < 3 && augment->unit == PIXEL_UNIT_ONE; c++) {
+        if (augment->mean[c] > 1)
+            return FAIL(ST_USAGE,
+                        "augment.mean %g is above 1, but is subtracted from pixel / 255: give "
+                        "augment.unit byte for a mean and std of bytes",
+                        (double)augment->mean[c]);
+    }
+    if (augment->pad_mode == PAD_REFLECT && augment->crop_pad == 0)
+        return FAIL(ST_USAGE, "augment.pad-mode reflect wants augment.crop-pad above 0");
+    if (augment->flip_mode == FLIP_ALTERNATE && augment->flip == 0)
+        return FAIL(ST_USAGE, "augment.flip-mode alternate wants augment.flip above 0: the share "
+                              "of images that are mirrored first, as 0.5");
+    return ST_OK;
+}
+
 static Status default_out(RunConfig *config) {
     if (config->out[0] != '\0')
         return ST_OK;
@@ -92,6 +109,7 @@ Status config_check(RunConfig *config) {
     }
     TRY(check_lanes(config));
     TRY(check_reduction(config));
+    TRY(check_augment(&config->augment));
     TRY(check_points(&config->schedule));
     TRY(check_warmup(config));
     const Optimizer *optimizer = &config->optimizer;

@@ -10,6 +10,9 @@ static const char *const precisions[] = {"fp32", "tf32", "bf16", NULL};
 static const char *const reductions[] = {"exact", "native", NULL};
 static const char *const reduction_types[] = {"fp32", "bf16", NULL};
 static const char *const progresses[] = {"auto", "bar", "lines", NULL};
+static const char *const pad_modes[] = {"constant", "reflect", NULL};
+static const char *const flip_modes[] = {"random", "alternate", NULL};
+static const char *const pixel_units[] = {"one", "byte", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step", "piecewise", "cosine", NULL};
 static const char *const units[] = {"epochs", "share", "steps", NULL};
@@ -46,16 +49,36 @@ const Option config_options[] = {
      "training records, chosen by the seed, that are kept aside to select the best weights"},
     {"augment.crop-pad", NULL, "PIXELS", OPTION_INT, AT(augment.crop_pad), 0, 16, "0", NULL,
      OPTION_FIXED, "pad each side, then cut out 32 x 32 at random"},
-    {"augment.pad-fill", NULL, "BYTE", OPTION_INT, AT(augment.pad_fill), 0, 255, "0", NULL,
-     OPTION_FIXED, "value of padding, and of corners that a rotation uncovers"},
+    {"augment.pad-mode", NULL, "NAME", OPTION_CHOICE, AT(augment.pad_mode), 0, 0, "constant",
+     pad_modes, OPTION_FIXED,
+     "what crop-pad pads with: constant: pad-fill; reflect: the image mirrored at its edge pixels, "
+     "which are not repeated"},
+    {"augment.pad-fill", NULL, "R,G,B", OPTION_BYTES, AT(augment.pad_fill), 0, 255, "0", NULL,
+     OPTION_FIXED,
+     "bytes of padding, and of corners that a rotation uncovers, before they are scaled: one, or "
+     "one a channel"},
     {"augment.flip", NULL, "P", OPTION_REAL, AT(augment.flip), 0, 1, "0", NULL, OPTION_FIXED,
      "probability of a horizontal mirror"},
+    {"augment.flip-mode", NULL, "NAME", OPTION_CHOICE, AT(augment.flip_mode), 0, 0, "random",
+     flip_modes, OPTION_FIXED,
+     "random: drawn in each epoch; alternate: drawn once an image, and the other way in every "
+     "other epoch"},
     {"augment.rotate", NULL, "DEGREES", OPTION_REAL, AT(augment.rotate), 0, 180, "0", NULL,
      OPTION_FIXED, "rotate by up to this angle, either way"},
+    {"augment.brightness", NULL, "X", OPTION_REAL, AT(augment.brightness), 0, 100, "0", NULL,
+     OPTION_FIXED,
+     "one number of -X to X an image, added to all its pixels as mean and std left them"},
+    {"augment.contrast", NULL, "X", OPTION_REAL, AT(augment.contrast), 0, 1, "0", NULL,
+     OPTION_FIXED,
+     "these are then multiplied by one of 1 - X to 1 + X: about augment.mean, and not cut off"},
     {"augment.cutout", NULL, "PIXELS", OPTION_INT, AT(augment.cutout), 0, 32, "0", NULL,
      OPTION_FIXED, "side of a square that is set to the mean"},
-    {"augment.mean", NULL, "R,G,B", OPTION_CHANNELS, AT(augment.mean), 0, 1, "0.4914,0.4822,0.4465",
-     NULL, OPTION_FIXED, "subtracted from pixel / 255"},
+    {"augment.unit", NULL, "NAME", OPTION_CHOICE, AT(augment.unit), 0, 0, "one", pixel_units,
+     OPTION_FIXED,
+     "what mean and std count: one: pixel / 255, so that mean 0,0,0 and std 1,1,1 leave exactly "
+     "that; byte: the pixel itself, so that mean and std 128,128,128 are exactly x / 128 - 1"},
+    {"augment.mean", NULL, "R,G,B", OPTION_CHANNELS, AT(augment.mean), 0, 255,
+     "0.4914,0.4822,0.4465", NULL, OPTION_FIXED, "subtracted from the pixel"},
     {"augment.std", NULL, "R,G,B", OPTION_CHANNELS, AT(augment.std), 1e-6, 1e6,
      "0.247,0.2435,0.2616", NULL, OPTION_FIXED, "then divided by"},
     {"loader.threads", NULL, "N", OPTION_INT, AT(loader_threads), 1, 64, "1", NULL, OPTION_UNSTORED,

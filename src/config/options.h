@@ -16,6 +16,7 @@ typedef enum OptionType {
     OPTION_TEXT,            /* char[size] */
     OPTION_CHOICE,          /* an enum: index into choices */
     OPTION_CHANNELS,        /* float[3]: list of three reals */
+    OPTION_BYTES,           /* uint8_t[3]: list of three whole numbers, or one for all */
     OPTION_POINTS,          /* of Schedule: list of positions, or of [position, value] pairs */
     OPTION_CRASH,           /* CrashAt: none or STEP[:RANK[:HOW]] */
     OPTION_CRASH_ITERATION, /* CrashAt: STEP */

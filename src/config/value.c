@@ -131,6 +131,26 @@ static Status set_channels(const Option *option, const char *text, float field[3
     return ST_OK;
 }
 
+/* "0,128,255", or "128" for all three. */
+static Status set_bytes(const Option *option, const char *text, uint8_t field[3]) {
+    const char *at = text;
+    int n = 0;
+    for (; at != NULL; n++) {
+        char item[OPTION_KEY_MAX];
+        int64_t value = 0;
+        TRY(next_item(&at, ',', item));
+        TRY(set_int(option, item, &value));
+        if (n < 3)
+            field[n] = (uint8_t)value;
+    }
+    if (n == 1)
+        field[1] = field[2] = field[0];
+    else if (n != 3)
+        return FAIL(ST_USAGE, "'%s' has %d numbers: give three, for red, green and blue, or one",
+                    text, n);
+    return ST_OK;
+}
+
 /* "30,60" or "0:0,5:1,24:0"; a point without a value has NaN. */
 static Status set_points(const Option *option, const char *text, Schedule *schedule) {
     const char *at = *text == '\0' ? NULL : text;
@@ -211,6 +231,8 @@ Status option_set(const Option *option, const char *text, RunConfig *config) {
     }
     case OPTION_CHANNELS:
         return set_channels(option, text, field);
+    case OPTION_BYTES:
+        return set_bytes(option, text, field);
     case OPTION_POINTS:
         return set_points(option, text, field);
     case OPTION_CRASH:
@@ -244,6 +266,11 @@ static void format_points(const Schedule *schedule, char out[OPTION_VALUE_MAX]) 
             append_real(out, schedule->point_value[i], false);
         }
     }
+}
+
+static void format_bytes(const uint8_t value[3], char out[OPTION_VALUE_MAX]) {
+    bool one = value[0] == value[1] && value[1] == value[2];
+    snprintf(out, OPTION_VALUE_MAX, one ? "%d" : "%d,%d,%d", value[0], value[1], value[2]);
 }
 
 static void format_crash(const CrashAt *crash, char out[OPTION_VALUE_MAX]) {
@@ -296,6 +323,9 @@ const char *option_format(const Option *option, const RunConfig *config,
                 strcat(buffer, ",");
             append_real(buffer, ((const float *)field)[i], true);
         }
+        break;
+    case OPTION_BYTES:
+        format_bytes(field, buffer);
         break;
     case OPTION_POINTS:
         format_points(field, buffer);

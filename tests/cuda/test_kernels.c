@@ -37,7 +37,9 @@ static void images_are_the_cpus(void **state) {
                              .flip = 0.5,
                              .rotate = 15,
                              .cutout = 8,
-                             .pad_fill = 3,
+                             .brightness = 0.14,
+                             .contrast = 0.13,
+                             .pad_fill = {3, 90, 200, 255},
                              .mean = {0.4914f, 0.4822f, 0.4465f, 0.5f},
                              .std = {0.2470f, 0.2435f, 0.2616f, 0.25f}};
     Placement placement[N];

@@ -33,6 +33,12 @@ static int setup(void **state) {
            dataset_read(&dataset, DATASET_PART_TRAIN, &id, 1, &label, pixels, NULL) != ST_OK;
 }
 
+/* Padding of another value a channel. */
+static void fill(Augment *a, int value) {
+    for (int c = 0; c < IMAGE_CHANNELS_MAX; c++)
+        a->pad_fill[c] = (uint8_t)(value + 13 * c);
+}
+
 static float normal(const Augment *a, int channel, uint8_t value) {
     float unit = (float)value / 255.0f;
     float centred = unit - a->mean[channel];
@@ -43,12 +49,12 @@ static float normal(const Augment *a, int channel, uint8_t value) {
 static uint8_t rotated_pixel(const Augment *a, double degrees, int channel, int y, int x) {
     int h = (int)shape.h, w = (int)shape.w;
     if (y < 0 || y >= h || x < 0 || x >= w)
-        return (uint8_t)a->pad_fill;
+        return a->pad_fill[channel];
     double angle = degrees * acos(-1.0) / 180, u = x - (w - 1) / 2.0, v = y - (h - 1) / 2.0;
     int from_x = (int)floor(cos(angle) * u - sin(angle) * v + w / 2.0);
     int from_y = (int)floor(sin(angle) * u + cos(angle) * v + h / 2.0);
     if (from_x < 0 || from_x >= w || from_y < 0 || from_y >= h)
-        return (uint8_t)a->pad_fill;
+        return a->pad_fill[channel];
     return pixels[channel * h * w + from_y * w + from_x];
 }
 
@@ -101,7 +107,7 @@ static void test_crop(void **state) {
     static const int pads[] = {1, 4, 31, 32, 40, 100};
     for (int i = 0; i < 6; i++) {
         a.crop_pad = pads[i];
-        a.pad_fill = i * 51;
+        fill(&a, i * 51);
         assert_int_equal(mismatches(&a, 50), 0);
     }
 }
@@ -135,7 +141,7 @@ static void test_rotate(void **state) {
     static const double angles[] = {5, 15, 90, 180};
     for (int i = 0; i < 4; i++) {
         a.rotate = angles[i];
-        a.pad_fill = 77;
+        fill(&a, 77);
         assert_in_range(mismatches(&a, 40), 0, 100);
     }
 }
@@ -166,7 +172,7 @@ static void test_all(void **state) {
     a.crop_pad = 4;
     a.flip = 0.5;
     a.cutout = 8;
-    a.pad_fill = 128;
+    fill(&a, 128);
     assert_int_equal(mismatches(&a, 200), 0);
     a.rotate = 15;
     assert_in_range(mismatches(&a, 40), 0, 100);
@@ -181,7 +187,7 @@ static void test_other_shapes(void **state) {
     a.crop_pad = 4;
     a.flip = 0.5;
     a.cutout = 8;
-    a.pad_fill = 128;
+    fill(&a, 128);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         shape = shapes[i];
         a.rotate = 0;
@@ -197,7 +203,7 @@ static void test_placement(void **state) {
     (void)state;
     Augment a = plain;
     a.crop_pad = 4;
-    a.pad_fill = 7;
+    fill(&a, 7);
     a.flip = 0.5;
     a.rotate = 20;
     a.cutout = 9;
@@ -210,10 +216,11 @@ static void test_placement(void **state) {
         for (int i = 0; i < PIXELS; i++) {
             int channel = i / PLANE, y = i % PLANE / SIDE, x = i % SIDE;
             int from = placement_source(&placement, SIDE, SIDE, y, x);
-            uint8_t byte = from < 0 ? placement.fill : pixels[channel * PLANE + from];
+            uint8_t byte = from < 0 ? placement.fill[channel] : pixels[channel * PLANE + from];
             float value = placement_is_cut(&placement, y, x)
                               ? 0
-                              : placement_scale(byte, scale.mean[channel], scale.std[channel]);
+                              : placement_scale(byte, scale.unit, scale.mean[channel],
+                                                scale.std[channel]);
             assert_memory_equal(&value, &image[i], sizeof value);
             cut += placement_is_cut(&placement, y, x);
             outside += from < 0;
