@@ -20,13 +20,13 @@ static __global__ void __launch_bounds__(BLOCK)
     Placement placement = placements[thread_index() / pixels];
     const uint8_t *record = records + (size_t)placement.place * (size.colors * pixels);
     T *out = images + (size_t)thread_index() * channels;
-    int from = placement_source(&placement, size.height, size.width, y, x);
+    PixelSource source = placement_source(&placement, size.height, size.width, y, x);
     bool cut = placement_is_cut(&placement, y, x);
 #pragma unroll
     for (int c = 0; c < IMAGE_CHANNELS_MAX; c++) {
         if (c >= size.colors)
             break;
-        uint8_t byte = from < 0 ? placement.fill[c] : record[c * pixels + from];
+        uint8_t byte = placement_byte(&source, record + c * pixels, placement.fill[c]);
         float value = placement_scale(byte, scale.unit, scale.mean[c], scale.std[c]);
         out[c] = from_float<T>(cut ? 0 : placement_jitter(&placement, value));
     }

@@ -1,9 +1,10 @@
 /* augment: from uint8 records to normalised float images. Local.
  *
  * Every random choice comes from RNG_AUGMENT counters (epoch, record number), so an image is
- * changed in the same way whichever rank, thread or device does it. Order: rotation, crop, flip,
- * normalisation, brightness, contrast, cutout. Counter block 0 words: crop row, crop column, flip,
- * angle; block 1: cutout row, cutout column; block 2: brightness, contrast. */
+ * changed in the same way whichever rank, thread or device does it. Order: rotation, crop or
+ * resized crop, flip, normalisation, brightness, contrast, cutout. Counter block 0 words: crop row,
+ * crop column, flip, angle; block 1: cutout row, cutout column; block 2: brightness, contrast;
+ * block 16 and up, one a resized crop's attempt: area, aspect, row, column. */
 #ifndef LOCKSTEP_AUGMENT_H
 #define LOCKSTEP_AUGMENT_H
 
@@ -33,10 +34,15 @@ typedef struct Augment {
                          none; with PAD_REFLECT below each side */
     PadMode pad_mode; /* of crop_pad */
     uint8_t pad_fill[IMAGE_CHANNELS_MAX]; /* of padding and of corners a rotation uncovers */
-    double flip;                          /* probability of a horizontal mirror */
+    double area[2];   /* of the image, smallest and largest share that a resized crop takes: 0 to 1;
+                         largest 0: none. With it crop_pad is 0 */
+    double aspect[2]; /* its width / height, smallest and largest, above 0; uniform in the log */
+    int64_t attempts; /* draws of area and aspect until one fits into the image; then the largest
+                         part at its centre that is not beyond these aspects */
+    double flip;      /* probability of a horizontal mirror */
     FlipMode flip_mode;
-    double rotate; /* largest angle in degrees, either way (positive: counter-clockwise);
-                      nearest-neighbour; 0: none */
+    double rotate;     /* largest angle in degrees, either way (positive: counter-clockwise);
+                          nearest-neighbour; 0: none */
     double brightness; /* a number of -brightness to brightness is added to the scaled image */
     double contrast;   /* which is then multiplied by one of 1 - contrast to 1 + contrast */
     int64_t cutout; /* side of a square set to the mean (0 after normalisation), centre anywhere; 0:

@@ -19,15 +19,18 @@
 enum {
     IMAGE_CHANNELS_MAX = 4,
     IMAGE_SIDE_MAX = 64, /* of a record and of an image, which are of one size */
-    PLACEMENT_ONE = 1 << 16
+    PLACEMENT_ONE = 1 << 16,
+    PIXEL_SHARES = 1 << 22 /* of a pixel between its neighbours: what PIL computes with */
 };
 
-/* Order: rotation, crop, mirror, brightness, contrast, cutout. */
+/* Order: rotation, resized part or crop, mirror, brightness, contrast, cutout. */
 typedef struct Placement {
-    int32_t place;        /* of the record among those in memory */
-    int32_t cosine, sine; /* of the angle, times PLACEMENT_ONE; counter-clockwise */
-    float shift, gain;    /* brightness and contrast: (scaled pixel + shift) gain */
-    int16_t down, right;  /* image[y][x] = rotated[y + down][x + right] */
+    int32_t place;                   /* of the record among those in memory */
+    int32_t cosine, sine;            /* of the angle, times PLACEMENT_ONE; counter-clockwise */
+    float shift, gain;               /* brightness and contrast: (scaled pixel + shift) gain */
+    int16_t part_top, part_left;     /* this part of the record, turned, fills the whole image, */
+    int16_t part_height, part_width; /* enlarged; height 0: no such part */
+    int16_t down, right;             /* image[y][x] = rotated[y + down][x + right] */
     int16_t cut_top, cut_left, cut_bottom, cut_right; /* [top, bottom) x [left, right) is set to 0;
                                                          nothing where empty */
     uint8_t mirror;                                   /* after the crop */
@@ -50,6 +53,7 @@ PLACEMENT_FN Placement placement_plain(int32_t place) {
     p.sine = 0;
     p.shift = 0;
     p.gain = 1;
+    p.part_top = p.part_left = p.part_height = p.part_width = 0;
     p.down = p.right = 0;
     p.cut_top = p.cut_left = p.cut_bottom = p.cut_right = 0;
     p.mirror = p.reflect = 0;
@@ -67,17 +71,12 @@ PLACEMENT_FN int placement_reflected(int at, int side) {
     return at < side ? at : 2 * (side - 1) - at;
 }
 
-/* Where pixel (y, x) of the image comes from: width row + column of the record, or -1: outside. The
- * rotation looks its source up from coordinates that count half pixels from the centre, 1 - side to
- * side - 1, which keeps the map exact in integers. */
-PLACEMENT_FN int placement_source(const Placement *p, int height, int width, int y, int x) {
-    int row = y + p->down, column = (p->mirror ? width - 1 - x : x) + p->right;
+/* Where (row, column) of the turned record comes from: width row + column of the record, or -1:
+ * outside. The rotation looks its source up from coordinates that count half pixels from the
+ * centre, 1 - side to side - 1, which keeps the map exact in integers. */
+PLACEMENT_FN int placement_turned(const Placement *p, int height, int width, int row, int column) {
     int32_t u, v;
     int from_row, from_column;
-    if (p->reflect) {
-        row = placement_reflected(row, height);
-        column = placement_reflected(column, width);
-    }
     if (row < 0 || row >= height || column < 0 || column >= width)
         return -1;
     u = 2 * column - (width - 1);
@@ -88,6 +87,76 @@ PLACEMENT_FN int placement_source(const Placement *p, int height, int width, int
     if (from_row < 0 || from_row >= height || from_column < 0 || from_column >= width)
         return -1;
     return from_row * width + from_column;
+}
+
+/* On one axis: the two neighbours between which a pixel lies, and how much there is of each, of
+ * PIXEL_SHARES. */
+typedef struct PixelTaps {
+    int at[2];
+    int32_t share[2];
+} PixelTaps;
+
+/* Pixel `at` of `side` that `count` pixels from `first` on are enlarged to, count <= side: bilinear
+ * with centres at half pixels, clamped at the part's ends; PIL's resize, to the bit. */
+PLACEMENT_FN PixelTaps placement_taps(int first, int count, int side, int at) {
+    /* in 1 / (2 side) of a source pixel: how far its centre is from the first one's, at least
+     * count - side */
+    int distance = (2 * at + 1) * count - side;
+    int below = (distance + 2 * side) / (2 * side) - 1; /* rounded down */
+    int part = distance - below * 2 * side;
+    PixelTaps taps;
+    taps.at[0] = first + (below < 0 ? 0 : below);
+    taps.at[1] = first + (below + 1 < count ? below + 1 : count - 1);
+    taps.share[0] = ((2 * side - part) * PIXEL_SHARES + side) / (2 * side);
+    taps.share[1] = (part * PIXEL_SHARES + side) / (2 * side);
+    return taps;
+}
+
+/* Rounded as PIL does, to a byte after each axis. */
+PLACEMENT_FN int placement_blend(const PixelTaps *taps, int first, int second) {
+    return (first * taps->share[0] + second * taps->share[1] + PIXEL_SHARES / 2) >> 22;
+}
+
+/* What pixel (y, x) of the image is made of: one place of the record, or four between which it
+ * lies. As in placement_turned, -1 is outside. */
+typedef struct PixelSource {
+    int from[4]; /* [0] alone, or top left, top right, bottom left, bottom right */
+    int four;    /* 0 or 1 */
+    PixelTaps row, column;
+} PixelSource;
+
+PLACEMENT_FN PixelSource placement_source(const Placement *p, int height, int width, int y, int x) {
+    int row = y + p->down, column = (p->mirror ? width - 1 - x : x) + p->right;
+    PixelSource source = {{0}, 0, {{0}, {0}}, {{0}, {0}}};
+    source.four = p->part_height > 0;
+    if (source.four) {
+        source.row = placement_taps(p->part_top, p->part_height, height, row);
+        source.column = placement_taps(p->part_left, p->part_width, width, column);
+        for (int i = 0; i < 4; i++)
+            source.from[i] =
+                placement_turned(p, height, width, source.row.at[i / 2], source.column.at[i % 2]);
+        return source;
+    }
+    if (p->reflect) {
+        row = placement_reflected(row, height);
+        column = placement_reflected(column, width);
+    }
+    source.from[0] = placement_turned(p, height, width, row, column);
+    return source;
+}
+
+/* The byte of one channel: `plane` of the record. */
+PLACEMENT_FN uint8_t placement_byte(const PixelSource *source, const uint8_t *plane, uint8_t fill) {
+    int top_left = source->from[0] < 0 ? fill : plane[source->from[0]];
+    int top_right, bottom_left, bottom_right;
+    if (!source->four)
+        return (uint8_t)top_left;
+    top_right = source->from[1] < 0 ? fill : plane[source->from[1]];
+    bottom_left = source->from[2] < 0 ? fill : plane[source->from[2]];
+    bottom_right = source->from[3] < 0 ? fill : plane[source->from[3]];
+    return (uint8_t)placement_blend(&source->row,
+                                    placement_blend(&source->column, top_left, top_right),
+                                    placement_blend(&source->column, bottom_left, bottom_right));
 }
 
 /* Whether cutout covers pixel (y, x). */

@@ -85,8 +85,15 @@ static Status check_augment(const Augment *augment) {
                         "augment.unit byte for a mean and std of bytes",
                         (double)augment->mean[c]);
     }
-    if (augment->pad_mode == PAD_REFLECT && augment->crop_pad == 0)
-        return FAIL(ST_USAGE, "augment.pad-mode reflect wants augment.crop-pad above 0");
+    if (augment->area[1] > 0 && augment->area[0] == 0)
+        return FAIL(ST_USAGE,
+                    "augment.crop-area 0,%g: the smallest share must be above 0, as in "
+                    "0.08,1",
+                    augment->area[1]);
+    if (augment->area[1] > 0 && augment->crop_pad > 0)
+        return FAIL(ST_USAGE,
+                    "augment.crop-area and augment.crop-pad are two kinds of random crop: "
+                    "give one of them");
     if (augment->flip_mode == FLIP_ALTERNATE && augment->flip == 0)
         return FAIL(ST_USAGE, "augment.flip-mode alternate wants augment.flip above 0: the share "
                               "of images that are mirrored first, as 0.5");

@@ -117,7 +117,8 @@ static void emit_options(Writer *writer, const RunConfig *config, bool stored) {
             continue;
         emit_scalar(writer, enter_group(writer, option->key, group), YAML_PLAIN_SCALAR_STYLE);
         const char *value = option_format(option, config, buffer);
-        if (option->type == OPTION_CHANNELS || option->type == OPTION_POINTS)
+        if (option_takes_list(option) &&
+            (option->type != OPTION_BYTES || strchr(value, ',') != NULL))
             emit_list(writer, value);
         else if (strchr(value, '\n'))
             emit_scalar(writer, value, YAML_LITERAL_SCALAR_STYLE);

@@ -49,7 +49,7 @@ static Status set_pair(void *context, const YamlPair *pair) {
         return FAIL(ST_USAGE, "%s:%d: '%s' is for the command line alone: --%s", reader->source,
                     pair->line, pair->key, pair->key);
     }
-    if (pair->list && option->type != OPTION_CHANNELS && option->type != OPTION_POINTS) {
+    if (pair->list && !option_takes_list(option)) {
         return FAIL(ST_USAGE, "%s:%d: '%s' takes one value, not a list", reader->source, pair->line,
                     pair->key);
     }

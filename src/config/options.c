@@ -57,6 +57,17 @@ const Option config_options[] = {
      OPTION_FIXED,
      "bytes of padding, and of corners that a rotation uncovers, before they are scaled: one, or "
      "one a channel"},
+    {"augment.crop-area", NULL, "MIN,MAX", OPTION_RANGE, AT(augment.area), 0, 1, "0,0", NULL,
+     OPTION_FIXED,
+     "instead of crop-pad: cut out a part with a share of the image's area of MIN to MAX, as in "
+     "0.25,1, and enlarge it to the whole, bilinear: torchvision's RandomResizedCrop; 0,0: none"},
+    {"augment.crop-aspect", NULL, "MIN,MAX", OPTION_RANGE, AT(augment.aspect), 0.01, 100,
+     "0.75,1.3333333333333333", NULL, OPTION_FIXED,
+     "width / height of that part before it is enlarged, uniform in the logarithm"},
+    {"augment.crop-attempts", NULL, "N", OPTION_INT, AT(augment.attempts), 1, 1000, "10", NULL,
+     OPTION_FIXED,
+     "draws of area and aspect until such a part fits into the image; after the last the largest "
+     "one at the centre is taken"},
     {"augment.flip", NULL, "P", OPTION_REAL, AT(augment.flip), 0, 1, "0", NULL, OPTION_FIXED,
      "probability of a horizontal mirror"},
     {"augment.flip-mode", NULL, "NAME", OPTION_CHOICE, AT(augment.flip_mode), 0, 0, "random",
@@ -228,6 +239,11 @@ const char *option_nearest(const char *name, bool flags) {
     }
     names[n] = NULL;
     return nearest_name(name, names);
+}
+
+bool option_takes_list(const Option *option) {
+    return option->type == OPTION_CHANNELS || option->type == OPTION_BYTES ||
+           option->type == OPTION_RANGE || option->type == OPTION_POINTS;
 }
 
 void option_variable(const Option *option, char name[OPTION_KEY_MAX]) {

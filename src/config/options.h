@@ -16,6 +16,7 @@ typedef enum OptionType {
     OPTION_TEXT,            /* char[size] */
     OPTION_CHOICE,          /* an enum: index into choices */
     OPTION_CHANNELS,        /* float[3]: list of three reals */
+    OPTION_RANGE,           /* double[2]: the smaller and the larger of two reals */
     OPTION_BYTES,           /* uint8_t[3]: list of three whole numbers, or one for all */
     OPTION_POINTS,          /* of Schedule: list of positions, or of [position, value] pairs */
     OPTION_CRASH,           /* CrashAt: none or STEP[:RANK[:HOW]] */
@@ -53,6 +54,9 @@ const Option *option_find(const char *name, bool flags);
 
 /* The known key (or flag) nearest to `name`, or NULL. */
 const char *option_nearest(const char *name, bool flags);
+
+/* Whether its value may be a YAML list. */
+bool option_takes_list(const Option *option);
 
 /* LOCKSTEP_OPTIMIZER_LR for optimizer.lr. */
 void option_variable(const Option *option, char name[OPTION_KEY_MAX]);

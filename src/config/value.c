@@ -131,6 +131,23 @@ static Status set_channels(const Option *option, const char *text, float field[3
     return ST_OK;
 }
 
+/* "0.25,1". */
+static Status set_range(const Option *option, const char *text, double field[2]) {
+    const char *at = text;
+    int n = 0;
+    for (; at != NULL; n++) {
+        char item[OPTION_KEY_MAX];
+        double value = 0;
+        TRY(next_item(&at, ',', item));
+        TRY(set_real(option, item, &value));
+        if (n < 2)
+            field[n] = value;
+    }
+    if (n != 2 || field[0] > field[1])
+        return FAIL(ST_USAGE, "'%s' must be two numbers, the smaller one first", text);
+    return ST_OK;
+}
+
 /* "0,128,255", or "128" for all three. */
 static Status set_bytes(const Option *option, const char *text, uint8_t field[3]) {
     const char *at = text;
@@ -231,6 +248,8 @@ Status option_set(const Option *option, const char *text, RunConfig *config) {
     }
     case OPTION_CHANNELS:
         return set_channels(option, text, field);
+    case OPTION_RANGE:
+        return set_range(option, text, field);
     case OPTION_BYTES:
         return set_bytes(option, text, field);
     case OPTION_POINTS:
@@ -323,6 +342,11 @@ const char *option_format(const Option *option, const RunConfig *config,
                 strcat(buffer, ",");
             append_real(buffer, ((const float *)field)[i], true);
         }
+        break;
+    case OPTION_RANGE:
+        append_real(buffer, ((const double *)field)[0], false);
+        strcat(buffer, ",");
+        append_real(buffer, ((const double *)field)[1], false);
         break;
     case OPTION_BYTES:
         format_bytes(field, buffer);

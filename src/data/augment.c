@@ -2,9 +2,11 @@
  *
  * What is done to a record is drawn first (augment_draw.c), as a Placement, which any device can
  * carry out; here it is done on bytes and in integers, and only the last pass makes floats:
- * rotation, then crop and mirror in one copy, then (v / 255 - mean) / std in float, the operations
- * of torchvision's ToTensor and Normalize in their order, so that the bits agree with theirs.
- * Brightness and contrast follow in a pass of their own, where they are asked for. Cutout overwrites the finished image with the mean, which is 0.
+ * rotation, resized part, then crop and mirror in one copy, then (v / 255 - mean) / std in float,
+ * the operations of torchvision's ToTensor and Normalize in their order, so that the bits agree
+ * with theirs.
+ * Brightness and contrast follow in a pass of their own, where they are asked for. Cutout
+ * overwrites the finished image with the mean, which is 0.
  *
  * Nothing here depends on anything but the arguments: no state, no allocation. */
 #include "lockstep/augment.h"
@@ -13,17 +15,13 @@
 
 enum { PIXELS_MAX = IMAGE_CHANNELS_MAX * IMAGE_SIDE_MAX * IMAGE_SIDE_MAX };
 
-/* Nearest-neighbour rotation about the centre, each target pixel looking up its source as in
- * placement_source. */
+/* Nearest-neighbour rotation about the centre, each target pixel looking up its source. */
 static void rotate(Shape shape, const uint8_t *source, const Placement *placement,
                    uint8_t *target) {
     int height = (int)shape.h, width = (int)shape.w;
-    Placement turn = placement_plain(0);
-    turn.cosine = placement->cosine;
-    turn.sine = placement->sine;
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++) {
-            int from = placement_source(&turn, height, width, y, x);
+            int from = placement_turned(placement, height, width, y, x);
             for (int plane = 0; plane < shape.c; plane++) {
                 int64_t begin = plane * shape.h * shape.w;
                 target[begin + y * width + x] =
@@ -33,8 +31,38 @@ static void rotate(Shape shape, const uint8_t *source, const Placement *placemen
     }
 }
 
+/* The part of the source enlarged to the whole target: along the rows, then along the columns. */
+static void resize_part(Shape shape, const uint8_t *source, const Placement *placement,
+                        uint8_t *target) {
+    int height = (int)shape.h, width = (int)shape.w, first = placement->part_top;
+    PixelTaps row[IMAGE_SIDE_MAX], column[IMAGE_SIDE_MAX];
+    uint8_t wide[IMAGE_SIDE_MAX * IMAGE_SIDE_MAX];
+    for (int y = 0; y < height; y++)
+        row[y] = placement_taps(first, placement->part_height, height, y);
+    for (int x = 0; x < width; x++)
+        column[x] = placement_taps(placement->part_left, placement->part_width, width, x);
+    for (int plane = 0; plane < shape.c; plane++) {
+        const uint8_t *in = source + plane * height * width;
+        uint8_t *out = target + plane * height * width;
+        for (int y = first; y < first + placement->part_height; y++) {
+            for (int x = 0; x < width; x++) {
+                const PixelTaps *taps = &column[x];
+                wide[y * width + x] = (uint8_t)placement_blend(taps, in[y * width + taps->at[0]],
+                                                               in[y * width + taps->at[1]]);
+            }
+        }
+        for (int y = 0; y < height; y++) {
+            const PixelTaps *taps = &row[y];
+            const uint8_t *above = wide + taps->at[0] * width, *below = wide + taps->at[1] * width;
+            for (int x = 0; x < width; x++)
+                out[y * width + x] = (uint8_t)placement_blend(taps, above[x], below[x]);
+        }
+    }
+}
+
 /* target[y][x] = source[y + down][x + right], mirrored afterwards if asked; `fill` outside. */
-static void move_filled(Shape shape, const uint8_t *source, const Placement *placement, uint8_t *target) {
+static void move_filled(Shape shape, const uint8_t *source, const Placement *placement,
+                        uint8_t *target) {
     int64_t down = placement->down, right = placement->right;
     int64_t begin = right < 0 ? -right : 0; /* columns [begin, end) have a source */
     int64_t end = right > 0 ? shape.w - right : shape.w;
@@ -111,10 +139,14 @@ void augment_plain(const Augment *augment, Shape shape, const uint8_t *pixels, f
 void augment_train(const Augment *augment, Shape shape, uint64_t seed, int64_t epoch,
                    int64_t record, const uint8_t *pixels, float *image) {
     Placement placement = augment_draw(augment, shape, seed, epoch, record, 0);
-    uint8_t rotated[PIXELS_MAX], moved[PIXELS_MAX];
+    uint8_t rotated[PIXELS_MAX], resized[PIXELS_MAX], moved[PIXELS_MAX];
     if (augment->rotate > 0) {
         rotate(shape, pixels, &placement, rotated);
         pixels = rotated;
+    }
+    if (placement.part_height > 0) {
+        resize_part(shape, pixels, &placement, resized);
+        pixels = resized;
     }
     if (placement.down != 0 || placement.right != 0 || placement.mirror) {
         if (placement.reflect)
@@ -125,6 +157,6 @@ void augment_train(const Augment *augment, Shape shape, uint64_t seed, int64_t e
     }
     augment_plain(augment, shape, pixels, image);
     if (placement.shift != 0 || placement.gain != 1)
-        jitter(shape_count(shape), &placement, image);
+        jitter(shape.c * shape.h * shape.w, &placement, image);
     cut_out(shape, &placement, image);
 }

@@ -33,34 +33,50 @@ static void images_are_the_cpus(void **state) {
     static const Shape shapes[] = {{N, 3, 32, 32}, {N, 1, 28, 28}, {N, 4, 24, 40}};
     static uint8_t pixels[RECORDS * PIXELS_MAX];
     static float want[PIXELS_MAX];
-    const Augment augment = {.crop_pad = 4,
-                             .flip = 0.5,
-                             .rotate = 15,
-                             .cutout = 8,
-                             .brightness = 0.14,
-                             .contrast = 0.13,
-                             .pad_fill = {3, 90, 200, 255},
-                             .mean = {0.4914f, 0.4822f, 0.4465f, 0.5f},
-                             .std = {0.2470f, 0.2435f, 0.2616f, 0.25f}};
+    const Augment augments[] = {{.crop_pad = 4,
+                                 .flip = 0.5,
+                                 .rotate = 15,
+                                 .cutout = 8,
+                                 .pad_fill = {3, 90, 200, 255},
+                                 .mean = {0.4914f, 0.4822f, 0.4465f, 0.5f},
+                                 .std = {0.2470f, 0.2435f, 0.2616f, 0.25f}},
+                                {.crop_pad = 4,
+                                 .pad_mode = PAD_REFLECT,
+                                 .flip = 0.5,
+                                 .flip_mode = FLIP_ALTERNATE,
+                                 .brightness = 0.14,
+                                 .contrast = 0.13,
+                                 .unit = PIXEL_UNIT_BYTE,
+                                 .mean = {128, 120, 100, 90},
+                                 .std = {128, 50, 60, 70}},
+                                {.area = {0.08, 1},
+                                 .aspect = {0.75, 1.3},
+                                 .attempts = 10,
+                                 .rotate = 15,
+                                 .flip = 0.5,
+                                 .pad_fill = {3, 90, 200, 255},
+                                 .mean = {0.4914f, 0.4822f, 0.4465f, 0.5f},
+                                 .std = {0.2470f, 0.2435f, 0.2616f, 0.25f}}};
     Placement placement[N];
     for (int i = 0; i < RECORDS * PIXELS_MAX; i++)
         pixels[i] = (uint8_t)(i * 37 + i / 32 * 11);
     uint8_t *records = device_copy(pixels, sizeof pixels);
-    for (int s = 0; s < 3; s++) {
-        Shape shape = shapes[s];
+    for (int s = 0; s < 9; s++) {
+        Shape shape = shapes[s % 3];
+        const Augment *augment = &augments[s / 3];
         int64_t hw = shape.h * shape.w;
         for (int i = 0; i < N; i++)
-            placement[i] = augment_draw(&augment, shape, 5, 1, 40 + i, 2 - i);
+            placement[i] = augment_draw(augment, shape, 5, 1, 40 + i, 2 - i);
         Placement *placed = device_copy(placement, sizeof placement);
         for (int t = 0; t < 2; t++)
             for (int64_t channels = shape.c; channels <= 8; channels += 8 - shape.c) {
                 Array image = array_unset(N * hw * channels, types[t]);
                 check_cuda(gpu_load_images(image.device, types[t], shape, channels, records, placed,
-                                           augment_scale(&augment), NULL));
+                                           augment_scale(augment), NULL));
                 array_fetch(&image);
                 for (int64_t i = 0; i < image.count; i++) {
                     int64_t n = i / (hw * channels), at = i / channels % hw, c = i % channels;
-                    augment_train(&augment, shape, 5, 1, 40 + n, pixels + (2 - n) * shape.c * hw,
+                    augment_train(augment, shape, 5, 1, 40 + n, pixels + (2 - n) * shape.c * hw,
                                   want);
                     float value = c < shape.c ? rounded(types[t], want[c * hw + at]) : 0;
                     assert_memory_equal(&value, &image.host[i], sizeof value);

@@ -8,7 +8,7 @@
 small_data "$tmp/data" 16 30 || { fail "small data" && finish; }
 export CIFAR10_DIR=$tmp/data
 sed '/^log-every/d' $recipes/small.yaml >"$tmp/small.yaml"
-words=(--batch-size 32 --lanes 4 --reduction native --steps 3)
+words=(--batch-size 32 --lanes 4 --reduction native --steps 3 --augment.crop-pad 0)
 
 # KEY, the value that the run has, and another one. The run: small.yaml with these words.
 fixed='
@@ -18,11 +18,19 @@ batch-size 32 64
 lanes 4 8
 drop-last true false
 holdout 0 8
-augment.crop-pad 4 3
+augment.crop-pad 0 3
+augment.pad-mode constant reflect
 augment.pad-fill 0 9
+augment.crop-area 0,0 0.5,1
+augment.crop-aspect 0.75,1.3333333333333333 0.9,1.1
+augment.crop-attempts 10 5
 augment.flip 0.5 0.25
+augment.flip-mode random alternate
 augment.rotate 15 10
+augment.brightness 0 0.14
+augment.contrast 0 0.13
 augment.cutout 8 4
+augment.unit one byte
 augment.mean 0.4914,0.4822,0.4465 0.4914,0.4822,0.5
 augment.std 0.247,0.2435,0.2616 0.25,0.2435,0.2616
 optimizer.name adam adamw

@@ -215,15 +215,15 @@ static void test_placement(void **state) {
         augment_train(&a, shape, SEED, 2, record, pixels, image);
         for (int i = 0; i < PIXELS; i++) {
             int channel = i / PLANE, y = i % PLANE / SIDE, x = i % SIDE;
-            int from = placement_source(&placement, SIDE, SIDE, y, x);
-            uint8_t byte = from < 0 ? placement.fill[channel] : pixels[channel * PLANE + from];
-            float value = placement_is_cut(&placement, y, x)
-                              ? 0
-                              : placement_scale(byte, scale.unit, scale.mean[channel],
-                                                scale.std[channel]);
+            PixelSource from = placement_source(&placement, SIDE, SIDE, y, x);
+            uint8_t byte = placement_byte(&from, pixels + channel * PLANE, placement.fill[channel]);
+            float value =
+                placement_is_cut(&placement, y, x)
+                    ? 0
+                    : placement_scale(byte, scale.unit, scale.mean[channel], scale.std[channel]);
             assert_memory_equal(&value, &image[i], sizeof value);
             cut += placement_is_cut(&placement, y, x);
-            outside += from < 0;
+            outside += from.from[0] < 0;
         }
     }
     assert_true(cut > 50 * 3 * 20 && outside > 50 * 3 * 20);

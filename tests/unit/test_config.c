@@ -157,6 +157,11 @@ static void test_yaml_values(void **state) {
     assert_int_equal(config.schedule.n_points, 2);
     assert_true(config.schedule.point_at[1] == 2.5 && config.schedule.point_value[0] == 0.5);
     assert_true(config.augment.mean[1] == 0.25f && config.augment.mean[2] == 1);
+    must_load(MODEL "augment:\n  pad-fill: [1, 128, 255]\n  crop-area: [0.25, 1]\n", "");
+    assert_memory_equal(config.augment.pad_fill, ((uint8_t[]){1, 128, 255}), 3);
+    assert_true(config.augment.area[0] == 0.25 && config.augment.area[1] == 1);
+    must_load(MODEL "augment:\n  pad-fill: 7\n", "");
+    assert_memory_equal(config.augment.pad_fill, ((uint8_t[]){7, 7, 7}), 3);
     must_load(MODEL "schedule:\n  name: step\n  points: [30, 60]\n", "");
     assert_true(config.schedule.point_at[1] == 60 && isnan(config.schedule.point_value[1]));
     must_load(MODEL, "--schedule piecewise --schedule.points 0:0,5:1,24:0");
@@ -200,6 +205,24 @@ static void test_refused_files(void **state) {
                                              "three, for red, green and blue"},
         {MODEL "augment:\n  mean: [[[1]]]\n", "PATH:5: the lists are nested too deep"},
         {MODEL "augment:\n  mean: [{a: 1}]\n", "PATH:5: a list holds numbers alone"},
+        {MODEL "augment:\n  pad-fill: [1, 2]\n", "PATH:5: augment.pad-fill: '1,2' has 2 numbers: "
+                                                 "give three, for red, green and blue, or one"},
+        {MODEL "augment:\n  pad-fill: 256\n",
+         "PATH:5: augment.pad-fill: '256' is out of bounds: 0 to 255"},
+        {MODEL "augment:\n  crop-area: [1, 0.5]\n",
+         "PATH:5: augment.crop-area: '1,0.5' must be two numbers, the smaller one first"},
+        {MODEL "augment:\n  crop-aspect: 1\n",
+         "PATH:5: augment.crop-aspect: '1' must be two numbers, the smaller one first"},
+        {MODEL "augment:\n  crop-area: [0, 1]\n",
+         "augment.crop-area 0,1: the smallest share must be above 0, as in 0.08,1"},
+        {MODEL "augment:\n  crop-area: [0.5, 1]\n  crop-pad: 4\n",
+         "augment.crop-area and augment.crop-pad are two kinds of random crop: give one of them"},
+        {MODEL "augment:\n  flip-mode: alternate\n",
+         "augment.flip-mode alternate wants augment.flip above 0: the share of images that are "
+         "mirrored first, as 0.5"},
+        {MODEL "augment:\n  mean: [0.5, 128, 0.5]\n",
+         "augment.mean 128 is above 1, but is subtracted from pixel / 255: give augment.unit byte "
+         "for a mean and std of bytes"},
         {MODEL "schedule:\n  points: [[]]\n", "PATH:5: an empty list inside a list"},
         {MODEL "schedule:\n  name: step\n", "schedule.name step wants schedule.points, as in "
                                             "[30, 60]"},

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Writes tests/unit/augment_cases.h: what training images must be, said by PIL and numpy.
+
+Nothing of lockstep's has a part in it: random numbers come from tests/oracle/draws.py, which is written from the
+papers and the documented counters; resizing is PIL's, as in torchvision's RandomResizedCrop, whose choice of the part
+is written out below; padding is numpy's. A case is summed up by the CRC-32 of its float32 images, of RECORDS records in
+EPOCHS epochs. Usage: /usr/bin/python3 tests/unit/make_augment_cases.py >tests/unit/augment_cases.h
+"""
+import math
+import os
+import sys
+import textwrap
+import zlib
+
+import numpy as np
+import PIL
+from PIL import Image
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
+import draws  # noqa: E402
+
+SEED, RECORDS, EPOCHS = 11, 24, 3
+KEY = draws.key_of(SEED, draws.AUGMENT)
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
+PLAIN = dict(crop_pad=0, pad_mode="constant", pad_fill=(0, 0, 0), flip=0.0, flip_mode="random", area=(0.0, 0.0),
+             aspect=(3 / 4, 4 / 3), attempts=10, brightness=0.0, contrast=0.0, cutout=0, unit="one", mean=MEAN, std=STD)
+CASES = {
+    "reflect": (32, 32, dict(crop_pad=4, pad_mode="reflect", flip=0.5)),
+    "reflect far": (20, 28, dict(crop_pad=16, pad_mode="reflect")),
+    "fill by channel": (32, 32, dict(crop_pad=4, pad_fill=(3, 128, 255), flip=0.5, cutout=8)),
+    "estimator": (32, 32, dict(crop_pad=4, flip=0.5, unit="byte", mean=(128,) * 3, std=(128,) * 3)),
+    "zero to one": (32, 32, dict(mean=(0,) * 3, std=(1,) * 3)),
+    "alternate": (32, 32, dict(crop_pad=2, pad_mode="reflect", flip=0.5, flip_mode="alternate")),
+    "alternate few": (32, 32, dict(flip=0.1, flip_mode="alternate")),
+    "hiverge": (32, 32, dict(crop_pad=2, pad_mode="reflect", flip=0.5, brightness=0.14, contrast=0.13)),
+    "brightness": (32, 32, dict(brightness=1.5, cutout=12)),
+    "contrast": (20, 28, dict(contrast=1.0)),
+    "catid": (32, 32, dict(area=(0.25, 1.0), aspect=(0.9, 1.1), flip=0.3)),
+    "torchvision": (32, 32, dict(area=(0.08, 1.0))),
+    "torchvision, wide image": (20, 28, dict(area=(0.08, 1.0), flip=0.5)),
+    "small parts": (32, 32, dict(area=(0.001, 0.01), aspect=(0.2, 5.0))),
+    "few fit": (32, 32, dict(area=(0.6, 1.0), aspect=(0.3, 3.0), attempts=2)),
+    "none fits, too wide": (20, 28, dict(area=(0.9, 1.0), aspect=(2.0, 3.0), attempts=3)),
+    "none fits, too high": (28, 20, dict(area=(0.95, 1.0), aspect=(1.1, 1.2), attempts=1)),
+    "none fits, as it is": (32, 32, dict(area=(1.0, 1.0), aspect=(0.5, 2.0), attempts=1)),
+}
+
+
+def record_of(number, h, w):
+    i = np.arange(3 * h * w, dtype=np.int64)
+    return ((i * 37 + i // 64 * 11 + i * i % 251 + number * 101) % 256).astype(np.uint8).reshape(3, h, w)
+
+
+def part(o, h, w, epoch, record):
+    """RandomResizedCrop.get_params: top, left, height, width."""
+    logs = [math.log(a) for a in o["aspect"]]
+    for attempt in range(o["attempts"]):
+        a, b, c, d = draws.philox(KEY, epoch, record, 16 + attempt, 0)
+        area = h * w * (o["area"][0] + (o["area"][1] - o["area"][0]) * draws.unit(a))
+        aspect = math.exp(logs[0] + (logs[1] - logs[0]) * draws.unit(b))
+        width, height = int(round(math.sqrt(area * aspect))), int(round(math.sqrt(area / aspect)))
+        if 0 < width <= w and 0 < height <= h:
+            return draws.below(c, h - height + 1), draws.below(d, w - width + 1), height, width
+    width, height = w, h
+    if w / h < min(o["aspect"]):
+        height = int(round(w / min(o["aspect"])))
+    elif w / h > max(o["aspect"]):
+        width = int(round(h * max(o["aspect"])))
+    return (h - height) // 2, (w - width) // 2, height, width
+
+
+def placed(o, pixels, epoch, record):
+    """The bytes of a record, cropped and mirrored."""
+    _, h, w = pixels.shape
+    a, b, c, _ = draws.philox(KEY, epoch, record, 0, 0)
+    pad = o["crop_pad"]
+    if o["area"][1] > 0:
+        top, left, height, width = part(o, h, w, epoch, record)
+        box = Image.fromarray(np.moveaxis(pixels, 0, 2)).crop((left, top, left + width, top + height))
+        pixels = np.moveaxis(np.asarray(box.resize((w, h), Image.BILINEAR)), 2, 0)
+    elif o["pad_mode"] == "reflect":
+        pixels = np.pad(pixels, ((0, 0), (pad, pad), (pad, pad)), mode="reflect")
+    else:
+        pixels = np.stack([np.pad(p, pad, constant_values=f) for p, f in zip(pixels, o["pad_fill"])])
+    if pad > 0:
+        down, right = draws.below(a, 2 * pad + 1), draws.below(b, 2 * pad + 1)
+        pixels = pixels[:, down:down + h, right:right + w]
+    mirror = draws.unit(c) < o["flip"]
+    if o["flip_mode"] == "alternate":
+        mirror = (draws.unit(draws.philox(KEY, 0, record, 0, 0)[2]) < o["flip"]) ^ (epoch % 2 == 1)
+    return pixels[:, :, ::-1] if mirror else pixels
+
+
+def image_of(o, pixels, epoch, record):
+    _, h, w = pixels.shape
+    f = np.float32
+    mean, std = (np.array(o[k], f).reshape(3, 1, 1) for k in ("mean", "std"))
+    x = placed(o, pixels, epoch, record).astype(f)
+    x = ((x if o["unit"] == "byte" else x / f(255)) - mean) / std
+    shift, scale = (2 * draws.unit(d) - 1 for d in draws.philox(KEY, epoch, record, 2, 0)[:2])
+    if o["brightness"] or o["contrast"]:
+        x = (x + f(shift * o["brightness"])) * f(1 + scale * o["contrast"])
+    if o["cutout"]:
+        c, d = draws.philox(KEY, epoch, record, 1, 0)[:2]
+        top, left = draws.below(c, h) - o["cutout"] // 2, draws.below(d, w) - o["cutout"] // 2
+        x[:, max(top, 0):max(top + o["cutout"], 0), max(left, 0):max(left + o["cutout"], 0)] = 0
+    return x
+
+
+def c_value(value):
+    if isinstance(value, (tuple, list)):
+        return "{" + ", ".join(map(c_value, value)) + "}"
+    return repr(value)
+
+
+def c_case(name, h, w, options, crc):
+    words = {"constant": "PAD_CONSTANT", "reflect": "PAD_REFLECT", "random": "FLIP_RANDOM", "one": "PIXEL_UNIT_ONE",
+             "alternate": "FLIP_ALTERNATE", "byte": "PIXEL_UNIT_BYTE"}
+    o = {**PLAIN, **options}
+    fields = ", ".join(f".{k} = {words.get(v) or c_value(v)}" if isinstance(v, str) else f".{k} = {c_value(v)}"
+                       for k, v in o.items() if k in ("mean", "std", "aspect", "attempts") or v != PLAIN[k])
+    line = f'{{"{name}", {h}, {w}, {{{fields}}}, 0x{crc:08x}}},'
+    return textwrap.fill(line, 100, initial_indent="    ", subsequent_indent="     ")
+
+
+def main():
+    print("/* Written by make_augment_cases.py with PIL", PIL.__version__, "and numpy", np.__version__, "*/")
+    print("/* clang-format off */")
+    print(f"enum {{ CASE_SEED = {SEED}, CASE_RECORDS = {RECORDS}, CASE_EPOCHS = {EPOCHS} }};")
+    print("static const struct Case {\n    const char *name;\n    int height, width;\n    Augment augment;")
+    print("    uint32_t crc; /* of the images, epoch by epoch */\n} cases[] = {")
+    for name, (h, w, options) in CASES.items():
+        crc = 0
+        for epoch in range(EPOCHS):
+            for record in range(RECORDS):
+                image = image_of({**PLAIN, **options}, record_of(record, h, w), epoch, record)
+                crc = zlib.crc32(np.ascontiguousarray(image, dtype="<f4").tobytes(), crc)
+        print(c_case(name, h, w, options, crc))
+    print("};")
+
+
+main()
