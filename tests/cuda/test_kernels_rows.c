@@ -347,6 +347,9 @@ static void digests_are_the_refs(void **state) {
     assert_int_equal(device_open_ref(&(DeviceOptions){0}, &ref), ST_OK);
     for (uint32_t i = 0; i < LARGE; i++)
         bits[i] = rng_block(rng_key(3, RNG_SYNTHETIC), i, 0, 0, 0).word[0];
+    /* Infinite, both ways, and NaN: bad in every count but that of one element. */
+    static const uint32_t bad[] = {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xff800001u};
+    memcpy(bits + 3, bad, sizeof bad);
     for (int variant = 0; variant < 3; variant++) {
         uint64_t before = want.hash; /* of 257 elements */
         bits[200] ^= variant == 1 ? 1u << 17 : 0;
@@ -359,6 +362,10 @@ static void digests_are_the_refs(void **state) {
             check_cuda(gpu_digest(sums, (const float *)values, counts[c], NULL));
             host_copy(&found, sums, sizeof found);
             assert_true(found.hash == want.hash && found.bad == want.bad);
+            int64_t exponents = 0; /* all ones, by IEEE 754 */
+            for (int64_t i = 0; i < counts[c]; i++)
+                exponents += (bits[i] >> 23 & 0xffu) == 0xffu;
+            assert_int_equal(found.bad, exponents);
         }
         assert_true(variant == 0 || want.hash != before);
         check_cuda(cudaFree(values));

@@ -61,7 +61,8 @@ typedef enum Mistake {
     OVERLAP,
     DESTROYED,
     LEFT_BEHIND,
-    OLD_WORKSPACE
+    OLD_WORKSPACE,
+    WORKSPACE_OVERLAP
 } Mistake;
 
 typedef struct Conv {
@@ -145,7 +146,7 @@ static inline void conv_run(Conv *conv, cudnnHandle_t handle, Mistake mistake) {
     float *x = new_floats(100), *w = new_floats(72);
     float *y = new_floats(mistake == SMALL_OUTPUT ? 48 : 54), *room = new_floats(conv->workspace);
     void *at[] = {mistake == MISALIGNED ? x + 1 : x, w, mistake == OVERLAP ? x + 4 : y};
-    void *workspace = mistake == NO_WORKSPACE ? NULL : room;
+    void *workspace = mistake == NO_WORKSPACE ? NULL : mistake == WORKSPACE_OVERLAP ? y : room;
     conv->pack = desc_new(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
     int count = mistake == NO_POINTER ? 2 : 3;
     set_ints(conv->pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, count, ids);

@@ -197,7 +197,8 @@ static SimTurn run(SimOp *sim, void *arg) {
     return SIM_DONE;
 }
 
-/* What can be checked before it runs: alignment, and tensors that lie over each other. */
+/* What can be checked before it runs: alignment, and tensors that lie over each other or
+ * over the workspace. */
 static void check_pointers(const Call *call, const SimTensor *t, const SimTensor *other) {
     const char *at = find(call, t->uid)->at;
     if ((uintptr_t)at % (uintptr_t)t->alignment)
@@ -207,6 +208,9 @@ static void check_pointers(const Call *call, const SimTensor *t, const SimTensor
     const char *to = other ? find(call, other->uid)->at : NULL;
     if (other && other->uid != t->uid && at < to + other->bytes && to < at + t->bytes)
         sim_report("tensor %ld, an output, overlaps tensor %ld", (long)t->uid, (long)other->uid);
+    const char *room = call->workspace;
+    if (at < room + call->program->workspace && room < at + t->bytes)
+        sim_report("tensor %ld overlaps the workspace", (long)t->uid);
 }
 
 static void check_call(const Call *call) {

@@ -98,6 +98,13 @@ static uint64_t integral(const Inst *inst, double value) {
     return inst->type == T_F32 ? of_f32((float)whole) : of_f64(whole);
 }
 
+/* Towards zero from a float: the upper half of its bits; NaN stays NaN. */
+static uint64_t truncated_bf16(const Inst *inst, float value) {
+    if (inst->rounding != ROUND_ZERO || inst->from != T_F32)
+        unknown_instruction(inst);
+    return value != value ? of_bf16(value) : of_f32(value) >> 16;
+}
+
 uint64_t convert_lane(const Inst *inst, uint64_t bits) {
     Type to = inst->type, from = inst->from;
     if (!is_float(to) && !is_float(from)) {
@@ -108,7 +115,12 @@ uint64_t convert_lane(const Inst *inst, uint64_t bits) {
     }
     if (!is_float(to))
         return to_integer(float_of(bits, from), to, inst->rounding);
+    bool nearest = inst->rounding == ROUND_NEAREST;
+    if (!nearest && !inst->to_integer && to != T_BF16)
+        unknown_instruction(inst);
     if (!is_float(from)) { /* from an integer: one rounding */
+        if (!nearest)
+            unknown_instruction(inst);
         uint64_t value = extended(bits, from);
         if (to == T_F64)
             return of_f64(is_signed(from) ? (double)(int64_t)value : (double)value);
@@ -124,7 +136,7 @@ uint64_t convert_lane(const Inst *inst, uint64_t bits) {
     case T_F64:
         return of_f64(value);
     case T_BF16:
-        return of_bf16((float)value);
+        return nearest ? of_bf16((float)value) : truncated_bf16(inst, (float)value);
     case T_F16: {
         _Float16 half = (_Float16)value;
         uint16_t result;
