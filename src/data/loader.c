@@ -147,6 +147,7 @@ static void prepare_order(Loader *loader, int64_t index) {
 
 static void *loader_main(void *argument) {
     Loader *loader = argument;
+    pthread_setname_np(pthread_self(), "loader");
     pthread_mutex_lock(&loader->lock);
     while (!loader->stop) {
         int64_t lane;

@@ -59,6 +59,7 @@ static Status write_one(Writer *writer) {
 
 static void *writer_main(void *argument) {
     Writer *writer = argument;
+    pthread_setname_np(pthread_self(), "writer");
     pthread_mutex_lock(&writer->lock);
     for (;;) {
         while (!writer->busy && !writer->stop)

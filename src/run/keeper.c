@@ -215,8 +215,9 @@ Status keeper_failed(const Keeper *keeper) {
 
 Status keeper_flush(Keeper *keeper, const RunState *state) {
     double seconds = keeper->session->config->deadline / 2;
-    if (writer_flush(keeper->writer, seconds) == ST_OK)
-        return ST_OK;
+    Status status = writer_flush(keeper->writer, seconds);
+    if (status == ST_OK || status == ST_DEADLINE)
+        return status;
     status_clear();
     TRY(keeper_snapshot(keeper, state, true, false));
     return writer_flush(keeper->writer, seconds);

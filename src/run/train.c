@@ -127,6 +127,12 @@ static Status compare_parameters(Train *run) {
     return comm_same(comm, what, hex);
 }
 
+/* A disk that does not answer keeps the writer's thread, and closing the keeper would wait for
+ * that: so it is not agreed on, and ends the run through ranks_judge. All else is. */
+static Status agree_on_disk(Comm *comm, Status mine) {
+    return mine == ST_DEADLINE ? mine : comm_agree(comm, mine);
+}
+
 /* Hands the state to the writer and compares parameters over ranks, unless this step's state was
  * saved already. One that need not last may go to --checkpoint-local. Collective, agreed. */
 static Status checkpoint_now(Train *run, bool lasting, bool is_best) {
@@ -139,7 +145,7 @@ static Status checkpoint_now(Train *run, bool lasting, bool is_best) {
     TRY(compare_parameters(run));
     if (run->keeper)
         mine = keeper_snapshot(run->keeper, &run->state, lasting, is_best);
-    TRY(comm_agree(comm, mine));
+    TRY(agree_on_disk(comm, mine));
     run->saved_step = run->state.step;
     run->saved_lasts = lasting;
     meter_checkpoint(&run->journal.meter, clock_now() - start);
@@ -263,7 +269,7 @@ static Status finish(Train *run, bool stopped) {
     }
     TRY(checkpoint_now(run, true, false));
     comm_at(comm, run->state.step, STAGE_FINISH);
-    TRY(comm_agree(comm, keeper ? keeper_flush(keeper, &run->state) : ST_OK));
+    TRY(agree_on_disk(comm, keeper ? keeper_flush(keeper, &run->state) : ST_OK));
     TRY(journal_times(&run->journal, &times));
     double wall = meter_wall(&run->journal.meter);
     return comm_agree(comm, keeper ? write_result(run, stopped, &times, wall) : ST_OK);
