@@ -1,5 +1,6 @@
 #!/bin/bash
-# A weight that is not the same on all ranks: they compare at each checkpoint, and the rank that differs is named.
+# A sum that is not the same on all ranks: in training they compare the weights at each checkpoint, and the rank that differs
+# is named; preflight looks at the sums themselves.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -24,4 +25,16 @@ for device in cpu ref; do
     one_error 6 'rank 2/3 step 6\] parameters after step 6 differs between ranks: "[0-9a-f]{16}" here' "$device: a flipped bit is found, and its rank is named"
     check "$device: the checkpoint before it stays the newest" test "$(newest run)" = "$tmp/run/checkpoints/step-00000004.h5"
 done
+unset LOCKSTEP_DEVICE
+
+looked_over() {
+    timeout 100 mpirun -np 3 -x FLIP_RANK="$1" -x FLIP_CALL=2 -x LD_PRELOAD="$flip" "$program" preflight $recipes/tiny.yaml \
+        --data "$tmp/data" --threads 1 --out "$tmp/out" >"$log" 2>&1
+    code=$?
+}
+looked_over 9
+check "preflight: without a fault all is well" test $code = 0
+looked_over 1
+one_error 6 'rank 1/3\] an all-reduce of 65536 bytes over 3 ranks gave a wrong sum at element 4096: the network' \
+    "preflight: a flipped bit is found, and its rank and element are named"
 finish

@@ -116,6 +116,61 @@ static void bar_fits(void **state) {
     }
 }
 
+/* Full, and 100 %, is a bar at the end alone; and nothing of it is there before the first of its
+ * places is done. */
+static void bar_is_full_at_the_end(void **state) {
+    (void)state;
+    static const struct {
+        int64_t step, end;
+        const char *shown;
+    } cases[] = {{1, 1000, "[..............................]   0%"},
+                 {33, 1000, "[..............................]   3%"},
+                 {34, 1000, "[#.............................]   3%"},
+                 {999, 1000, "[#############################.]  99%"},
+                 {1000, 1000, "[##############################] 100%"},
+                 {1003, 1000, "[##############################] 100%"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Capture c;
+        ProgressState s = halfway;
+        s.step = cases[i].step;
+        s.end_step = cases[i].end;
+        capture_start(&c);
+        Progress *p = progress_open(true, 200, false);
+        progress_step(p, &s);
+        progress_close(p);
+        char *text = capture_end(&c);
+        if (!strstr(text, cases[i].shown))
+            fail_msg("no '%s' in '%s'", cases[i].shown, text);
+        free(text);
+    }
+}
+
+/* To the nearest second, minutes and hours cut off, and over each border in one piece. */
+static void times_left(void **state) {
+    (void)state;
+    static const struct {
+        double seconds;
+        const char *shown;
+    } cases[] = {{0, "ETA 0s\n"},          {0.4, "ETA 0s\n"},       {0.6, "ETA 1s\n"},
+                 {59.4, "ETA 59s\n"},      {119.6, "ETA 2m00s\n"},  {3599.4, "ETA 59m59s\n"},
+                 {3599.6, "ETA 1h00m\n"},  {7199, "ETA 1h59m\n"},   {86399.4, "ETA 23h59m\n"},
+                 {86399.6, "ETA 1d00h\n"}, {100000, "ETA 1d03h\n"}, {-1, "ETA ?\n"},
+                 {INFINITY, "ETA ?\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Capture c;
+        ProgressState s = halfway;
+        s.eta_s = cases[i].seconds;
+        capture_start(&c);
+        Progress *p = progress_open(false, 0, false);
+        progress_line(p, &s);
+        progress_close(p);
+        char *text = capture_end(&c);
+        if (!strstr(text, cases[i].shown))
+            fail_msg("no '%s' in '%s'", cases[i].shown, text);
+        free(text);
+    }
+}
+
 static int count(const char *text, const char *part) {
     int n = 0;
     for (const char *at = text; (at = strstr(at, part)); at++)
@@ -181,6 +236,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines),
         cmocka_unit_test(bar_fits),
+        cmocka_unit_test(bar_is_full_at_the_end),
+        cmocka_unit_test(times_left),
         cmocka_unit_test(bar_redraws_seldom),
         cmocka_unit_test(bar_steps_aside),
         cmocka_unit_test(nothing_where_closed),
