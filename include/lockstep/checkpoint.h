@@ -7,8 +7,12 @@
  *   /running/NAME          batch-norm running statistics
  *   /optimizer/SLOT/NAME   as params
  *   /ema/NAME              moving average of the weights, where the run has one
- *   /state                 attributes epoch, step, position, best_*, without_better, accumulators,
- *                          finished; dataset history
+ *   /state                 attributes epoch, step, position, best_*, last_accuracy, without_better,
+ *                          accumulators, finished; plateau_* where the learning rate follows
+ *                          evaluations; dataset history
+ *
+ * Files of earlier format versions are read: what came later (2: last_accuracy, plateau_*) is
+ * optional, and absent it has its default. Groups that a reader does not know do not disturb it.
  *
  * Groups keep their members in model-text order. Built in memory; temporary name in the folder
  * (pid, job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file)
@@ -24,13 +28,14 @@
 #include <stdint.h>
 
 #include "lockstep/model.h"
+#include "lockstep/optim.h"
 #include "lockstep/status.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { CHECKPOINT_FORMAT = 1, CHECKPOINT_SLOTS_MAX = 2, CHECKPOINT_HISTORY_MAX = 4096 };
+enum { CHECKPOINT_FORMAT = 2, CHECKPOINT_SLOTS_MAX = 2, CHECKPOINT_HISTORY_MAX = 4096 };
 
 /* One evaluation at an epoch's end. */
 typedef struct HistoryEntry {
@@ -45,13 +50,16 @@ typedef struct RunState {
     int64_t epoch;    /* epochs completed */
     int64_t position; /* steps done in the current epoch */
     double best_accuracy, best_loss;
+    double last_accuracy;   /* of the last evaluation that could be the best; NaN: none, or NaN */
     int64_t best_step;      /* -1: none yet */
     int64_t without_better; /* evaluations since the best: patience */
     /* accumulated since the last logged step, and since the epoch's start */
     int64_t log_loss, log_correct, log_images;
     int64_t epoch_loss, epoch_correct, epoch_images;
     int64_t last_logged_step;
-    bool finished; /* the run reached its end */
+    bool finished;    /* the run reached its end */
+    bool has_plateau; /* the learning rate is the plateau's: */
+    Plateau plateau;
     int64_t n_history;
     HistoryEntry *history; /* [n_history], owned by whoever filled it */
 } RunState;
@@ -129,7 +137,7 @@ Status checkpoint_prune(const char *folder, int64_t keep, const char *spare,
                         const CheckpointGate *gate);
 
 /* Hash of params, running, ema and slots (by name), each in model-text order, logical row-major,
- * gaps left out, then the step as uint64. */
+ * gaps left out, then the step as uint64, then the plateau where there is one. */
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *hash);
 
 #ifdef __cplusplus

@@ -24,6 +24,7 @@ enum { CONFIG_PATH_MAX = 4096, CONFIG_MODEL_MAX = 65536 };
 typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } DeviceChoice;
 typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
 typedef enum ReductionType { REDUCTION_FP32, REDUCTION_BF16 } ReductionType;
+typedef enum Monitor { MONITOR_ACCURACY, MONITOR_LOSS } Monitor;
 typedef enum ProgressChoice { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_LINES } ProgressChoice;
 typedef enum CrashHow {
     CRASH_KILL,
@@ -80,6 +81,8 @@ typedef struct RunConfig {
 
     int64_t eval_every; /* epochs */
     int64_t eval_batch; /* images of one evaluation batch */
+    Monitor monitor;    /* what makes an evaluation better: best, patience, plateau */
+    double target;      /* accuracy that ends the run; 0: none */
     int64_t patience;   /* evaluations without a better one before the run ends early; 0: never */
     int64_t log_every;  /* steps */
     ProgressChoice progress;

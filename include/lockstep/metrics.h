@@ -2,13 +2,15 @@
  *
  * metrics.jsonl has one object a line, of kind "train" for logged steps and "eval" for evaluations.
  * First come the fields that are the same bytes in every run of the same bits; then, under the
- * names times, rates, memory, ranks, threads and host, those that are not. Numbers are the shortest
+ * names times (with `at`, the time of day), rates, memory, ranks, threads and host, those that are
+ * not. Numbers are the shortest
  * text that reads back to the same value; NaN and infinities are null. The file is fsynced before
  * the checkpoint of its step is committed; on resume it is cut back to the resumed step, torn lines
  * dropped, so that no step stands twice or is missing. */
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 
+#include "lockstep/checkpoint.h"
 #include "lockstep/phase.h"
 #include "lockstep/rundir.h"
 
@@ -51,7 +53,10 @@ typedef struct RunResult {
     const char *device, *dataset, *git;
     int64_t resumed_from; /* -1: null */
     int64_t parameters;
-    double best_accuracy;
+    int64_t test_images, test_correct;
+    const HistoryEntry *last_epoch; /* the last one that was evaluated; NULL: none */
+    double best_accuracy, best_loss;
+    double target, target_s; /* accuracy asked for, 0: none; seconds to it, NaN: not reached */
     int64_t best_step;
     const char *selected_on; /* "test" or "holdout": what best.h5 was chosen by */
     PhaseTimes times;        /* the largest over ranks */

@@ -1,5 +1,5 @@
-/* optim: the constants of each step (learning rate, bias corrections) as pure functions of the
- * step. Local.
+/* optim: the constants of each step (learning rate, momentum, bias corrections) as functions of the
+ * step and, for a plateau alone, of the evaluations before it. Local.
  *
  * The arithmetic on parameters is the device's (DeviceOps.update). */
 #ifndef LOCKSTEP_OPTIM_H
@@ -14,9 +14,19 @@ extern "C" {
 typedef enum ScheduleKind {
     SCHEDULE_CONSTANT,
     SCHEDULE_STEP,      /* times `gamma` at each milestone */
-    SCHEDULE_PIECEWISE, /* linear between points (epoch, lr), constant outside */
-    SCHEDULE_COSINE     /* from lr to lr_end over the run, after warm-up */
+    SCHEDULE_PIECEWISE, /* between points (position, share of lr), constant outside */
+    SCHEDULE_COSINE,    /* from lr to lr_end over the run, after warm-up */
+    SCHEDULE_ONE_CYCLE, /* lr_start, lr at point 0, lr_end at point 1; of three points lr_start at
+                           the second and lr_end at the third; momentum the other way */
+    SCHEDULE_PLATEAU    /* times `gamma` where evaluations do not get better: Plateau */
 } ScheduleKind;
+
+/* All steps of an epoch may have the rates of its first one. */
+typedef enum ScheduleBy { SCHEDULE_BY_STEP, SCHEDULE_BY_EPOCH } ScheduleBy;
+
+/* How the curve goes between points of piecewise and one-cycle. */
+typedef enum ScheduleShape { SHAPE_LINEAR, SHAPE_COSINE } ScheduleShape;
+typedef enum ThresholdMode { THRESHOLD_RELATIVE, THRESHOLD_ABSOLUTE } ThresholdMode;
 
 /* What positions are counted in: epochs, steps, or shares (0 to 1) of total_epochs. */
 typedef enum ScheduleUnit { SCHEDULE_EPOCHS, SCHEDULE_SHARE, SCHEDULE_STEPS } ScheduleUnit;
@@ -27,10 +37,18 @@ enum { SCHEDULE_POINTS_MAX = 16 };
  * piecewise, which can draw its own. */
 typedef struct Schedule {
     ScheduleKind kind;
-    ScheduleUnit unit;    /* of point_at and warmup */
-    double lr;            /* base learning rate; of piecewise: a factor on the points' values */
-    double lr_end;        /* cosine */
-    double gamma;         /* step */
+    ScheduleUnit unit; /* of point_at and warmup */
+    ScheduleBy by;
+    ScheduleShape shape;
+    double lr;           /* base learning rate; of piecewise: a factor on the points' values */
+    double lr_start;     /* one-cycle */
+    double lr_end;       /* cosine, one-cycle; plateau: the lowest */
+    double momentum_low; /* one-cycle: at point 0; 0: momentum stays as it is */
+    double gamma;        /* step, plateau */
+    int64_t patience;    /* plateau: evaluations that may be no better before the rate falls */
+    int64_t cooldown;    /* plateau: evaluations after a fall that do not count */
+    double threshold;    /* plateau: by how much better is better */
+    ThresholdMode threshold_mode;
     double warmup;        /* the factor rises linearly from warmup_start to 1 until here; 0: none */
     double warmup_epochs; /* the same in epochs, whatever the unit; one of the two is 0 */
     double warmup_start;  /* the factor at step 0 */
@@ -40,8 +58,28 @@ typedef struct Schedule {
     double point_value[SCHEDULE_POINTS_MAX];
 } Schedule;
 
-/* Learning rate of `step` (from 0). */
-double schedule_lr(const Schedule *schedule, int64_t step, int64_t steps_per_epoch);
+/* What a plateau knows of the evaluations so far: PyTorch's ReduceLROnPlateau. */
+typedef struct Plateau {
+    double lr;        /* that the steps have from now on, but for warm-up */
+    double best;      /* the best value so far */
+    int64_t bad;      /* evaluations since that were no better */
+    int64_t cooldown; /* evaluations that do not count yet */
+} Plateau;
+
+/* Before the first evaluation. `higher`: a higher value is better. */
+Plateau plateau_begin(const Schedule *schedule, bool higher);
+
+/* Takes an evaluation into account; NaN is no better than anything. True where the rate falls. */
+bool plateau_add(Plateau *plateau, const Schedule *schedule, bool higher, double value);
+
+/* Learning rate of `step` (from 0). `plateau`: of a schedule of that kind, NULL: it stands at the
+ * beginning. */
+double schedule_lr(const Schedule *schedule, const Plateau *plateau, int64_t step,
+                   int64_t steps_per_epoch);
+
+/* What is `momentum` (of sgd) or beta1 without a schedule, in step `step`. */
+double schedule_momentum(const Schedule *schedule, double momentum, int64_t step,
+                         int64_t steps_per_epoch);
 
 /* Whether it is another schedule where total_epochs is another. */
 bool schedule_stretches(const Schedule *schedule);
@@ -68,8 +106,17 @@ int optimizer_slots(const Optimizer *optimizer);
 /* Name of slot i: "momentum", "exp_avg", "exp_avg_sq". */
 const char *optimizer_slot_name(const Optimizer *optimizer, int i);
 
+/* What a schedule decides of a step. */
+typedef struct Rates {
+    double lr;
+    double momentum; /* of sgd; of adam and adamw: beta1 */
+} Rates;
+
+Rates schedule_rates(const Schedule *schedule, const Plateau *plateau, const Optimizer *optimizer,
+                     int64_t step, int64_t steps_per_epoch);
+
 /* The constants of `step` (from 0). `grad_scale` as in Update. */
-Update optimizer_update(const Optimizer *optimizer, int64_t step, double lr, double grad_scale);
+Update optimizer_update(const Optimizer *optimizer, int64_t step, Rates rates, double grad_scale);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,7 @@ typedef enum Phase {
     PHASE_EXPOSED, /* communication that backward did not hide */
     PHASE_OPTIMIZER,
     PHASE_CHECKPOINT,
+    PHASE_EVALUATION,
     PHASES
 } Phase;
 
@@ -24,8 +25,8 @@ typedef struct PhaseTimes {
 
 /* The key of a phase in metrics.jsonl and result.json. */
 static inline const char *phase_key(Phase phase) {
-    static const char *const keys[PHASES] = {"data",    "forward",   "backward",
-                                             "exposed", "optimizer", "checkpoint"};
+    static const char *const keys[PHASES] = {"data",      "forward",    "backward",  "exposed",
+                                             "optimizer", "checkpoint", "evaluation"};
     return keys[phase];
 }
 

@@ -17,9 +17,10 @@ typedef struct Stepper Stepper;
 /* What this rank brings to a step beside its lanes. */
 typedef struct StepRequest {
     int64_t step; /* to be computed, from 0 */
-    bool nan;     /* --crash-at: this rank's losses become NaN */
-    bool stop;    /* this rank was asked to stop */
-    bool error;   /* it is in trouble that can be agreed on */
+    Rates rates;
+    bool nan;   /* --crash-at: this rank's losses become NaN */
+    bool stop;  /* this rank was asked to stop */
+    bool error; /* it is in trouble that can be agreed on */
 } StepRequest;
 
 /* What came of it. Sums over all lanes are known to all ranks, in the same step. */

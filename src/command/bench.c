@@ -33,12 +33,20 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static StepRequest next_step(Bench *bench) {
+    const RunConfig *config = bench->session.config;
+    StepRequest request = {.step = bench->next_step++};
+    request.rates = schedule_rates(&config->schedule, NULL, &config->optimizer, request.step,
+                                   bench->session.input.sampler.steps_per_epoch);
+    return request;
+}
+
 /* Warm and measured steps; `whole` measures the steps, `layers` the layers in them. Collective. */
 static Status measure_steps(Bench *bench, bool whole, bool layers) {
     Executor *executor = bench->session.engine.workers[0].train[0];
     TRY(executor_time(executor, layers));
     for (int64_t i = 0; i < WARM_STEPS + bench->steps; i++) {
-        StepRequest request = {.step = bench->next_step++};
+        StepRequest request = next_step(bench);
         StepResult result;
         double start = clock_now();
         TRY(stepper_run(bench->stepper, &request, &result));

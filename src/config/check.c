@@ -24,20 +24,21 @@ static Status check_lanes(const RunConfig *config) {
 }
 
 static Status check_points(const Schedule *schedule) {
-    bool pairs = schedule->kind == SCHEDULE_PIECEWISE;
-    if (!pairs && schedule->kind != SCHEDULE_STEP)
+    bool pairs = schedule->kind == SCHEDULE_PIECEWISE, cycle = schedule->kind == SCHEDULE_ONE_CYCLE;
+    const char *name = pairs ? "piecewise" : cycle ? "one-cycle" : "step";
+    const char *example = pairs ? "[[0, 0], [5, 1], [24, 0]]" : "[30, 60]";
+    if (!pairs && !cycle && schedule->kind != SCHEDULE_STEP)
         return ST_OK;
-    if (schedule->n_points == 0) {
-        return FAIL(ST_USAGE, "schedule.name %s wants schedule.points, as in %s",
-                    pairs ? "piecewise" : "step", pairs ? "[[0, 0], [5, 1], [24, 0]]" : "[30, 60]");
-    }
+    if (schedule->n_points == 0)
+        return FAIL(ST_USAGE, "schedule.name %s wants schedule.points, as in %s", name, example);
+    if (cycle && (schedule->n_points < 2 || schedule->n_points > 3 || schedule->point_at[0] == 0))
+        return FAIL(ST_USAGE, "schedule.points: one-cycle wants two or three, above 0: where lr is "
+                              "reached, (where it is back,) where lr-end is");
     for (int i = 0; i < schedule->n_points; i++) {
         double at = schedule->point_at[i];
         if (isnan(schedule->point_value[i]) == pairs) {
-            return FAIL(ST_USAGE, "schedule.points: %s wants %s, as in %s",
-                        pairs ? "piecewise" : "step",
-                        pairs ? "pairs of position and value" : "positions",
-                        pairs ? "[[0, 0], [5, 1], [24, 0]]" : "[30, 60]");
+            return FAIL(ST_USAGE, "schedule.points: %s wants %s, as in %s", name,
+                        pairs ? "pairs of position and value" : "positions", example);
         }
         if (i > 0 && at <= schedule->point_at[i - 1]) {
             return FAIL(ST_USAGE, "schedule.points: %g must be larger than %g before it", at,
@@ -119,6 +120,11 @@ Status config_check(RunConfig *config) {
     TRY(check_augment(&config->augment));
     TRY(check_points(&config->schedule));
     TRY(check_warmup(config));
+    if (config->schedule.kind == SCHEDULE_PLATEAU && config->schedule.gamma >= 1)
+        return FAIL(ST_USAGE,
+                    "schedule.gamma %g: with plateau the learning rate falls, so it must "
+                    "be below 1",
+                    config->schedule.gamma);
     const Optimizer *optimizer = &config->optimizer;
     if (optimizer->kind == OPTIMIZER_SGD && optimizer->nesterov && optimizer->momentum == 0)
         return FAIL(ST_USAGE, "optimizer.nesterov wants optimizer.momentum above 0");

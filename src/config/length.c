@@ -62,7 +62,7 @@ static void warn_of_zero(const RunConfig *config, int64_t steps_per_epoch) {
     int64_t last = config->epochs * steps_per_epoch - 1;
     double end = schedule_end(schedule, steps_per_epoch);
     if (schedule->lr > 0 && end < (double)config->epochs - 1 &&
-        schedule_lr(schedule, last, steps_per_epoch) == 0)
+        schedule_lr(schedule, NULL, last, steps_per_epoch) == 0)
         log_warn("the learning rate is 0 from epoch %g on, and the run has %" PRId64 " epochs", end,
                  config->epochs);
 }

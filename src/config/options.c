@@ -14,7 +14,12 @@ static const char *const pad_modes[] = {"constant", "reflect", NULL};
 static const char *const flip_modes[] = {"random", "alternate", NULL};
 static const char *const pixel_units[] = {"one", "byte", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
-static const char *const schedules[] = {"constant", "step", "piecewise", "cosine", NULL};
+static const char *const schedules[] = {"constant",  "step",    "piecewise", "cosine",
+                                        "one-cycle", "plateau", NULL};
+static const char *const bys[] = {"step", "epoch", NULL};
+static const char *const shapes[] = {"linear", "cosine", NULL};
+static const char *const threshold_modes[] = {"relative", "absolute", NULL};
+static const char *const monitors[] = {"accuracy", "loss", NULL};
 static const char *const units[] = {"epochs", "share", "steps", NULL};
 
 /* Where a field stands, and how large it is. */
@@ -34,7 +39,9 @@ const Option config_options[] = {
      "images a step, over all ranks; a multiple of lanes"},
     {"lanes", NULL, "L", OPTION_AUTO, AT(lanes), 1, 4096, "8", NULL, OPTION_FIXED,
      "parts of each batch that are computed alone: the unit of reproducibility, and the most ranks "
-     "a run can have; auto: one a compute thread or GPU (other bits elsewhere)"},
+     "a run can have; fewer ranks compute several lanes, one after another, for each step, which "
+     "is "
+     "gradient accumulation; auto: one a compute thread or GPU (other bits elsewhere)"},
     {"epochs", NULL, "N", OPTION_INT, AT(epochs), 1, 1e9, "10", NULL, 0, "passes over the data"},
     {"steps", NULL, "N", OPTION_INT, AT(steps), 0, 1e15, "0", NULL, 0,
      "end after this step, counted from the run's very beginning; 0: after the epochs alone"},
@@ -122,15 +129,36 @@ const Option config_options[] = {
      schedules, OPTION_FIXED, "how the learning rate changes"},
     {"schedule.points", NULL, "LIST", OPTION_POINTS, AT(schedule), 0, 1e15, "", NULL, OPTION_FIXED,
      "step: where it falls, [30, 60]; piecewise: pairs [[0, 0], [5, 1], [24, 0]] of position and "
-     "value, as a flag 0:0,5:1,24:0; a position may be a fraction, 5/24"},
+     "value, as a flag 0:0,5:1,24:0; one-cycle: where lr is reached and where lr-end is, or lr, "
+     "lr-start again and lr-end; a position may be a fraction, 5/24"},
     {"schedule.unit", NULL, "NAME", OPTION_CHOICE, AT(schedule.unit), 0, 0, "epochs", units,
      OPTION_FIXED,
      "what points and warmup are counted in; shares, 0 to 1, of the run's epochs fit a run of any "
      "length"},
+    {"schedule.by", NULL, "WHAT", OPTION_CHOICE, AT(schedule.by), 0, 0, "step", bys, OPTION_FIXED,
+     "step: each step has a learning rate of its own; epoch: all of an epoch have its first one's"},
+    {"schedule.shape", NULL, "NAME", OPTION_CHOICE, AT(schedule.shape), 0, 0, "linear", shapes,
+     OPTION_FIXED,
+     "how piecewise and one-cycle go from point to point: straight, or half a cosine"},
     {"schedule.gamma", NULL, "X", OPTION_REAL, AT(schedule.gamma), 0, 1e6, "0.1", NULL,
-     OPTION_FIXED, "step: the factor at each point"},
+     OPTION_FIXED, "step: the factor at each point; plateau: of each fall"},
+    {"schedule.lr-start", NULL, "X", OPTION_REAL, AT(schedule.lr_start), 0, 1e6, "0", NULL,
+     OPTION_FIXED, "one-cycle: the first learning rate"},
     {"schedule.lr-end", NULL, "X", OPTION_REAL, AT(schedule.lr_end), 0, 1e6, "0", NULL,
-     OPTION_FIXED, "cosine: the last learning rate"},
+     OPTION_FIXED, "cosine and one-cycle: the last learning rate; plateau: the lowest"},
+    {"schedule.momentum-low", NULL, "X", OPTION_REAL, AT(schedule.momentum_low), 0, 0.9999999, "0",
+     NULL, OPTION_FIXED,
+     "one-cycle: momentum (sgd) or beta1 (adam, adamw) where the learning rate is highest, on the "
+     "way from its own value and back; 0: it stays"},
+    {"schedule.patience", NULL, "N", OPTION_INT, AT(schedule.patience), 0, 1e9, "10", NULL,
+     OPTION_FIXED, "plateau: evaluations that may be no better before the learning rate falls"},
+    {"schedule.cooldown", NULL, "N", OPTION_INT, AT(schedule.cooldown), 0, 1e9, "0", NULL,
+     OPTION_FIXED, "plateau: evaluations after a fall that do not count"},
+    {"schedule.threshold", NULL, "X", OPTION_REAL, AT(schedule.threshold), 0, 1e6, "0.0001", NULL,
+     OPTION_FIXED, "plateau: by how much an evaluation must be better to be better"},
+    {"schedule.threshold-mode", NULL, "NAME", OPTION_CHOICE, AT(schedule.threshold_mode), 0, 0,
+     "relative", threshold_modes, OPTION_FIXED,
+     "plateau: threshold is a share of the best, or not"},
     {"schedule.total-epochs", NULL, "X", OPTION_REAL, AT(schedule.total_epochs), 0, 1e9, "0", NULL,
      0,
      "what shares are of, and where cosine reaches lr-end; 0: the epochs that the run began with. "
@@ -188,8 +216,15 @@ const Option config_options[] = {
      "epochs between evaluations"},
     {"eval.batch", NULL, "N", OPTION_INT, AT(eval_batch), 1, 10000, "100", NULL, OPTION_FIXED,
      "images of one evaluation batch"},
+    {"eval.monitor", NULL, "NAME", OPTION_CHOICE, AT(monitor), 0, 0, "accuracy", monitors,
+     OPTION_FIXED,
+     "what makes an evaluation better, for best.h5, eval.patience and plateau; of the held-out "
+     "records where there are any, else of the test set"},
     {"eval.patience", NULL, "N", OPTION_INT, AT(patience), 0, 1e9, "0", NULL, 0,
      "evaluations without a better one after which the run ends; 0: never"},
+    {"target", NULL, "ACCURACY", OPTION_REAL, AT(target), 0, 1, "0", NULL, 0,
+     "end the run with the first evaluation that reaches this share of right answers (0.94), of "
+     "the held-out records where there are any, and state the time it took; 0: none"},
     {"log-every", NULL, "STEPS", OPTION_INT, AT(log_every), 1, 1e15, "10", NULL, 0,
      "steps between the lines of metrics.jsonl"},
     {"progress", NULL, "HOW", OPTION_CHOICE, AT(progress), 0, 0, "auto", progresses,

@@ -110,19 +110,18 @@ static Status update_running(Engine *engine, const GradSum *sum) {
     return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
 }
 
-Status optimize(Session *session, const GradSum *sum, double *norm_partial, int64_t step,
-                StepResult *result) {
-    const RunConfig *config = session->config;
-    const Optimizer *optimizer = &config->optimizer;
+Status optimize(Session *session, const GradSum *sum, double *norm_partial,
+                const StepRequest *request, StepResult *result) {
+    const Optimizer *optimizer = &session->config->optimizer;
     Engine *engine = &session->engine;
     double scale = grad_sum_unit(sum);
-    result->lr = schedule_lr(&config->schedule, step, session->input.sampler.steps_per_epoch);
     if (optimizer->clip_norm > 0) {
         TRY(gradient_norm(engine, sum, norm_partial, &result->grad_norm));
         if (result->grad_norm > optimizer->clip_norm)
             scale *= optimizer->clip_norm / result->grad_norm;
     }
-    UpdateJob job = {session, sum, optimizer_update(optimizer, step, result->lr, scale)};
+    UpdateJob job = {session, sum,
+                     optimizer_update(optimizer, request->step, request->rates, scale)};
     TRY(team_run(engine->team, update_job, &job));
     TRY(update_running(engine, sum));
     engine->version++;

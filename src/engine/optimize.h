@@ -7,9 +7,9 @@
 #include "lockstep/stepper.h"
 
 /* Clips the gradient, updates weights, moving average and running statistics on the session's
- * compute threads, and sets the learning rate and gradient norm of *result. norm_partial: room for
+ * compute threads, and sets the gradient norm of *result. norm_partial: room for
  * [flat / NORM_CHUNK + 1] where gradients are clipped, else NULL. Local. ST_DEVICE. */
-Status optimize(Session *session, const GradSum *sum, double *norm_partial, int64_t step,
-                StepResult *result);
+Status optimize(Session *session, const GradSum *sum, double *norm_partial,
+                const StepRequest *request, StepResult *result);
 
 #endif

@@ -195,7 +195,7 @@ Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *res
     Session *session = stepper->session;
     Comm *comm = session->ranks.comm;
     StepJob job = {.stepper = stepper, .step = request->step, .nan = request->nan};
-    *result = (StepResult){.grad_norm = -1};
+    *result = (StepResult){.lr = request->rates.lr, .grad_norm = -1};
     job.images = sampler_step_images(&session->input.sampler, job.step);
     comm_at(comm, job.step, STAGE_COMPUTE);
     double start = clock_now();
@@ -205,7 +205,7 @@ Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *res
     double reduced = clock_now();
     comm_at(comm, job.step, STAGE_OPTIMIZER);
     if (result->bad == 0)
-        TRY(optimize(session, &stepper->sum, stepper->norm_partial, job.step, result));
+        TRY(optimize(session, &stepper->sum, stepper->norm_partial, request, result));
     collect_times(&session->engine, &result->times);
     result->times.seconds[PHASE_OPTIMIZER] = clock_now() - reduced + (packed - start);
     return ST_OK;

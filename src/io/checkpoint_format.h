@@ -7,6 +7,7 @@
 #include <hdf5.h>
 
 #include "lockstep/checkpoint.h"
+#include "lockstep/hash.h"
 
 enum { CHECKPOINT_FILE_NAME = 64 };
 
@@ -19,6 +20,9 @@ extern const StateField checkpoint_state_fields[]; /* ended by name NULL */
 
 /* The HDF5 type of HistoryEntry, for H5Tclose. */
 Status checkpoint_history_type(hid_t *type);
+
+/* The last part of the state hash. */
+void checkpoint_hash_plateau(HashState *hash, const RunState *state);
 
 /* "step-00000800.h5" */
 void checkpoint_file_name(int64_t step, char name[CHECKPOINT_FILE_NAME]);

@@ -1,12 +1,21 @@
 /* checkpoint_hash: the state hash, by which two runs are the same. See checkpoint.h. */
 #include <string.h>
 
-#include "lockstep/checkpoint.h"
-#include "lockstep/hash.h"
+#include "checkpoint_format.h"
 
 static void add_views(HashState *hash, const ParamView *views, int n, const float *base) {
     for (int i = 0; i < n; i++)
         hash_add(hash, base + views[i].offset, (size_t)views[i].count * sizeof *base);
+}
+
+void checkpoint_hash_plateau(HashState *hash, const RunState *state) {
+    const Plateau *plateau = &state->plateau;
+    double reals[2] = {plateau->lr, plateau->best};
+    int64_t counts[2] = {plateau->bad, plateau->cooldown};
+    if (!state->has_plateau)
+        return;
+    hash_add(hash, reals, sizeof reals);
+    hash_add(hash, counts, sizeof counts);
 }
 
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
@@ -36,6 +45,7 @@ Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
         add_views(hash, model->params, model->n_params, checkpoint->slot[next]);
     }
     hash_add(hash, &step, sizeof step);
+    checkpoint_hash_plateau(hash, &checkpoint->state);
     *value = hash_value(hash);
     hash_free(hash);
     return ST_OK;

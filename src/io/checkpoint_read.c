@@ -5,6 +5,7 @@
  * take the same way. */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,8 +118,8 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     int64_t version = 0, ema = 0;
     TRY_DONE(hdf5_open_group(file, "meta", &group));
     TRY_DONE(hdf5_get_int(group, "format_version", &version));
-    if (version != CHECKPOINT_FORMAT) {
-        status = FAIL(ST_CHECKPOINT, "has format version %" PRId64 ", this program reads %d",
+    if (version < 1 || version > CHECKPOINT_FORMAT) {
+        status = FAIL(ST_CHECKPOINT, "has format version %" PRId64 ", this program reads 1 to %d",
                       version, CHECKPOINT_FORMAT);
         goto done;
     }
@@ -159,6 +160,13 @@ done:
     return status;
 }
 
+static Status read_plateau(hid_t group, Plateau *plateau) {
+    TRY(hdf5_get_real(group, "plateau_lr", &plateau->lr));
+    TRY(hdf5_get_real(group, "plateau_best", &plateau->best));
+    TRY(hdf5_get_int(group, "plateau_bad", &plateau->bad));
+    return hdf5_get_int(group, "plateau_cooldown", &plateau->cooldown);
+}
+
 static Status read_state(hid_t file, RunState *state) {
     Status status = ST_OK;
     hid_t group = -1;
@@ -173,6 +181,12 @@ static Status read_state(hid_t file, RunState *state) {
     state->finished = finished != 0;
     TRY_DONE(hdf5_get_real(group, "best_accuracy", &state->best_accuracy));
     TRY_DONE(hdf5_get_real(group, "best_loss", &state->best_loss));
+    state->last_accuracy = NAN;
+    if (hdf5_has(group, "last_accuracy"))
+        TRY_DONE(hdf5_get_real(group, "last_accuracy", &state->last_accuracy));
+    state->has_plateau = hdf5_has(group, "plateau_lr");
+    if (state->has_plateau)
+        TRY_DONE(read_plateau(group, &state->plateau));
     TRY_DONE(read_history(group, state));
 done:
     if (group >= 0)

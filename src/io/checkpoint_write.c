@@ -61,6 +61,13 @@ done:
     return status;
 }
 
+static Status write_plateau(hid_t group, const Plateau *plateau) {
+    TRY(hdf5_put_real(group, "plateau_lr", plateau->lr));
+    TRY(hdf5_put_real(group, "plateau_best", plateau->best));
+    TRY(hdf5_put_int(group, "plateau_bad", plateau->bad));
+    return hdf5_put_int(group, "plateau_cooldown", plateau->cooldown);
+}
+
 static Status write_state(hid_t file, const RunState *state) {
     Status status = ST_OK;
     hid_t group = -1, type = -1;
@@ -73,6 +80,9 @@ static Status write_state(hid_t file, const RunState *state) {
     TRY_DONE(hdf5_put_int(group, "finished", state->finished));
     TRY_DONE(hdf5_put_real(group, "best_accuracy", state->best_accuracy));
     TRY_DONE(hdf5_put_real(group, "best_loss", state->best_loss));
+    TRY_DONE(hdf5_put_real(group, "last_accuracy", state->last_accuracy));
+    if (state->has_plateau)
+        TRY_DONE(write_plateau(group, &state->plateau));
     if (state->n_history > 0) {
         TRY_DONE(checkpoint_history_type(&type));
         TRY_DONE(hdf5_put_array(group, "history", type, 1, &state->n_history, state->history));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint_format.h"
 #include "hdf5_file.h"
 #include "hdf5_object.h"
 #include "lockstep/checkpoint.h"
@@ -118,6 +119,10 @@ static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size
                 "  best accuracy %.4f (loss %.4f) at step %" PRId64 ", %" PRId64
                 " evaluations ago\n",
                 state->best_accuracy, state->best_loss, state->best_step, state->without_better);
+    if (state->has_plateau)
+        fprintf(out,
+                "  plateau: learning rate %g, best %.4f, %" PRId64 " evaluations no better since\n",
+                state->plateau.lr, state->plateau.best, state->plateau.bad);
     fprintf(out, "history\n");
     for (int64_t i = 0; i < state->n_history; i++) {
         const HistoryEntry *entry = &state->history[i];
@@ -169,6 +174,7 @@ Status inspect_print(const char *path, bool verify, FILE *out) {
     if (verify) {
         uint64_t step = (uint64_t)meta.state.step;
         hash_add(walk.hash, &step, sizeof step);
+        checkpoint_hash_plateau(walk.hash, &meta.state);
         if (hash_value(walk.hash) != meta.state_hash) {
             status =
                 FAIL(ST_CHECKPOINT, "%s: its arrays do not give the state hash it carries", path);

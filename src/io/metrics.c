@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "file_util.h"
+#include "lockstep/clock.h"
 #include "lockstep/hash.h"
 
 enum { LINE_BYTES = 2048 };
@@ -68,6 +69,13 @@ static void add_text(Line *line, const char *key, const char *value) {
     add(line, "\"");
 }
 
+/* "times":{"at":"2026-01-31T12:00:00Z"; the caller adds more and closes it. */
+static void begin_times(Line *line) {
+    char now[21];
+    clock_iso8601(now);
+    add(line, ",\"times\":{\"at\":\"%s\"", now);
+}
+
 /* Measured, so six digits are plenty. `first` has no comma before it. */
 static void add_measured(Line *line, const char *key, double value, bool first) {
     if (isfinite(value))
@@ -99,9 +107,9 @@ Status metrics_train(RunDir *dir, const TrainMetrics *metrics) {
     if (!(metrics->grad_norm < 0))
         add_real(&line, "grad_norm", metrics->grad_norm);
     add_int(&line, "images", metrics->images);
-    add(&line, ",\"times\":{");
+    begin_times(&line);
     for (Phase p = 0; p < PHASES; p++)
-        add_measured(&line, phase_key(p), metrics->times.seconds[p], p == 0);
+        add_measured(&line, phase_key(p), metrics->times.seconds[p], false);
     add(&line, "},\"rates\":{");
     add_measured(&line, "images_per_s", metrics->images_per_s, true);
     add(&line, "}");
@@ -126,8 +134,9 @@ Status metrics_eval(RunDir *dir, const EvalMetrics *metrics) {
         add_real(&line, "train_accuracy", metrics->train_accuracy);
     }
     add_int(&line, "images", metrics->images);
-    add(&line, ",\"best\":%s,\"times\":{", metrics->best ? "true" : "false");
-    add_measured(&line, "wall_s", metrics->wall_s, true);
+    add(&line, ",\"best\":%s", metrics->best ? "true" : "false");
+    begin_times(&line);
+    add_measured(&line, "wall_s", metrics->wall_s, false);
     add(&line, "}");
     return put_line(dir, &line);
 }
@@ -220,6 +229,12 @@ static cJSON *result_object(const RunResult *result) {
     cJSON_AddStringToObject(root, "state_hash", hex);
     cJSON_AddNumberToObject(root, "test_accuracy", result->test_accuracy);
     cJSON_AddNumberToObject(root, "test_loss", result->test_loss);
+    cJSON_AddNumberToObject(root, "test_images", (double)result->test_images);
+    cJSON_AddNumberToObject(root, "test_correct", (double)result->test_correct);
+    cJSON_AddNumberToObject(root, "train_accuracy",
+                            result->last_epoch ? result->last_epoch->train_accuracy : NAN);
+    cJSON_AddNumberToObject(root, "train_loss",
+                            result->last_epoch ? result->last_epoch->train_loss : NAN);
     cJSON_AddNumberToObject(root, "epoch", (double)result->epoch);
     cJSON_AddNumberToObject(root, "step", (double)result->step);
     cJSON_AddNumberToObject(root, "lanes", (double)result->lanes);
@@ -234,6 +249,7 @@ static cJSON *result_object(const RunResult *result) {
     else
         cJSON_AddNullToObject(root, "best_step");
     cJSON_AddStringToObject(root, "selected_on", result->selected_on);
+    cJSON_AddNumberToObject(root, "target_s", result->target_s);
     put_confusion(root, result);
     if (result->resumed_from >= 0)
         cJSON_AddNumberToObject(root, "resumed_from", (double)result->resumed_from);

@@ -17,18 +17,28 @@ const char *optimizer_slot_name(const Optimizer *optimizer, int i) {
     return optimizer->kind == OPTIMIZER_SGD ? "momentum" : moments[i];
 }
 
-Update optimizer_update(const Optimizer *optimizer, int64_t step, double lr, double grad_scale) {
+Rates schedule_rates(const Schedule *schedule, const Plateau *plateau, const Optimizer *optimizer,
+                     int64_t step, int64_t steps_per_epoch) {
+    bool sgd = optimizer->kind == OPTIMIZER_SGD;
+    double momentum = sgd ? optimizer->momentum : optimizer->beta1;
+    return (Rates){.lr = schedule_lr(schedule, plateau, step, steps_per_epoch),
+                   .momentum = schedule_momentum(schedule, momentum, step, steps_per_epoch)};
+}
+
+Update optimizer_update(const Optimizer *optimizer, int64_t step, Rates rates, double grad_scale) {
+    bool sgd = optimizer->kind == OPTIMIZER_SGD;
+    double beta1 = sgd ? optimizer->beta1 : rates.momentum;
     double t = (double)(step + 1);
     return (Update){
         .kind = optimizer->kind,
         .nesterov = optimizer->nesterov,
         .first = step == 0,
-        .lr = lr,
-        .momentum = optimizer->momentum,
-        .beta1 = optimizer->beta1,
+        .lr = rates.lr,
+        .momentum = sgd ? rates.momentum : optimizer->momentum,
+        .beta1 = beta1,
         .beta2 = optimizer->beta2,
         .eps = optimizer->eps,
-        .correction1 = 1 - pow(optimizer->beta1, t),
+        .correction1 = 1 - pow(beta1, t),
         .correction2 = 1 - pow(optimizer->beta2, t),
         .ema_decay = optimizer->ema_decay,
         .grad_scale = grad_scale,

@@ -1,11 +1,15 @@
 /* journal: see journal.h. */
 #include "journal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "lockstep/clock.h"
 #include "lockstep/exact_sum.h"
+#include "lockstep/log.h"
 
 static Progress *open_progress(const Session *session) {
     const RunConfig *config = session->config;
@@ -136,6 +140,28 @@ Status journal_evaluation(Journal *journal, const RunState *state, const EvalSet
                            .wall_s = seconds,
                            .best = best};
     return journal->keeper ? keeper_log_eval(journal->keeper, &metrics) : ST_OK;
+}
+
+/* "; NAME loss 1.2345, accuracy 54.32 % (best)" */
+static void add_set(char *line, size_t room, const char *name, const EvalResult *result,
+                    bool best) {
+    size_t used = strlen(line);
+    if (result)
+        snprintf(line + used, room - used, "; %s loss %.4f, accuracy %.2f %%%s", name, result->loss,
+                 100 * result->accuracy, best ? " (best)" : "");
+}
+
+void journal_epoch(Journal *journal, const RunState *state, const EvalResult *test,
+                   const EvalResult *held_out, bool best) {
+    char line[512] = "", spent[64] = "";
+    double evaluation, seconds = meter_next_epoch(&journal->meter, &evaluation);
+    add_set(line, sizeof line, "held-out", held_out, best);
+    add_set(line, sizeof line, "test", test, best && !held_out);
+    if (test)
+        snprintf(spent, sizeof spent, ", %.1f s of it evaluation", evaluation);
+    log_info("epoch %" PRId64 ": train loss %.4f, accuracy %.2f %%%s; %.1f s%s%s", state->epoch,
+             journal_epoch_loss(state), 100 * journal_epoch_accuracy(state), line, seconds, spent,
+             journal->session->input.dataset.synthetic ? " [synthetic]" : "");
 }
 
 Status journal_times(Journal *journal, PhaseTimes *times) {

@@ -35,6 +35,11 @@ double journal_epoch_accuracy(const RunState *state);
 Status journal_evaluation(Journal *journal, const RunState *state, const EvalSet *set,
                           const EvalResult *result, bool best, double seconds);
 
+/* An epoch has ended: says what it came to. `test`: of its evaluation, NULL: there was none;
+ * `held_out` too, NULL: no records are held out, so that the test set decides. Local. */
+void journal_epoch(Journal *journal, const RunState *state, const EvalResult *test,
+                   const EvalResult *held_out, bool best);
+
 /* Times of this process so far, the largest over ranks. Collective. */
 Status journal_times(Journal *journal, PhaseTimes *times);
 

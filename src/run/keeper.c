@@ -182,8 +182,24 @@ static Status write_config(Keeper *keeper) {
     return status;
 }
 
+/* The network, one layer a line, into log.txt alone. */
+static Status log_model(const Session *session) {
+    char *text = NULL, *rest = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    TRY_ALLOC(out);
+    model_describe(&session->model, session->config->batch_size / session->config->lanes, out);
+    fclose(out);
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        log_debug("%s", line);
+    free(text);
+    return ST_OK;
+}
+
 Status keeper_start(Keeper *keeper, const RunState *state) {
     const Session *session = keeper->session;
+    if (state->step == 0)
+        TRY(log_model(session));
     TRY(config_text(session->config, true, &keeper->config_text));
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
     TRY(write_config(keeper));

@@ -6,7 +6,8 @@
 #include "lockstep/clock.h"
 
 void meter_begin(Meter *meter, int64_t step) {
-    *meter = (Meter){.begin_s = clock_now(), .first_step = step};
+    double now = clock_now();
+    *meter = (Meter){.begin_s = now, .epoch_s = now, .first_step = step};
 }
 
 void meter_step(Meter *meter, int64_t images, double seconds, const PhaseTimes *times) {
@@ -19,6 +20,19 @@ void meter_step(Meter *meter, int64_t images, double seconds, const PhaseTimes *
 
 void meter_checkpoint(Meter *meter, double seconds) {
     meter->interval.times.seconds[PHASE_CHECKPOINT] += seconds;
+}
+
+void meter_evaluation(Meter *meter, double seconds) {
+    meter->interval.times.seconds[PHASE_EVALUATION] += seconds;
+    meter->evaluation_s += seconds;
+}
+
+double meter_next_epoch(Meter *meter, double *evaluation) {
+    double now = clock_now(), seconds = now - meter->epoch_s;
+    *evaluation = meter->evaluation_s;
+    meter->epoch_s = now;
+    meter->evaluation_s = 0;
+    return seconds;
 }
 
 void meter_next_interval(Meter *meter) {

@@ -15,9 +15,11 @@ typedef struct Spent {
 } Spent;
 
 typedef struct Meter {
-    Spent interval; /* since the last logged step */
-    Spent total;    /* `times` up to the end of the last interval */
-    double begin_s; /* clock at the first step */
+    Spent interval;      /* since the last logged step */
+    Spent total;         /* `times` up to the end of the last interval */
+    double begin_s;      /* clock at the first step */
+    double epoch_s;      /* clock where the epoch began */
+    double evaluation_s; /* spent in it */
     int64_t first_step;
 } Meter;
 
@@ -29,6 +31,13 @@ void meter_step(Meter *meter, int64_t images, double seconds, const PhaseTimes *
 
 /* A checkpoint held the step loop up for `seconds`. */
 void meter_checkpoint(Meter *meter, double seconds);
+
+/* So did an evaluation. */
+void meter_evaluation(Meter *meter, double seconds);
+
+/* Seconds since the epoch began, or, if that was before it, this process, evaluations and
+ * checkpoints included; begins a new one. `evaluation` gets the seconds of evaluations in it. */
+double meter_next_epoch(Meter *meter, double *evaluation);
 
 /* Begins a new interval. */
 void meter_next_interval(Meter *meter);

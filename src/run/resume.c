@@ -5,6 +5,7 @@
 #include "resume.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +148,12 @@ static Status load(Resume *resume, Session *session, HostState *host, RunState *
 /* Slots are zero; the moving average begins at the initial weights. Local. */
 static Status begin(Session *session, HostState *host, RunState *state) {
     const Model *model = &session->model;
-    *state = (RunState){.best_step = -1};
+    const RunConfig *config = session->config;
+    const Schedule *schedule = &config->schedule;
+    *state = (RunState){.best_step = -1,
+                        .last_accuracy = NAN,
+                        .has_plateau = schedule->kind == SCHEDULE_PLATEAU,
+                        .plateau = plateau_begin(schedule, config->monitor == MONITOR_ACCURACY)};
     model_init(model, session->config->seed, host->weight, host->running);
     if (host->ema)
         memcpy(host->ema, host->weight, (size_t)model->flat * sizeof *host->ema);

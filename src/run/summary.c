@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "lockstep/log.h"
 
@@ -14,15 +15,23 @@ void summarize(const RunResult *result, const char *out, bool synthetic) {
     snprintf(hex, sizeof hex, "%016" PRIx64, result->state_hash);
     log_set_level(LOG_INFO); /* --quiet ends here */
     log_info("seconds: data %.1f, forward %.1f, backward %.1f, exposed communication %.1f, "
-             "optimizer %.1f, checkpoint %.1f (largest over ranks)",
+             "optimizer %.1f, checkpoint %.1f, evaluation %.1f (largest over ranks)",
              s[PHASE_DATA], s[PHASE_FORWARD], s[PHASE_BACKWARD], s[PHASE_EXPOSED],
-             s[PHASE_OPTIMIZER], s[PHASE_CHECKPOINT]);
+             s[PHASE_OPTIMIZER], s[PHASE_CHECKPOINT], s[PHASE_EVALUATION]);
     if (result->best_step >= 0)
-        log_info("best: accuracy %.2f %% on the %s set at step %" PRId64 " (%s/best.h5)%s",
-                 100 * result->best_accuracy, result->selected_on, result->best_step, out, label);
-    if (!isnan(result->test_accuracy))
-        log_info("test accuracy %.2f %%, test loss %.4f%s", 100 * result->test_accuracy,
-                 result->test_loss, label);
+        log_info("best: accuracy %.2f %%, loss %.4f on the %s at step %" PRId64 " (%s/best.h5)%s",
+                 100 * result->best_accuracy, result->best_loss,
+                 strcmp(result->selected_on, "test") == 0 ? "test set" : "held-out records",
+                 result->best_step, out, label);
+    if (result->last_epoch)
+        log_info("training accuracy %.2f %%, training loss %.4f (means over epoch %" PRId64
+                 ", as it was trained)%s",
+                 100 * result->last_epoch->train_accuracy, result->last_epoch->train_loss,
+                 result->last_epoch->epoch, label);
+    if (result->test_images > 0)
+        log_info("test accuracy %.2f %%, test loss %.4f: %" PRId64 " right, %" PRId64 " wrong%s",
+                 100 * result->test_accuracy, result->test_loss, result->test_correct,
+                 result->test_images - result->test_correct, label);
     log_info("%s after step %" PRId64 " (epoch %" PRId64 "): %.0f images/s, %.1f s, state_hash %s, "
              "run directory %s%s",
              result->status, result->step, result->epoch, result->images_per_s, result->wall_s, hex,

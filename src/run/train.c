@@ -41,65 +41,98 @@ typedef struct Train {
 
 /* ---- Evaluation ---- */
 
-/* Evaluates one set and logs it. Collective. */
+/* Evaluates one set and logs it; one that selects decides whether this is the best one. Collective.
+ */
 static Status evaluate_set(Train *run, const EvalSet *set, bool selects, EvalResult *result,
                            bool *is_best) {
-    Session *session = &run->session;
+    const Session *session = &run->session;
     double start = clock_now();
-    TRY(evaluate(&session->engine, session->ranks.comm, set, &session->config->augment, result));
+    TRY(evaluate(&run->session.engine, session->ranks.comm, set, &session->config->augment,
+                 result));
+    double seconds = clock_now() - start;
+    meter_evaluation(&run->journal.meter, seconds);
+    if (isnan(result->loss))
+        log_warn("the loss on the %s set is NaN after step %" PRId64 ": this is never the best",
+                 set->name, run->state.step);
     if (selects)
-        *is_best = selection_add(&run->state, result->accuracy, result->loss);
+        *is_best =
+            selection_add(&run->state, session->config->monitor, result->accuracy, result->loss);
     return journal_evaluation(&run->journal, &run->state, set, result, selects && *is_best,
-                              clock_now() - start);
-}
-
-/* The evaluation that selects the best checkpoint, where records are held out for it. Collective.
- */
-static Status evaluate_holdout(Train *run, bool *is_best) {
-    EvalResult result = {0};
-    Status status = evaluate_set(run, &run->session.input.holdout, true, &result, is_best);
-    eval_result_free(&result);
-    return status;
+                              seconds);
 }
 
 /* Local. */
-static Status add_history(RunState *state, const HistoryEntry *entry) {
+static Status add_history(RunState *state, const EvalResult *test) {
     size_t entries = (size_t)state->n_history + 1;
     HistoryEntry *history = realloc(state->history, entries * sizeof *history);
     TRY_ALLOC(history);
     state->history = history;
-    history[state->n_history++] = *entry;
+    history[state->n_history++] = (HistoryEntry){.epoch = state->epoch,
+                                                 .step = state->step,
+                                                 .train_loss = journal_epoch_loss(state),
+                                                 .train_accuracy = journal_epoch_accuracy(state),
+                                                 .test_loss = test->loss,
+                                                 .test_accuracy = test->accuracy};
     return ST_OK;
 }
 
+/* What a schedule that waits for better evaluations makes of this one. Local, the same everywhere.
+ */
+static void follow_plateau(RunState *state, const RunConfig *config, const EvalResult *selecting) {
+    bool higher = config->monitor == MONITOR_ACCURACY;
+    double value = higher ? selecting->accuracy : selecting->loss;
+    if (isnan(selecting->loss))
+        value = (double)NAN;
+    if (state->has_plateau && plateau_add(&state->plateau, &config->schedule, higher, value))
+        log_info("no better %s for more than %" PRId64
+                 " evaluations: the learning rate falls to %g",
+                 higher ? "accuracy" : "loss", config->schedule.patience, state->plateau.lr);
+}
+
+/* Whether the run has had enough. Local, the same everywhere. */
+static bool is_enough(const RunState *state, const RunConfig *config) {
+    return selection_reaches(state, config->target) || selection_gives_up(state, config->patience);
+}
+
+static void say_enough(const Train *run) {
+    const RunConfig *config = run->session.config;
+    const RunState *state = &run->state;
+    char since[64] = "";
+    if (run->resumed_from >= 0)
+        snprintf(since, sizeof since, " since it was resumed at step %" PRId64, run->resumed_from);
+    if (selection_reaches(state, config->target))
+        log_info("accuracy %.2f %% on the %s reaches the target of %g %%: at step %" PRId64
+                 ", after %.1f s%s",
+                 100 * state->last_accuracy, config->holdout > 0 ? "held-out records" : "test set",
+                 100 * config->target, state->step, meter_wall(&run->journal.meter), since);
+    else
+        log_info("no better %s in %" PRId64 " evaluations: the run ends early",
+                 config->monitor == MONITOR_LOSS ? "loss" : "accuracy", state->without_better);
+}
+
+/* The scheduled evaluation, and what follows from it. Collective. */
 static Status evaluate_epoch(Train *run, bool *is_best) {
     Session *session = &run->session;
+    const RunConfig *config = session->config;
     const Input *input = &session->input;
     RunState *state = &run->state;
-    bool held_out = session->config->holdout > 0;
+    EvalResult held_out = {0};
+    Status status = ST_OK;
+    bool holds_out = config->holdout > 0;
     comm_at(session->ranks.comm, state->step, STAGE_EVALUATE);
-    if (held_out)
-        TRY(evaluate_holdout(run, is_best));
-    TRY(evaluate_set(run, &input->test, !held_out, &run->test, is_best));
+    if (holds_out)
+        TRY_DONE(evaluate_set(run, &input->holdout, true, &held_out, is_best));
+    TRY_DONE(evaluate_set(run, &input->test, !holds_out, &run->test, is_best));
     run->tested_step = state->step;
-    HistoryEntry entry = {.epoch = state->epoch,
-                          .step = state->step,
-                          .train_loss = journal_epoch_loss(state),
-                          .train_accuracy = journal_epoch_accuracy(state),
-                          .test_loss = run->test.loss,
-                          .test_accuracy = run->test.accuracy};
-    TRY(add_history(state, &entry));
-    log_info("epoch %" PRId64 ": train loss %.4f, accuracy %.2f %%; test loss %.4f, accuracy "
-             "%.2f %%%s%s",
-             state->epoch, entry.train_loss, 100 * entry.train_accuracy, entry.test_loss,
-             100 * entry.test_accuracy, *is_best ? " (best)" : "",
-             input->dataset.synthetic ? " [synthetic]" : "");
-    if (selection_gives_up(state, session->config->patience)) {
-        log_info("no better accuracy in %" PRId64 " evaluations: the run ends early",
-                 state->without_better);
-        state->finished = true;
-    }
-    return ST_OK;
+    TRY_DONE(add_history(state, &run->test));
+    journal_epoch(&run->journal, state, &run->test, holds_out ? &held_out : NULL, *is_best);
+    follow_plateau(state, config, holds_out ? &held_out : &run->test);
+    state->finished = is_enough(state, config);
+    if (state->finished)
+        say_enough(run);
+done:
+    eval_result_free(&held_out);
+    return status;
 }
 
 /* ---- Checkpoints ---- */
@@ -165,6 +198,8 @@ static Status after_step(Train *run) {
         state->position = 0;
         if (state->epoch % config->eval_every == 0)
             TRY(evaluate_epoch(run, &is_best));
+        else
+            journal_epoch(&run->journal, state, NULL, NULL, false);
         state->epoch_loss = state->epoch_correct = state->epoch_images = 0;
     }
     if (epoch_ends || (config->checkpoint_every > 0 && state->step % config->checkpoint_every == 0))
@@ -183,14 +218,15 @@ static Status diverged(const Train *run, const StepResult *step) {
                     "-%" PRId64 " are NaN or out of range (lr %g); lower the learning rate or clip "
                     "gradients, the last checkpoint is untouched",
                     step->local_bad, input->first_lane, input->first_lane + input->lane_count - 1,
-                    schedule_lr(&session->config->schedule, run->state.step,
-                                input->sampler.steps_per_epoch));
+                    step->lr);
     return comm_agree(session->ranks.comm, mine);
 }
 
 static StepRequest next_step(const Train *run) {
     const RunConfig *config = run->session.config;
     StepRequest request = {.step = run->state.step, .stop = signals_stop_requested()};
+    request.rates = schedule_rates(&config->schedule, &run->state.plateau, &config->optimizer,
+                                   request.step, run->session.input.sampler.steps_per_epoch);
     request.nan = crash_due(&config->crash, config->out, request.step, run->session.ranks.comm);
     if (run->keeper && keeper_failed(run->keeper) != ST_OK) {
         request.error = true;
@@ -225,6 +261,7 @@ static Status train_loop(Train *run, bool *stopped) {
 /* Rank 0's part of the end. Local. */
 static Status write_result(Train *run, bool stopped, const PhaseTimes *times, double wall) {
     const Session *session = &run->session;
+    const RunConfig *config = session->config;
     const RunState *state = &run->state;
     const EvalResult *test = &run->test;
     bool tested = run->tested_step >= 0;
@@ -242,6 +279,13 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
                         .resumed_from = run->resumed_from,
                         .parameters = session->model.parameters,
                         .best_accuracy = state->best_accuracy,
+                        .best_loss = state->best_loss,
+                        .test_images = tested ? test->images : 0,
+                        .test_correct = tested ? test->correct : 0,
+                        .last_epoch =
+                            state->n_history > 0 ? &state->history[state->n_history - 1] : NULL,
+                        .target = config->target,
+                        .target_s = selection_reaches(state, config->target) ? wall : (double)NAN,
                         .best_step = state->best_step,
                         .selected_on = session->config->holdout > 0 ? "holdout" : "test",
                         .times = *times,
@@ -263,8 +307,10 @@ static Status finish(Train *run, bool stopped) {
     PhaseTimes times;
     if (!stopped && run->tested_step != run->state.step) {
         comm_at(comm, run->state.step, STAGE_EVALUATE);
+        double start = clock_now();
         TRY(evaluate(&session->engine, comm, &session->input.test, &session->config->augment,
                      &run->test));
+        meter_evaluation(&run->journal.meter, clock_now() - start);
         run->tested_step = run->state.step;
     }
     TRY(checkpoint_now(run, true, false));
@@ -320,6 +366,7 @@ static Status set_up(Train *run, Resume **resume) {
         run->end_step = config->steps;
     TRY(comm_agree(ranks->comm, run->keeper ? keeper_reset(run->keeper) : ST_OK));
     TRY(resume_load(*resume, session, &run->state));
+    run->state.finished = is_enough(&run->state, config); /* by the patience and target of now */
     run->resumed_from = resume_path(*resume) ? run->state.step : -1;
     return ST_OK;
 }
@@ -340,8 +387,9 @@ static Status train_ranks(Train *run) {
     if (run->state.step >= run->end_step || run->state.finished) {
         log_set_level(LOG_INFO);
         log_info("%s is finished: step %" PRId64 " of %" PRId64
-                 "; ask for more --epochs or --steps, or start over with --reset",
-                 session->config->out, run->state.step, run->end_step);
+                 "; ask for more%s --epochs or --steps, or start over with --reset",
+                 session->config->out, run->state.step, run->end_step,
+                 run->state.finished ? " --eval.patience or --target, not" : "");
         return ST_OK;
     }
     TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state) : ST_OK));

@@ -49,6 +49,15 @@ schedule.points - 1,2
 schedule.gamma 0.1 0.2
 schedule.lr-end 0 0.001
 schedule.unit epochs share
+schedule.by step epoch
+schedule.shape linear cosine
+schedule.lr-start 0 1
+schedule.momentum-low 0 0.5
+schedule.patience 10 5
+schedule.cooldown 0 1
+schedule.threshold 0.0001 0.01
+schedule.threshold-mode relative absolute
+eval.monitor accuracy loss
 schedule.warmup 0 1
 schedule.warmup-epochs 0.5 1
 schedule.warmup-start 0 0.5
@@ -72,6 +81,7 @@ checkpoint-every 2
 keep 5
 eval.every 2
 eval.patience 7
+target 0.99
 log-every 4
 '
 unstored='data loader.threads threads out checkpoint-local resume progress progress-width quiet crash-at'

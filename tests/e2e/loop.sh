@@ -142,4 +142,26 @@ one_error 8 'diverged: 232 weights are NaN or infinite' "infinite weights end th
 is "infinite weights get into no checkpoint" \
     "$(find "$tmp/blows-up/checkpoints" -name 'step-*' | sort | tr '\n' ' ' | sed "s|$tmp/blows-up/checkpoints/step-0000000||g")" \
     "1.h5 1.h5.xxh3 2.h5 2.h5.xxh3 3.h5 3.h5.xxh3 "
+# ---- Enough is enough: a target; and what never counts. ----
+train target 2 $still --epochs 3
+is "without a target" "$code $(result target step target_s | tr '\n' ' ')" "0 6 None "
+first=$(result target test_accuracy)
+train reached 2 $still --target "$first" --epochs 3
+is "a target ends the run with the evaluation that reaches it" "$code $(evaluated reached) $(result reached status step | tr '\n' ' ')" \
+    "0 1:2* finished 2 "
+check "a target: it says so, and after what time" grep -qE \
+    '^accuracy [0-9.]+ % on the test set reaches the target of [0-9.]+ %: at step 2, after [0-9.]+ s$' "$log"
+check "a target: the time to it is in result.json" awk -v t="$(result reached target_s)" 'BEGIN { exit !(t > 0) }'
+train reached 1 $still --target "$first" --epochs 3
+check "a run whose target is reached is finished" grep -q 'is finished: step 2 of 6; ask for more --eval.patience or --target' "$log"
+train reached 1 $still --target 1 --epochs 3
+is "it goes on to a higher one" "$code $(result reached step target_s | tr '\n' ' ')" "0 6 None "
+# In training next to nothing passes the dropout; in evaluation all does, and infinity minus infinity is NaN.
+awk -v big='  scale by=1000000\n' '{ print } /linear c=10/ { printf "%s%s  dropout p=0.9999\n%s%s%s%s%s", big, big, big, big, big, big, big }' \
+    $still >"$tmp/nan.yaml"
+train nan 2 "$tmp/nan.yaml" --epochs 9 --eval.patience 2
+is "an evaluation that is NaN is never the best, and counts for patience" "$code $(evaluated nan)" "0 1:2 2:4"
+is "NaN: there is no best" "$(result nan best_step best_accuracy | tr '\n' ' ')$(find "$tmp/nan" -name best.h5)" "None None "
+check "NaN: a warning" grep -q '^warning: the loss on the test set is NaN after step 2: this is never the best$' "$log"
+
 finish

@@ -26,6 +26,11 @@ as_the_oracle "Adam, decay on all, steps of the rate" 1 --steps 7 --holdout 12 -
 
 as_the_oracle "SGD, shares of the run, warm-up in shares" 2 --epochs 4 --steps 7 --holdout 12 --optimizer.lr 0.1 --schedule.unit share \
     --schedule.name piecewise --schedule.points '0.1:0.5,0.5:1,1:0' --schedule.warmup 0.25
+cycle=(--schedule.name one-cycle --schedule.unit steps --schedule.points '3,6' --schedule.momentum-low 0.6)
+as_the_oracle "AdamW, one cycle of rate and beta1" 2 --steps 8 --holdout 12 --optimizer.name adamw --optimizer.lr 0.02 \
+    --schedule.lr-start 0.002 --schedule.lr-end 0.001 --optimizer.beta2 0.99 "${cycle[@]}"
+as_the_oracle "Nesterov, one cycle of rate and momentum" 1 --steps 7 --holdout 12 --optimizer.nesterov --optimizer.lr 0.1 \
+    --schedule.shape cosine "${cycle[@]}"
 # Stopped in the middle of an epoch and of what one line of metrics is about, one evaluation behind it.
 words=(--holdout 12 --optimizer.lr 0.1 --optimizer.ema-decay 0.8 --log-every 3)
 as_the_oracle "the first part of a run" 2 --steps 5 "${words[@]}"

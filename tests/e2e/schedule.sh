@@ -76,6 +76,63 @@ check "epochs in which nothing is learned: a warning" \
 train milestone 2 "$tmp/shares.yaml" --epochs 3 --schedule.name step --schedule.unit steps --schedule.points 5,10
 check "milestones in steps" rates milestone "0.4 * 0.1 ** (1.0 * (4 * e >= 5) + (4 * e >= 10))"
 
+# ---- PyTorch's schedulers, on the same numbers of steps and epochs. ----
+# torch_rates NAME CODE: CODE makes `schedule` of `optimizer`, which is stepped with each step, or where `by_epoch` with each
+# epoch, or where it wants a value with each evaluation's.
+torch_rates() {
+    /usr/bin/python3 - "$tmp/$1/metrics.jsonl" "$2" <<'PY'
+import json, sys
+import torch
+from torch.optim.lr_scheduler import *
+lines = [json.loads(line) for line in open(sys.argv[1])]
+optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4, momentum=0.9)
+by_epoch, value = False, None
+exec(sys.argv[2])
+optimizer.step()
+rates = set()
+for line in lines:
+    if line["kind"] == "eval":
+        if line["split"] == "test" and value:
+            schedule.step(line[value])
+        continue
+    step, want = line["step"], optimizer.param_groups[0]["lr"]
+    rates.add(want)
+    if abs(line["lr"] - want) > 1e-12:
+        sys.exit(f"step {step}: {line['lr']}, not {want}")
+    if not value and (not by_epoch or step % 4 == 0):
+        schedule.step()
+print(len(lines), "lines,", len(rates), "rates")
+assert len(rates) > 3
+PY
+}
+base=("$tmp/shares.yaml" --schedule.unit epochs --schedule.points '')
+train cosine 1 "${base[@]}" --schedule.name cosine --schedule.lr-end 0.01 --schedule.by epoch
+check "cosine by epoch: CosineAnnealingLR" torch_rates cosine 'schedule, by_epoch = CosineAnnealingLR(optimizer, 5, 0.01), True'
+train falls 1 "${base[@]}" --schedule.name step --schedule.points 1,3,4 --schedule.gamma 0.3
+check "milestones in epochs: MultiStepLR" torch_rates falls 'schedule, by_epoch = MultiStepLR(optimizer, [1, 3, 4], 0.3), True'
+# 20 steps: the peak where 30 % of them are done, less one, and the end with the last step.
+one=(--schedule.name one-cycle --schedule.unit steps --schedule.lr-start 0.016 --schedule.lr-end 0.0000016)
+train cycle 1 "${base[@]}" "${one[@]}" --schedule.points 5,19 --schedule.shape cosine
+check "one cycle of two parts: OneCycleLR" torch_rates cycle 'schedule = OneCycleLR(optimizer, 0.4, 20, pct_start=0.3)
+schedule.step = (lambda s: lambda: s() if schedule.last_epoch < 19 else None)(schedule.step)'
+train three 1 "${base[@]}" "${one[@]}" --schedule.points 5,10,19
+check "one cycle of three parts: OneCycleLR" torch_rates three 'schedule = OneCycleLR(optimizer, 0.4, 20, pct_start=0.3, anneal_strategy="linear", three_phase=True)
+schedule.step = (lambda s: lambda: s() if schedule.last_epoch < 19 else None)(schedule.step)'
+plateau=(--schedule.name plateau --epochs 24 --schedule.gamma 0.7 --schedule.patience 1 --schedule.cooldown 1)
+for monitor in accuracy loss; do
+    mode=$([ $monitor = loss ] && echo min || echo max)
+    train "plateau-$monitor" 2 "${base[@]}" "${plateau[@]}" --eval.monitor $monitor --steps 50
+    train "plateau-$monitor" 1 "${base[@]}" "${plateau[@]}" --eval.monitor $monitor
+    check "plateau of the $monitor, over a resume: ReduceLROnPlateau" torch_rates "plateau-$monitor" \
+        "schedule, value = ReduceLROnPlateau(optimizer, '$mode', 0.7, 1, cooldown=1), '$monitor'"
+    check "plateau of the $monitor: it says so" grep -q "^no better $monitor for more than 1 evaluations: the learning rate falls to " "$log"
+done
+train plateau-whole 1 "${base[@]}" "${plateau[@]}" --eval.monitor loss
+same plateau-whole plateau-loss "plateau: the same bits without a resume, and on another number of ranks"
+check "plateau: checkpoints verify" sound plateau-loss
+train plateau-other 1 "${base[@]}" "${plateau[@]}" --eval.monitor loss --schedule.threshold 0.9
+refuse "plateau: its state is part of the state hash" test "$(result plateau-other state_hash)" = "$(result plateau-whole state_hash)"
+
 # ---- What the recipes of the project do. ----
 for recipe in configs/*.yaml; do
     [[ $("$program" train "$recipe" --dump-config | grep -A9 '^schedule:') =~ name:\ constant ]] && continue

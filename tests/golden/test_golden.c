@@ -287,7 +287,9 @@ static void compare_params(Net *net, const char *prefix, const double *value, co
 }
 
 static void update(Net *net, int64_t step) {
-    Update constants = optimizer_update(&net->optimizer, step, net->lr, 1);
+    const Optimizer *o = &net->optimizer;
+    Rates rates = {net->lr, o->kind == OPTIMIZER_SGD ? o->momentum : o->beta1};
+    Update constants = optimizer_update(o, step, rates, 1);
     size_t real = dtype_size(net->device->real);
     for (int p = 0; p < net->model.n_params; p++) {
         const ParamView *view = &net->model.params[p];

@@ -26,7 +26,8 @@ DEFAULTS = {
     "optimizer.momentum": 0.9, "optimizer.nesterov": False, "optimizer.beta1": 0.9, "optimizer.beta2": 0.999,
     "optimizer.eps": 1e-8, "optimizer.weight-decay": 0, "optimizer.decay-all": False, "optimizer.clip-norm": 0,
     "optimizer.ema-decay": 0, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
-    "schedule.unit": "epochs", "schedule.warmup": 0, "schedule.lr-end": 0, "schedule.total-epochs": 0, "schedule.warmup-epochs": 0, "schedule.warmup-start": 0,
+    "schedule.unit": "epochs", "schedule.by": "step", "schedule.shape": "linear", "schedule.lr-start": 0,
+    "schedule.momentum-low": 0, "schedule.warmup": 0, "schedule.lr-end": 0, "schedule.total-epochs": 0, "schedule.warmup-epochs": 0, "schedule.warmup-start": 0,
     "epochs": 10,
 }
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
@@ -188,8 +189,28 @@ class Trainer:
         (total / images).backward()
         return {k: v.grad for k, v in w.items()}, statistics, total.item(), torch.cat(logits), torch.cat(labels)
 
+    def position(self, step):
+        t = step / self.steps_per_epoch
+        return math.floor(t) if self.o["schedule.by"] == "epoch" else t
+
+    def cycle(self, step, start, peak, end):
+        """What goes from start to peak to end, over two points."""
+        o = self.o
+        unit = {"epochs": 1, "share": o["schedule.total-epochs"] or o["epochs"], "steps": 1 / self.steps_per_epoch}
+        up, down = (point * unit[o["schedule.unit"]] for point in o["schedule.points"])
+        t = self.position(step)
+        part, a, b = (t / up, start, peak) if t < up else (min((t - up) / (down - up), 1), peak, end)
+        if o["schedule.shape"] == "cosine":
+            part = (1 - math.cos(math.pi * part)) / 2
+        return a + (b - a) * part
+
+    def momentum(self, step, usual):
+        """SGD's momentum, or Adam's first beta."""
+        low = self.o["schedule.momentum-low"]
+        return self.cycle(step, usual, low, usual) if low and self.o["schedule.name"] == "one-cycle" else usual
+
     def lr(self, step):
-        o, t = self.o, step / self.steps_per_epoch
+        o, t = self.o, self.position(step)
         lr, kind = o["optimizer.lr"], o["schedule.name"]
         length = o["schedule.total-epochs"] or o["epochs"]
         unit = {"epochs": 1, "share": length, "steps": 1 / self.steps_per_epoch}[o["schedule.unit"]]
@@ -202,6 +223,8 @@ class Trainer:
             lr *= o["schedule.gamma"] ** sum(t >= point for point in points)
         elif kind == "piecewise":
             lr *= float(np.interp(t, *zip(*points)))
+        elif kind == "one-cycle":
+            lr = self.cycle(step, o["schedule.lr-start"], lr, o["schedule.lr-end"])
         elif kind == "cosine":
             part = min(max((t - warm) / (length - warm), 0), 1)
             lr = o["schedule.lr-end"] + (lr - o["schedule.lr-end"]) * (1 + math.cos(math.pi * part)) / 2
@@ -233,10 +256,11 @@ class Trainer:
             g = g + decay * w
             if not o["optimizer.momentum"]:
                 return w - lr * g
-            m = g if step == 0 else o["optimizer.momentum"] * state["optimizer/momentum"][k] + g
+            mu = self.momentum(step, o["optimizer.momentum"])
+            m = g if step == 0 else mu * state["optimizer/momentum"][k] + g
             after["optimizer/momentum"][k] = m
-            return w - lr * (g + o["optimizer.momentum"] * m if o["optimizer.nesterov"] else m)
-        b1, b2 = o["optimizer.beta1"], o["optimizer.beta2"]
+            return w - lr * (g + mu * m if o["optimizer.nesterov"] else m)
+        b1, b2 = self.momentum(step, o["optimizer.beta1"]), o["optimizer.beta2"]
         if o["optimizer.name"] == "adam":
             g = g + decay * w
         else:

@@ -240,6 +240,13 @@ static void test_refused_files(void **state) {
          "schedule.warmup 1: a share of the run must be below 1"},
         {MODEL "schedule:\n  warmup: 1\n  warmup-epochs: 1\n",
          "schedule.warmup and schedule.warmup-epochs say the same thing: give one of them"},
+        {MODEL "schedule:\n  name: one-cycle\n  points: [5]\n",
+         "schedule.points: one-cycle wants two or three, above 0: where lr is reached, (where it "
+         "is "
+         "back,) where lr-end is"},
+        {MODEL "schedule:\n  name: plateau\n  gamma: 1\n",
+         "schedule.gamma 1: with plateau the learning rate falls, so it must be below 1"},
+        {MODEL "target: 94\n", "PATH:4: target: '94' is out of bounds: 0 to 1"},
         {MODEL "schedule:\n  points: [1/0]\n", "PATH:5: schedule.points: '1/0' divides by 0"},
         {MODEL "schedule:\n  points: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]\n",
          "PATH:5: schedule.points: more than 16 points"},

@@ -12,7 +12,7 @@
 enum { PER_EPOCH = 100 };
 
 static void assert_lr(const Schedule *schedule, double epoch, double lr) {
-    double got = schedule_lr(schedule, (int64_t)lround(epoch * PER_EPOCH), PER_EPOCH);
+    double got = schedule_lr(schedule, NULL, (int64_t)lround(epoch * PER_EPOCH), PER_EPOCH);
     if (fabs(got - lr) > 1e-12 * (1 + fabs(lr)))
         fail_msg("epoch %g: lr %.17g, not %.17g", epoch, got, lr);
 }
@@ -132,8 +132,8 @@ static void test_units(void **state) {
     s.n_points = 1;
     for (int64_t per_epoch = 1; per_epoch < 400; per_epoch++) {
         s.point_at[0] = 1000;
-        assert_true(schedule_lr(&s, 999, per_epoch) == 1);
-        assert_true(schedule_lr(&s, 1000, per_epoch) == 0.5);
+        assert_true(schedule_lr(&s, NULL, 999, per_epoch) == 1);
+        assert_true(schedule_lr(&s, NULL, 1000, per_epoch) == 0.5);
     }
 }
 
@@ -161,7 +161,7 @@ static void test_update(void **state) {
                    .eps = 1e-7,
                    .ema_decay = 0.95};
     (void)state;
-    Update first = optimizer_update(&o, 0, 0.1, 0.5);
+    Update first = optimizer_update(&o, 0, (Rates){0.1, 0.9}, 0.5);
     assert_int_equal(first.kind, OPTIMIZER_ADAMW);
     assert_true(first.first && first.nesterov);
     assert_true(first.lr == 0.1 && first.grad_scale == 0.5 && first.momentum == 0.8);
@@ -169,10 +169,101 @@ static void test_update(void **state) {
     assert_true(first.ema_decay == 0.95);
     assert_true(fabs(first.correction1 - 0.1) < 1e-15);
     assert_true(fabs(first.correction2 - 0.01) < 1e-15);
-    Update third = optimizer_update(&o, 2, 0.1, 0.5);
+    Update third = optimizer_update(&o, 2, (Rates){0.1, 0.7}, 0.5);
     assert_false(third.first);
-    assert_true(fabs(third.correction1 - (1 - 0.9 * 0.9 * 0.9)) < 1e-15);
+    assert_true(fabs(third.correction1 - (1 - 0.7 * 0.7 * 0.7)) < 1e-15);
     assert_true(fabs(third.correction2 - (1 - 0.99 * 0.99 * 0.99)) < 1e-15);
+}
+
+static void assert_near(double found, double wanted) {
+    if (fabs(found - wanted) > 1e-12)
+        fail_msg("%.17g, not %.17g", found, wanted);
+}
+
+/* DeepSpeed's OneCycle of the ViT recipe: 1e-4 to 4e-3 over 2000 steps, back over 2000, then
+ * constant; beta1 .9 to .8 to .9. */
+static void test_one_cycle(void **state) {
+    static const int64_t steps[] = {0, 500, 2000, 3000, 4000, 9999};
+    static const double part[] = {0, 0.25, 1, 0.5, 0, 0};
+    Optimizer adamw = {.kind = OPTIMIZER_ADAMW, .momentum = 0.5, .beta1 = 0.9, .beta2 = 0.99};
+    Optimizer sgd = {.kind = OPTIMIZER_SGD, .momentum = 0.95, .beta1 = 0.5};
+    Schedule s = {.kind = SCHEDULE_ONE_CYCLE,
+                  .unit = SCHEDULE_STEPS,
+                  .lr = 4e-3,
+                  .lr_start = 1e-4,
+                  .lr_end = 1e-4,
+                  .momentum_low = 0.8,
+                  .n_points = 2,
+                  .point_at = {2000, 4000}};
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        Rates rates = schedule_rates(&s, NULL, &adamw, steps[i], 33);
+        assert_near(rates.lr, 1e-4 + part[i] * (4e-3 - 1e-4));
+        assert_near(rates.momentum, 0.9 - 0.1 * part[i]);
+        assert_near(schedule_rates(&s, NULL, &sgd, steps[i], 33).momentum, 0.95 - 0.15 * part[i]);
+        Update update = optimizer_update(&adamw, steps[i], rates, 1);
+        assert_true(update.beta1 == rates.momentum && update.beta2 == 0.99);
+    }
+    /* Three points: up, back, and down to the end, where momentum stays. */
+    s.n_points = 3;
+    s.point_at[2] = 5000;
+    s.lr_end = 0;
+    assert_near(schedule_lr(&s, NULL, 4000, 33), 1e-4);
+    assert_near(schedule_lr(&s, NULL, 4500, 33), 0.5e-4);
+    assert_near(schedule_lr(&s, NULL, 7000, 33), 0);
+    assert_near(schedule_rates(&s, NULL, &adamw, 4500, 33).momentum, 0.9);
+    s.momentum_low = 0;
+    assert_near(schedule_rates(&s, NULL, &adamw, 2000, 33).momentum, 0.9);
+    assert_near(schedule_end(&s, 100), 50);
+}
+
+static void test_by_epoch(void **state) {
+    Schedule s = {.kind = SCHEDULE_COSINE,
+                  .by = SCHEDULE_BY_EPOCH,
+                  .lr = 1,
+                  .total_epochs = 10,
+                  .warmup_epochs = 2};
+    (void)state;
+    assert_lr(&s, 0.99, 0);
+    assert_lr(&s, 1, 0.5);
+    assert_lr(&s, 1.99, 0.5);
+    assert_lr(&s, 6, 0.5);
+    assert_lr(&s, 6.99, 0.5);
+}
+
+/* By hand; tests/e2e/schedule.sh compares with PyTorch's. */
+static void test_plateau(void **state) {
+    Schedule s = {.kind = SCHEDULE_PLATEAU,
+                  .lr = 1,
+                  .lr_end = 0.2,
+                  .gamma = 0.5,
+                  .patience = 1,
+                  .cooldown = 1,
+                  .threshold = 0.1,
+                  .threshold_mode = THRESHOLD_ABSOLUTE};
+    Plateau p = plateau_begin(&s, true);
+    (void)state;
+    assert_lr(&s, 3, 1);
+    assert_false(plateau_add(&p, &s, true, 0.5));
+    assert_false(plateau_add(&p, &s, true, 0.6)); /* not by more than the threshold */
+    assert_true(plateau_add(&p, &s, true, NAN));
+    assert_near(schedule_lr(&s, &p, 7, 3), 0.5);
+    assert_false(plateau_add(&p, &s, true, 0)); /* does not count */
+    assert_false(plateau_add(&p, &s, true, 0));
+    assert_true(plateau_add(&p, &s, true, 0));
+    assert_near(p.lr, 0.25);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(plateau_add(&p, &s, true, 0), i == 2);
+    assert_near(p.lr, 0.2); /* the lowest */
+    for (int i = 0; i < 9; i++)
+        assert_false(plateau_add(&p, &s, true, 0));
+    p = plateau_begin(&s, false);
+    s.threshold_mode = THRESHOLD_RELATIVE;
+    plateau_add(&p, &s, false, 10);
+    plateau_add(&p, &s, false, 8.9); /* better by more than a tenth */
+    assert_near(p.best, 8.9);
+    plateau_add(&p, &s, false, 8.02);
+    assert_near(p.best, 8.9);
 }
 
 int main(void) {
@@ -181,6 +272,8 @@ int main(void) {
         cmocka_unit_test(test_piecewise), cmocka_unit_test(test_cosine),
         cmocka_unit_test(test_slots),     cmocka_unit_test(test_warmup_of_every_kind),
         cmocka_unit_test(test_update),    cmocka_unit_test(test_units),
+        cmocka_unit_test(test_one_cycle), cmocka_unit_test(test_by_epoch),
+        cmocka_unit_test(test_plateau),
     };
     return cmocka_run_group_tests_name("optim", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Selection: of equals the first is the best, and patience counts evaluations since then. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,7 @@
 
 static bool evaluate_at(RunState *run, int64_t step, double accuracy) {
     run->step = step;
-    return selection_add(run, accuracy, 10 * accuracy);
+    return selection_add(run, MONITOR_ACCURACY, accuracy, 10 * accuracy);
 }
 
 static void first_of_equals(void **state) {
@@ -41,10 +42,53 @@ static void patience(void **state) {
     assert_false(selection_gives_up(&run, 1));
 }
 
+static void by_loss(void **state) {
+    (void)state;
+    RunState run = {.best_step = -1, .step = 1};
+    assert_true(selection_add(&run, MONITOR_LOSS, 0.5, 2));
+    run.step = 2;
+    assert_true(selection_add(&run, MONITOR_LOSS, 0.4, 1.5)); /* though less is right */
+    run.step = 3;
+    assert_false(selection_add(&run, MONITOR_LOSS, 0.9, 1.5));
+    assert_int_equal(run.best_step, 2);
+    assert_float_equal(run.best_accuracy, 0.4, 0);
+    assert_int_equal(run.without_better, 1);
+}
+
+/* A loss that is NaN is never the best, be it the first or by far the most accurate one. */
+static void nan_is_never_best(void **state) {
+    (void)state;
+    for (Monitor monitor = MONITOR_ACCURACY; monitor <= MONITOR_LOSS; monitor++) {
+        RunState run = {.best_step = -1, .step = 1};
+        assert_false(selection_add(&run, monitor, 0.9, NAN));
+        assert_int_equal(run.best_step, -1);
+        assert_false(selection_reaches(&run, 0.5));
+        run.step = 2;
+        assert_true(selection_add(&run, monitor, 0.1, 2.3));
+        run.step = 3;
+        assert_false(selection_add(&run, monitor, 0.9, NAN));
+        assert_int_equal(run.best_step, 2);
+        assert_int_equal(run.without_better, 1);
+        assert_true(isnan(run.last_accuracy));
+    }
+}
+
+static void target(void **state) {
+    (void)state;
+    RunState run = {.best_step = -1, .last_accuracy = NAN};
+    assert_false(selection_reaches(&run, 0.5));
+    evaluate_at(&run, 1, 0.5);
+    assert_true(selection_reaches(&run, 0.5));
+    assert_false(selection_reaches(&run, 0.51));
+    assert_false(selection_reaches(&run, 0)); /* none is asked for */
+    evaluate_at(&run, 2, 0.4);
+    assert_false(selection_reaches(&run, 0.5)); /* the last one decides */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_of_equals),
-        cmocka_unit_test(patience),
+        cmocka_unit_test(first_of_equals),   cmocka_unit_test(patience), cmocka_unit_test(by_loss),
+        cmocka_unit_test(nan_is_never_best), cmocka_unit_test(target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

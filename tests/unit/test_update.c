@@ -53,7 +53,8 @@ static void follow(const Optimizer *o, double decay, bool exact) {
     float weight = 0.4f, slot[2] = {0, 0}, ema = 0.4f;
     for (int step = 0; step < STEPS; step++) {
         /* half of the gradient, as clipping may have it; exact: in units of 2^-30 */
-        Update update = optimizer_update(o, step, LR, exact ? 0.5 * 0x1p-30 : 0.5);
+        Rates rates = {LR, o->kind == OPTIMIZER_SGD ? o->momentum : o->beta1};
+        Update update = optimizer_update(o, step, rates, exact ? 0.5 * 0x1p-30 : 0.5);
         UpdateTerms terms = update_terms(&update, decay);
         float g =
             exact ? update_gradient_fixed((int64_t)(gradients[step] * 0x1p30), update.grad_scale)
