@@ -101,10 +101,15 @@ typedef struct CheckpointGate {
 Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
                         const CheckpointGate *gate, int64_t *bytes);
 
-/* ST_OK where sidecar and file agree. */
+/* Whether PATH is a lone copy: a file under a name of its own, as best.h5, without a sidecar. Such
+ * a one is verified by what it holds itself: HDF5's checksums of all it stores, and the state hash.
+ */
+bool checkpoint_is_copy(const char *path);
+
+/* ST_OK where sidecar and file agree; of a lone copy, where its content does. */
 Status checkpoint_verify(const char *path);
 
-/* The bytes of a file, read once, that agree with its sidecar: to be parsed below, or sent to a
+/* The bytes of a file, read once and verified: to be parsed below, or sent to a
  * rank that cannot see the file. The caller frees *bytes. */
 Status checkpoint_load(const char *path, char **bytes, size_t *size);
 

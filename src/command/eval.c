@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lockstep/checkpoint.h"
 #include "lockstep/command.h"
@@ -14,7 +16,8 @@
 #include "lockstep/session.h"
 
 typedef struct EvalOptions {
-    const char *checkpoint;
+    const char *checkpoint; /* a file; or a run directory, until find_checkpoint */
+    char found[CONFIG_PATH_MAX];
     const char *data; /* NULL: as the run had it, or CIFAR10_DIR */
     DeviceChoice device;
     int64_t threads; /* 0: all cores */
@@ -22,9 +25,12 @@ typedef struct EvalOptions {
 } EvalOptions;
 
 static const char usage[] =
-    "lockstep eval CHECKPOINT [--data DIR] [--device auto|cpu|cuda|ref] [--threads T] [--json]\n"
+    "lockstep eval CHECKPOINT|RUNDIR [--data DIR] [--device auto|cpu|cuda|ref] [--threads T] "
+    "[--json]\n"
     "\n"
-    "Accuracy and loss of a checkpoint on the test set, by class; with moving averages where the\n"
+    "Accuracy and loss of a checkpoint, of a run directory its best one or, where no evaluation "
+    "has\n"
+    "been, its newest, on the test set, by class; with moving averages where the\n"
     "run keeps them. Under mpirun the ranks share the images out.\n"
     "\n"
     "  --data DIR    folder with the CIFAR-10 binary files, or `synthetic`; default: CIFAR10_DIR, "
@@ -75,6 +81,26 @@ static Status parse_options(int argc, char **argv, EvalOptions *options) {
     if (!options->checkpoint && !options->help)
         return FAIL(ST_USAGE, "which checkpoint? See lockstep eval --help");
     return ST_OK;
+}
+
+/* Of a run directory the best checkpoint, or the newest where no evaluation has been. Local. */
+static Status find_checkpoint(EvalOptions *options) {
+    struct stat info;
+    const char *named = options->checkpoint;
+    char folder[CONFIG_PATH_MAX];
+    if (stat(named, &info) != 0 || !S_ISDIR(info.st_mode))
+        return ST_OK;
+    if (strlen(named) + sizeof "/checkpoints" > sizeof folder)
+        return FAIL(ST_USAGE, "%s: the path is too long", named);
+    snprintf(options->found, sizeof options->found, "%.4000s/best.h5", named);
+    snprintf(folder, sizeof folder, "%.4000s/checkpoints", named);
+    options->checkpoint = options->found;
+    if (access(options->found, F_OK) == 0)
+        return ST_OK;
+    TRY(checkpoint_newest(folder, false, options->found));
+    return options->found[0]
+               ? ST_OK
+               : FAIL(ST_CHECKPOINT, "%s: holds no checkpoint; is it a run directory?", named);
 }
 
 /* What is evaluated: the configuration of the run, but for where and how fast. Local. */
@@ -133,7 +159,8 @@ static Status load_weights(Session *session, const char *bytes, size_t size, con
 
 /* Configuration, model, records and weights of the checkpoint. Its file is read once: best.h5 of a
  * run that goes on may name another one a moment later. Local. */
-static Status load(Session *session, const EvalOptions *options, Checkpoint *checkpoint) {
+static Status load(Session *session, EvalOptions *options, Checkpoint *checkpoint) {
+    TRY(find_checkpoint(options));
     const char *path = options->checkpoint;
     char *bytes = NULL;
     size_t size = 0;
@@ -192,7 +219,7 @@ static void print_text(const Session *session, const EvalOptions *options,
                100 * eval_class_accuracy(result, c));
 }
 
-static Status eval_ranks(Session *session, const EvalOptions *options, Checkpoint *checkpoint) {
+static Status eval_ranks(Session *session, EvalOptions *options, Checkpoint *checkpoint) {
     Comm *comm = session->ranks.comm;
     EvalResult result = {0};
     Status status = ST_OK;

@@ -2,7 +2,7 @@
  *
  * A file is loaded whole, its bytes are compared with the sidecar, and HDF5 parses those very
  * bytes: nothing can change between the check and the use, and ranks that get the bytes by message
- * take the same way. */
+ * take the same way. A lone copy is compared with what it says of itself instead. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -12,64 +12,13 @@
 #include <unistd.h>
 
 #include "checkpoint_format.h"
+#include "checkpoint_walk.h"
 #include "file_util.h"
 #include "hdf5_error.h"
 #include "hdf5_file.h"
 #include "hdf5_object.h"
 #include "lockstep/hash.h"
-
-/* PATH with symbolic links followed, and the 32 digits its sidecar holds. */
-static Status read_sidecar(const char *path, char real[4096], char hex[33]) {
-    char sidecar[4096 + 8];
-    char *text = NULL;
-    size_t size = 0;
-    char *resolved = realpath(path, NULL);
-    if (!resolved)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
-    snprintf(real, 4096, "%s", resolved);
-    free(resolved);
-    snprintf(sidecar, sizeof sidecar, "%s.xxh3", real);
-    if (access(sidecar, F_OK) != 0)
-        return FAIL(ST_CHECKPOINT,
-                    "%s: its checksum file %s is missing, so it cannot be trusted (the two belong "
-                    "together)",
-                    path, sidecar);
-    TRY(file_load(sidecar, &text, &size));
-    bool good = size > 34 && strspn(text, "0123456789abcdef") == 32 &&
-                strncmp(text + 32, "  ", 2) == 0 && text[size - 1] == '\n';
-    if (good)
-        snprintf(hex, 33, "%.32s", text);
-    free(text);
-    if (!good)
-        return FAIL(ST_CHECKPOINT, "%s: damaged: its checksum file %s is not readable as one", path,
-                    sidecar);
-    return ST_OK;
-}
-
-static Status mismatch(const char *path) {
-    return FAIL(ST_CHECKPOINT,
-                "%s: damaged: its bytes do not match its checksum file (use another)", path);
-}
-
-Status checkpoint_verify(const char *path) {
-    char real[4096], want[33], have[33];
-    TRY(read_sidecar(path, real, want));
-    TRY(hash_file(real, have));
-    return strcmp(want, have) == 0 ? ST_OK : mismatch(path);
-}
-
-Status checkpoint_load(const char *path, char **bytes, size_t *size) {
-    char real[4096], want[33], have[33];
-    TRY(read_sidecar(path, real, want));
-    TRY(file_load(real, bytes, size));
-    hash_hex128(*bytes, *size, have);
-    if (strcmp(want, have) != 0) {
-        free(*bytes);
-        *bytes = NULL;
-        return mismatch(path);
-    }
-    return ST_OK;
-}
+#include "lockstep/log.h"
 
 static Status get_short_text(hid_t group, const char *name, char *out, size_t room) {
     char *text = NULL;
@@ -192,6 +141,117 @@ done:
     if (group >= 0)
         H5Gclose(group);
     return status;
+}
+
+/* PATH with symbolic links followed, and the 32 digits its sidecar holds. */
+static Status read_sidecar(const char *path, char real[4096], char hex[33]) {
+    char sidecar[4096 + 8];
+    char *text = NULL;
+    size_t size = 0;
+    char *resolved = realpath(path, NULL);
+    if (!resolved)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+    snprintf(real, 4096, "%s", resolved);
+    free(resolved);
+    snprintf(sidecar, sizeof sidecar, "%s.xxh3", real);
+    if (access(sidecar, F_OK) != 0)
+        return FAIL(ST_CHECKPOINT,
+                    "%s: its checksum file %s is missing, so it cannot be trusted (the two belong "
+                    "together)",
+                    path, sidecar);
+    TRY(file_load(sidecar, &text, &size));
+    bool good = size > 34 && strspn(text, "0123456789abcdef") == 32 &&
+                strncmp(text + 32, "  ", 2) == 0 && text[size - 1] == '\n';
+    if (good)
+        snprintf(hex, 33, "%.32s", text);
+    free(text);
+    if (!good)
+        return FAIL(ST_CHECKPOINT, "%s: damaged: its checksum file %s is not readable as one", path,
+                    sidecar);
+    return ST_OK;
+}
+
+bool checkpoint_is_copy(const char *path) {
+    char sidecar[4096 + 8];
+    int64_t step;
+    char *real = realpath(path, NULL);
+    if (!real)
+        return false;
+    const char *name = strrchr(real, '/') + 1;
+    snprintf(sidecar, sizeof sidecar, "%s.xxh3", real);
+    bool copy = access(sidecar, F_OK) != 0 && !checkpoint_step_of(name, "", &step) &&
+                !checkpoint_step_of(name, ".bad", &step);
+    free(real);
+    return copy;
+}
+
+/* Reading all of it makes HDF5 compare its checksums. */
+static Status check_content(const char *bytes, size_t size) {
+    Checkpoint meta = {0};
+    hid_t file = -1;
+    Status status = hdf5_open_image(bytes, size, &file);
+    if (status == ST_OK)
+        status = read_meta(file, &meta);
+    if (status == ST_OK)
+        status = read_state(file, &meta.state);
+    if (status == ST_OK)
+        status = checkpoint_check_hash(file, &meta);
+    if (file >= 0)
+        H5Fclose(file);
+    checkpoint_meta_free(&meta);
+    return status;
+}
+
+static Status load_copy(const char *path, char **bytes, size_t *size) {
+    TRY(file_load(path, bytes, size));
+    if (check_content(*bytes, *size) == ST_OK)
+        return ST_OK;
+    free(*bytes);
+    *bytes = NULL;
+    status_prefix("%s: damaged, or no checkpoint", path);
+    return ST_CHECKPOINT;
+}
+
+static Status verify_copy(const char *path) {
+    char *bytes = NULL;
+    size_t size;
+    TRY(load_copy(path, &bytes, &size));
+    free(bytes);
+    return ST_OK;
+}
+
+static Status mismatch(const char *path) {
+    return FAIL(ST_CHECKPOINT,
+                "%s: damaged: its bytes do not match its checksum file (use another)", path);
+}
+
+Status checkpoint_verify(const char *path) {
+    char real[4096], want[33], have[33];
+    if (checkpoint_is_copy(path))
+        return verify_copy(path);
+    TRY(read_sidecar(path, real, want));
+    TRY(hash_file(real, have));
+    return strcmp(want, have) == 0 ? ST_OK : mismatch(path);
+}
+
+Status checkpoint_load(const char *path, char **bytes, size_t *size) {
+    char real[4096], want[33], have[33];
+    if (checkpoint_is_copy(path)) {
+        TRY(load_copy(path, bytes, size));
+        log_warn("%s has no checksum file beside it: what it holds agrees with its own checksums "
+                 "and state hash",
+                 path);
+        return ST_OK;
+    }
+    TRY(read_sidecar(path, real, want));
+    TRY(file_load(real, bytes, size));
+    hash_hex128(*bytes, *size, have);
+    if (strcmp(want, have) != 0) {
+        free(*bytes);
+        *bytes = NULL;
+        return mismatch(path);
+    }
+    return ST_OK;
 }
 
 Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,

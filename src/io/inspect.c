@@ -1,7 +1,4 @@
-/* inspect: what is in a checkpoint, for people. See inspect.h.
- *
- * Needs no model: groups keep their members in model-text order, so the file alone says what the
- * state hash is made of. */
+/* inspect: what is in a checkpoint, for people. See inspect.h. */
 #include "lockstep/inspect.h"
 
 #include <inttypes.h>
@@ -9,16 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint_format.h"
+#include "checkpoint_walk.h"
 #include "hdf5_file.h"
 #include "hdf5_object.h"
 #include "lockstep/checkpoint.h"
-#include "lockstep/hash.h"
-
-typedef struct Walk {
-    FILE *out;
-    HashState *hash; /* NULL: not asked for */
-} Walk;
 
 static void print_range(FILE *out, const char *group, const char *name, const char *shape,
                         const float *value, int64_t n) {
@@ -41,68 +32,17 @@ static void print_range(FILE *out, const char *group, const char *name, const ch
     fprintf(out, "  /%s\n", group);
 }
 
-static Status walk_array(Walk *walk, hid_t group, const char *group_name, const char *name) {
-    Status status = ST_OK;
-    int ndim = 0;
-    int64_t dim[HDF5_DIMS_MAX], n = 1;
+static void print_array(void *context, const WalkArray *array) {
     char shape[96];
-    float *value = NULL;
-    TRY(hdf5_shape(group, name, &ndim, dim));
-    for (int i = 0; i < ndim; i++)
-        n *= dim[i];
-    value = malloc((size_t)n * sizeof *value);
-    if (!value)
-        return FAIL(ST_INTERNAL, "out of memory for the %" PRId64 " values of %s", n, name);
-    TRY_DONE(hdf5_get_array(group, name, H5T_IEEE_F32LE, ndim, dim, value));
-    if (walk->hash)
-        hash_add(walk->hash, value, (size_t)n * sizeof *value);
-    hdf5_shape_text(ndim, dim, shape, sizeof shape);
-    print_range(walk->out, group_name, name, shape, value, n);
-done:
-    free(value);
-    return status;
-}
-
-static Status walk_group(Walk *walk, hid_t parent, const char *name) {
-    Status status = ST_OK;
-    hid_t group = -1;
-    int64_t members = 0;
-    TRY_DONE(hdf5_open_group(parent, name, &group));
-    TRY_DONE(hdf5_members(group, &members));
-    for (int64_t i = 0; i < members; i++) {
-        char member[PARAM_NAME_MAX];
-        TRY_DONE(hdf5_member_name(group, i, member, sizeof member));
-        TRY_DONE(walk_array(walk, group, name, member));
-    }
-done:
-    if (group >= 0)
-        H5Gclose(group);
-    return status;
-}
-
-/* In the order of the state hash: parameters, running statistics, average, slots by name. */
-static Status walk_arrays(Walk *walk, hid_t file, const Checkpoint *meta) {
-    Status status = ST_OK;
-    hid_t optimizer = -1;
-    int first = meta->n_slots == 2 && strcmp(meta->slot_name[0], meta->slot_name[1]) > 0;
-    fprintf(walk->out, "arrays\n  %-32s %-20s %12s %12s %12s\n", "name", "shape", "min", "max",
-            "mean");
-    TRY_DONE(walk_group(walk, file, "params"));
-    TRY_DONE(walk_group(walk, file, "running"));
-    if (meta->has_ema)
-        TRY_DONE(walk_group(walk, file, "ema"));
-    TRY_DONE(hdf5_open_group(file, "optimizer", &optimizer));
-    for (int i = 0; i < meta->n_slots; i++)
-        TRY_DONE(walk_group(walk, optimizer, meta->slot_name[i ^ first]));
-done:
-    if (optimizer >= 0)
-        H5Gclose(optimizer);
-    return status;
+    hdf5_shape_text(array->ndim, array->dim, shape, sizeof shape);
+    print_range(context, array->group, array->name, shape, array->value, array->n);
 }
 
 static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size_t size) {
     const RunState *state = &meta->state;
-    fprintf(out, "%s: %zu bytes, agrees with its checksum file\n", path, size);
+    fprintf(out, "%s: %zu bytes, %s\n", path, size,
+            checkpoint_is_copy(path) ? "a copy without a checksum file: its own checksums agree"
+                                     : "agrees with its checksum file");
     fprintf(out,
             "run\n  seed %" PRIu64 ", %" PRId64 " lanes, data set %s (%016" PRIx64
             "), built from %s, computed with %s\n",
@@ -145,47 +85,36 @@ static void print_text(FILE *out, const char *title, const char *text) {
     }
 }
 
+static Status print_all(FILE *out, hid_t file, const Checkpoint *meta, const char *path,
+                        size_t size, bool verify) {
+    print_meta(out, meta, path, size);
+    print_text(out, "config", meta->config);
+    if (meta->autotune)
+        print_text(out, "autotune", meta->autotune);
+    fprintf(out, "arrays\n  %-32s %-20s %12s %12s %12s\n", "name", "shape", "min", "max", "mean");
+    TRY(checkpoint_walk(file, meta, print_array, out));
+    if (!verify)
+        return ST_OK;
+    TRY(checkpoint_check_hash(file, meta));
+    fprintf(out, "verified: every byte, and the state hash\n");
+    return ST_OK;
+}
+
 Status inspect_print(const char *path, bool verify, FILE *out) {
     Status status = ST_OK;
     Checkpoint meta = {0};
-    Walk walk = {.out = out};
     hid_t file = -1;
     char *bytes = NULL;
     size_t size = 0;
     TRY_DONE(checkpoint_load(path, &bytes, &size));
     TRY_DONE(checkpoint_parse_meta(bytes, size, path, &meta));
     TRY_DONE(hdf5_open_image(bytes, size, &file));
-    if (verify) {
-        walk.hash = hash_new();
-        if (!walk.hash) {
-            status = FAIL(ST_INTERNAL, "out of memory");
-            goto done;
-        }
-    }
-    print_meta(out, &meta, path, size);
-    print_text(out, "config", meta.config);
-    if (meta.autotune)
-        print_text(out, "autotune", meta.autotune);
-    status = walk_arrays(&walk, file, &meta);
-    if (status != ST_OK) {
+    status = print_all(out, file, &meta, path, size, verify);
+    if (status != ST_OK)
         status_prefix("%s", path);
-        goto done;
-    }
-    if (verify) {
-        uint64_t step = (uint64_t)meta.state.step;
-        hash_add(walk.hash, &step, sizeof step);
-        checkpoint_hash_plateau(walk.hash, &meta.state);
-        if (hash_value(walk.hash) != meta.state_hash) {
-            status =
-                FAIL(ST_CHECKPOINT, "%s: its arrays do not give the state hash it carries", path);
-            goto done;
-        }
-        fprintf(out, "verified: every byte, and the state hash\n");
-    }
-    if (fflush(out) != 0 || ferror(out))
+    else if (fflush(out) != 0 || ferror(out))
         status = FAIL(ST_INTERNAL, "cannot print the content of %s", path);
 done:
-    hash_free(walk.hash);
     if (file >= 0)
         H5Fclose(file);
     checkpoint_meta_free(&meta);

@@ -62,6 +62,45 @@ kill -USR1 "$launched"
 wait_for live
 check "training was not disturbed" test $code = 75
 
+# ---- A run directory, and a copy of the best by itself. ----
+eval_json 2 "$tmp/from-best"
+check "eval of a run directory: the best checkpoint" \
+    test "$code $(tests/read_json get "$tmp/eval.json" checkpoint step | tr '\n' ' ')" = "0 $tmp/from-best/best.h5 $(result from-best best_step) "
+train early 1 $small --steps 3
+eval_json 0 "$tmp/early"
+check "eval of a run directory without an evaluation: the newest checkpoint" \
+    test "$code $(tests/read_json get "$tmp/eval.json" checkpoint step | tr '\n' ' ')" = "0 $(newest early) 3 "
+lockstep 0 eval "$tmp/data"
+one_error 4 'data: holds no checkpoint; is it a run directory' "eval of another directory"
+cp "$tmp/from-best/best.h5" "$tmp/alone.h5"
+eval_json 2 "$tmp/alone.h5"
+check "eval of a lone copy: the best accuracy" \
+    test "$(tests/read_json get "$tmp/eval.json" test_accuracy step)" = "$(result from-best best_accuracy best_step)"
+check "eval of a lone copy: a warning" test "$(grep -c '^warning: .*alone.h5 has no checksum file beside it' "$log")" = 1
+"$program" inspect --verify "$tmp/alone.h5" >"$log" 2>&1
+check "inspect of a lone copy says what it is" grep -q 'alone.h5: .* a copy without a checksum file' "$log"
+train resumed 1 $small --steps 40 --resume "$tmp/alone.h5"
+check "a run goes on from a lone copy" test "$code $(result resumed resumed_from)" = "0 $(result from-best best_step)"
+# Any byte may be wrong: it shows, or it is one that holds nothing.
+hash=$("$program" inspect "$tmp/alone.h5" 2>/dev/null | grep 'state hash')
+shows=0 holds_nothing=0 wrong=0
+size=$(stat -c %s "$tmp/alone.h5")
+for ((i = 0; i < 60; i++)); do
+    at=$((size * i / 60 + i))
+    cp "$tmp/from-best/best.h5" "$tmp/alone.h5"
+    byte=$(od -An -tu1 -j $at -N1 "$tmp/alone.h5")
+    printf "\\$(printf %o $((byte ^ 16)))" | dd of="$tmp/alone.h5" bs=1 seek=$at conv=notrunc status=none
+    if "$program" inspect --verify "$tmp/alone.h5" >"$log" 2>&1; then
+        if grep -qF "$hash" "$log"; then holds_nothing=$((holds_nothing + 1)); else wrong=$((wrong + 1)); fi
+    else
+        shows=$((shows + 1))
+    fi
+done
+check "a lone copy with a byte changed: $shows of 60 show, $holds_nothing hold nothing" test $wrong = 0 -a $shows -ge 40
+cp "$last" "$tmp/step-00000030.h5"
+lockstep 0 eval "$tmp/step-00000030.h5"
+one_error 4 'its checksum file .* is missing' "under a checkpoint's own name the checksum file belongs to it"
+
 # ---- Errors. ----
 lockstep 0 eval "$last" --data "$tmp/nowhere"
 one_error 3 nowhere "eval without the images"

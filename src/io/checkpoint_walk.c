@@ -1,0 +1,86 @@
+/* checkpoint_walk: see checkpoint_walk.h. */
+#include "checkpoint_walk.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint_format.h"
+
+typedef struct Walk {
+    void (*each)(void *context, const WalkArray *array);
+    void *context;
+} Walk;
+
+static Status walk_array(const Walk *walk, hid_t group, const char *group_name, const char *name) {
+    Status status = ST_OK;
+    WalkArray array = {.group = group_name, .name = name, .n = 1};
+    float *value = NULL;
+    TRY(hdf5_shape(group, name, &array.ndim, array.dim));
+    for (int i = 0; i < array.ndim; i++)
+        array.n *= array.dim[i];
+    value = malloc((size_t)array.n * sizeof *value);
+    if (!value)
+        return FAIL(ST_INTERNAL, "out of memory for the %" PRId64 " values of %s", array.n, name);
+    TRY_DONE(hdf5_get_array(group, name, H5T_IEEE_F32LE, array.ndim, array.dim, value));
+    array.value = value;
+    walk->each(walk->context, &array);
+done:
+    free(value);
+    return status;
+}
+
+static Status walk_group(const Walk *walk, hid_t parent, const char *name) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    int64_t members = 0;
+    TRY_DONE(hdf5_open_group(parent, name, &group));
+    TRY_DONE(hdf5_members(group, &members));
+    for (int64_t i = 0; i < members; i++) {
+        char member[PARAM_NAME_MAX];
+        TRY_DONE(hdf5_member_name(group, i, member, sizeof member));
+        TRY_DONE(walk_array(walk, group, name, member));
+    }
+done:
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+Status checkpoint_walk(hid_t file, const Checkpoint *meta,
+                       void (*each)(void *context, const WalkArray *array), void *context) {
+    Status status = ST_OK;
+    const Walk walk = {each, context};
+    hid_t optimizer = -1;
+    int first = meta->n_slots == 2 && strcmp(meta->slot_name[0], meta->slot_name[1]) > 0;
+    TRY_DONE(walk_group(&walk, file, "params"));
+    TRY_DONE(walk_group(&walk, file, "running"));
+    if (meta->has_ema)
+        TRY_DONE(walk_group(&walk, file, "ema"));
+    TRY_DONE(hdf5_open_group(file, "optimizer", &optimizer));
+    for (int i = 0; i < meta->n_slots; i++)
+        TRY_DONE(walk_group(&walk, optimizer, meta->slot_name[i ^ first]));
+done:
+    if (optimizer >= 0)
+        H5Gclose(optimizer);
+    return status;
+}
+
+static void add_array(void *hash, const WalkArray *array) {
+    hash_add(hash, array->value, (size_t)array->n * sizeof *array->value);
+}
+
+Status checkpoint_check_hash(hid_t file, const Checkpoint *meta) {
+    Status status = ST_OK;
+    uint64_t step = (uint64_t)meta->state.step;
+    HashState *hash = hash_new();
+    TRY_ALLOC(hash);
+    TRY_DONE(checkpoint_walk(file, meta, add_array, hash));
+    hash_add(hash, &step, sizeof step);
+    checkpoint_hash_plateau(hash, &meta->state);
+    if (hash_value(hash) != meta->state_hash)
+        status = FAIL(ST_CHECKPOINT, "its arrays do not give the state hash it carries");
+done:
+    hash_free(hash);
+    return status;
+}
