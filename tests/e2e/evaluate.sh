@@ -89,7 +89,7 @@ for ((i = 0; i < 60; i++)); do
     at=$((size * i / 60 + i))
     cp "$tmp/from-best/best.h5" "$tmp/alone.h5"
     byte=$(od -An -tu1 -j $at -N1 "$tmp/alone.h5")
-    printf "\\$(printf %o $((byte ^ 16)))" | dd of="$tmp/alone.h5" bs=1 seek=$at conv=notrunc status=none
+    printf '%b' "\\0$(printf '%03o' $((byte ^ 16)))" | dd of="$tmp/alone.h5" bs=1 seek=$at conv=notrunc status=none
     if "$program" inspect --verify "$tmp/alone.h5" >"$log" 2>&1; then
         if grep -qF "$hash" "$log"; then holds_nothing=$((holds_nothing + 1)); else wrong=$((wrong + 1)); fi
     else

@@ -116,7 +116,8 @@ train cycle 1 "${base[@]}" "${one[@]}" --schedule.points 5,19 --schedule.shape c
 check "one cycle of two parts: OneCycleLR" torch_rates cycle 'schedule = OneCycleLR(optimizer, 0.4, 20, pct_start=0.3)
 schedule.step = (lambda s: lambda: s() if schedule.last_epoch < 19 else None)(schedule.step)'
 train three 1 "${base[@]}" "${one[@]}" --schedule.points 5,10,19
-check "one cycle of three parts: OneCycleLR" torch_rates three 'schedule = OneCycleLR(optimizer, 0.4, 20, pct_start=0.3, anneal_strategy="linear", three_phase=True)
+check "one cycle of three parts: OneCycleLR" torch_rates three 'kind = {"anneal_strategy": "linear", "three_phase": True}
+schedule = OneCycleLR(optimizer, 0.4, 20, pct_start=0.3, **kind)
 schedule.step = (lambda s: lambda: s() if schedule.last_epoch < 19 else None)(schedule.step)'
 plateau=(--schedule.name plateau --epochs 24 --schedule.gamma 0.7 --schedule.patience 1 --schedule.cooldown 1)
 for monitor in accuracy loss; do
