@@ -308,7 +308,8 @@ static const char *parse_body(Parser *p, const char *at) {
             depth += (*at == '{') - (*at == '}');
         } else if (*at == ':' && !memchr(statement, ' ', n) && at[1] != ':') {
             statement[n] = '\0';
-            p->label[find_label(p, statement)].at = p->kernel->insts;
+            int label = find_label(p, statement); /* may move p->label */
+            p->label[label].at = p->kernel->insts;
             n = 0;
         } else if (*at == ';') {
             statement[n] = '\0';
