@@ -44,11 +44,12 @@ typedef struct KernelRun {
 /* ---- images (images.cu) ---- */
 
 /* images[n][h][w][channels] from uint8 records[][c][h][w], sizes in `shape`: image i is record
- * placement[i].place moved and normalised as placement.h says; channels from c on are 0.
- * Bytes: n h w (c + channels e). */
+ * placement[i].place moved and normalised as placement.h says; channels from c on are 0. With
+ * `partner` it is mixed, where placement[i].mix says so, with record partner[i].place made
+ * likewise. Bytes: n h w (c + channels e). */
 cudaError_t gpu_load_images(void *images, DType type, Shape shape, int64_t channels,
-                            const uint8_t *records, const Placement *placement, PixelScale scale,
-                            cudaStream_t stream);
+                            const uint8_t *records, const Placement *placement,
+                            const Placement *partner, PixelScale scale, cudaStream_t stream);
 
 /* ---- layouts and types (layout.cu) ---- */
 
@@ -104,17 +105,17 @@ cudaError_t gpu_dropout_apply(void *y, const void *x, const uint8_t *keep, DType
 /* ---- loss (loss.cu) ---- */
 
 /* Of each row of logits[n][classes]: loss -sum target log softmax and the class of the largest
- * logit, the lowest of equals. A label outside [0, classes) gives a loss of NaN, which every caller
- * counts as bad. Bytes: n (classes e + 12). */
+ * logit, the lowest of equals. `second`: of mixed images, or NULL. A label outside [0, classes)
+ * gives a loss of NaN, which every caller counts as bad. Bytes: n (classes e + 20). */
 cudaError_t gpu_softmax_ce(float *loss, int32_t *predicted, const void *logits, DType type,
-                           const int32_t *labels, int64_t n, int64_t classes, double smoothing,
-                           cudaStream_t stream);
+                           const int32_t *labels, const SecondLabel *second, int64_t n,
+                           int64_t classes, double smoothing, cudaStream_t stream);
 
-/* grad = (softmax - target) run->loss_scale. Bytes: n (classes (2 + add) e + 4). */
+/* grad = (softmax - target) run->loss_scale. Bytes: n (classes (2 + add) e + 12). */
 cudaError_t gpu_softmax_ce_backward(void *grad, const void *logits, DType type,
-                                    const int32_t *labels, int64_t n, int64_t classes,
-                                    double smoothing, const KernelRun *run, bool add,
-                                    cudaStream_t stream);
+                                    const int32_t *labels, const SecondLabel *second, int64_t n,
+                                    int64_t classes, double smoothing, const KernelRun *run,
+                                    bool add, cudaStream_t stream);
 
 /* ---- pooling (pool.cu): square windows, as in PoolArgs ---- */
 

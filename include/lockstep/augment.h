@@ -4,7 +4,9 @@
  * changed in the same way whichever rank, thread or device does it. Order: rotation, crop or
  * resized crop, flip, normalisation, brightness, contrast, cutout. Counter block 0 words: crop row,
  * crop column, flip, angle; block 1: cutout row, cutout column; block 2: brightness, contrast;
- * block 16 and up, one a resized crop's attempt: area, aspect, row, column. */
+ * block 16 and up, one a resized crop's attempt: area, aspect, row, column. Mixing, with a fourth
+ * counter of 1: block 0: whether, which of two kinds, partner, box row; block 1: box column; with
+ * one of 2: one block a trial of the beta distribution. */
 #ifndef LOCKSTEP_AUGMENT_H
 #define LOCKSTEP_AUGMENT_H
 
@@ -29,6 +31,8 @@ typedef enum FlipMode { FLIP_RANDOM, FLIP_ALTERNATE } FlipMode;
 /* What mean and std count: pixels as 0 to 1 (byte / 255), or as bytes. */
 typedef enum PixelUnit { PIXEL_UNIT_ONE, PIXEL_UNIT_BYTE } PixelUnit;
 
+#define MIX_ALPHA_MIN 0.01
+
 typedef struct Augment {
     int64_t crop_pad; /* pixels padded on each side before a random crop to the size it had; 0:
                          none; with PAD_REFLECT below each side */
@@ -47,6 +51,10 @@ typedef struct Augment {
     double contrast;   /* which is then multiplied by one of 1 - contrast to 1 + contrast */
     int64_t cutout; /* side of a square set to the mean (0 after normalisation), centre anywhere; 0:
                        none */
+    /* alpha of the Beta(alpha, alpha) that says how much of two images is mixed, MIX_ALPHA_MIN to
+     * 2; 0: none; both: one of them an image, drawn */
+    double mixup, cutmix;
+    double mix_probability; /* that an image is mixed at all */
     PixelUnit unit;
     float mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX]; /* per channel */
 } Augment;
@@ -59,9 +67,21 @@ Placement augment_draw(const Augment *augment, Shape shape, uint64_t seed, int64
 /* What placement_scale wants of each channel. */
 PixelScale augment_scale(const Augment *augment);
 
-/* The training version of one record: image[c][h][w]. */
+static inline bool augment_mixes(const Augment *augment) {
+    return augment->mixup > 0 || augment->cutmix > 0;
+}
+
+/* What is drawn of mixing for the same record: with one of the `records` in memory, which are its
+ * lane's. mix_none() where mixing is off. */
+Mix augment_mix(const Augment *augment, Shape shape, uint64_t seed, int64_t epoch, int64_t record,
+                int64_t records);
+
+/* The training version of one record: image[c][h][w], not mixed yet. */
 void augment_train(const Augment *augment, Shape shape, uint64_t seed, int64_t epoch,
                    int64_t record, const uint8_t *pixels, float *image);
+
+/* image = its mix with the image `second`. */
+void augment_blend(const Mix *mix, Shape shape, const float *second, float *image);
 
 /* The evaluation version: normalisation alone. */
 void augment_plain(const Augment *augment, Shape shape, const uint8_t *pixels, float *image);

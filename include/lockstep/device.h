@@ -84,6 +84,8 @@ typedef struct OpMemory {
     /* softmax_ce: int32[batch]; and what it writes: the loss of each image, real[batch], and the
      * class of its largest logit, the lowest of equals, int32[batch]. */
     Tensor labels, loss, predicted;
+    /* softmax_ce in training, of mixed images: SecondLabel[batch]. data NULL: no image has one. */
+    Tensor second;
     void *saved, *scratch, *packed;
 } OpMemory;
 
@@ -152,9 +154,10 @@ typedef struct MarkOps {
 /* A device that makes images itself. */
 typedef struct ImageOps {
     /* images[n] from the uint8 records at `records`, which stay in device memory, as placement[n]
-     * (device memory) says. */
+     * (device memory) says; unless `partner` is NULL, mixed with that of partner[n] where
+     * placement.mix says so. */
     Status (*load)(Stream *stream, const Tensor *images, const uint8_t *records,
-                   const Placement *placement, const PixelScale *scale);
+                   const Placement *placement, const Placement *partner, const PixelScale *scale);
 } ImageOps;
 
 /* A device that pays for each call it is given can keep a sequence of them and run it as one. What

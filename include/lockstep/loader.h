@@ -23,7 +23,11 @@ typedef struct Batch {
     float *image;         /* [images][c][h][w], normalised; NULL with LoaderConfig.draw_only */
     Placement *placement; /* [images], with draw_only: of records of the lane's shard; else NULL */
     int32_t *label;       /* [images] */
-    int64_t *record;      /* [images] record numbers */
+    /* [images] where Augment mixes, else NULL: records that images are mixed with, with draw_only;
+     * and the labels of these. */
+    Placement *partner;
+    SecondLabel *second;
+    int64_t *record; /* [images] record numbers */
 } Batch;
 
 typedef struct Loader Loader;

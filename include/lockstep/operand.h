@@ -16,6 +16,7 @@ typedef enum OperandKind {
     OPERAND_RUNNING,
     OPERAND_STATS,
     OPERAND_LABELS,
+    OPERAND_SECOND,
     OPERAND_LOSS,
     OPERAND_PREDICTED,
     OPERAND_SAVED,
@@ -44,6 +45,7 @@ enum { MEAN, VARIANCE };
 #define AT_RUNNING(i)    ((Operand){OPERAND_RUNNING, (i), 0})
 #define AT_STATS(i)      ((Operand){OPERAND_STATS, (i), 0})
 #define AT_LABELS        ((Operand){OPERAND_LABELS, 0, 0})
+#define AT_SECOND        ((Operand){OPERAND_SECOND, 0, 0})
 #define AT_LOSS          ((Operand){OPERAND_LOSS, 0, 0})
 #define AT_PREDICTED     ((Operand){OPERAND_PREDICTED, 0, 0})
 #define AT_SAVED(offset) ((Operand){OPERAND_SAVED, 0, (offset)})
@@ -93,6 +95,8 @@ static inline void *operand_memory(const OpMemory *memory, OperandKind kind, int
         return memory->stats[index].data;
     case OPERAND_LABELS:
         return memory->labels.data;
+    case OPERAND_SECOND:
+        return memory->second.data;
     case OPERAND_LOSS:
         return memory->loss.data;
     case OPERAND_PREDICTED:

@@ -20,8 +20,24 @@ enum {
     IMAGE_CHANNELS_MAX = 4,
     IMAGE_SIDE_MAX = 64, /* of a record and of an image, which are of one size */
     PLACEMENT_ONE = 1 << 16,
+    MIX_ONE = 1 << 16,
     PIXEL_SHARES = 1 << 22 /* of a pixel between its neighbours: what PIL computes with */
 };
+
+/* How a second image is mixed into a first, both finished; in mixup the box is the whole image, in
+ * cutmix the pixel share MIX_ONE. Not mixed where label_share is 0. */
+typedef struct Mix {
+    int32_t partner;     /* place of the second record among those in memory */
+    int32_t label_share; /* how much of MIX_ONE the second label counts, the first the rest */
+    int32_t pixel_share; /* and the second image's pixels, in [top, bottom) x [left, right) */
+    int16_t top, bottom, left, right;
+} Mix;
+
+/* Of an image's loss: the second label counts share / MIX_ONE, the first the rest. */
+typedef struct SecondLabel {
+    int32_t label;
+    int32_t share; /* 0: there is none */
+} SecondLabel;
 
 /* Order: rotation, resized part or crop, mirror, brightness, contrast, cutout. */
 typedef struct Placement {
@@ -37,6 +53,7 @@ typedef struct Placement {
     uint8_t reflect; /* a crop's padding is the record mirrored at its edge pixels, not `fill` */
     uint16_t unused; /* 0 */
     uint8_t fill[IMAGE_CHANNELS_MAX]; /* what stands outside the record */
+    Mix mix;                          /* of the image with that of another placement */
 } Placement;
 
 /* Of one channel each: (byte / unit - mean) / std. */
@@ -44,6 +61,11 @@ typedef struct PixelScale {
     float unit; /* 255 or 1 */
     float mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX];
 } PixelScale;
+
+PLACEMENT_FN Mix mix_none(void) {
+    Mix mix = {0, 0, 0, 0, 0, 0, 0};
+    return mix;
+}
 
 /* The record as it is. */
 PLACEMENT_FN Placement placement_plain(int32_t place) {
@@ -60,6 +82,7 @@ PLACEMENT_FN Placement placement_plain(int32_t place) {
     p.unused = 0;
     for (int c = 0; c < IMAGE_CHANNELS_MAX; c++)
         p.fill[c] = 0;
+    p.mix = mix_none();
     return p;
 }
 
@@ -173,6 +196,22 @@ PLACEMENT_FN float placement_scale(uint8_t byte, float unit, float mean, float s
 /* Brightness, then contrast about the mean of all images, which is 0 behind the scaling. */
 PLACEMENT_FN float placement_jitter(const Placement *p, float scaled) {
     return (scaled + p->shift) * p->gain;
+}
+
+/* Whether pixel (y, x) is mixed. */
+PLACEMENT_FN int mix_covers(const Mix *mix, int y, int x) {
+    return y >= mix->top && y < mix->bottom && x >= mix->left && x < mix->right;
+}
+
+/* Both shares are exact in float. */
+PLACEMENT_FN float mix_pixel(const Mix *mix, float first, float second) {
+    float part = (float)mix->pixel_share / MIX_ONE;
+    return first * (1 - part) + second * part;
+}
+
+/* How much of an image's target is class c, of MIX_ONE. */
+PLACEMENT_FN int32_t mix_target(int32_t label, SecondLabel second, int64_t c) {
+    return (c == label ? MIX_ONE - second.share : 0) + (c == second.label ? second.share : 0);
 }
 
 #undef PLACEMENT_FN

@@ -56,9 +56,14 @@ size_t program_executor_bytes(const Program *program);
 Status executor_load(Executor *executor, const float *images, const int32_t *labels);
 
 /* The same where the device makes images itself (DeviceOps.images): from uint8 records in
- * device memory; placement[batch] is host memory. */
+ * device memory; placement[batch] and, in training where images are mixed, partner[batch] (else
+ * NULL) are host memory. */
 Status executor_load_records(Executor *executor, const uint8_t *records, const Placement *placement,
-                             const PixelScale *scale, const int32_t *labels);
+                             const Placement *partner, const PixelScale *scale,
+                             const int32_t *labels);
+
+/* In training: the second labels of the batch, which hold until others are loaded; none before. */
+Status executor_load_second(Executor *executor, const SecondLabel *second);
 
 Status executor_forward(Executor *executor, const LaneRun *run);
 

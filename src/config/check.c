@@ -77,6 +77,19 @@ static Status check_reduction(const RunConfig *config) {
                           "give --reduction native, or leave reduction-type out");
 }
 
+static Status check_mixing(const Augment *augment) {
+    const double alphas[] = {augment->mixup, augment->cutmix};
+    for (int i = 0; i < 2; i++) {
+        if (alphas[i] > 0 && alphas[i] < MIX_ALPHA_MIN)
+            return FAIL(ST_USAGE, "augment.%s %g: give 0, or %g to 2", i == 0 ? "mixup" : "cutmix",
+                        alphas[i], MIX_ALPHA_MIN);
+    }
+    if (augment->mix_probability < 1 && !augment_mixes(augment))
+        return FAIL(ST_USAGE, "augment.mix-probability wants augment.mixup or augment.cutmix "
+                              "above 0");
+    return ST_OK;
+}
+
 /* A mean of another unit than augment.unit would pass for one, and the run for a bad recipe. */
 static Status check_augment(const Augment *augment) {
     for (int c = 0; c < 3 && augment->unit == PIXEL_UNIT_ONE; c++) {
@@ -98,7 +111,7 @@ static Status check_augment(const Augment *augment) {
     if (augment->flip_mode == FLIP_ALTERNATE && augment->flip == 0)
         return FAIL(ST_USAGE, "augment.flip-mode alternate wants augment.flip above 0: the share "
                               "of images that are mirrored first, as 0.5");
-    return ST_OK;
+    return check_mixing(augment);
 }
 
 static Status default_out(RunConfig *config) {

@@ -91,6 +91,16 @@ const Option config_options[] = {
      "these are then multiplied by one of 1 - X to 1 + X: about augment.mean, and not cut off"},
     {"augment.cutout", NULL, "PIXELS", OPTION_INT, AT(augment.cutout), 0, 32, "0", NULL,
      OPTION_FIXED, "side of a square that is set to the mean"},
+    {"augment.mixup", NULL, "ALPHA", OPTION_REAL, AT(augment.mixup), 0, 2, "0", NULL, OPTION_FIXED,
+     "each image becomes its weighted mean with another one of its lane, of weights from "
+     "Beta(ALPHA, ALPHA), and so do their labels; training accuracy counts the first label; 0: "
+     "none"},
+    {"augment.cutmix", NULL, "ALPHA", OPTION_REAL, AT(augment.cutmix), 0, 2, "0", NULL,
+     OPTION_FIXED,
+     "another one's rectangle is put into each image, of an area from Beta(ALPHA, ALPHA), and "
+     "labels are weighted by area; beside mixup one of both, drawn for each image; 0: none"},
+    {"augment.mix-probability", NULL, "P", OPTION_REAL, AT(augment.mix_probability), 0.001, 1, "1",
+     NULL, OPTION_FIXED, "share of the images that mixup and cutmix change"},
     {"augment.unit", NULL, "NAME", OPTION_CHOICE, AT(augment.unit), 0, 0, "one", pixel_units,
      OPTION_FIXED,
      "what mean and std count: one: pixel / 255, so that mean 0,0,0 and std 1,1,1 leave exactly "

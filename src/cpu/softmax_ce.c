@@ -1,14 +1,18 @@
 /* cpu/softmax_ce: softmax cross-entropy with label smoothing: for each image the loss
  * -sum target_c log p_c, p = softmax(x), and the class of the largest logit. target sums to 1, so
- * that the gradient is (p - target) loss_scale. A few logits an image: loops of our own, in double,
- * rounded once. */
+ * that the gradient is (p - target) loss_scale; a mixed image has two labels in it. A few logits an
+ * image: loops of our own, in double, rounded once. */
 #include <inttypes.h>
 #include <math.h>
 
 #include "plan.h"
 
-static double target(double smoothing, int64_t classes, bool is_label) {
-    return (is_label ? 1 - smoothing : 0) + smoothing / (double)classes;
+/* Of class c; `second` may be NULL. */
+static double target(const OpDesc *desc, int32_t label, const SecondLabel *second, int64_t c) {
+    const SecondLabel none = {0, 0};
+    double smoothing = desc->layer->args.loss.smoothing;
+    double share = (double)mix_target(label, second ? *second : none, c) / MIX_ONE;
+    return share * (1 - smoothing) + smoothing / (double)desc->in[0].shape.c;
 }
 
 /* Index of the largest, the lowest of equals. */
@@ -30,12 +34,12 @@ static double log_sum_exp(const float *x, int64_t count) {
 static Status forward(const StepCall *call) {
     const OpDesc *desc = &call->plan->base.desc;
     void *const *at = call->at;
-    double smoothing = desc->layer->args.loss.smoothing;
     int64_t images = desc->in[0].shape.n, classes = desc->in[0].shape.c;
     const float *x = at[0];
     const int32_t *labels = at[1];
     float *loss = at[2];
     int32_t *predicted = at[3];
+    const SecondLabel *second = at[4];
     for (int64_t n = 0; n < images; n++, x += classes) {
         double norm = log_sum_exp(x, classes), sum = 0;
         if (labels[n] < 0 || labels[n] >= classes)
@@ -44,7 +48,7 @@ static Status forward(const StepCall *call) {
                         ", but the model has %" PRId64 " classes",
                         n, labels[n], classes);
         for (int64_t c = 0; c < classes; c++)
-            sum -= target(smoothing, classes, c == labels[n]) * (x[c] - norm);
+            sum -= target(desc, labels[n], second ? second + n : NULL, c) * (x[c] - norm);
         loss[n] = (float)sum;
         predicted[n] = (int32_t)largest(x, classes);
     }
@@ -54,16 +58,16 @@ static Status forward(const StepCall *call) {
 static Status backward(const StepCall *call) {
     const OpDesc *desc = &call->plan->base.desc;
     void *const *at = call->at;
-    double smoothing = desc->layer->args.loss.smoothing;
     int64_t images = desc->in[0].shape.n, classes = desc->in[0].shape.c;
     bool add = desc->grad_in[0] == GRAD_ADD;
     const float *x = at[0];
     const int32_t *labels = at[1];
     float *grad = at[2];
+    const SecondLabel *second = at[3];
     for (int64_t n = 0; n < images; n++, x += classes, grad += classes) {
         double norm = log_sum_exp(x, classes);
         for (int64_t c = 0; c < classes; c++) {
-            double rest = exp(x[c] - norm) - target(smoothing, classes, c == labels[n]);
+            double rest = exp(x[c] - norm) - target(desc, labels[n], second ? second + n : NULL, c);
             grad[c] = (float)((add ? grad[c] : 0) + rest * call->run->loss_scale);
         }
     }
@@ -73,9 +77,9 @@ static Status backward(const StepCall *call) {
 static Status softmax_ce_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     plan->base.backward_reads_in = true;
-    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_LABELS, AT_LOSS, AT_PREDICTED);
+    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_LABELS, AT_LOSS, AT_PREDICTED, AT_SECOND);
     if (desc->training && desc->grad_in[0] != GRAD_NONE)
-        LOOP_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), AT_LABELS, AT_GRAD_IN(0));
+        LOOP_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), AT_LABELS, AT_GRAD_IN(0), AT_SECOND);
     return ST_OK;
 }
 

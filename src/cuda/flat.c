@@ -59,7 +59,8 @@ Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes) {
 }
 
 static Status load_images(Stream *stream, const Tensor *images, const uint8_t *records,
-                          const Placement *placement, const PixelScale *scale) {
+                          const Placement *placement, const Placement *partner,
+                          const PixelScale *scale) {
     Shape s = images->shape;
     if (images->layout != LAYOUT_NHWC || s.c > IMAGE_CHANNELS_MAX || s.h > IMAGE_SIDE_MAX ||
         s.w > IMAGE_SIDE_MAX)
@@ -67,8 +68,8 @@ static Status load_images(Stream *stream, const Tensor *images, const uint8_t *r
                     IMAGE_CHANNELS_MAX, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX);
     TRY(cuda_enter(stream->device));
     int64_t channels = (int64_t)(images->bytes / dtype_size(images->dtype)) / (s.n * s.h * s.w);
-    TRY_CUDA(gpu_load_images(images->data, images->dtype, s, channels, records, placement, *scale,
-                             stream->stream));
+    TRY_CUDA(gpu_load_images(images->data, images->dtype, s, channels, records, placement, partner,
+                             *scale, stream->stream));
     return ST_OK;
 }
 

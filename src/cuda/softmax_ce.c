@@ -10,7 +10,7 @@ static Status forward(const StepCall *call) {
     const StepPlan *plan = call->plan;
     void *const *at = call->at;
     Shape in = plan->base.desc.in[0].shape;
-    TRY_CUDA(gpu_softmax_ce(at[2], at[3], at[0], plan_type(plan), at[1], in.n, in.c,
+    TRY_CUDA(gpu_softmax_ce(at[2], at[3], at[0], plan_type(plan), at[1], at[4], in.n, in.c,
                             smoothing(plan), call_stream(call)));
     return ST_OK;
 }
@@ -20,7 +20,7 @@ static Status backward(const StepCall *call) {
     void *const *at = call->at;
     const OpDesc *desc = &plan->base.desc;
     Shape in = desc->in[0].shape;
-    TRY_CUDA(gpu_softmax_ce_backward(at[2], at[0], plan_type(plan), at[1], in.n, in.c,
+    TRY_CUDA(gpu_softmax_ce_backward(at[2], at[0], plan_type(plan), at[1], at[3], in.n, in.c,
                                      smoothing(plan), call->stream->run,
                                      desc->grad_in[0] == GRAD_ADD, call_stream(call)));
     return ST_OK;
@@ -29,9 +29,9 @@ static Status backward(const StepCall *call) {
 static Status softmax_ce_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     plan->base.backward_reads_in = true;
-    LAUNCH_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_LABELS, AT_LOSS, AT_PREDICTED);
+    LAUNCH_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_LABELS, AT_LOSS, AT_PREDICTED, AT_SECOND);
     if (desc->training && desc->grad_in[0] != GRAD_NONE)
-        LAUNCH_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), AT_LABELS, AT_GRAD_IN(0));
+        LAUNCH_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), AT_LABELS, AT_GRAD_IN(0), AT_SECOND);
     return ST_OK;
 }
 

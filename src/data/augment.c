@@ -160,3 +160,12 @@ void augment_train(const Augment *augment, Shape shape, uint64_t seed, int64_t e
         jitter(shape.c * shape.h * shape.w, &placement, image);
     cut_out(shape, &placement, image);
 }
+
+void augment_blend(const Mix *mix, Shape shape, const float *second, float *image) {
+    for (int64_t row = 0; row < shape.c * shape.h; row++) {
+        if (row % shape.h < mix->top || row % shape.h >= mix->bottom)
+            continue;
+        for (int64_t i = row * shape.w + mix->left; i < row * shape.w + mix->right; i++)
+            image[i] = mix_pixel(mix, image[i], second[i]);
+    }
+}

@@ -56,23 +56,56 @@ struct Loader {
 
 /* ---- work of the loader threads ---- */
 
+/* The image, unmixed, of the record at `at`, which is its place in the shard. */
+static void make_image(const Loader *loader, const Shard *shard, int64_t epoch, int64_t at,
+                       float *image) {
+    const LoaderConfig *config = &loader->config;
+    augment_train(config->augment, config->image, config->sampler->seed, epoch, shard->ids[at],
+                  shard->pixels + at * shape_count(config->image), image);
+}
+
+static Placement draw(const Loader *loader, const Shard *shard, int64_t epoch, int64_t at) {
+    const LoaderConfig *config = &loader->config;
+    return augment_draw(config->augment, config->image, config->sampler->seed, epoch,
+                        shard->ids[at], (int32_t)at);
+}
+
+/* Image i of the batch. Its partner, of any place in the lane's shard, looks as it does in this
+ * epoch when it is itself the first. */
+static void fill_image(const Loader *loader, const Shard *shard, int64_t epoch, Batch *batch,
+                       int64_t i, int64_t at) {
+    const LoaderConfig *config = &loader->config;
+    Shape shape = config->image;
+    Mix mix = augment_mix(config->augment, shape, config->sampler->seed, epoch, shard->ids[at],
+                          shard->count);
+    if (batch->second)
+        batch->second[i] = (SecondLabel){shard->labels[mix.partner], mix.label_share};
+    if (config->draw_only) {
+        batch->placement[i] = draw(loader, shard, epoch, at);
+        batch->placement[i].mix = mix;
+        if (batch->partner)
+            batch->partner[i] = draw(loader, shard, epoch, mix.partner);
+        return;
+    }
+    float *image = batch->image + i * shape_count(shape);
+    make_image(loader, shard, epoch, at, image);
+    if (mix.label_share > 0) {
+        float second[IMAGE_CHANNELS_MAX * IMAGE_SIDE_MAX * IMAGE_SIDE_MAX];
+        make_image(loader, shard, epoch, mix.partner, second);
+        augment_blend(&mix, shape, second, image);
+    }
+}
+
 static void fill(const Loader *loader, Entry *entry) {
     const Sampler *sampler = loader->config.sampler;
     Batch *batch = &entry->batch;
     const Shard *shard = &loader->config.shards[batch->lane - loader->config.first_lane];
     int64_t epoch = batch->step / sampler->steps_per_epoch;
-    Shape shape = loader->config.image;
-    int64_t pixels = shape_count(shape);
     for (int64_t i = 0; i < batch->images; i++) {
         int64_t at = entry->place[i];
         batch->label[i] = shard->labels[at];
         batch->record[i] = shard->ids[at];
-        if (loader->config.draw_only)
-            batch->placement[i] = augment_draw(loader->config.augment, shape, sampler->seed, epoch,
-                                               shard->ids[at], (int32_t)at);
-        else
-            augment_train(loader->config.augment, shape, sampler->seed, epoch, shard->ids[at],
-                          shard->pixels + at * pixels, batch->image + i * pixels);
+        fill_image(loader, shard, epoch, batch, i, at);
     }
 }
 
@@ -189,6 +222,7 @@ static Status check_config(const LoaderConfig *config) {
 static Status make_ring(Loader *loader) {
     size_t images = (size_t)loader->config.sampler->batch;
     size_t bytes = images * (size_t)shape_count(loader->config.image) * sizeof(float);
+    bool mixes = augment_mixes(loader->config.augment);
     loader->ring = calloc((size_t)loader->config.depth, sizeof *loader->ring);
     TRY_ALLOC(loader->ring);
     for (int64_t i = 0; i < loader->config.depth; i++) {
@@ -200,8 +234,14 @@ static Status make_ring(Loader *loader) {
             entry->batch.placement = malloc(images * sizeof *entry->batch.placement);
         else
             entry->batch.image = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        if (mixes)
+            entry->batch.second = malloc(images * sizeof *entry->batch.second);
+        if (mixes && loader->config.draw_only)
+            entry->batch.partner = malloc(images * sizeof *entry->batch.partner);
         if (!entry->place || !entry->batch.label || !entry->batch.record ||
-            (!entry->batch.placement && !entry->batch.image))
+            (!entry->batch.placement && !entry->batch.image) ||
+            (mixes &&
+             (!entry->batch.second || (loader->config.draw_only && !entry->batch.partner))))
             return FAIL(ST_INTERNAL, "out of memory for %" PRId64 " batches of %zu images",
                         loader->config.depth, images);
     }
@@ -282,6 +322,8 @@ void loader_stop(Loader *loader) {
         Entry *entry = &loader->ring[i];
         free(entry->batch.image);
         free(entry->batch.placement);
+        free(entry->batch.partner);
+        free(entry->batch.second);
         free(entry->batch.record);
         free(entry->batch.label);
         free(entry->place);

@@ -40,7 +40,8 @@ static Status load_batch(const EvalJob *job, Worker *worker, Executor *executor,
     if (!set->resident)
         return executor_load(executor, worker->image, worker->label);
     PixelScale scale = augment_scale(job->augment);
-    return executor_load_records(executor, set->resident, worker->placement, &scale, worker->label);
+    return executor_load_records(executor, set->resident, worker->placement, NULL, &scale,
+                                 worker->label);
 }
 
 /* One image of class `label`. */

@@ -66,10 +66,13 @@ static void add_results(StepJob *job, const Worker *worker, const Batch *batch) 
 static Status load_lane(const Session *session, Executor *executor, const Batch *batch) {
     const Input *input = &session->input;
     const uint8_t *records = input->resident[batch->lane - input->first_lane];
+    if (batch->second)
+        TRY(executor_load_second(executor, batch->second));
     if (!batch->placement)
         return executor_load(executor, batch->image, batch->label);
     PixelScale scale = augment_scale(&session->config->augment);
-    return executor_load_records(executor, records, batch->placement, &scale, batch->label);
+    return executor_load_records(executor, records, batch->placement, batch->partner, &scale,
+                                 batch->label);
 }
 
 /* One wait a lane, at its end: until then a stream that runs by itself is never idle. */

@@ -25,7 +25,9 @@ struct Executor {
     void *arena, *scratch; /* device memory */
     void *stats;           /* [running_flat real] */
     void *labels;          /* [batch] int32 */
-    Placement *placement;  /* [batch] device memory, where the device makes images; else NULL */
+    SecondLabel *second;   /* [batch], in training */
+    Placement *placement;  /* [batch], in training with their partners [2 batch], device memory,
+                              where the device makes images; else NULL */
     void *loss;            /* [batch] real */
     void *predicted;       /* [batch] int32 */
     OpBound **bound;       /* [n_ops] */
@@ -72,6 +74,12 @@ static void fill_memory(const Executor *executor, int o, const Weights *weights,
             memory->grad_out = placed(executor, o + 1, true);
     } else {
         memory->labels = per_image(executor->labels, DT_I32, program->batch);
+        if (program->training)
+            memory->second = (Tensor){.shape = {program->batch, 2, 1, 1},
+                                      .dtype = DT_I32,
+                                      .layout = LAYOUT_PLAIN,
+                                      .bytes = (size_t)program->batch * sizeof(SecondLabel),
+                                      .data = executor->second};
         memory->loss = per_image(executor->loss, program->device->real, program->batch);
         memory->predicted = per_image(executor->predicted, DT_I32, program->batch);
     }
@@ -86,6 +94,11 @@ static void fill_memory(const Executor *executor, int o, const Weights *weights,
     memory->packed = program->packed ? at(program->packed, program->packed_at[o]) : NULL;
 }
 
+/* Of images and, in training, of those they are mixed with. */
+static size_t placements(const Program *program) {
+    return (size_t)program->batch * (program->training ? 2 : 1);
+}
+
 static Status allocate(Executor *executor) {
     const Program *program = executor->program;
     Device *device = program->device;
@@ -97,8 +110,11 @@ static Status allocate(Executor *executor) {
         TRY(device->ops->alloc(device, (size_t)program->model->running_flat * real,
                                &executor->stats));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &executor->labels));
+    if (program->training)
+        TRY(device->ops->alloc(device, batch * sizeof *executor->second,
+                               (void **)&executor->second));
     if (device->ops->images)
-        TRY(device->ops->alloc(device, batch * sizeof *executor->placement,
+        TRY(device->ops->alloc(device, placements(program) * sizeof *executor->placement,
                                (void **)&executor->placement));
     TRY(device->ops->alloc(device, batch * real, &executor->loss));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &executor->predicted));
@@ -155,8 +171,8 @@ void executor_close(Executor *executor) {
     forget(executor, &executor->forward);
     for (int o = 0; executor->backward && o < executor->program->n_ops; o++)
         forget(executor, &executor->backward[o]);
-    void *memory[] = {executor->arena,     executor->scratch, executor->stats,    executor->labels,
-                      executor->placement, executor->loss,    executor->predicted};
+    void *memory[] = {executor->arena,  executor->scratch,   executor->stats, executor->labels,
+                      executor->second, executor->placement, executor->loss,  executor->predicted};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         device->ops->release(device, memory[i]);
     free(executor->bound);
@@ -170,8 +186,9 @@ size_t program_executor_bytes(const Program *program) {
     size_t real = dtype_size(program->device->real);
     return program->arena_bytes + program->scratch_bytes +
            (size_t)program->model->running_flat * real +
-           (size_t)program->batch * (real + 2 * sizeof(int32_t) +
-                                     (program->device->ops->images ? sizeof(Placement) : 0));
+           (size_t)program->batch *
+               (real + 2 * sizeof(int32_t) + (program->training ? sizeof(SecondLabel) : 0)) +
+           (program->device->ops->images ? placements(program) * sizeof(Placement) : 0);
 }
 
 static Status load_labels(Executor *executor, const int32_t *labels) {
@@ -187,13 +204,24 @@ Status executor_load(Executor *executor, const float *images, const int32_t *lab
 }
 
 Status executor_load_records(Executor *executor, const uint8_t *records, const Placement *placement,
-                             const PixelScale *scale, const int32_t *labels) {
+                             const Placement *partner, const PixelScale *scale,
+                             const int32_t *labels) {
     const DeviceOps *ops = executor->program->device->ops;
+    int64_t batch = executor->program->batch;
+    size_t bytes = (size_t)batch * sizeof *placement;
     Tensor image = placed(executor, 0, false);
-    TRY(ops->upload(executor->stream, executor->placement, placement,
-                    (size_t)executor->program->batch * sizeof *placement));
-    TRY(ops->images->load(executor->stream, &image, records, executor->placement, scale));
+    Placement *second = partner ? executor->placement + batch : NULL;
+    TRY(ops->upload(executor->stream, executor->placement, placement, bytes));
+    if (partner)
+        TRY(ops->upload(executor->stream, second, partner, bytes));
+    TRY(ops->images->load(executor->stream, &image, records, executor->placement, second, scale));
     return load_labels(executor, labels);
+}
+
+Status executor_load_second(Executor *executor, const SecondLabel *second) {
+    return executor->program->device->ops->upload(executor->stream, executor->second, second,
+                                                  (size_t)executor->program->batch *
+                                                      sizeof *second);
 }
 
 void executor_cut(Executor *executor, const int64_t *begins, int n) {

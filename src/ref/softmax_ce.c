@@ -1,6 +1,7 @@
 /* ref/softmax_ce: for each image the loss -sum target_c log p_c, p = softmax(x), and the class of
  * the largest logit. target = (1 - smoothing) one_hot(label) + smoothing / classes sums to 1, so
- * that the gradient is (p - target) loss_scale. Backward computes p again from the logits. */
+ * that the gradient is (p - target) loss_scale; of a mixed image one_hot is the weighted mean of
+ * its two labels'. Backward computes p again from the logits. */
 #include <inttypes.h>
 #include <math.h>
 
@@ -13,8 +14,13 @@ static Status softmax_ce_plan(Device *device, const OpDesc *desc, OpPlan **plan)
     return ST_OK;
 }
 
-static double target(double smoothing, int64_t classes, bool is_label) {
-    return (is_label ? 1 - smoothing : 0) + smoothing / (double)classes;
+/* Of image n and class c. */
+static double target(const OpBound *bound, int64_t n, int64_t c) {
+    const SecondLabel none = {0, 0}, *second = bound->memory.second.data;
+    int32_t label = ((const int32_t *)bound->memory.labels.data)[n];
+    double smoothing = bound->plan->desc.layer->args.loss.smoothing;
+    double share = (double)mix_target(label, second ? second[n] : none, c) / MIX_ONE;
+    return share * (1 - smoothing) + smoothing / (double)bound->memory.in[0].shape.c;
 }
 
 /* Index of the largest, the lowest of equals. */
@@ -36,7 +42,6 @@ static double log_sum_exp(const real *x, int64_t count) {
 static Status softmax_ce_forward(Stream *stream, OpBound *bound, const LaneRun *run) {
     (void)stream;
     (void)run;
-    double smoothing = bound->plan->desc.layer->args.loss.smoothing;
     Shape in = bound->memory.in[0].shape;
     const int32_t *labels = bound->memory.labels.data;
     real *loss = bound->memory.loss.data;
@@ -51,7 +56,7 @@ static Status softmax_ce_forward(Stream *stream, OpBound *bound, const LaneRun *
                         ", but the model has %" PRId64 " classes",
                         n, labels[n], in.c);
         for (int64_t c = 0; c < in.c; c++)
-            sum -= target(smoothing, in.c, c == labels[n]) * (x[c] - norm);
+            sum -= target(bound, n, c) * (x[c] - norm);
         loss[n] = (real)sum;
         predicted[n] = (int32_t)largest(x, in.c);
     }
@@ -61,9 +66,7 @@ static Status softmax_ce_forward(Stream *stream, OpBound *bound, const LaneRun *
 static Status softmax_ce_backward(Stream *stream, OpBound *bound, const LaneRun *run) {
     (void)stream;
     const OpDesc *desc = &bound->plan->desc;
-    double smoothing = desc->layer->args.loss.smoothing;
     Shape in = bound->memory.in[0].shape;
-    const int32_t *labels = bound->memory.labels.data;
     if (desc->grad_in[0] == GRAD_NONE)
         return ST_OK;
     for (int64_t n = 0; n < in.n; n++) {
@@ -72,8 +75,7 @@ static Status softmax_ce_backward(Stream *stream, OpBound *bound, const LaneRun 
         double norm = log_sum_exp(x, in.c);
         for (int64_t c = 0; c < in.c; c++) {
             double p = exp(x[c] - norm);
-            ref_put(desc->grad_in[0], &grad_x[c],
-                    (p - target(smoothing, in.c, c == labels[n])) * run->loss_scale);
+            ref_put(desc->grad_in[0], &grad_x[c], (p - target(bound, n, c)) * run->loss_scale);
         }
     }
     return ST_OK;

@@ -42,5 +42,8 @@ done 3<<'END'
 --augment.brightness 0
 --augment.contrast 0
 --augment.cutout 0
+--augment.mixup 0
+--augment.cutmix 0
+--augment.mix-probability 1
 END
 finish

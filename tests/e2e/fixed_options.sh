@@ -8,7 +8,7 @@
 small_data "$tmp/data" 16 30 || { fail "small data" && finish; }
 export CIFAR10_DIR=$tmp/data
 sed '/^log-every/d' $recipes/small.yaml >"$tmp/small.yaml"
-words=(--batch-size 32 --lanes 4 --reduction native --steps 3 --augment.crop-pad 0)
+words=(--batch-size 32 --lanes 4 --reduction native --steps 3 --augment.crop-pad 0 --augment.mixup 0.2)
 
 # KEY, the value that the run has, and another one. The run: small.yaml with these words.
 fixed='
@@ -30,6 +30,9 @@ augment.rotate 15 10
 augment.brightness 0 0.14
 augment.contrast 0 0.13
 augment.cutout 8 4
+augment.mixup 0.2 0.4
+augment.cutmix 0 1
+augment.mix-probability 1 0.5
 augment.unit one byte
 augment.mean 0.4914,0.4822,0.4465 0.4914,0.4822,0.5
 augment.std 0.247,0.2435,0.2616 0.25,0.2435,0.2616

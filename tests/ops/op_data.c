@@ -102,6 +102,20 @@ static uint64_t seed_of(const OpCase *row) {
     return hash_bytes(row->name, strlen(row->name)) + (other ? strtoull(other, NULL, 10) : 0);
 }
 
+/* Of a mixed row: every third image has none, one of the others the same label twice. */
+static Status draw_second(const OpCase *row, Draw *d, OpData *data) {
+    if (!row->mixed)
+        return ST_OK;
+    data->second = calloc((size_t)row->in.n, sizeof *data->second);
+    TRY_ALLOC(data->second);
+    for (int64_t n = 0; n < row->in.n; n++) {
+        int32_t label = (int32_t)draw(d, 0, (double)row->in.c);
+        data->second[n].label = n == 1 ? data->labels[n] : label;
+        data->second[n].share = n % 3 == 0 ? 0 : (int32_t)draw(d, 1, MIX_ONE);
+    }
+    return ST_OK;
+}
+
 Status op_data_make(const OpCase *row, OpData *data) {
     Layer layer;
     Draw d = {rng_key(seed_of(row), RNG_SYNTHETIC), 0};
@@ -140,6 +154,7 @@ Status op_data_make(const OpCase *row, OpData *data) {
         TRY_ALLOC(data->labels);
         for (int64_t n = 0; n < row->in.n; n++)
             data->labels[n] = (int32_t)draw(&d, 0, (double)row->in.c);
+        TRY(draw_second(row, &d, data));
     }
     if (row->given_mask)
         TRY(draw_mask(&d, data, layer.args.dropout.rate));
@@ -177,6 +192,7 @@ void op_data_free(OpData *data) {
         free(data->running[i]);
     free(data->grad_out);
     free(data->labels);
+    free(data->second);
     free(data->mask);
     memset(data, 0, sizeof *data);
 }

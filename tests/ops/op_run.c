@@ -112,6 +112,8 @@ static Status allocate_memory(OpRun *run) {
     }
     if (op_case_type(run->row)->is_loss) {
         TRY(allocate_plain(run, per_image, DT_I32, &memory->labels));
+        if (run->row->mixed)
+            TRY(allocate_plain(run, (Shape){per_image.n, 2, 1, 1}, DT_I32, &memory->second));
         TRY(allocate_plain(run, per_image, dtype, &memory->loss));
         TRY(allocate_plain(run, per_image, DT_I32, &memory->predicted));
     }
@@ -183,6 +185,8 @@ Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
     }
     if (memory->labels.data)
         TRY(ops->upload(run->stream, memory->labels.data, data->labels, memory->labels.bytes));
+    if (memory->second.data)
+        TRY(ops->upload(run->stream, memory->second.data, data->second, memory->second.bytes));
     TRY(spoil_tensor(run, &memory->out));
     TRY(spoil_tensor(run, &memory->loss));
     TRY(spoil_tensor(run, &memory->predicted));

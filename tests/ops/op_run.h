@@ -23,6 +23,7 @@ typedef struct OpData {
     double *param[LAYER_PARAMS_MAX];
     double *running[LAYER_RUNNING_MAX];
     int32_t *labels;
+    SecondLabel *second; /* of a mixed row */
     uint8_t *mask;
     const uint8_t *masks[OP_ORDINAL + 1]; /* the last is `mask` where the row gives one */
     LaneRun run;                          /* points to masks: the data stay where they are */

@@ -29,6 +29,7 @@ typedef struct OpCase {
     bool evaluation; /* forward alone, as planned for evaluation */
     bool image;      /* the input is the program's image: a layout of its own, and no gradient */
     bool ties;       /* the input takes few values, so that many are equal */
+    bool mixed;      /* softmax_ce: images have second labels, some of them */
     bool given_mask; /* dropout: the mask comes from LaneRun */
     bool large;
     GradMode grad_in[LAYER_INPUTS_MAX]; /* with all NONE a row gets ASSIGN, unless `image` */

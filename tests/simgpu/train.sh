@@ -59,6 +59,15 @@ check "AdamW, EMA and clipping" test "$code" = 0
 gpu adam-2 2 random:7 "${adam[@]}"
 same adam-2 adam "the same bits with AdamW on 2 ranks"
 
+images=(--augment.crop-pad 0 --augment.crop-area '0.25,1' --augment.pad-fill '9,99,200' --augment.flip 0.5
+    --augment.flip-mode alternate --augment.rotate 10 --augment.brightness 0.14 --augment.contrast 0.13
+    --augment.cutout 8 --augment.mixup 0.4 --augment.cutmix 1)
+train ref-images 0 $net --device ref "${common[@]}" "${images[@]}"
+gpu images 1 lazy "${images[@]}"
+like images ref-images "all that is done to images is as ref has it" "$fp32"
+gpu images-2 2 random:8 "${images[@]}"
+same images-2 images "the same bits with all that is done to images, on 2 ranks"
+
 gpu native 2 lazy --reduction native
 like native ref "native sums are as ref is" "$fp32"
 # The same sums in half the bytes: the tail stays int64, whatever else travels must be bfloat16.

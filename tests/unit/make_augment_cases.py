@@ -3,8 +3,9 @@
 
 Nothing of lockstep's has a part in it: random numbers come from tests/oracle/draws.py, which is written from the
 papers and the documented counters; resizing is PIL's, as in torchvision's RandomResizedCrop, whose choice of the part
-is written out below; padding is numpy's. A case is summed up by the CRC-32 of its float32 images, of RECORDS records in
-EPOCHS epochs. Usage: /usr/bin/python3 tests/unit/make_augment_cases.py >tests/unit/augment_cases.h
+is written out below; padding is numpy's. A case is summed up by a CRC-32: of RECORDS records in EPOCHS epochs the
+float32 image, then, as int32, which record it is mixed with and the share of that one's label, of 65536.
+Usage: /usr/bin/python3 tests/unit/make_augment_cases.py >tests/unit/augment_cases.h
 """
 import math
 import os
@@ -23,7 +24,8 @@ SEED, RECORDS, EPOCHS = 11, 24, 3
 KEY = draws.key_of(SEED, draws.AUGMENT)
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 PLAIN = dict(crop_pad=0, pad_mode="constant", pad_fill=(0, 0, 0), flip=0.0, flip_mode="random", area=(0.0, 0.0),
-             aspect=(3 / 4, 4 / 3), attempts=10, brightness=0.0, contrast=0.0, cutout=0, unit="one", mean=MEAN, std=STD)
+             aspect=(3 / 4, 4 / 3), attempts=10, brightness=0.0, contrast=0.0, cutout=0, mixup=0.0, cutmix=0.0,
+             mix_probability=1.0, unit="one", mean=MEAN, std=STD)
 CASES = {
     "reflect": (32, 32, dict(crop_pad=4, pad_mode="reflect", flip=0.5)),
     "reflect far": (20, 28, dict(crop_pad=16, pad_mode="reflect")),
@@ -42,6 +44,12 @@ CASES = {
     "few fit": (32, 32, dict(area=(0.6, 1.0), aspect=(0.3, 3.0), attempts=2)),
     "none fits, too wide": (20, 28, dict(area=(0.9, 1.0), aspect=(2.0, 3.0), attempts=3)),
     "none fits, too high": (28, 20, dict(area=(0.95, 1.0), aspect=(1.1, 1.2), attempts=1)),
+    "mixup": (32, 32, dict(crop_pad=4, flip=0.5, mixup=0.2)),
+    "mixup of the whole range": (20, 28, dict(mixup=1.0, brightness=0.3, mix_probability=0.6)),
+    "mixup near the middle": (32, 32, dict(mixup=2.0)),
+    "cutmix": (32, 32, dict(crop_pad=4, flip=0.5, cutmix=1.0, cutout=8)),
+    "cutmix, wide image": (20, 28, dict(cutmix=0.5, mix_probability=0.5)),
+    "both": (32, 32, dict(area=(0.25, 1.0), flip=0.5, mixup=0.8, cutmix=1.0)),
     "none fits, as it is": (32, 32, dict(area=(1.0, 1.0), aspect=(0.5, 2.0), attempts=1)),
 }
 
@@ -107,6 +115,38 @@ def image_of(o, pixels, epoch, record):
     return x
 
 
+def beta(alpha, epoch, record):
+    """Joehnk's method for Beta(alpha, alpha)."""
+    for trial in range(10000):
+        u, v = (((int(w) + 0.5) / 2**32) ** (1 / alpha) for w in draws.philox(KEY, epoch, record, trial, 2)[:2])
+        if u + v <= 1:
+            return u / (u + v)
+    raise ValueError("no end")
+
+
+def mixed(o, images, epoch, record):
+    """The image of `record` among images, mixed; the partner and the share of its label, of 65536.
+
+    The box is that of CutMix's own program (clovaai/CutMix-PyTorch), rand_bbox."""
+    x, f = images[record], np.float32
+    _, h, w = x.shape
+    a, b, c, d = draws.philox(KEY, epoch, record, 0, 1)
+    if not (o["mixup"] or o["cutmix"]) or draws.unit(a) >= o["mix_probability"]:
+        return x, 0, 0
+    cut = o["cutmix"] > 0 and (o["mixup"] == 0 or draws.below(b, 2) == 1)
+    kept, partner = beta(o["cutmix"] if cut else o["mixup"], epoch, record), draws.below(c, len(images))
+    if not cut:
+        share = round((1 - kept) * 65536)
+        return x * f(1 - share / 65536) + images[partner] * f(share / 65536), partner, share
+    cut_w, cut_h = int(w * math.sqrt(1 - kept)), int(h * math.sqrt(1 - kept))
+    cx, cy = draws.below(draws.philox(KEY, epoch, record, 1, 1)[0], w), draws.below(d, h)
+    x1, x2 = np.clip([cx - cut_w // 2, cx + cut_w // 2], 0, w)
+    y1, y2 = np.clip([cy - cut_h // 2, cy + cut_h // 2], 0, h)
+    x = x.copy()
+    x[:, y1:y2, x1:x2] = images[partner][:, y1:y2, x1:x2]
+    return x, partner, round(int(x2 - x1) * int(y2 - y1) / (w * h) * 65536)
+
+
 def c_value(value):
     if isinstance(value, (tuple, list)):
         return "{" + ", ".join(map(c_value, value)) + "}"
@@ -118,7 +158,7 @@ def c_case(name, h, w, options, crc):
              "alternate": "FLIP_ALTERNATE", "byte": "PIXEL_UNIT_BYTE"}
     o = {**PLAIN, **options}
     fields = ", ".join(f".{k} = {words.get(v) or c_value(v)}" if isinstance(v, str) else f".{k} = {c_value(v)}"
-                       for k, v in o.items() if k in ("mean", "std", "aspect", "attempts") or v != PLAIN[k])
+                       for k, v in o.items() if k in ("mean", "std", "aspect", "attempts", "mix_probability") or v != PLAIN[k])
     line = f'{{"{name}", {h}, {w}, {{{fields}}}, 0x{crc:08x}}},'
     return textwrap.fill(line, 100, initial_indent="    ", subsequent_indent="     ")
 
@@ -128,13 +168,16 @@ def main():
     print("/* clang-format off */")
     print(f"enum {{ CASE_SEED = {SEED}, CASE_RECORDS = {RECORDS}, CASE_EPOCHS = {EPOCHS} }};")
     print("static const struct Case {\n    const char *name;\n    int height, width;\n    Augment augment;")
-    print("    uint32_t crc; /* of the images, epoch by epoch */\n} cases[] = {")
+    print("    uint32_t crc; /* of the images, epoch by epoch, each with its partner and the share of it */\n} cases[] = {")
     for name, (h, w, options) in CASES.items():
         crc = 0
         for epoch in range(EPOCHS):
+            o = {**PLAIN, **options}
+            images = [image_of(o, record_of(record, h, w), epoch, record) for record in range(RECORDS)]
             for record in range(RECORDS):
-                image = image_of({**PLAIN, **options}, record_of(record, h, w), epoch, record)
+                image, *label = mixed(o, images, epoch, record)
                 crc = zlib.crc32(np.ascontiguousarray(image, dtype="<f4").tobytes(), crc)
+                crc = zlib.crc32(np.array(label, dtype="<i4").tobytes(), crc)
         print(c_case(name, h, w, options, crc))
     print("};")
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../src/data/portable.h"
@@ -38,16 +39,30 @@ static Shape make_record(const struct Case *c, int number) {
     return shape;
 }
 
+/* The mixed training image of a record of the case, made on the CPU. */
+static Mix make_mixed(const struct Case *c, const Augment *augment, int epoch, int number) {
+    static float second[PIXELS_MAX];
+    Shape shape = {1, 3, c->height, c->width};
+    Mix mix = augment_mix(augment, shape, CASE_SEED, epoch, number, CASE_RECORDS);
+    make_record(c, mix.partner);
+    augment_train(augment, shape, CASE_SEED, epoch, mix.partner, pixels, second);
+    make_record(c, number);
+    augment_train(augment, shape, CASE_SEED, epoch, number, pixels, image);
+    if (mix.label_share > 0)
+        augment_blend(&mix, shape, second, image);
+    return mix;
+}
+
 static void test_cases(void **state) {
     (void)state;
     int wrong = 0;
     for (const struct Case *c = cases; c < cases + CASES; c++) {
         uint32_t crc = 0;
         for (int i = 0; i < CASE_EPOCHS * CASE_RECORDS; i++) {
-            int epoch = i / CASE_RECORDS, number = i % CASE_RECORDS;
-            Shape shape = make_record(c, number);
-            augment_train(&c->augment, shape, CASE_SEED, epoch, number, pixels, image);
-            crc = crc32_of(crc, image, (size_t)shape_count(shape) * sizeof *image);
+            Mix mix = make_mixed(c, &c->augment, i / CASE_RECORDS, i % CASE_RECORDS);
+            const int32_t label[] = {mix.partner, mix.label_share};
+            crc = crc32_of(crc, image, (size_t)(3 * c->height * c->width) * sizeof *image);
+            crc = crc32_of(crc, label, sizeof label);
         }
         if (crc != c->crc)
             print_message("%s: %08x is not %08x\n", c->name, crc, c->crc);
@@ -66,15 +81,21 @@ static float device_pixel(const Placement *placement, const PixelScale *scale, S
 }
 
 static void check_device(const struct Case *c, const Augment *augment) {
+    static float device[PIXELS_MAX];
     PixelScale scale = augment_scale(augment);
+    Shape shape = {1, 3, c->height, c->width};
     for (int number = 0; number < CASE_RECORDS; number++) {
-        Shape shape = make_record(c, number);
-        Placement placement = augment_draw(augment, shape, CASE_SEED, 1, number, 0);
-        augment_train(augment, shape, CASE_SEED, 1, number, pixels, image);
-        for (int i = 0; i < shape_count(shape); i++) {
-            float value = device_pixel(&placement, &scale, shape, i);
-            assert_memory_equal(&value, &image[i], sizeof value);
+        Mix mix = make_mixed(c, augment, 1, number);
+        Placement first = augment_draw(augment, shape, CASE_SEED, 1, number, 0);
+        for (int i = 0; i < shape_count(shape); i++)
+            device[i] = device_pixel(&first, &scale, shape, i);
+        make_record(c, mix.partner);
+        Placement second = augment_draw(augment, shape, CASE_SEED, 1, mix.partner, 0);
+        for (int i = 0; mix.label_share > 0 && i < shape_count(shape); i++) {
+            if (mix_covers(&mix, i / c->width % c->height, i % c->width))
+                device[i] = mix_pixel(&mix, device[i], device_pixel(&second, &scale, shape, i));
         }
+        assert_memory_equal(device, image, (size_t)shape_count(shape) * sizeof *image);
     }
 }
 
@@ -156,6 +177,71 @@ static void test_jitter(void **state) {
     assert_true(fabs(square / RECORDS / (0.14 * 0.14 / 3) - 1) < 0.03);
 }
 
+/* Distribution functions of Beta(alpha, alpha) in closed form. */
+static double beta_cdf(double alpha, double x) {
+    if (alpha == 0.5)
+        return 2 / acos(-1.0) * asin(sqrt(x));
+    return alpha == 1 ? x : x * x * (3 - 2 * x);
+}
+
+/* Shares against their distribution function (Kolmogorov-Smirnov, at a level of 1e-6), and their
+ * variance 1 / (4 (2 alpha + 1)); partners uniform over the records. */
+static void test_mixup(void **state) {
+    (void)state;
+    enum { RECORDS = 40000, BINS = 64, PARTNERS = 37 };
+    static const double alphas[] = {0.5, 1, 2, 0.05, 0.2};
+    for (int a = 0; a < 5; a++) {
+        const Augment augment = {.mixup = alphas[a], .mix_probability = 1};
+        int below[BINS + 1] = {0}, partners[PARTNERS] = {0};
+        double sum = 0, square = 0, variance = 1 / (4 * (2 * alphas[a] + 1));
+        for (int record = 0; record < RECORDS; record++) {
+            Mix mix = augment_mix(&augment, (Shape){1, 3, 32, 32}, 4, 2, record, PARTNERS);
+            double share = (double)mix.label_share / MIX_ONE;
+            assert_int_equal(mix.label_share, mix.pixel_share);
+            assert_in_range(mix.label_share, 0, MIX_ONE);
+            sum += share;
+            square += (share - 0.5) * (share - 0.5);
+            for (int bin = 1; bin < BINS; bin++)
+                below[bin] += share <= (double)bin / BINS;
+            partners[mix.partner]++;
+        }
+        check_mean(sum, RECORDS, 0.5, variance);
+        assert_true(fabs(square / RECORDS / variance - 1) < 0.02);
+        for (int bin = 1; a < 3 && bin < BINS; bin++)
+            assert_true(fabs((double)below[bin] / RECORDS -
+                             beta_cdf(alphas[a], (double)bin / BINS)) < 2.7 / sqrt(RECORDS));
+        for (int i = 0; i < PARTNERS; i++)
+            check_mean(partners[i], RECORDS, 1.0 / PARTNERS, 1.0 / PARTNERS);
+    }
+}
+
+/* Boxes lie within the image, are of the share that their label counts, and everywhere. A box of
+ * half height r covers row y for centres y - r + 1 to y + r, so that row 30 - y mirrors y. */
+static void test_cutmix(void **state) {
+    (void)state;
+    enum { RECORDS = 20000, H = 32, W = 48 };
+    const Augment both = {.mixup = 0.2, .cutmix = 1, .mix_probability = 0.75};
+    int mixed = 0, cut = 0, covered[4] = {0};
+    for (int record = 0; record < RECORDS; record++) {
+        Mix mix = augment_mix(&both, (Shape){1, 3, H, W}, 4, 2, record, 50);
+        mixed += mix.bottom > 0 || mix.right > 0;
+        if (mix.pixel_share != MIX_ONE)
+            continue;
+        int area = (mix.bottom - mix.top) * (mix.right - mix.left);
+        assert_true(mix.top >= 0 && mix.bottom <= H && mix.left >= 0 && mix.right <= W &&
+                    area >= 0);
+        assert_int_equal(mix.label_share, lrint((double)area / (H * W) * MIX_ONE));
+        cut += mix.label_share != MIX_ONE;
+        for (int i = 0; i < 4; i++)
+            covered[i] += mix_covers(&mix, i / 2 ? 22 : 8, i % 2 ? 34 : 12);
+    }
+    check_mean(mixed, RECORDS, 0.75, 0.75 * 0.25);
+    assert_true(fabs(cut / (double)RECORDS - 0.375) < 0.02);
+    for (int i = 0; i < 4; i++)
+        assert_true(abs(covered[i] - covered[0]) < 4 * (int)sqrt(2.0 * covered[0]) &&
+                    covered[i] > cut / 5);
+}
+
 /* x / 128 - 1 and x / 255 as the formulas say, for each byte. */
 static void test_scales(void **state) {
     (void)state;
@@ -200,7 +286,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),     cmocka_unit_test(test_device),
         cmocka_unit_test(test_alternate), cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_jitter),    cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_jitter),    cmocka_unit_test(test_mixup),
+        cmocka_unit_test(test_cutmix),    cmocka_unit_test(test_scales),
         cmocka_unit_test(test_portable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,9 @@ static void test_refused_files(void **state) {
         {MODEL "augment:\n  flip-mode: alternate\n",
          "augment.flip-mode alternate wants augment.flip above 0: the share of images that are "
          "mirrored first, as 0.5"},
+        {MODEL "augment:\n  cutmix: 0.001\n", "augment.cutmix 0.001: give 0, or 0.01 to 2"},
+        {MODEL "augment:\n  mix-probability: 0.5\n",
+         "augment.mix-probability wants augment.mixup or augment.cutmix above 0"},
         {MODEL "augment:\n  mean: [0.5, 128, 0.5]\n",
          "augment.mean 128 is above 1, but is subtracted from pixel / 255: give augment.unit byte "
          "for a mean and std of bytes"},

@@ -18,8 +18,15 @@ static const Shape shape = {1, 3, 32, 32};
 
 static const Augment augment = {
     .crop_pad = 4, .flip = 0.5, .cutout = 8, .mean = {0.5f, 0.5f, 0.5f}, .std = {0.2f, 0.2f, 0.2f}};
+static Augment used; /* by the running test */
 static Shard shards[LANES];
 static Sampler sampler; /* 33 + 34 + 34 + 34 records: 4 steps of 8, then one of 1 or 2 */
+
+static int each(void **state) {
+    (void)state;
+    used = augment;
+    return 0;
+}
 
 static int setup_group(void **state) {
     (void)state;
@@ -49,7 +56,7 @@ static int teardown_group(void **state) {
 
 static LoaderConfig config_of(const Sampler *s, int threads, int64_t depth, int64_t steps) {
     return (LoaderConfig){.sampler = s,
-                          .augment = &augment,
+                          .augment = &used,
                           .image = shape,
                           .shards = shards,
                           .lane_count = LANES,
@@ -60,7 +67,7 @@ static LoaderConfig config_of(const Sampler *s, int threads, int64_t depth, int6
 
 /* The batch must be what sampler and augment say. */
 static void check_batch(const Sampler *s, const Batch *batch, int64_t step, int64_t lane) {
-    static float image[PIXELS];
+    static float image[PIXELS], other[PIXELS];
     int32_t order[MAX_SHARD];
     int64_t epoch = step / s->steps_per_epoch, begin = step % s->steps_per_epoch * s->batch;
     assert_int_equal(batch->step, step);
@@ -71,15 +78,32 @@ static void check_batch(const Sampler *s, const Batch *batch, int64_t step, int6
         int64_t at = order[begin + i];
         assert_int_equal(batch->record[i], shards[lane].ids[at]);
         assert_int_equal(batch->label[i], shards[lane].labels[at]);
+        const Shard *shard = &shards[lane];
+        Mix mix = augment_mix(&used, shape, s->seed, epoch, shard->ids[at], shard->count);
+        if (batch->second) {
+            assert_int_equal(batch->second[i].share, mix.label_share);
+            assert_int_equal(batch->second[i].label, shard->labels[mix.partner]);
+        }
         if (batch->placement) {
             Placement placement =
-                augment_draw(&augment, shape, s->seed, epoch, shards[lane].ids[at], (int32_t)at);
+                augment_draw(&used, shape, s->seed, epoch, shard->ids[at], (int32_t)at);
+            placement.mix = mix;
             assert_null(batch->image);
             assert_memory_equal(&placement, &batch->placement[i], sizeof placement);
+            if (mix.label_share > 0) {
+                placement = augment_draw(&used, shape, s->seed, epoch, shard->ids[mix.partner],
+                                         mix.partner);
+                assert_memory_equal(&placement, &batch->partner[i], sizeof placement);
+            }
             continue;
         }
-        augment_train(&augment, shape, s->seed, epoch, shards[lane].ids[at],
-                      shards[lane].pixels + at * PIXELS, image);
+        augment_train(&used, shape, s->seed, epoch, shard->ids[at], shard->pixels + at * PIXELS,
+                      image);
+        if (mix.label_share > 0) {
+            augment_train(&used, shape, s->seed, epoch, shard->ids[mix.partner],
+                          shard->pixels + mix.partner * PIXELS, other);
+            augment_blend(&mix, shape, other, image);
+        }
         assert_memory_equal(image, batch->image + i * PIXELS, sizeof image);
     }
 }
@@ -122,6 +146,25 @@ static void test_draw_only(void **state) {
     assert_int_equal(loader_take(loader, 0, 0, 60, &batch), ST_OK);
     assert_non_null(batch->placement);
     loader_stop(loader);
+}
+
+/* Both kinds of mixing, by the loader and for a device. */
+static void test_mixed(void **state) {
+    (void)state;
+    Batch *batch;
+    Loader *loader;
+    used.mixup = used.cutmix = 1;
+    used.mix_probability = 0.7;
+    for (int draw_only = 0; draw_only < 2; draw_only++) {
+        LoaderConfig config = config_of(&sampler, 2, LANES, 15);
+        config.draw_only = draw_only;
+        run_through(&sampler, config);
+        assert_int_equal(loader_start(&config, &loader), ST_OK);
+        assert_int_equal(loader_take(loader, 0, 0, 60, &batch), ST_OK);
+        assert_non_null(batch->second);
+        assert_int_equal(batch->partner != NULL, draw_only);
+        loader_stop(loader);
+    }
 }
 
 /* Part of the lanes, from the middle of an epoch, as after a resume on another number of ranks. */
@@ -256,10 +299,15 @@ static void test_misuse(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content),    cmocka_unit_test(test_draw_only),
-        cmocka_unit_test(test_part),       cmocka_unit_test(test_short_epochs),
-        cmocka_unit_test(test_consumers),  cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_stop_early), cmocka_unit_test(test_misuse),
+        cmocka_unit_test_setup(test_content, each),
+        cmocka_unit_test_setup(test_draw_only, each),
+        cmocka_unit_test_setup(test_mixed, each),
+        cmocka_unit_test_setup(test_part, each),
+        cmocka_unit_test_setup(test_short_epochs, each),
+        cmocka_unit_test_setup(test_consumers, each),
+        cmocka_unit_test_setup(test_deadline, each),
+        cmocka_unit_test_setup(test_stop_early, each),
+        cmocka_unit_test_setup(test_misuse, each),
     };
     return cmocka_run_group_tests(tests, setup_group, teardown_group);
 }
