@@ -18,6 +18,7 @@
 #include "../src/cpu/rule.h"
 #include "lockstep/clock.h"
 #include "lockstep/config.h"
+#include "lockstep/dataset.h"
 #include "lockstep/model.h"
 
 enum { ARGS_MAX = 16, LAYERS_MAX = 256, CALLS_MAX = 3 * LAYERS_MAX, KEPT = 5, ALIGN = 4096 };
@@ -340,30 +341,35 @@ static Status create_pair(const Floor *floor, int l, dnnl_primitive_t *forward,
     dnnl_engine_t engine = floor->engine;
     MemDesc md = md_activation(floor->shape[l + 1], floor->layout[l + 1]);
     bool relu = relu_fused_behind(floor->model, l);
-    if (layer->kind == LAYER_BN) {
-        double eps = layer->args.bn.eps;
-        TRY(primitive_bn_forward(engine, &md, eps, true, relu, forward));
-        return primitive_bn_backward(engine, &md, eps, relu, *forward, backward);
-    }
-    if (layer->kind == LAYER_ADD) {
+    Pooling pooling;
+    switch (layer->kind) {
+    case LAYER_BN:
+        TRY(primitive_bn_forward(engine, &md, layer->args.bn.eps, true, relu, forward));
+        return primitive_bn_backward(engine, &md, layer->args.bn.eps, relu, *forward, backward);
+    case LAYER_ADD:
         TRY(primitive_add(engine, &md, relu, forward));
         return primitive_add(engine, &md, false, backward);
-    }
-    if (layer->kind == LAYER_MAXPOOL || layer->kind == LAYER_AVGPOOL) {
-        Pooling pooling = pooling_of(floor, l);
+    case LAYER_MAXPOOL:
+    case LAYER_AVGPOOL:
+        pooling = pooling_of(floor, l);
         TRY(primitive_pool_forward(engine, &pooling, forward));
         return primitive_pool_backward(engine, &pooling, *forward, backward);
-    }
-    if (layer->kind == LAYER_SCALE)
+    case LAYER_SCALE:
         return create_pointwise(floor, POINTWISE_SCALE, layer->args.scale.factor, &md, forward,
                                 backward);
-    Pointwise function = layer->kind == LAYER_GELU ? POINTWISE_GELU : POINTWISE_RELU;
-    return create_pointwise(floor, function, 0, &md, forward, backward);
+    case LAYER_GELU:
+        return create_pointwise(floor, POINTWISE_GELU, 0, &md, forward, backward);
+    case LAYER_RELU:
+        return create_pointwise(floor, POINTWISE_RELU, 0, &md, forward, backward);
+    default:
+        return FAIL(ST_USAGE, "layer %s: floor does not know what oneDNN has for '%s'", layer->name,
+                    layer_type(layer->kind)->name);
+    }
 }
 
 static Status list_layer(Floor *floor, int l) {
     const Layer *layer = &floor->model->layers[l];
-    if (layer->kind == LAYER_DROPOUT || layer->kind == LAYER_SOFTMAX_CE)
+    if (layer->kind == LAYER_DROPOUT || layer_type(layer->kind)->is_loss)
         return ST_OK;
     if (layer->kind == LAYER_CONV || layer->kind == LAYER_LINEAR)
         return list_product(floor, l, relu_fused_behind(floor->model, l));
@@ -504,8 +510,10 @@ static Status measure(const Floor *floor, int threads, const char *name) {
 
 static Status run(int argc, char **argv, RunConfig *config, Floor *floor, Model *model) {
     TRY(config_load(argc - 1, argv + 1, config));
-    TRY(model_parse(config->model, config->file, config->model_line, (Shape){1, 3, 32, 32}, 10, 0,
-                    model));
+    Dataset dataset;
+    dataset_cifar10(&dataset);
+    TRY(model_parse(config->model, config->file, config->model_line, dataset.image, dataset.classes,
+                    0, model));
     int threads = (int)(config->threads > 0 ? config->threads : sysconf(_SC_NPROCESSORS_ONLN));
     if (threads > THREADS_MAX)
         threads = THREADS_MAX;

@@ -5,9 +5,9 @@
     bench/gpu_model.py --write FILE      renews the numbers in a page, between its `<!-- gpu_model SECTION -->` marks
     bench/gpu_model.py --check FILE      fails where they are not what this script prints
 
-The model reads configs/resnet9.yaml and lists the kernels that one lane enqueues, as src/cuda plans them: each with
-its operations and the bytes it must move. Its roofline time is the larger of operations / peak and bytes / bandwidth;
-the expected time divides both by the efficiencies below, counts partly filled waves of tiles, and adds what the host
+The model takes configs/resnet9.yaml as build/lockstep describes it and lists the kernels that one lane enqueues, as
+src/cuda plans them: each with its operations and the bytes it must move. Its roofline time is the larger of operations
+/ peak and bytes / bandwidth; the expected time divides both by the efficiencies below, counts partly filled waves of tiles, and adds what the host
 and the gaps between kernels cost. Nothing here was measured: every efficiency is an assumption, to be replaced by
 measurement (`make bench-gpu`).
 """
@@ -19,6 +19,8 @@ import textwrap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RECIPE = os.path.join(ROOT, "configs", "resnet9.yaml")
+sys.path.append(os.path.join(ROOT, "scripts"))
+import description  # noqa: E402
 
 # Data sheets: dense peaks in FLOP/s, bytes/s, NVLink bytes/s each way.
 Gpu = collections.namedtuple("Gpu", "name sms peak bandwidth nvlink conv_share")
@@ -42,51 +44,24 @@ MESSAGE_S = {"NVLink": 40e-6, "100 Gb/s": 90e-6}  # of one all-reduce, besides i
 BUCKET_BYTES = 4194304  # bucket-bytes of the recipe
 RECORDS, EPOCHS = 50000, 24
 
-Layer = collections.namedtuple("Layer", "kind shape inputs args readers")
+Layer = collections.namedtuple("Layer", "kind input_shape shape inputs parameters multiply_adds")
 Kernel = collections.namedtuple("Kernel", "layer phase name kind flops bytes tiles")
 
 
 # ---- The recipe ----
 
-def model_lines():
-    lines, inside = [], False
-    with open(RECIPE) as file:
-        for line in file:
-            if inside and line.startswith("  "):
-                lines.append(line.split("#")[0].strip())
-            inside = line.startswith("model:") or (inside and line.startswith("  "))
-    return [line for line in lines if line]
-
-
 def read_model():
-    """Layers in text order; shape is (c, h, w) of the output, inputs are indices (-1: the image)."""
-    layers, label = [], {}
-    for line in model_lines():
-        words = line.split()
-        name = words.pop(0)[:-1] if words[0].endswith(":") else None
-        kind, args = words[0], dict(w.split("=") if "=" in w else (w, True) for w in words[1:])
-        before = len(layers) - 1
-        c, h, w = layers[before].shape if layers else (3, 32, 32)
-        inputs = [before]
-        if kind == "conv":
-            k, p = int(args["k"]), int(args.get("p", 0))
-            shape = (int(args["c"]), h + 2 * p - k + 1, w + 2 * p - k + 1)
-        elif kind == "maxpool":
-            k = h if "global" in args else int(args["k"])
-            shape = (c, h // k, w // k)
-        elif kind == "linear":
-            shape = (int(args["c"]), 1, 1)
-        else:
-            shape = (c, h, w)
-        if kind == "add":
-            inputs.append(label[args["with"]])
-        layers.append(Layer(kind, shape, inputs, args, []))
-        if name:
-            label[name] = len(layers) - 1
-    for i, layer in enumerate(layers):
-        for source in layer.inputs:
-            if source >= 0:
-                layers[source].readers.append(i)
+    """Layers in text order, without the loss; shapes are (c, h, w), inputs are indices (-1: the image)."""
+    layers, index = [], {"image": -1}
+    for i, layer in enumerate(description.describe(RECIPE)["layers"]):
+        index[layer["name"]] = i
+        if layer["loss"]:
+            break
+        if layer["kind"] not in ("conv", "linear", "bn", "relu", "maxpool", "add", "scale"):
+            sys.exit(f"gpu_model: layer {layer['name']}: the kernels of '{layer['kind']}' are not known here")
+        weights = sum(math.prod(spec["shape"]) for spec in layer["params"])
+        inputs = [index[name] for name in layer["inputs"]]
+        layers.append(Layer(layer["kind"], layer["in"][0], layer["out"], inputs, weights, layer["multiply_adds"]))
     return layers
 
 
@@ -95,24 +70,15 @@ def count(shape):
 
 
 def input_shape(layers, i):
-    source = layers[i].inputs[0]
-    return layers[source].shape if source >= 0 else (3, 32, 32)
+    return layers[i].input_shape
 
 
 def parameters(layers, i):
-    layer, (c, h, w) = layers[i], input_shape(layers, i)
-    if layer.kind == "conv":
-        return layer.shape[0] * c * int(layer.args["k"]) ** 2
-    if layer.kind == "linear":
-        return layer.shape[0] * c * h * w
-    return 2 * layer.shape[0] if layer.kind == "bn" else 0
+    return layers[i].parameters
 
 
 def multiply_adds(layers, i):
-    layer, source = layers[i], input_shape(layers, i)
-    if layer.kind == "conv":
-        return count(layer.shape) * source[0] * int(layer.args["k"]) ** 2
-    return layer.shape[0] * count(source) if layer.kind == "linear" else 0
+    return layers[i].multiply_adds
 
 
 # ---- The kernels of one lane ----

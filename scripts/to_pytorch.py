@@ -8,73 +8,52 @@ to_pytorch.py CHECKPOINT.h5 --data DIR         accuracy and confusion counts on 
                                                ("near_ties"): rounding alone may change their class
 
 Where the run keeps a moving average of the weights, that is taken (--weights params: the raw ones).
-Needs h5py, torch and yaml; the three short functions below are all there is to it.
+Needs h5py and torch; with --data also yaml, and lockstep itself (build/lockstep, or BUILD=FOLDER), which says what the
+layers are (scripts/torch_layers.py).
 """
 import argparse
 import json
+import tempfile
 
 import h5py
 import numpy as np
 import torch
-import torch.nn.functional as F
-import yaml
 
 NEAR = 1e-4
-CLASSES = 10  # of CIFAR-10's format
 
 
 def load(path, weights):
-    """The state_dict and the configuration of a checkpoint."""
+    """The state_dict and the text of the configuration of a checkpoint."""
     with h5py.File(path, "r") as file:
-        config = yaml.safe_load(file["meta"].attrs["config"].decode())
+        config = file["meta"].attrs["config"].decode()
         groups = [weights or ("ema" if "ema" in file else "params"), "running"]
         return {n: torch.from_numpy(a[()]) for g in groups for n, a in file[g].items()}, config
 
 
-def forward(text, state, x):
-    """The logits of images x by a model text, in evaluation mode."""
-    out, count, last = {"image": x}, {}, x
-    for words in filter(None, (line.split("#")[0].split() for line in text.splitlines())):
-        label = words.pop(0)[:-1] if words[0].endswith(":") else None
-        kind, args = words[0], dict((w + "=1").split("=")[:2] for w in words[1:])
-        count[kind] = count.get(kind, 0) + 1
-        name = label or f"{kind}{count[kind]}"
-        x = out[args["from"]] if "from" in args else last
-        p = {n[len(name) + 1:]: a for n, a in state.items() if n.startswith(name + ".")}
-        number = lambda key, otherwise: int(args.get(key, otherwise))  # noqa: E731
-        k = x.shape[2] if number("global", 0) else number("k", 0)
-        last = out[name] = {
-            "conv": lambda: F.conv2d(x, p["weight"], p.get("bias"), number("s", 1), number("p", 0)),
-            "bn": lambda: F.batch_norm(x, p["running_mean"], p["running_var"], p["weight"], p["bias"],
-                                       eps=float(args.get("eps", 1e-5))),
-            "relu": lambda: F.relu(x),
-            "gelu": lambda: F.gelu(x),
-            "maxpool": lambda: F.max_pool2d(x, k, number("s", k), number("p", 0)),
-            "avgpool": lambda: F.avg_pool2d(x, k, number("s", k), number("p", 0),
-                                            count_include_pad=False),
-            "linear": lambda: F.linear(x.flatten(1), p["weight"], p.get("bias")),
-            "add": lambda: x + out[args["with"]],
-            "scale": lambda: x * float(args["by"]),
-            "dropout": lambda: x,
-            "softmax_ce": lambda: x,
-        }[kind]()
-    return last.flatten(1)
-
-
 def evaluate(folder, state, config):
     """Accuracy on the test images, and which of them rounding could decide. Outputs beyond the classes are wrong."""
-    records = np.fromfile(f"{folder}/test_batch.bin", np.uint8).reshape(-1, 3073)
-    mean, std = (torch.tensor(config["augment"][k]).view(1, 3, 1, 1) for k in ("mean", "std"))
-    unit = 1 if config["augment"].get("unit") == "byte" else 255
-    confusion, near = torch.zeros(CLASSES, CLASSES, dtype=torch.long), []  # [true class][predicted class]
+    import yaml
+    import description
+    import torch_layers
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(config)
+        file.flush()
+        network = description.describe(file.name, "--data", folder)
+    classes = network["classes"]
+    channels, height, width = network["image"]
+    records = np.fromfile(f"{folder}/test_batch.bin", np.uint8).reshape(-1, 1 + channels * height * width)
+    augment = yaml.safe_load(config)["augment"]
+    unit = 1 if augment.get("unit") == "byte" else 255
+    mean, std = (torch.tensor(augment[k]).view(1, -1, 1, 1) for k in ("mean", "std"))
+    confusion, near = torch.zeros(classes, classes, dtype=torch.long), []  # [true class][predicted class]
     for first in range(0, len(records), 500):
         part = torch.from_numpy(records[first:first + 500])
-        images = (part[:, 1:].reshape(-1, 3, 32, 32).float() / unit - mean) / std
+        images = (part[:, 1:].reshape(-1, channels, height, width).float() / unit - mean) / std
         with torch.no_grad():
-            logits = forward(config["model"], state, images)
+            logits = torch_layers.logits(network, state, images)
         top = logits.topk(2).values
         for label, predicted in zip(part[:, 0].tolist(), logits.argmax(1).tolist()):
-            if predicted < CLASSES:
+            if predicted < classes:
                 confusion[label, predicted] += 1
         near += (first + (top[:, 0] - top[:, 1] < NEAR).nonzero().flatten()).tolist()
     return {"test_accuracy": int(confusion.trace()) / len(records), "images": len(records),

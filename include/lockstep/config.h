@@ -90,6 +90,7 @@ typedef struct RunConfig {
     bool quiet;
 
     bool describe, dump_config, help; /* print and exit */
+    bool json;                        /* what `describe` prints */
 } RunConfig;
 
 /* Everything from argv (after the subcommand), the file it names and the environment. */

@@ -148,6 +148,9 @@ int64_t layer_multiply_adds(const Layer *layer);
 /* The value of an argument; of a flag, 0 or 1. Bounds keep integers exact in a double. */
 double layer_arg_value(const Layer *layer, const LayerArg *arg);
 
+/* "zero", "fan_in_uniform" ...: as the enum, in lower case. */
+const char *init_name(InitKind init);
+
 /* Elements of a parameter. */
 int64_t param_count(const ParamSpec *param);
 

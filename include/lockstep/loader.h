@@ -41,12 +41,13 @@ typedef struct LoaderConfig {
     int64_t first_step, end_step; /* batches of steps [first_step, end_step) */
     int threads;                  /* >= 1 */
     int64_t depth;                /* batches in the ring, >= lane_count */
-    bool draw_only; /* the device makes the images: only draw what is done to each record */
+    /* The device makes the images: only draw what is done to each record. */
+    bool draw_only;
 } LoaderConfig;
 
 Status loader_start(const LoaderConfig *config, Loader **loader);
-void loader_stop(
-    Loader *loader); /* ends the threads even where batches are outstanding; accepts NULL */
+/* Ends the threads even where batches are outstanding; accepts NULL. */
+void loader_stop(Loader *loader);
 
 /* Waits for the batch of (step, lane), which must be the current step's. ST_DEADLINE after
  * deadline_s. */

@@ -61,11 +61,17 @@ void model_init(const Model *model, uint64_t seed, float *weights, float *runnin
  * activations for one image; then totals. */
 void model_describe(const Model *model, int64_t lane_batch, FILE *out);
 
+/* The same as one JSON object: image [C, H, W], classes, parameters, multiply_adds, and layers in
+ * text order, each with name, kind, loss, inputs (names, "image"), in and out (shapes), args (key
+ * to value, all of them), params and running (name, shape, decay, init, init_arg), multiply_adds.
+ */
+void model_describe_json(const Model *model, FILE *out);
+
+/* The name of a layer, or "image". Borrowed. */
+const char *model_layer_name(const Model *model, int layer);
+
 /* Multiply-adds of one image's forward pass; a training step costs about three times as many. */
 int64_t model_multiply_adds(const Model *model);
-
-/* The view of that name in params (or, if `running`, in running); NULL if none. Borrowed. */
-const ParamView *model_find(const Model *model, const char *name, bool running);
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,11 @@ static Status describe(const RunConfig *config) {
     if (config->data[0])
         TRY(dataset_open(config->data, config->seed, &dataset));
     TRY(session_parse_model(config, &dataset, &model));
+    if (config->json) {
+        model_describe_json(&model, stdout);
+        model_free(&model);
+        return ST_OK;
+    }
     model_describe(&model, config->lanes > 0 ? config->batch_size / config->lanes : 1, stdout);
     if (!config->data[0])
         printf("Assumed, as no data is named: images of %" PRId64 " x %" PRId64 " x %" PRId64
@@ -40,6 +45,8 @@ Status train_command(int argc, char **argv) {
     RunConfig *config = calloc(1, sizeof *config);
     TRY_ALLOC(config);
     Status status = config_load(argc - 1, argv + 1, config);
+    if (status == ST_OK && config->json && !config->describe)
+        status = FAIL(ST_USAGE, "--json goes with --describe");
     bool only_prints = config->help || config->dump_config || config->describe;
     if (status != ST_OK || !only_prints)
         return train(config, status);

@@ -23,6 +23,21 @@ int layer_kind_of(const char *name) {
     return -1;
 }
 
+const char *init_name(InitKind init) {
+    static const char *const names[] = {[INIT_ZERO] = "zero",
+                                        [INIT_ONE] = "one",
+                                        [INIT_CONSTANT] = "constant",
+                                        [INIT_UNIFORM] = "uniform",
+                                        [INIT_NORMAL] = "normal",
+                                        [INIT_FAN_IN_UNIFORM] = "fan_in_uniform",
+                                        [INIT_GLOROT_UNIFORM] = "glorot_uniform",
+                                        [INIT_GLOROT_NORMAL] = "glorot_normal",
+                                        [INIT_HE_UNIFORM] = "he_uniform",
+                                        [INIT_HE_NORMAL] = "he_normal",
+                                        [INIT_DIRAC] = "dirac"};
+    return names[init];
+}
+
 int64_t param_count(const ParamSpec *param) {
     return param->dim[0] * param->dim[1] * param->dim[2] * param->dim[3];
 }

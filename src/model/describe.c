@@ -51,10 +51,6 @@ static void append_arg(char out[CELL_MAX], const Layer *layer, const LayerArg *a
         append(out, value != 0 ? " %s" : " %s=0", arg->key);
 }
 
-static const char *name_of(const Model *model, int layer) {
-    return layer == LAYER_IMAGE ? "image" : model->layers[layer].name;
-}
-
 /* The layer as its line of model text would read. */
 static void append_text(char out[CELL_MAX], const Model *model, int index) {
     const Layer *layer = &model->layers[index];
@@ -65,9 +61,9 @@ static void append_text(char out[CELL_MAX], const Model *model, int index) {
             append_arg(out, layer, arg);
     }
     if (layer->input[0] != index - 1)
-        append(out, " from=%s", name_of(model, layer->input[0]));
+        append(out, " from=%s", model_layer_name(model, layer->input[0]));
     for (int i = 1; i < layer->n_in; i++)
-        append(out, i == 1 ? " with=%s" : ",%s", name_of(model, layer->input[i]));
+        append(out, i == 1 ? " with=%s" : ",%s", model_layer_name(model, layer->input[i]));
 }
 
 static int64_t activation_bytes(const Layer *layer) {

@@ -53,19 +53,13 @@ void model_free(Model *model) {
     memset(model, 0, sizeof *model);
 }
 
+const char *model_layer_name(const Model *model, int layer) {
+    return layer == LAYER_IMAGE ? "image" : model->layers[layer].name;
+}
+
 int64_t model_multiply_adds(const Model *model) {
     int64_t sum = 0;
     for (int i = 0; i < model->n_layers; i++)
         sum += layer_multiply_adds(&model->layers[i]);
     return sum;
-}
-
-const ParamView *model_find(const Model *model, const char *name, bool running) {
-    const ParamView *views = running ? model->running : model->params;
-    int n = running ? model->n_running : model->n_params;
-    for (int i = 0; i < n; i++) {
-        if (strcmp(views[i].name, name) == 0)
-            return &views[i];
-    }
-    return NULL;
 }

@@ -1,5 +1,5 @@
-/* parser: what the files that read model text share: text.c (lines, names, inputs, shapes), args.c
- * (the arguments of a layer). Private to src/model. */
+/* parser: what the files that read model text share: text.c (lines, shapes, the whole), args.c
+ * (what stands behind a layer's kind), names.c (what layers are called). Private to src/model. */
 #ifndef LOCKSTEP_MODEL_PARSER_H
 #define LOCKSTEP_MODEL_PARSER_H
 

@@ -112,6 +112,10 @@ asks "eval --help" '--json' eval --help
 asks "inspect --help" '--verify' inspect --help
 asks "bench --help" '--steps' bench --help
 asks "--describe" '^conv2 .* 16 x 8 x 8 ' train $tiny --describe
+check "--describe says what it assumes without data" grep -q '^Assumed, as no data is named: images of 3 x 32 x 32 and 10 classes' "$log"
+asks "--describe of named data" '^conv2 .* 16 x 8 x 8 ' train $tiny --describe --data synthetic
+refuse "--describe of named data assumes nothing" grep -q Assumed "$log"
+asks "--describe --json" '"name": "conv2", "kind": "conv", ' train $tiny --describe --json
 asks "--dump-config" '^batch-size: 32' train $tiny --dump-config
 asks "inspect" 'state hash' inspect "$tmp/lines-3/best.h5"
 "$program" train $tiny --dump-config >"$tmp/dumped.yaml"
@@ -138,6 +142,7 @@ sed 's/  relu/  rellu/' $tiny >"$tmp/wrong.yaml"
 wrong "an unknown layer" "wrong.yaml:22: .*rellu.*relu" train "$tmp/wrong.yaml"
 wrong "an unknown layer, --describe" "wrong.yaml:22: .*rellu.*relu" train "$tmp/wrong.yaml" --describe
 wrong "no such file" 'none.yaml' train none.yaml
+wrong "--json by itself" '--json goes with --describe' train $tiny --json
 LOCKSTEP_SEED=minus wrong "a variable" 'LOCKSTEP_SEED.*minus' train $tiny
 "$program" >"$log" 2>&1
 check "no subcommand: code 2 and the usage" bash -c "[ $? = 2 ] && grep -q '^  train ' '$log'"

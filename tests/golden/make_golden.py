@@ -117,7 +117,7 @@ class Net:
             return x + saved[args["with"]]
         if kind == "scale":
             return x * float(args["by"])
-        raise ValueError(kind)
+        raise SystemExit(f"layer {name}: make_golden.py does not know what PyTorch has for '{kind}'")
 
     def forward(self, x, make=False, training=True):
         saved, dropouts = {"image": x}, []

@@ -118,8 +118,9 @@ static void draw_weights(Net *net) {
         const Layer *layer = &net->model.layers[view->layer];
         const int64_t *dim = layer->param[0].dim;
         double bound = 1.5 / sqrt((double)(dim[1] * dim[2] * dim[3]));
-        double low = layer->kind != LAYER_BN ? -bound : view->which == 0 ? 0.5 : -0.5;
-        double high = layer->kind != LAYER_BN ? bound : view->which == 0 ? 1.5 : 0.5;
+        bool scales = view->spec.init == INIT_ONE, shifts = view->spec.init == INIT_ZERO;
+        double low = scales ? 0.5 : shifts ? -0.5 : -bound;
+        double high = scales ? 1.5 : shifts ? 0.5 : bound;
         for (int64_t i = 0; i < view->count; i++)
             net->host[0][view->offset + i] =
                 (float)(low + (high - low) * golden_unit((uint32_t)p, i));

@@ -32,8 +32,8 @@ typedef struct OpData {
 /* Outputs of one row, sized alike. */
 typedef struct OpResult {
     double *out;
-    double *grad_in[LAYER_INPUTS_MAX]; /* as left in memory: with what stood there before under
-                                          GRAD_ADD */
+    /* As left in memory: with what stood there before under GRAD_ADD. */
+    double *grad_in[LAYER_INPUTS_MAX];
     double *grad_param[LAYER_PARAMS_MAX];
     double *stats[LAYER_RUNNING_MAX];
     double *loss;

@@ -19,8 +19,8 @@ typedef enum OpDraw {
 
 typedef struct OpCase {
     const char *name; /* unique: the row's data are drawn from it */
-    const char
-        *text; /* the layer's line of model text; inputs behind the first are called b, c ... */
+    /* The layer's line of model text; inputs behind the first are called b, c ... */
+    const char *text;
     OpDraw draw;
     OpTolerance tolerance;
     Shape in; /* n is the batch */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,17 @@
 
 #include "lockstep/config.h"
 #include "lockstep/model.h"
+
+/* The view of that name in params (or, if `running`, in running); NULL if none. */
+static const ParamView *find_view(const Model *model, const char *name, bool running) {
+    const ParamView *views = running ? model->running : model->params;
+    int n = running ? model->n_running : model->n_params;
+    for (int i = 0; i < n; i++) {
+        if (strcmp(views[i].name, name) == 0)
+            return &views[i];
+    }
+    return NULL;
+}
 
 static Status parse(const char *text, Model *model) {
     Shape image = {1, 3, 32, 32};
@@ -199,7 +211,7 @@ static void test_flat_order(void **state) {
         assert_string_equal(model.params[i].name, views[i].name);
         assert_true(model.params[i].offset == views[i].offset);
         assert_true(model.params[i].count == views[i].count);
-        assert_ptr_equal(model_find(&model, views[i].name, false), &model.params[i]);
+        assert_ptr_equal(find_view(&model, views[i].name, false), &model.params[i]);
     }
     assert_true(model.flat == 272);
     assert_true(model.parameters == 135 + 5 + 5 + 5 + 50 + 10);
@@ -207,16 +219,16 @@ static void test_flat_order(void **state) {
     assert_true(model.running_flat == 32);
     assert_int_equal(model.params[4].layer, 3);
     assert_int_equal(model.params[5].which, 1);
-    assert_string_equal(model_find(&model, "bn1.running_var", true)->name, "bn1.running_var");
-    assert_null(model_find(&model, "bn1.running_var", false));
-    assert_null(model_find(&model, "bn1.weight", true));
+    assert_string_equal(find_view(&model, "bn1.running_var", true)->name, "bn1.running_var");
+    assert_null(find_view(&model, "bn1.running_var", false));
+    assert_null(find_view(&model, "bn1.weight", true));
     assert_true(model_multiply_adds(&model) == 135 * 30 * 30 + 50);
     model_free(&model);
 }
 
 static void check_uniform(const Model *model, const float *weights, const char *name,
                           double bound) {
-    const ParamView *view = model_find(model, name, false);
+    const ParamView *view = find_view(model, name, false);
     double largest = 0, mean = 0;
     for (int64_t i = 0; i < view->count; i++) {
         double value = weights[view->offset + i];
@@ -244,13 +256,13 @@ static void test_initial_weights(void **state) {
     check_uniform(&model, a, "conv1.weight", 1 / sqrt(27));
     check_uniform(&model, a, "conv1.bias", 1 / sqrt(27));
     check_uniform(&model, a, "linear1.weight", 1 / sqrt(64 * 30 * 30));
-    const ParamView *scale = model_find(&model, "bn1.weight", false);
-    const ParamView *bias = model_find(&model, "linear1.bias", false);
+    const ParamView *scale = find_view(&model, "bn1.weight", false);
+    const ParamView *bias = find_view(&model, "linear1.bias", false);
     assert_true(a[scale->offset] == 1 && a[scale->offset + 63] == 1);
     for (int64_t i = bias->offset + bias->count; i < model.flat; i++)
         assert_true(a[i] == 0); /* the gap behind the last view */
-    assert_true(running[model_find(&model, "bn1.running_mean", true)->offset] == 0);
-    assert_true(running[model_find(&model, "bn1.running_var", true)->offset + 63] == 1);
+    assert_true(running[find_view(&model, "bn1.running_mean", true)->offset] == 0);
+    assert_true(running[find_view(&model, "bn1.running_var", true)->offset + 63] == 1);
     free(a);
     free(b);
     free(running);
@@ -271,6 +283,71 @@ static void test_initial_weights_are_pinned(void **state) {
     free(weights);
     free(running);
     model_free(&model);
+}
+
+/* What the description of a text says, as a tool reads it. */
+static cJSON *described(const char *text) {
+    Model model;
+    char *json = NULL;
+    size_t size = 0;
+    must_parse(text, &model);
+    FILE *out = open_memstream(&json, &size);
+    model_describe_json(&model, out);
+    fclose(out);
+    model_free(&model);
+    cJSON *root = cJSON_Parse(json);
+    free(json);
+    assert_non_null(root);
+    return root;
+}
+
+static const cJSON *member(const cJSON *object, const char *key) {
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
+    assert_non_null(value);
+    return value;
+}
+
+static double element(const cJSON *array, int i) {
+    return cJSON_GetArrayItem(array, i)->valuedouble;
+}
+
+static void test_describe_json(void **state) {
+    (void)state;
+    cJSON *root = described("stem: conv c=16 k=3 p=1 bias\nrelu\nadd with=stem\nbn eps=0.001\n"
+                            "avgpool global\nlinear c=10\n");
+    const cJSON *layers = member(root, "layers");
+    assert_int_equal(cJSON_GetArraySize(layers), 7);
+    assert_int_equal(element(member(root, "image"), 2), 32);
+    assert_int_equal(member(root, "classes")->valueint, 10);
+    assert_int_equal(member(root, "parameters")->valueint, 448 + 32 + 170);
+
+    const cJSON *conv = cJSON_GetArrayItem(layers, 0), *args = member(conv, "args");
+    assert_string_equal(member(conv, "name")->valuestring, "stem");
+    assert_string_equal(member(conv, "kind")->valuestring, "conv");
+    assert_string_equal(cJSON_GetArrayItem(member(conv, "inputs"), 0)->valuestring, "image");
+    assert_int_equal(member(args, "s")->valueint, 1); /* a default has a value too */
+    assert_true(cJSON_IsTrue(member(args, "bias")));
+    const cJSON *weight = cJSON_GetArrayItem(member(conv, "params"), 0);
+    assert_string_equal(member(weight, "name")->valuestring, "stem.weight");
+    assert_int_equal(cJSON_GetArraySize(member(weight, "shape")), 4);
+    assert_int_equal(element(member(weight, "shape"), 1), 3);
+    assert_true(cJSON_IsTrue(member(weight, "decay")));
+    assert_string_equal(member(weight, "init")->valuestring, "uniform");
+    assert_true(member(weight, "init_arg")->valuedouble == 1 / sqrt(27));
+
+    const cJSON *add = cJSON_GetArrayItem(layers, 2), *bn = cJSON_GetArrayItem(layers, 3);
+    assert_string_equal(cJSON_GetArrayItem(member(add, "inputs"), 0)->valuestring, "relu1");
+    assert_string_equal(cJSON_GetArrayItem(member(add, "inputs"), 1)->valuestring, "stem");
+    assert_int_equal(cJSON_GetArraySize(member(add, "in")), 2);
+    assert_true(member(member(bn, "args"), "eps")->valuedouble == 0.001);
+    assert_int_equal(cJSON_GetArraySize(member(bn, "running")), 2);
+
+    const cJSON *pool = cJSON_GetArrayItem(layers, 4), *loss = cJSON_GetArrayItem(layers, 6);
+    assert_int_equal(member(member(pool, "args"), "k")->valueint, 32); /* what global comes to */
+    assert_int_equal(element(member(pool, "out"), 1), 1);
+    assert_true(cJSON_IsTrue(member(loss, "loss")) && cJSON_IsFalse(member(pool, "loss")));
+    assert_true(member(member(loss, "args"), "smoothing")->valuedouble == 0.1);
+    cJSON_Delete(root);
 }
 
 static void test_describe(void **state) {
@@ -404,6 +481,7 @@ int main(void) {
         cmocka_unit_test(test_flat_order),
         cmocka_unit_test(test_initial_weights),
         cmocka_unit_test(test_initial_weights_are_pinned),
+        cmocka_unit_test(test_describe_json),
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_describe_names_inputs),
         cmocka_unit_test(test_recipes),

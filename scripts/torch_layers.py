@@ -1,0 +1,41 @@
+"""PyTorch's counterpart of each kind of layer, for the scripts that compare with PyTorch.
+
+A network is what description.py gives. So this file knows no syntax and no default, only what PyTorch computes; a kind
+that it does not know ends the script with one line that says so.
+"""
+import sys
+
+import torch.nn.functional as F
+
+
+def batch_norm(p, a, x, training):
+    return F.batch_norm(x, p["running_mean"], p["running_var"], p["weight"], p["bias"], training, a["momentum"], a["eps"])
+
+
+# By kind: from the layer's parameters by role, its arguments, what it reads, and whether it is trained.
+KINDS = {
+    "conv": lambda p, a, x, _: F.conv2d(x, p["weight"], p.get("bias"), a["s"], a["p"]),
+    "bn": batch_norm,
+    "relu": lambda p, a, x, _: F.relu(x),
+    "gelu": lambda p, a, x, _: F.gelu(x),
+    "maxpool": lambda p, a, x, _: F.max_pool2d(x, a["k"], a["s"], a["p"]),
+    "avgpool": lambda p, a, x, _: F.avg_pool2d(x, a["k"], a["s"], a["p"], count_include_pad=False),
+    "linear": lambda p, a, x, _: F.linear(x.flatten(1), p["weight"], p.get("bias"))[:, :, None, None],
+    "dropout": lambda p, a, x, training: F.dropout(x, a["p"], training),
+    "add": lambda p, a, x, y, _: x + y,
+    "scale": lambda p, a, x, _: x * a["by"],
+}
+
+
+def logits(network, state, x, training=False):
+    """What the layer before the loss gives for images x. `state`: tensors by name, conv1.weight, bn1.running_mean ..."""
+    out = {"image": x}
+    for layer in network["layers"]:
+        if layer["loss"]:
+            return out[layer["inputs"][0]].flatten(1)
+        if layer["kind"] not in KINDS:
+            sys.exit(f"layer {layer['name']}: PyTorch's counterpart of '{layer['kind']}' is not in scripts/torch_layers.py")
+        roles = {spec["name"].split(".")[1]: state[spec["name"]] for spec in layer["params"] + layer["running"]}
+        inputs = [out[name] for name in layer["inputs"]]
+        out[layer["name"]] = KINDS[layer["kind"]](roles, layer["args"], *inputs, training)
+    return None
