@@ -265,6 +265,7 @@ static void test_split(void **state) {
         assert_int_equal(seen[i], 1);
     assert_int_equal(dataset_split(TOTAL, HOLD, 6, &train2, &held2), ST_OK);
     assert_memory_not_equal(held, held2, HOLD * sizeof *held);
+    /* Of the records that tests/oracle/draws.py, a program of its own, holds out. */
     assert_true(hash_bytes(held, HOLD * sizeof *held) == UINT64_C(0x03675237f3ab3bfa));
     free(train);
     free(held);

@@ -186,7 +186,8 @@ static void test_order_uniform(void **state) {
     assert_true(chi > 10 && chi < 95); /* 49 degrees of freedom: 95 has p < 1e-4 */
 }
 
-/* The order is part of what a checkpoint promises: it must never change silently. */
+/* The order is part of what a checkpoint promises: it must never change silently. The numbers are
+ * those of tests/oracle/draws.py, a program of its own. */
 static void test_order_pinned(void **state) {
     (void)state;
     static const int32_t first[] = {1117, 1277, 1426, 3478, 1707, 4579, 4689, 2481};
