@@ -20,6 +20,7 @@ struct Keeper {
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
     Writer *writer; /* NULL until keeper_start */
+    bool is_best;   /* the last snapshot */
 };
 
 static bool directory_lost(const void *dir) {
@@ -221,6 +222,7 @@ Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting, bool
     if (!keeper->snapshot.engine)
         TRY(engine_get(&session->engine, &keeper->host));
     Checkpoint checkpoint = view(keeper, state);
+    keeper->is_best = is_best;
     return writer_snapshot(keeper->writer, &checkpoint, lasting, is_best,
                            session->config->deadline / 2);
 }
@@ -235,7 +237,7 @@ Status keeper_flush(Keeper *keeper, const RunState *state) {
     if (status == ST_OK || status == ST_DEADLINE)
         return status;
     status_clear();
-    TRY(keeper_snapshot(keeper, state, true, false));
+    TRY(keeper_snapshot(keeper, state, true, keeper->is_best));
     return writer_flush(keeper->writer, seconds);
 }
 

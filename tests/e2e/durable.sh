@@ -59,4 +59,9 @@ check "a bit that reads back wrong: nothing of that step is left" \
         awk '{ print $1, $2 + 0 }' | xargs)" = \
     "2 4 2 12 2 16 2 20 2 24 2 25 2 28 2 30"
 same flipped reference "a bit that reads back wrong: the same end"
+# The last checkpoint, of the best epoch so far: it is written once more, and is still the best.
+FILE_OPS_AT=read:step-00000025.h5.tmp FILE_OPS_DO=flip observed last 1 --steps 25
+check "a bit of the last checkpoint: it is written once more" test $code = 0 -a -e "$tmp/last/checkpoints/step-00000025.h5"
+check "a bit of the last checkpoint: which is the best" \
+    test "$(readlink "$tmp/last/best.h5") $(result last best_step)" = "checkpoints/step-00000025.h5 25"
 finish
