@@ -13,7 +13,6 @@
 #include "lockstep/augment.h"
 #include "lockstep/device.h" /* Precision */
 #include "lockstep/optim.h"
-#include "lockstep/parse.h" /* nearest_name */
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/parse.h"
 #include "options.h"
 #include "value.h"
 #include "yaml_read.h"

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "lockstep/parse.h"
+
 static const char *const devices[] = {"auto", "cpu", "cuda", "ref", NULL};
 static const char *const precisions[] = {"fp32", "tf32", "bf16", NULL};
 static const char *const reductions[] = {"exact", "native", NULL};

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/parse.h"
+
 static const char *const crash_hows[] = {"kill", "segv", "abort", "exit", "hang", "nan", NULL};
 
 _Static_assert(sizeof(OptimizerKind) == sizeof(int) && sizeof(DeviceChoice) == sizeof(int),
