@@ -65,11 +65,11 @@ static const ArgRole backward_args[] = {{DNNL_ARG_SRC, IN},
                                         {DNNL_ARG_MEAN, KEPT_MEAN},
                                         {DNNL_ARG_SCALE, KEPT_SCALE},
                                         {DNNL_ARG_VARIANCE, KEPT_VARIANCE},
-                                        {DNNL_ARG_SHIFT, KEPT_SHIFT},
                                         {DNNL_ARG_WORKSPACE, KEPT_WORKSPACE},
                                         {DNNL_ARG_DIFF_SCALE, OWN},
                                         {DNNL_ARG_DIFF_SHIFT, OWN},
                                         {DNNL_ARG_SCRATCHPAD, OWN},
+                                        {BN_BACKWARD_SHIFT, KEPT_SHIFT},
                                         {0}};
 /* The sum of the gradients of an input that has another reader. */
 static const ArgRole sum_args[] = {
@@ -173,10 +173,8 @@ static Status new_memory(size_t bytes, void **memory) {
 
 static Status bind_argument(const Floor *floor, const Call *call, int i, void *memory,
                             dnnl_exec_arg_t *arg) {
-    MemDesc md = primitive_md(call->primitive, call->id[i]);
     arg->arg = call->id[i];
-    TRY_DNNL(dnnl_memory_create(&arg->memory, &md, floor->engine, memory));
-    return ST_OK;
+    return primitive_memory(call->primitive, call->id[i], floor->engine, memory, &arg->memory);
 }
 
 /* Seconds of the best of a few runs of a primitive, on memory of its own. */

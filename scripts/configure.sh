@@ -76,8 +76,15 @@ need HDF5 hdf5
 major=$(header_macro dnnl_version.h DNNL_VERSION_MAJOR)
 if [ -n "$major" ]; then
     minor=$(header_macro dnnl_version.h DNNL_VERSION_MINOR)
-    found oneDNN "$major.$minor.$(header_macro dnnl_version.h DNNL_VERSION_PATCH)"
-    libs="$libs -ldnnl"
+    version=$major.$minor.$(header_macro dnnl_version.h DNNL_VERSION_PATCH)
+    # src/cpu/dnnl_version.h knows these.
+    if [ "$major" -eq 3 ] || { [ "$major" -eq 2 ] && [ "$minor" -ge 6 ]; }; then
+        found oneDNN "$version"
+        libs="$libs -ldnnl"
+    else
+        absent oneDNN "$version has another C interface; lockstep is written for versions 2.6 to 3"
+        missing="$missing oneDNN (2.6 to 3)"
+    fi
 elif [ "$missing" = "$CC" ]; then
     absent oneDNN "cannot be looked for without a compiler"
 else

@@ -46,13 +46,14 @@ static Status bn_steps(StepPlan *plan) {
     /* In a net that starts with bn nothing reads the input's gradient, but oneDNN writes it. */
     bool wanted = desc->grad_in[0] != GRAD_NONE;
     TRY(primitive_bn_backward(plan_engine(plan), &md, eps, desc->relu, forward, &backward));
-    /* oneDNN 2 wants the shift in backward too. */
     Step *backward_step = PRIMITIVE_STEP(
         plan, PASS_BACKWARD, backward, {AT_IN(0), DNNL_ARG_SRC}, {mean, DNNL_ARG_MEAN},
         {variance, DNNL_ARG_VARIANCE}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
-        {AT_PARAM(WEIGHT), DNNL_ARG_SCALE}, {AT_PARAM(BIAS), DNNL_ARG_SHIFT},
-        {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_SCALE}, {AT_GRAD_PARAM(BIAS), DNNL_ARG_DIFF_SHIFT},
+        {AT_PARAM(WEIGHT), DNNL_ARG_SCALE}, {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_SCALE},
+        {AT_GRAD_PARAM(BIAS), DNNL_ARG_DIFF_SHIFT},
         {wanted ? AT_GRAD_IN(0) : AT_GRAD_OUT, DNNL_ARG_DIFF_SRC});
+    if (BN_BACKWARD_SHIFT != 0)
+        steps_argument(plan, backward_step, (Arg){AT_PARAM(BIAS), BN_BACKWARD_SHIFT});
     size_t mask = primitive_bytes(forward, DNNL_ARG_WORKSPACE);
     if (mask > 0) {
         Arg workspace = {steps_saved(plan, mask), DNNL_ARG_WORKSPACE};

@@ -179,7 +179,9 @@ Status device_open_cpu(const DeviceOptions *options, Device **out) {
         1u << LAYER_CONV | 1u << LAYER_BN | 1u << LAYER_LINEAR | 1u << LAYER_ADD;
     snprintf(device->base.description, sizeof device->base.description, "oneDNN %d.%d.%d, %s, %s",
              version->major, version->minor, version->patch, set.family,
-             device->wide ? "Winograd" : "direct convolution (Winograd needs AVX-512)");
+             primitive_has_winograd(device->engine, device->wide)
+                 ? "Winograd"
+                 : "direct convolution (it has no Winograd here)");
     snprintf(device->base.instruction_set, sizeof device->base.instruction_set, "%s", set.name);
     *out = &device->base;
     return ST_OK;

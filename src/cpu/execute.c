@@ -31,9 +31,8 @@ static void unbind(void *context) {
 static Status bind_argument(const StepPlan *plan, const Step *step, int id, void *at,
                             Bound *bound) {
     dnnl_exec_arg_t *arg = &bound->arg[bound->n];
-    MemDesc md = primitive_md(step->work, id);
     arg->arg = id;
-    TRY_DNNL(dnnl_memory_create(&arg->memory, &md, plan_engine(plan), at));
+    TRY(primitive_memory(step->work, id, plan_engine(plan), at, &arg->memory));
     bound->n++;
     return ST_OK;
 }

@@ -1,6 +1,5 @@
-/* cpu/primitive: see primitive.h. Written for the C interface of oneDNN 2: an operation descriptor
- * is filled and turned into a primitive descriptor, and memory descriptors are plain structs. For
- * version 3 each pair of calls becomes one, and MemDesc a handle that has to be destroyed. */
+/* cpu/primitive: see primitive.h. Written for the C interface of oneDNN 3; dnnl_version.h gives
+ * version 2 the same. */
 #include "primitive.h"
 
 #include <dnnl_debug.h>
@@ -8,6 +7,10 @@
 #include <string.h>
 
 #include "rule.h"
+
+enum { MAKER_MDS = 4 };
+
+static const dnnl_dims_t no_dilation = {0};
 
 Status primitive_check(dnnl_status_t result, const char *what, const char *file, int line) {
     if (result == dnnl_success)
@@ -28,15 +31,23 @@ static const_dnnl_primitive_desc_t desc_of(const_dnnl_primitive_t primitive) {
     return desc;
 }
 
+static MdRef md_of(const_dnnl_primitive_t primitive, int argument) {
+    return dnnl_primitive_desc_query_md(desc_of(primitive), dnnl_query_exec_arg_md, argument);
+}
+
 MemDesc primitive_md(const_dnnl_primitive_t primitive, int argument) {
-    const MemDesc *md =
-        dnnl_primitive_desc_query_md(desc_of(primitive), dnnl_query_exec_arg_md, argument);
-    return md ? *md : (MemDesc){0};
+    return (MemDesc){.of = md_of(primitive, argument)};
 }
 
 size_t primitive_bytes(const_dnnl_primitive_t primitive, int argument) {
     MemDesc md = primitive_md(primitive, argument);
     return md_bytes(&md);
+}
+
+Status primitive_memory(const_dnnl_primitive_t primitive, int argument, dnnl_engine_t engine,
+                        void *at, dnnl_memory_t *memory) {
+    TRY_DNNL(dnnl_memory_create(memory, md_of(primitive, argument), engine, at));
+    return ST_OK;
 }
 
 const char *primitive_name(const_dnnl_primitive_t primitive) {
@@ -46,8 +57,8 @@ const char *primitive_name(const_dnnl_primitive_t primitive) {
 }
 
 static MemDesc md_tagged(int ndim, const int64_t *dim, dnnl_format_tag_t tag) {
-    MemDesc md = {0}; /* stays empty where the dimensions make no sense, which creation reports */
-    dnnl_memory_desc_init_by_tag(&md, ndim, dim, dnnl_f32, tag);
+    MemDesc md = {.ndim = ndim, .tag = tag};
+    memcpy(md.dim, dim, (size_t)ndim * sizeof *dim);
     return md;
 }
 
@@ -69,53 +80,79 @@ MemDesc md_any(int ndim, const int64_t *dim) {
     return md_tagged(ndim, dim, dnnl_format_tag_any);
 }
 
+/* What a primitive is made from, until maker_finish. */
+typedef struct Maker {
+    dnnl_status_t result; /* the first failure */
+    dnnl_primitive_attr_t attr;
+    dnnl_post_ops_t post;
+    dnnl_primitive_desc_t desc;
+    MdOwned md[MAKER_MDS];
+    int n_md;
+} Maker;
+
+/* oneDNN's descriptor: the primitive's, or one that the maker owns; NULL (which creation reports)
+ * where the dimensions make no sense, and for an empty one. */
+static MdRef maker_md(Maker *maker, const MemDesc *md) {
+    if (md->of || md->ndim == 0)
+        return md->of;
+    MdOwned *owned = &maker->md[maker->n_md];
+    if (md_make(owned, md->ndim, md->dim, md->tag) != dnnl_success)
+        return NULL;
+    maker->n_md++;
+    return md_ref(owned);
+}
+
+static void maker_free(Maker *maker) {
+    for (int i = 0; i < maker->n_md; i++)
+        md_free(&maker->md[i]);
+    if (maker->desc)
+        dnnl_primitive_desc_destroy(maker->desc);
+    if (maker->post)
+        dnnl_post_ops_destroy(maker->post);
+    if (maker->attr)
+        dnnl_primitive_attr_destroy(maker->attr);
+}
+
 size_t md_bytes(const MemDesc *md) {
-    return dnnl_memory_desc_get_size(md);
+    Maker maker = {0};
+    MdRef ref = maker_md(&maker, md);
+    size_t bytes = ref ? dnnl_memory_desc_get_size(ref) : 0;
+    maker_free(&maker);
+    return bytes;
 }
 
 bool md_equal(const MemDesc *a, const MemDesc *b) {
-    return dnnl_memory_desc_equal(a, b) != 0;
+    Maker maker = {0};
+    bool equal = dnnl_memory_desc_equal(maker_md(&maker, a), maker_md(&maker, b)) != 0;
+    maker_free(&maker);
+    return equal;
 }
 
-/* Makes the primitive of `desc` unless `result` is a failure, and frees what it is made from. */
-static dnnl_status_t finish(dnnl_status_t result, dnnl_primitive_attr_t attr, dnnl_post_ops_t post,
-                            dnnl_primitive_desc_t desc, dnnl_primitive_t *primitive) {
-    dnnl_primitive_t made;
-    if (result == dnnl_success)
-        result = dnnl_primitive_create(&made, desc);
-    if (result == dnnl_success)
-        *primitive = made;
-    if (desc)
-        dnnl_primitive_desc_destroy(desc);
-    if (post)
-        dnnl_post_ops_destroy(post);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
-    return result;
-}
+/* `next` once all before it has worked. */
+#define MAKE(maker, next)                                                                          \
+    ((maker)->result == dnnl_success ? (maker)->result = (next) : (maker)->result)
 
-/* Turns a filled operation descriptor into a primitive, with its scratchpad in the caller's memory.
- * The caller judges the result. */
-static dnnl_status_t create(dnnl_engine_t engine, const_dnnl_op_desc_t op, bool relu,
-                            const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
-    dnnl_primitive_desc_t desc = NULL;
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_post_ops_t post = NULL;
+/* A primitive with its scratchpad in the caller's memory, and perhaps a ReLU behind it. */
+static Maker maker_begin(bool relu) {
+    Maker maker = {.result = dnnl_success};
     omp_set_num_threads(1); /* a primitive is made for as many threads as are set here */
-    dnnl_status_t result = dnnl_primitive_attr_create(&attr);
-    if (result == dnnl_success)
-        result = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-    if (result == dnnl_success && relu) {
-        result = dnnl_post_ops_create(&post);
-        if (result == dnnl_success)
-            result = dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_relu, 0, 0);
-        if (result == dnnl_success)
-            result = dnnl_primitive_attr_set_post_ops(attr, post);
+    MAKE(&maker, dnnl_primitive_attr_create(&maker.attr));
+    MAKE(&maker, dnnl_primitive_attr_set_scratchpad_mode(maker.attr, dnnl_scratchpad_mode_user));
+    if (relu) {
+        MAKE(&maker, dnnl_post_ops_create(&maker.post));
+        MAKE(&maker, post_relu(maker.post));
+        MAKE(&maker, dnnl_primitive_attr_set_post_ops(maker.attr, maker.post));
     }
-    if (result == dnnl_success)
-        result =
-            dnnl_primitive_desc_create(&desc, op, attr, engine, forward ? desc_of(forward) : NULL);
-    return finish(result, attr, post, desc, primitive);
+    return maker;
+}
+
+/* Makes the primitive and frees what it was made from. */
+static dnnl_status_t maker_finish(Maker *maker, dnnl_primitive_t *primitive) {
+    dnnl_primitive_t made;
+    if (MAKE(maker, dnnl_primitive_create(&made, maker->desc)) == dnnl_success)
+        *primitive = made;
+    maker_free(maker);
+    return maker->result;
 }
 
 /* The passes of a convolution, by one algorithm. */
@@ -127,21 +164,24 @@ static dnnl_status_t create_forward(dnnl_engine_t engine, const Product *p,
                                     dnnl_alg_kind_t algorithm, const_dnnl_primitive_t forward,
                                     dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t result = dnnl_convolution_forward_desc_init(
-        &desc, dnnl_forward_training, algorithm, &p->src, &p->weights,
-        p->has_bias ? &p->bias : NULL, &p->dst, stride, pad, pad);
-    return result == dnnl_success ? create(engine, &desc, p->relu, forward, primitive) : result;
+    Maker m = maker_begin(p->relu);
+    (void)forward;
+    MAKE(&m, dnnl_convolution_forward_primitive_desc_create(
+                 &m.desc, engine, dnnl_forward_training, algorithm, maker_md(&m, &p->src),
+                 maker_md(&m, &p->weights), p->has_bias ? maker_md(&m, &p->bias) : NULL,
+                 maker_md(&m, &p->dst), stride, no_dilation, pad, pad, m.attr));
+    return maker_finish(&m, primitive);
 }
 
 static dnnl_status_t create_backward_data(dnnl_engine_t engine, const Product *p,
                                           dnnl_alg_kind_t algorithm, const_dnnl_primitive_t forward,
                                           dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t result = dnnl_convolution_backward_data_desc_init(
-        &desc, algorithm, &p->src, &p->weights, &p->dst, stride, pad, pad);
-    return result == dnnl_success ? create(engine, &desc, false, forward, primitive) : result;
+    Maker m = maker_begin(false);
+    MAKE(&m, dnnl_convolution_backward_data_primitive_desc_create(
+                 &m.desc, engine, algorithm, maker_md(&m, &p->src), maker_md(&m, &p->weights),
+                 maker_md(&m, &p->dst), stride, no_dilation, pad, pad, desc_of(forward), m.attr));
+    return maker_finish(&m, primitive);
 }
 
 static dnnl_status_t create_backward_weights(dnnl_engine_t engine, const Product *p,
@@ -149,11 +189,29 @@ static dnnl_status_t create_backward_weights(dnnl_engine_t engine, const Product
                                              const_dnnl_primitive_t forward,
                                              dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t result = dnnl_convolution_backward_weights_desc_init(
-        &desc, algorithm, &p->src, &p->weights, p->has_bias ? &p->bias : NULL, &p->dst, stride, pad,
-        pad);
-    return result == dnnl_success ? create(engine, &desc, false, forward, primitive) : result;
+    Maker m = maker_begin(false);
+    MAKE(&m, dnnl_convolution_backward_weights_primitive_desc_create(
+                 &m.desc, engine, algorithm, maker_md(&m, &p->src), maker_md(&m, &p->weights),
+                 p->has_bias ? maker_md(&m, &p->bias) : NULL, maker_md(&m, &p->dst), stride,
+                 no_dilation, pad, pad, desc_of(forward), m.attr));
+    return maker_finish(&m, primitive);
+}
+
+bool primitive_has_winograd(dnnl_engine_t engine, bool wide) {
+    int layout = wide ? LAYOUT_BLOCKED16 : LAYOUT_BLOCKED8;
+    MemDesc map = md_activation((Shape){8, 64, 32, 32}, layout);
+    Product p = {.src = map, .dst = map, .stride = 1, .pad = 1};
+    p.weights = md_any(4, (int64_t[]){64, 64, 3, 3});
+    dnnl_primitive_t made[3] = {NULL};
+    bool has =
+        create_forward(engine, &p, dnnl_convolution_winograd, NULL, &made[0]) == dnnl_success &&
+        create_backward_data(engine, &p, dnnl_convolution_winograd, made[0], &made[1]) ==
+            dnnl_success &&
+        create_backward_weights(engine, &p, dnnl_convolution_winograd, made[0], &made[2]) ==
+            dnnl_success;
+    for (int i = 0; i < 3; i++)
+        primitive_free(made[i]);
+    return has;
 }
 
 /* Winograd where asked for and implemented, else direct: both facts depend on shape, instruction
@@ -184,29 +242,34 @@ Status primitive_conv_backward_weights(dnnl_engine_t engine, const Product *p,
 
 Status primitive_linear_forward(dnnl_engine_t engine, const Product *p,
                                 dnnl_primitive_t *primitive) {
-    dnnl_inner_product_desc_t desc;
-    TRY_DNNL(dnnl_inner_product_forward_desc_init(&desc, dnnl_forward_training, &p->src,
-                                                  &p->weights, p->has_bias ? &p->bias : NULL,
-                                                  &p->dst));
-    TRY_DNNL(create(engine, &desc, p->relu, NULL, primitive));
+    Maker m = maker_begin(p->relu);
+    MAKE(&m, dnnl_inner_product_forward_primitive_desc_create(
+                 &m.desc, engine, dnnl_forward_training, maker_md(&m, &p->src),
+                 maker_md(&m, &p->weights), p->has_bias ? maker_md(&m, &p->bias) : NULL,
+                 maker_md(&m, &p->dst), m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
 Status primitive_linear_backward_data(dnnl_engine_t engine, const Product *p,
                                       const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
-    dnnl_inner_product_desc_t desc;
-    TRY_DNNL(dnnl_inner_product_backward_data_desc_init(&desc, &p->src, &p->weights, &p->dst));
-    TRY_DNNL(create(engine, &desc, false, forward, primitive));
+    Maker m = maker_begin(false);
+    MAKE(&m, dnnl_inner_product_backward_data_primitive_desc_create(
+                 &m.desc, engine, maker_md(&m, &p->src), maker_md(&m, &p->weights),
+                 maker_md(&m, &p->dst), desc_of(forward), m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
 Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *p,
                                          const_dnnl_primitive_t forward,
                                          dnnl_primitive_t *primitive) {
-    dnnl_inner_product_desc_t desc;
-    TRY_DNNL(dnnl_inner_product_backward_weights_desc_init(&desc, &p->src, &p->weights,
-                                                           p->has_bias ? &p->bias : NULL, &p->dst));
-    TRY_DNNL(create(engine, &desc, false, forward, primitive));
+    Maker m = maker_begin(false);
+    MAKE(&m, dnnl_inner_product_backward_weights_primitive_desc_create(
+                 &m.desc, engine, maker_md(&m, &p->src), maker_md(&m, &p->weights),
+                 p->has_bias ? maker_md(&m, &p->bias) : NULL, maker_md(&m, &p->dst),
+                 desc_of(forward), m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
@@ -217,20 +280,23 @@ static unsigned bn_flags(bool training, bool relu) {
 
 Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
                             bool relu, dnnl_primitive_t *primitive) {
-    dnnl_batch_normalization_desc_t desc;
-    TRY_DNNL(dnnl_batch_normalization_forward_desc_init(
-        &desc, training ? dnnl_forward_training : dnnl_forward_inference, md, (float)eps,
-        bn_flags(training, relu)));
-    TRY_DNNL(create(engine, &desc, false, NULL, primitive));
+    Maker m = maker_begin(false);
+    MdRef map = maker_md(&m, md);
+    MAKE(&m, dnnl_batch_normalization_forward_primitive_desc_create(
+                 &m.desc, engine, training ? dnnl_forward_training : dnnl_forward_inference, map,
+                 map, (float)eps, bn_flags(training, relu), m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
 Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
                              const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
-    dnnl_batch_normalization_desc_t desc;
-    TRY_DNNL(dnnl_batch_normalization_backward_desc_init(&desc, dnnl_backward, md, md, (float)eps,
-                                                         bn_flags(true, relu)));
-    TRY_DNNL(create(engine, &desc, false, forward, primitive));
+    Maker m = maker_begin(false);
+    MdRef map = maker_md(&m, md);
+    MAKE(&m, dnnl_batch_normalization_backward_primitive_desc_create(
+                 &m.desc, engine, dnnl_backward, map, map, map, (float)eps, bn_flags(true, relu),
+                 desc_of(forward), m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
@@ -241,11 +307,12 @@ static dnnl_alg_kind_t pool_algorithm(const Pooling *p) {
 Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *p, dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_dims_t window = {p->kernel, p->kernel};
-    dnnl_pooling_desc_t desc;
-    TRY_DNNL(dnnl_pooling_forward_desc_init(
-        &desc, p->training ? dnnl_forward_training : dnnl_forward_inference, pool_algorithm(p),
-        &p->src, &p->dst, stride, window, pad, pad));
-    TRY_DNNL(create(engine, &desc, false, NULL, primitive));
+    Maker m = maker_begin(false);
+    MAKE(&m, dnnl_pooling_forward_primitive_desc_create(
+                 &m.desc, engine, p->training ? dnnl_forward_training : dnnl_forward_inference,
+                 pool_algorithm(p), maker_md(&m, &p->src), maker_md(&m, &p->dst), stride, window,
+                 no_dilation, pad, pad, m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
@@ -253,10 +320,11 @@ Status primitive_pool_backward(dnnl_engine_t engine, const Pooling *p,
                                const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
     dnnl_dims_t window = {p->kernel, p->kernel};
-    dnnl_pooling_desc_t desc;
-    TRY_DNNL(dnnl_pooling_backward_desc_init(&desc, pool_algorithm(p), &p->src, &p->dst, stride,
-                                             window, pad, pad));
-    TRY_DNNL(create(engine, &desc, false, forward, primitive));
+    Maker m = maker_begin(false);
+    MAKE(&m, dnnl_pooling_backward_primitive_desc_create(
+                 &m.desc, engine, pool_algorithm(p), maker_md(&m, &p->src), maker_md(&m, &p->dst),
+                 stride, window, no_dilation, pad, pad, desc_of(forward), m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
@@ -268,10 +336,12 @@ static dnnl_alg_kind_t pointwise_algorithm(Pointwise function) {
 
 Status primitive_pointwise_forward(dnnl_engine_t engine, Pointwise function, double factor,
                                    const MemDesc *md, dnnl_primitive_t *primitive) {
-    dnnl_eltwise_desc_t desc;
-    TRY_DNNL(dnnl_eltwise_forward_desc_init(&desc, dnnl_forward_training,
-                                            pointwise_algorithm(function), md, (float)factor, 0));
-    TRY_DNNL(create(engine, &desc, false, NULL, primitive));
+    Maker m = maker_begin(false);
+    MdRef map = maker_md(&m, md);
+    MAKE(&m, dnnl_eltwise_forward_primitive_desc_create(&m.desc, engine, dnnl_forward_training,
+                                                        pointwise_algorithm(function), map, map,
+                                                        (float)factor, 0, m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
@@ -279,11 +349,12 @@ Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, do
                                     const MemDesc *md, dnnl_primitive_t *primitive) {
     dnnl_primitive_t forward = NULL;
     TRY(primitive_pointwise_forward(engine, function, factor, md, &forward));
-    dnnl_eltwise_desc_t desc;
-    dnnl_status_t result = dnnl_eltwise_backward_desc_init(&desc, pointwise_algorithm(function), md,
-                                                           md, (float)factor, 0);
-    if (result == dnnl_success)
-        result = create(engine, &desc, false, forward, primitive);
+    Maker m = maker_begin(false);
+    MdRef map = maker_md(&m, md);
+    MAKE(&m, dnnl_eltwise_backward_primitive_desc_create(
+                 &m.desc, engine, pointwise_algorithm(function), map, map, map, (float)factor, 0,
+                 desc_of(forward), m.attr));
+    dnnl_status_t result = maker_finish(&m, primitive);
     primitive_free(forward);
     TRY_DNNL(result);
     return ST_OK;
@@ -291,31 +362,24 @@ Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, do
 
 Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu,
                      dnnl_primitive_t *primitive) {
-    dnnl_binary_desc_t desc;
-    TRY_DNNL(dnnl_binary_desc_init(&desc, dnnl_binary_add, md, md, md));
-    TRY_DNNL(create(engine, &desc, relu, NULL, primitive));
+    Maker m = maker_begin(relu);
+    MdRef map = maker_md(&m, md);
+    MAKE(&m, dnnl_binary_primitive_desc_create(&m.desc, engine, dnnl_binary_add, map, map, map,
+                                               m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
-/* Without user scratchpad: oneDNN's fp32 reorders have none. */
 Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
                          dnnl_primitive_t *primitive) {
-    dnnl_primitive_desc_t desc = NULL;
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_post_ops_t post = NULL;
-    dnnl_status_t result = dnnl_success;
-    omp_set_num_threads(1); /* as in create */
+    Maker m = maker_begin(false);
     if (add) {
-        result = dnnl_primitive_attr_create(&attr);
-        if (result == dnnl_success)
-            result = dnnl_post_ops_create(&post);
-        if (result == dnnl_success)
-            result = dnnl_post_ops_append_sum(post, 1);
-        if (result == dnnl_success)
-            result = dnnl_primitive_attr_set_post_ops(attr, post);
+        MAKE(&m, dnnl_post_ops_create(&m.post));
+        MAKE(&m, post_sum(m.post));
+        MAKE(&m, dnnl_primitive_attr_set_post_ops(m.attr, m.post));
     }
-    if (result == dnnl_success)
-        result = dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, attr);
-    TRY_DNNL(finish(result, attr, post, desc, primitive));
+    MAKE(&m, dnnl_reorder_primitive_desc_create(&m.desc, maker_md(&m, from), engine,
+                                                maker_md(&m, to), engine, m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }

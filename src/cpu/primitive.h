@@ -1,5 +1,6 @@
 /* cpu/primitive: oneDNN primitives. Everything that differs between versions 2 and 3 of its C
- * interface (how a primitive is described, and what a memory descriptor is) is in primitive.c.
+ * interface (how a primitive is described, and what a memory descriptor is) is in dnnl_version.h
+ * and primitive.c.
  *
  * A primitive is immutable and shared by all compute threads. It keeps its scratchpad in memory of
  * the caller, and it is made for one thread, whatever OpenMP is set to.
@@ -9,13 +10,20 @@
 #ifndef LOCKSTEP_CPU_PRIMITIVE_H
 #define LOCKSTEP_CPU_PRIMITIVE_H
 
-#include <dnnl.h>
 #include <stdbool.h>
 
+#include "dnnl_version.h"
 #include "lockstep/status.h"
 #include "lockstep/tensor.h"
 
-typedef dnnl_memory_desc_t MemDesc;
+/* The form of fp32 memory: a tag's, or that of an argument of a primitive, which must live as long.
+ * Zeroed: empty. */
+typedef struct MemDesc {
+    int ndim;
+    dnnl_dims_t dim; /* [ndim] */
+    dnnl_format_tag_t tag;
+    MdRef of; /* NULL: the tag's */
+} MemDesc;
 
 /* Evaluates a oneDNN call once; ST_DEVICE naming it if it fails. */
 Status primitive_check(dnnl_status_t result, const char *what, const char *file, int line);
@@ -27,6 +35,10 @@ void primitive_free(dnnl_primitive_t primitive); /* accepts NULL */
  * (primitive_bytes 0) if it has none. */
 MemDesc primitive_md(const_dnnl_primitive_t primitive, int argument);
 size_t primitive_bytes(const_dnnl_primitive_t primitive, int argument);
+
+/* The argument itself, in memory of the caller, for dnnl_memory_destroy. */
+Status primitive_memory(const_dnnl_primitive_t primitive, int argument, dnnl_engine_t engine,
+                        void *at, dnnl_memory_t *memory);
 
 /* oneDNN's name of the implementation: "jit:avx512_core". Borrowed. */
 const char *primitive_name(const_dnnl_primitive_t primitive);
@@ -64,6 +76,10 @@ Status primitive_linear_backward_data(dnnl_engine_t engine, const Product *produ
 Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *product,
                                          const_dnnl_primitive_t forward,
                                          dnnl_primitive_t *primitive);
+
+/* Whether oneDNN has Winograd's algorithm for all three passes of a 3 x 3 convolution on this
+ * processor: version 3.2 and later do not, for fp32. */
+bool primitive_has_winograd(dnnl_engine_t engine, bool wide);
 
 /* Batch norm with scale and shift; `training`: by the batch's statistics, which it writes. */
 Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,

@@ -55,6 +55,21 @@ check "another folder is obeyed" eval "make BUILD=elsewhere && test -x elsewhere
 missing() { PKG_CONFIG_LIBDIR=$tmp make BUILD="$tmp/other"; }
 refuse "a missing library stops make" missing
 check "which says which, and what to do" says "missing: Open MPI HDF5 libyaml cJSON xxHash. \`make setup\`" missing
+# of_onednn MAJOR MINOR: make, with the header of that version of oneDNN.
+mkdir "$tmp/dnnl"
+of_onednn() {
+    printf '#define DNNL_VERSION_%s\n' "MAJOR $1" "MINOR $2" "PATCH 1" >"$tmp/dnnl/dnnl_version.h"
+    CPATH=$tmp/dnnl${CPATH:+:$CPATH} make -n BUILD="$tmp/onednn-$1.$2"
+}
+check "oneDNN 2.6 is taken" says "✓ oneDNN 2.6.1" of_onednn 2 6
+check "so is 3.13" says "✓ oneDNN 3.13.1" of_onednn 3 13
+for version in "2 5" "1 9" "4 0"; do
+    # shellcheck disable=SC2086
+    check "oneDNN $version is not: the reason" says "✗ oneDNN (${version/ /.}.1 has another C interface; lockstep is written for versions 2.6 to 3)" \
+        of_onednn $version
+    # shellcheck disable=SC2086
+    refuse "oneDNN $version stops make" of_onednn $version
+done
 check "make help lists the targets" says "fuzz-smoke" make help
 check "every target of make help exists" eval \
     "make help | sed -n 's/^  \([a-z0-9-]*\)  .*/\1/p' | while read -r t; do make -n SETUP=0 TARGET=x \$t; done 2>&1 |
