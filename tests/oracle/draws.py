@@ -10,6 +10,8 @@ include/lockstep/rng.h promises them:
 
 Nothing here imports, runs or reads anything of lockstep's.
 """
+import math
+
 import numpy as np
 
 INIT, ORDER, AUGMENT, DROPOUT, HOLDOUT = 1, 2, 3, 4, 5
@@ -92,6 +94,37 @@ def augmented(pixels, seed, epoch, record, pad, flip, fill=0):
     padded = np.pad(pixels, ((0, 0), (pad, pad), (pad, pad)), constant_values=fill)
     crop = padded[:, down:down + 32, right:right + 32]
     return crop[:, :, ::-1] if unit(drawn[2]) < flip else crop
+
+
+def beta(key, alpha, epoch, record):
+    """Beta(alpha, alpha), by Joehnk's method."""
+    for trial in range(10000):
+        u, v = (((int(w) + 0.5) / 2**32) ** (1 / alpha) for w in philox(key, epoch, record, trial, 2)[:2])
+        if u + v <= 1:
+            return u / (u + v)
+    raise ValueError("no end")
+
+
+def mixing(seed, epoch, record, mixup, cutmix, probability, records, height=32, width=32):
+    """How an image is mixed with another of `records`: (which, its label's share, its pixels' share, rows, columns).
+
+    Shares are rounded to 1 / 65536. The box is that of CutMix's own program (clovaai/CutMix-PyTorch), rand_bbox."""
+    key = key_of(seed, AUGMENT)
+    a, b, c, d = philox(key, epoch, record, 0, 1)
+    if not (mixup or cutmix) or unit(a) >= probability:
+        return 0, 0, 0, slice(0, 0), slice(0, 0)
+    cut = cutmix > 0 and (mixup == 0 or below(b, 2) == 1)
+    kept, partner = beta(key, cutmix if cut else mixup, epoch, record), below(c, records)
+    if not cut:
+        share = round((1 - kept) * 65536) / 65536
+        return partner, share, share, slice(0, height), slice(0, width)
+    side = math.sqrt(1 - kept)
+    cut_w, cut_h = int(width * side), int(height * side)
+    cx, cy = below(philox(key, epoch, record, 1, 1)[0], width), below(d, height)
+    x1, x2 = (int(x) for x in np.clip([cx - cut_w // 2, cx + cut_w // 2], 0, width))
+    y1, y2 = (int(y) for y in np.clip([cy - cut_h // 2, cy + cut_h // 2], 0, height))
+    share = round((x2 - x1) * (y2 - y1) / (width * height) * 65536) / 65536
+    return partner, share, 1, slice(y1, y2), slice(x1, x2)
 
 
 def known_answers():

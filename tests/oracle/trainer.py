@@ -22,7 +22,8 @@ import draws
 
 DEFAULTS = {
     "seed": 1, "batch-size": 256, "lanes": 8, "drop-last": True, "holdout": 0, "label-smoothing": 0, "log-every": 10,
-    "eval.every": 1, "augment.crop-pad": 0, "augment.flip": 0, "optimizer.name": "sgd", "optimizer.lr": 0.1,
+    "eval.every": 1, "augment.crop-pad": 0, "augment.flip": 0, "augment.mixup": 0,
+    "augment.cutmix": 0, "augment.mix-probability": 1, "optimizer.name": "sgd", "optimizer.lr": 0.1,
     "optimizer.momentum": 0.9, "optimizer.nesterov": False, "optimizer.beta1": 0.9, "optimizer.beta2": 0.999,
     "optimizer.eps": 1e-8, "optimizer.weight-decay": 0, "optimizer.decay-all": False, "optimizer.clip-norm": 0,
     "optimizer.ema-decay": 0, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
@@ -168,6 +169,26 @@ class Trainer:
         places = draws.order(self.o["seed"], epoch, lane, len(shard))
         return epoch, shard[places[at * self.batch:end]]
 
+    def images(self, epoch, shard, records):
+        """Those of records of a lane's shard, mixed with others of it; the labels of these, and their shares."""
+        o = self.o
+
+        def image(record):
+            return scaled(draws.augmented(self.pixels[record], o["seed"], epoch, record, o["augment.crop-pad"],
+                                          o["augment.flip"]))
+
+        x, second, shares = [], [], []
+        for record in records:
+            place, share, part, rows, columns = draws.mixing(
+                o["seed"], epoch, record, o["augment.mixup"], o["augment.cutmix"], o["augment.mix-probability"],
+                len(shard))
+            x.append(image(record))
+            x[-1][:, rows, columns] *= 1 - part
+            x[-1][:, rows, columns] += part * image(shard[place])[:, rows, columns]
+            second.append(self.labels[shard[place]])
+            shares.append(share)
+        return torch.stack(x), torch.stack(second), torch.tensor(shares, dtype=torch.float64)
+
     def gradients(self, state, step):
         """Of the mean loss: (gradient, batch-norm statistics, sum of losses, logits, labels)."""
         o, w = self.o, {k: v.clone().requires_grad_(True) for k, v in state["params"].items()}
@@ -178,10 +199,10 @@ class Trainer:
             if len(records) == 0:
                 continue
             own = {}
-            x = scaled(np.stack([draws.augmented(self.pixels[r], o["seed"], epoch, r, o["augment.crop-pad"],
-                                                 o["augment.flip"]) for r in records]))
+            x, second, share = self.images(epoch, self.shards[lane], records)
             y = self.forward(x, w, place=(step, lane), statistics=own)
-            total = total + self.losses(y, self.labels[records]).sum()
+            losses = (1 - share) * self.losses(y, self.labels[records]) + share * self.losses(y, second)
+            total = total + losses.sum()
             for k, v in own.items():
                 statistics[k] = statistics.get(k, 0) + v * len(records) / images
             logits.append(y.detach())

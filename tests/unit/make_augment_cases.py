@@ -115,36 +115,14 @@ def image_of(o, pixels, epoch, record):
     return x
 
 
-def beta(alpha, epoch, record):
-    """Joehnk's method for Beta(alpha, alpha)."""
-    for trial in range(10000):
-        u, v = (((int(w) + 0.5) / 2**32) ** (1 / alpha) for w in draws.philox(KEY, epoch, record, trial, 2)[:2])
-        if u + v <= 1:
-            return u / (u + v)
-    raise ValueError("no end")
-
-
 def mixed(o, images, epoch, record):
-    """The image of `record` among images, mixed; the partner and the share of its label, of 65536.
-
-    The box is that of CutMix's own program (clovaai/CutMix-PyTorch), rand_bbox."""
-    x, f = images[record], np.float32
-    _, h, w = x.shape
-    a, b, c, d = draws.philox(KEY, epoch, record, 0, 1)
-    if not (o["mixup"] or o["cutmix"]) or draws.unit(a) >= o["mix_probability"]:
-        return x, 0, 0
-    cut = o["cutmix"] > 0 and (o["mixup"] == 0 or draws.below(b, 2) == 1)
-    kept, partner = beta(o["cutmix"] if cut else o["mixup"], epoch, record), draws.below(c, len(images))
-    if not cut:
-        share = round((1 - kept) * 65536)
-        return x * f(1 - share / 65536) + images[partner] * f(share / 65536), partner, share
-    cut_w, cut_h = int(w * math.sqrt(1 - kept)), int(h * math.sqrt(1 - kept))
-    cx, cy = draws.below(draws.philox(KEY, epoch, record, 1, 1)[0], w), draws.below(d, h)
-    x1, x2 = np.clip([cx - cut_w // 2, cx + cut_w // 2], 0, w)
-    y1, y2 = np.clip([cy - cut_h // 2, cy + cut_h // 2], 0, h)
-    x = x.copy()
-    x[:, y1:y2, x1:x2] = images[partner][:, y1:y2, x1:x2]
-    return x, partner, round(int(x2 - x1) * int(y2 - y1) / (w * h) * 65536)
+    """The image of `record` among images, mixed; the partner and the share of its label, of 65536."""
+    x, f = images[record].copy(), np.float32
+    partner, share, part, rows, columns = draws.mixing(SEED, epoch, record, o["mixup"], o["cutmix"],
+                                                       o["mix_probability"], len(images), *x.shape[1:])
+    if share > 0:
+        x[:, rows, columns] = x[:, rows, columns] * f(1 - part) + images[partner][:, rows, columns] * f(part)
+    return x, partner, round(share * 65536)
 
 
 def c_value(value):
