@@ -23,6 +23,7 @@ enum { CONFIG_PATH_MAX = 4096, CONFIG_MODEL_MAX = 65536 };
 typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } DeviceChoice;
 typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
 typedef enum ReductionType { REDUCTION_FP32, REDUCTION_BF16 } ReductionType;
+typedef enum Tta { TTA_NONE, TTA_FLIP, TTA_SHIFTS } Tta;
 typedef enum Monitor { MONITOR_ACCURACY, MONITOR_LOSS } Monitor;
 typedef enum ProgressChoice { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_LINES } ProgressChoice;
 typedef enum CrashHow {
@@ -80,6 +81,7 @@ typedef struct RunConfig {
 
     int64_t eval_every; /* epochs */
     int64_t eval_batch; /* images of one evaluation batch */
+    Tta tta;            /* of the evaluation at the end */
     Monitor monitor;    /* what makes an evaluation better: best, patience, plateau */
     double target;      /* accuracy that ends the run; 0: none */
     int64_t patience;   /* evaluations without a better one before the run ends early; 0: never */
@@ -124,6 +126,11 @@ Status config_settle_length(RunConfig *config, const char *stored_text, const ch
  * where it has not the epochs; where --steps ends it earlier, or a named length is longer, and
  * where it goes on at a learning rate of 0, a warning. */
 Status config_check_length(const RunConfig *config, int64_t steps_per_epoch);
+
+/* The name of a kind of test-time augmentation, and the kind of a name: false where there is none.
+ */
+const char *config_tta_name(Tta tta);
+bool config_tta_find(const char *name, Tta *tta);
 
 /* --help of train: every option with its default. */
 void config_help(FILE *out);

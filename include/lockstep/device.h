@@ -198,8 +198,8 @@ typedef struct DeviceOps {
     Status (*download)(Stream *stream, void *host, const void *device_memory, size_t bytes);
     /* A batch of images, real NCHW on the host, into an activation tensor of any layout. */
     Status (*upload_images)(Stream *stream, const Tensor *images, const float *host);
-    /* For tests and tools: copies between an activation (or its gradient) of any layout and double
-     * N, C, H, W on the host. They return when the copy is done, and may allocate. */
+    /* For rare uses, tests and tools: copies between an activation (or its gradient) of any layout
+     * and double N, C, H, W on the host. They return when the copy is done, and may allocate. */
     Status (*write_tensor)(Stream *stream, const Tensor *tensor, const double *host);
     Status (*read_tensor)(Stream *stream, double *host, const Tensor *tensor);
 

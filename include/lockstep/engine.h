@@ -27,13 +27,11 @@ typedef struct Worker {
     int64_t *bad;   /* [1] device memory: values the exact sum refused */
     Executor *train[ENGINE_TRAIN_SIZES];
     Executor *eval[ENGINE_EVAL_SIZES];
-    float *loss;        /* [largest batch] host */
-    int32_t *predicted; /* [largest batch] host */
-    /* For evaluation: [largest eval batch][pixels] host, or, where the device makes images,
-     * [largest eval batch]. */
-    float *image;
-    Placement *placement;
-    int32_t *label;                       /* [largest eval batch] host */
+    float *loss;          /* [largest batch] host */
+    int32_t *predicted;   /* [largest batch] host */
+    float *image;         /* for evaluation: [largest eval batch][pixels] host */
+    Placement *placement; /* [largest eval batch], where the device makes images; else NULL */
+    int32_t *label;       /* [largest eval batch] host */
     double data_s, forward_s, backward_s; /* since the caller last zeroed them */
 } Worker;
 

@@ -24,9 +24,10 @@ typedef struct EvalResult {
 double eval_class_accuracy(const EvalResult *result, int64_t label);
 
 /* Runs every batch of this rank on its compute threads and sums over ranks: losses in fixed point,
- * counts as integers. `result` is zeroed or that of an earlier evaluation. Collective; a rank's own
- * failure is agreed on. */
-Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment,
+ * counts as integers. With `tta` loss and prediction are those of the mean of the logits of several
+ * images of each record. `result` is zeroed or that of an earlier evaluation. Collective; a rank's
+ * own failure is agreed on. */
+Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment, Tta tta,
                 EvalResult *result);
 void eval_result_free(EvalResult *result); /* accepts a zeroed struct; Local */
 

@@ -45,7 +45,9 @@ typedef struct EvalMetrics {
 
 typedef struct RunResult {
     uint64_t state_hash;
-    double test_accuracy, test_loss;
+    double test_accuracy, test_loss;   /* with the recipe's test-time augmentation, and */
+    double plain_accuracy, plain_loss; /* without */
+    const char *tta;                   /* its name, "none": there is none */
     int64_t epoch, step;
     double images_per_s, wall_s;
     int ranks;

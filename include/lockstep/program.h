@@ -81,6 +81,12 @@ Status executor_results(Executor *executor, void *loss, int32_t *predicted);
 /* Device memory [running_flat real]: batch statistics of the last training forward. */
 const void *executor_stats(const Executor *executor);
 
+/* The tensor of the logits (input of softmax_ce), for DeviceOps.read_tensor and write_tensor. */
+Tensor executor_logits(const Executor *executor);
+
+/* After executor_forward, of an evaluation: loss and prediction of the logits as they stand now. */
+Status executor_judge(Executor *executor, const LaneRun *run);
+
 /* One timed op for `bench`: name, seconds of its last forward, of its last backward. Only where
  * timing was switched on by executor_time. */
 typedef struct OpTime {

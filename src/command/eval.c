@@ -21,6 +21,8 @@ typedef struct EvalOptions {
     const char *data; /* NULL: as the run had it, or CIFAR10_DIR */
     DeviceChoice device;
     int64_t threads; /* 0: all cores */
+    Tta tta;         /* where named */
+    bool tta_named;
     bool json, help;
 } EvalOptions;
 
@@ -37,6 +39,7 @@ static const char usage[] =
     "then\n"
     "                data/cifar10; for a run on synthetic data, synthetic\n"
     "  --device D    auto (default), cpu, cuda, ref\n"
+    "  --eval.tta N  test-time augmentation: none, flip, shifts; default: as the run has it\n"
     "  --threads T   compute threads a rank; default: all cores\n"
     "  --json        one JSON object on standard output\n";
 
@@ -56,7 +59,7 @@ static Status parse_options(int argc, char **argv, EvalOptions *options) {
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         bool takes_value = strcmp(word, "--data") == 0 || strcmp(word, "--device") == 0 ||
-                           strcmp(word, "--threads") == 0;
+                           strcmp(word, "--threads") == 0 || strcmp(word, "--eval.tta") == 0;
         if (takes_value && i + 1 == argc)
             return FAIL(ST_USAGE, "%s needs a value; see lockstep eval --help", word);
         if (strcmp(word, "--help") == 0) {
@@ -70,6 +73,10 @@ static Status parse_options(int argc, char **argv, EvalOptions *options) {
         } else if (strcmp(word, "--threads") == 0) {
             if (parse_int(argv[++i], &options->threads) != PARSE_OK || options->threads < 1)
                 return FAIL(ST_USAGE, "--threads %s: not a number from 1", argv[i]);
+        } else if (strcmp(word, "--eval.tta") == 0) {
+            options->tta_named = true;
+            if (!config_tta_find(argv[++i], &options->tta))
+                return FAIL(ST_USAGE, "--eval.tta %s: not one of none, flip, shifts", argv[i]);
         } else if (word[0] == '-') {
             return FAIL(ST_USAGE, "unknown option %s; see lockstep eval --help", word);
         } else if (options->checkpoint) {
@@ -113,6 +120,8 @@ static Status configure(Session *session, const EvalOptions *options,
     else if (strcmp(checkpoint->dataset, "synthetic") == 0)
         snprintf(config->data, sizeof config->data, "synthetic");
     config->device = options->device;
+    if (options->tta_named)
+        config->tta = options->tta;
     config->precision = PRECISION_FP32;
     config->autotune = false; /* the checkpoint has the choices */
     config->reduction_type = REDUCTION_FP32;
@@ -177,7 +186,8 @@ static Status load(Session *session, EvalOptions *options, Checkpoint *checkpoin
 }
 
 static Status print_json(const Session *session, const EvalOptions *options,
-                         const Checkpoint *checkpoint, const EvalResult *result) {
+                         const Checkpoint *checkpoint, const EvalResult *result,
+                         const EvalResult *plain) {
     const Dataset *dataset = &session->input.dataset;
     cJSON *root = cJSON_CreateObject();
     cJSON *classes = cJSON_AddObjectToObject(root, "class_accuracy");
@@ -189,6 +199,9 @@ static Status print_json(const Session *session, const EvalOptions *options,
     cJSON_AddNumberToObject(root, "images", (double)result->images);
     cJSON_AddNumberToObject(root, "test_accuracy", result->accuracy);
     cJSON_AddNumberToObject(root, "test_loss", result->loss);
+    cJSON_AddNumberToObject(root, "test_accuracy_plain", plain->accuracy);
+    cJSON_AddNumberToObject(root, "test_loss_plain", plain->loss);
+    cJSON_AddStringToObject(root, "tta", config_tta_name(session->config->tta));
     for (int64_t t = 0; t < result->classes; t++) {
         cJSON *row = cJSON_CreateArray();
         for (int64_t p = 0; p < result->classes; p++) {
@@ -207,13 +220,19 @@ static Status print_json(const Session *session, const EvalOptions *options,
 }
 
 static void print_text(const Session *session, const EvalOptions *options,
-                       const Checkpoint *checkpoint, const EvalResult *result) {
+                       const Checkpoint *checkpoint, const EvalResult *result,
+                       const EvalResult *plain) {
     const char *label = session->input.dataset.synthetic ? " [synthetic]" : "";
     printf("%s: step %" PRId64 ", epoch %" PRId64 "%s\n", options->checkpoint,
            checkpoint->state.step, checkpoint->state.epoch,
            checkpoint->has_ema ? ", moving average of the weights" : "");
-    printf("test accuracy %.2f %%, test loss %.4f, %" PRId64 " images%s\n", 100 * result->accuracy,
-           result->loss, result->images, label);
+    bool tta = session->config->tta != TTA_NONE;
+    if (tta)
+        printf("test accuracy %.2f %%, test loss %.4f without test-time augmentation%s\n",
+               100 * plain->accuracy, plain->loss, label);
+    printf("test accuracy %.2f %%, test loss %.4f%s%s, %" PRId64 " images%s\n",
+           100 * result->accuracy, result->loss, tta ? " with " : "",
+           tta ? config_tta_name(session->config->tta) : "", result->images, label);
     for (int64_t c = 0; c < result->classes; c++)
         printf("  %-12s %6.2f %%\n", session->input.dataset.class_names[c],
                100 * eval_class_accuracy(result, c));
@@ -221,20 +240,27 @@ static void print_text(const Session *session, const EvalOptions *options,
 
 static Status eval_ranks(Session *session, EvalOptions *options, Checkpoint *checkpoint) {
     Comm *comm = session->ranks.comm;
-    EvalResult result = {0};
+    EvalResult plain = {0}, augmented = {0};
+    const EvalResult *result = &plain;
     Status status = ST_OK;
     TRY(comm_agree(comm, load(session, options, checkpoint)));
     comm_at(comm, checkpoint->state.step, STAGE_EVALUATE);
-    TRY_DONE(
-        evaluate(&session->engine, comm, &session->input.test, &session->config->augment, &result));
+    TRY_DONE(evaluate(&session->engine, comm, &session->input.test, &session->config->augment,
+                      TTA_NONE, &plain));
+    if (session->config->tta != TTA_NONE) {
+        TRY_DONE(evaluate(&session->engine, comm, &session->input.test, &session->config->augment,
+                          session->config->tta, &augmented));
+        result = &augmented;
+    }
     if (session->ranks.rank == 0 && options->json)
-        status = print_json(session, options, checkpoint, &result);
+        status = print_json(session, options, checkpoint, result, &plain);
     else if (session->ranks.rank == 0)
-        print_text(session, options, checkpoint, &result);
+        print_text(session, options, checkpoint, result, &plain);
     fflush(stdout);
     status = comm_agree(comm, status);
 done:
-    eval_result_free(&result);
+    eval_result_free(&plain);
+    eval_result_free(&augmented);
     return status;
 }
 

@@ -21,6 +21,7 @@ static const char *const schedules[] = {"constant",  "step",    "piecewise", "co
 static const char *const bys[] = {"step", "epoch", NULL};
 static const char *const shapes[] = {"linear", "cosine", NULL};
 static const char *const threshold_modes[] = {"relative", "absolute", NULL};
+static const char *const ttas[] = {"none", "flip", "shifts", NULL};
 static const char *const monitors[] = {"accuracy", "loss", NULL};
 static const char *const units[] = {"epochs", "share", "steps", NULL};
 
@@ -228,6 +229,11 @@ const Option config_options[] = {
      "epochs between evaluations"},
     {"eval.batch", NULL, "N", OPTION_INT, AT(eval_batch), 1, 10000, "100", NULL, OPTION_FIXED,
      "images of one evaluation batch"},
+    {"eval.tta", NULL, "NAME", OPTION_CHOICE, AT(tta), 0, 0, "none", ttas, 0,
+     "test-time augmentation, of the evaluation at a run's end alone: means of the outputs for "
+     "each "
+     "image and its mirror image; shifts: half that, half the same of it moved by one pixel, up "
+     "left and down right"},
     {"eval.monitor", NULL, "NAME", OPTION_CHOICE, AT(monitor), 0, 0, "accuracy", monitors,
      OPTION_FIXED,
      "what makes an evaluation better, for best.h5, eval.patience and plateau; of the held-out "
@@ -265,6 +271,20 @@ const Option config_options[] = {
 };
 
 _Static_assert(sizeof config_options / sizeof config_options[0] < OPTIONS_MAX, "raise OPTIONS_MAX");
+
+const char *config_tta_name(Tta tta) {
+    return ttas[tta];
+}
+
+bool config_tta_find(const char *name, Tta *tta) {
+    for (int i = 0; ttas[i] != NULL; i++) {
+        if (strcmp(ttas[i], name) == 0) {
+            *tta = (Tta)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 const Option *option_find(const char *name, bool flags) {
     for (const Option *option = config_options; option->key; option++) {

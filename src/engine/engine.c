@@ -103,12 +103,11 @@ static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *siz
         worker->label = calloc(eval, sizeof *worker->label);
         TRY_ALLOC(worker->label);
         size_t pixels = (size_t)shape_count(engine->model->image);
+        worker->image = calloc(eval * pixels, sizeof *worker->image);
+        TRY_ALLOC(worker->image);
         if (device->ops->images) {
             worker->placement = calloc(eval, sizeof *worker->placement);
             TRY_ALLOC(worker->placement);
-        } else {
-            worker->image = calloc(eval * pixels, sizeof *worker->image);
-            TRY_ALLOC(worker->image);
         }
     }
     return ST_OK;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lockstep/exact_sum.h"
+#include "views.h"
 
 /* What is counted: these, then the images of each class, then the confusion matrix. */
 enum { AT_LOSS, AT_BAD, AT_IMAGES, AT_CLASSES };
@@ -21,6 +22,8 @@ typedef struct EvalJob {
     atomic_llong next;
     int64_t room;    /* of the counts of one thread */
     int64_t *counts; /* [threads][room] */
+    int n_views;
+    View view[VIEWS_MAX];
 } EvalJob;
 
 /* Images and labels of the `images` records from `at` in the rank's records. */
@@ -51,6 +54,56 @@ static void count_image(int64_t *counts, int64_t classes, int64_t label, int64_t
         counts[AT_CLASSES + classes + label * classes + predicted]++;
 }
 
+/* The logits of one view of a batch. They return when they are on the host. */
+static Status view_logits(const EvalJob *job, const View *view, Worker *worker, Executor *executor,
+                          int64_t at, int64_t images, double *logits) {
+    uint8_t made[IMAGE_CHANNELS_MAX * IMAGE_SIDE_MAX * IMAGE_SIDE_MAX];
+    Tensor tensor = executor_logits(executor);
+    Shape shape = job->engine->model->image;
+    int64_t pixels = shape_count(shape);
+    LaneRun run = {0};
+    for (int64_t i = 0; i < images; i++) {
+        view_make(view, shape, job->set->shard.pixels + (at + i) * pixels, made);
+        augment_plain(job->augment, shape, made, worker->image + i * pixels);
+    }
+    TRY(executor_load(executor, worker->image, worker->label));
+    TRY(executor_forward(executor, &run));
+    return job->engine->device->ops->read_tensor(worker->stream, logits, &tensor);
+}
+
+/* Leaves the executor with loss and prediction of the mean of all views' logits, summed in one
+ * order. */
+static Status judge_views(const EvalJob *job, Worker *worker, Executor *executor, int64_t at,
+                          int64_t images) {
+    Tensor tensor = executor_logits(executor);
+    int64_t n = shape_count(tensor.shape);
+    LaneRun run = {0};
+    Status status = ST_OK;
+    double *one = calloc((size_t)n, sizeof *one), *mean = calloc((size_t)n, sizeof *mean);
+    if (!one || !mean)
+        TRY_DONE(FAIL(ST_INTERNAL, "out of memory"));
+    for (int64_t i = 0; i < images; i++)
+        worker->label[i] = job->set->shard.labels[at + i];
+    for (int v = 0; v < job->n_views; v++) {
+        TRY_DONE(view_logits(job, &job->view[v], worker, executor, at, images, one));
+        for (int64_t i = 0; i < n; i++)
+            mean[i] += job->view[v].weight * one[i];
+    }
+    TRY_DONE(job->engine->device->ops->write_tensor(worker->stream, &tensor, mean));
+    TRY_DONE(executor_judge(executor, &run));
+done:
+    free(one);
+    free(mean);
+    return status;
+}
+
+static Status judge_plain(const EvalJob *job, Worker *worker, Executor *executor, int64_t at,
+                          int64_t images) {
+    LaneRun run = {0};
+    TRY(load_batch(job, worker, executor, at, images));
+    return executor_forward(executor, &run);
+}
+
 static Status evaluate_batch(const EvalJob *job, Worker *worker, int64_t batch, int64_t *counts) {
     const EvalSet *set = job->set;
     int64_t from = batch * set->batch, left = set->records - from;
@@ -58,10 +111,8 @@ static Status evaluate_batch(const EvalJob *job, Worker *worker, int64_t batch, 
     int64_t at = (batch - set->first) * set->batch; /* in the rank's records */
     int program = engine_find(job->engine->eval, job->engine->n_eval, images);
     Executor *executor = worker->eval[program];
-    LaneRun run = {0};
     FixedPoint format = fixed_loss();
-    TRY(load_batch(job, worker, executor, at, images));
-    TRY(executor_forward(executor, &run));
+    TRY((job->n_views > 1 ? judge_views : judge_plain)(job, worker, executor, at, images));
     TRY(executor_results(executor, worker->loss, worker->predicted));
     TRY(job->engine->device->ops->sync(worker->stream, SYNC_SECONDS));
     for (int64_t i = 0; i < images; i++) {
@@ -84,11 +135,12 @@ static Status evaluate_job(void *context, int thread) {
 }
 
 /* This rank's share: adds to counts[room]. */
-static Status evaluate_local(Engine *engine, const EvalSet *set, const Augment *augment,
+static Status evaluate_local(Engine *engine, const EvalSet *set, const Augment *augment, Tta tta,
                              int64_t room, int64_t *counts) {
     int threads = team_size(engine->team);
     EvalJob job = {.engine = engine, .set = set, .augment = augment, .room = room};
     Status status = ST_OK;
+    job.n_views = views_of(tta, job.view);
     atomic_store(&job.next, set->first);
     job.counts = calloc((size_t)(threads * room), sizeof *job.counts);
     TRY_ALLOC(job.counts);
@@ -124,12 +176,12 @@ double eval_class_accuracy(const EvalResult *result, int64_t label) {
     return images > 0 ? (double)right / (double)images : 0;
 }
 
-Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment,
+Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment, Tta tta,
                 EvalResult *result) {
     int64_t classes = engine->model->classes, room = count_room(classes);
     Status status = result_open(result, classes);
     if (status == ST_OK)
-        status = evaluate_local(engine, set, augment, room, result->counts);
+        status = evaluate_local(engine, set, augment, tta, room, result->counts);
     TRY(comm_agree(comm, status));
     TRY(comm_sum_i64(comm, result->counts, room));
     const int64_t *counts = result->counts;

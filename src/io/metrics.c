@@ -229,6 +229,9 @@ static cJSON *result_object(const RunResult *result) {
     cJSON_AddStringToObject(root, "state_hash", hex);
     cJSON_AddNumberToObject(root, "test_accuracy", result->test_accuracy);
     cJSON_AddNumberToObject(root, "test_loss", result->test_loss);
+    cJSON_AddNumberToObject(root, "test_accuracy_plain", result->plain_accuracy);
+    cJSON_AddNumberToObject(root, "test_loss_plain", result->plain_loss);
+    cJSON_AddStringToObject(root, "tta", result->tta);
     cJSON_AddNumberToObject(root, "test_images", (double)result->test_images);
     cJSON_AddNumberToObject(root, "test_correct", (double)result->test_correct);
     cJSON_AddNumberToObject(root, "train_accuracy",

@@ -11,6 +11,7 @@
 void summarize(const RunResult *result, const char *out, bool synthetic) {
     const double *s = result->times.seconds;
     const char *label = synthetic ? " [synthetic]" : "";
+    bool tta = strcmp(result->tta, "none") != 0 && strcmp(result->status, "finished") == 0;
     char hex[17];
     snprintf(hex, sizeof hex, "%016" PRIx64, result->state_hash);
     log_set_level(LOG_INFO); /* --quiet ends here */
@@ -28,9 +29,14 @@ void summarize(const RunResult *result, const char *out, bool synthetic) {
                  ", as it was trained)%s",
                  100 * result->last_epoch->train_accuracy, result->last_epoch->train_loss,
                  result->last_epoch->epoch, label);
+    if (result->test_images > 0 && tta)
+        log_info("test accuracy %.2f %%, test loss %.4f without test-time augmentation%s",
+                 100 * result->plain_accuracy, result->plain_loss, label);
     if (result->test_images > 0)
-        log_info("test accuracy %.2f %%, test loss %.4f: %" PRId64 " right, %" PRId64 " wrong%s",
-                 100 * result->test_accuracy, result->test_loss, result->test_correct,
+        log_info("test accuracy %.2f %%, test loss %.4f%s%s: %" PRId64 " right, %" PRId64
+                 " wrong%s",
+                 100 * result->test_accuracy, result->test_loss, tta ? " with " : "",
+                 tta ? result->tta : "", result->test_correct,
                  result->test_images - result->test_correct, label);
     log_info("%s after step %" PRId64 " (epoch %" PRId64 "): %.0f images/s, %.1f s, state_hash %s, "
              "run directory %s%s",

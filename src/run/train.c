@@ -36,7 +36,9 @@ typedef struct Train {
     EvalResult test;      /* of the last evaluation of the test set */
     int64_t tested_step;  /* when that was; -1: never in this process */
     int64_t saved_step;   /* of the last snapshot; -1: none in this process */
-    bool saved_lasts;     /* that one did not go to --checkpoint-local */
+    double target_s;      /* from the first step to the target; NaN: not reached */
+    double plain_accuracy, plain_loss; /* on the test set, without test-time augmentation */
+    bool saved_lasts;                  /* that one did not go to --checkpoint-local */
 } Train;
 
 /* ---- Evaluation ---- */
@@ -48,7 +50,7 @@ static Status evaluate_set(Train *run, const EvalSet *set, bool selects, EvalRes
     const Session *session = &run->session;
     double start = clock_now();
     TRY(evaluate(&run->session.engine, session->ranks.comm, set, &session->config->augment,
-                 result));
+                 TTA_NONE, result));
     double seconds = clock_now() - start;
     meter_evaluation(&run->journal.meter, seconds);
     if (isnan(result->loss))
@@ -104,7 +106,7 @@ static void say_enough(const Train *run) {
         log_info("accuracy %.2f %% on the %s reaches the target of %g %%: at step %" PRId64
                  ", after %.1f s%s",
                  100 * state->last_accuracy, config->holdout > 0 ? "held-out records" : "test set",
-                 100 * config->target, state->step, meter_wall(&run->journal.meter), since);
+                 100 * config->target, state->step, run->target_s, since);
     else
         log_info("no better %s in %" PRId64 " evaluations: the run ends early",
                  config->monitor == MONITOR_LOSS ? "loss" : "accuracy", state->without_better);
@@ -128,6 +130,8 @@ static Status evaluate_epoch(Train *run, bool *is_best) {
     journal_epoch(&run->journal, state, &run->test, holds_out ? &held_out : NULL, *is_best);
     follow_plateau(state, config, holds_out ? &held_out : &run->test);
     state->finished = is_enough(state, config);
+    if (selection_reaches(state, config->target))
+        run->target_s = meter_wall(&run->journal.meter);
     if (state->finished)
         say_enough(run);
 done:
@@ -267,6 +271,9 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
     bool tested = run->tested_step >= 0;
     RunResult result = {.test_accuracy = tested ? test->accuracy : (double)NAN,
                         .test_loss = tested ? test->loss : (double)NAN,
+                        .tta = config_tta_name(config->tta),
+                        .plain_accuracy = tested ? run->plain_accuracy : (double)NAN,
+                        .plain_loss = tested ? run->plain_loss : (double)NAN,
                         .epoch = state->epoch,
                         .step = state->step,
                         .images_per_s = spent_rate(&run->journal.meter.total),
@@ -285,7 +292,7 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
                         .last_epoch =
                             state->n_history > 0 ? &state->history[state->n_history - 1] : NULL,
                         .target = config->target,
-                        .target_s = selection_reaches(state, config->target) ? wall : (double)NAN,
+                        .target_s = run->target_s,
                         .best_step = state->best_step,
                         .selected_on = session->config->holdout > 0 ? "holdout" : "test",
                         .times = *times,
@@ -298,6 +305,26 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
     return ST_OK;
 }
 
+/* Evaluates the test set where the last step has not; then, where the recipe augments it, once
+ * more. Collective, agreed. */
+static Status evaluate_end(Train *run) {
+    Session *session = &run->session;
+    const RunConfig *config = session->config;
+    const EvalSet *set = &session->input.test;
+    Comm *comm = session->ranks.comm;
+    double start = clock_now();
+    comm_at(comm, run->state.step, STAGE_EVALUATE);
+    if (run->tested_step != run->state.step)
+        TRY(evaluate(&session->engine, comm, set, &config->augment, TTA_NONE, &run->test));
+    run->tested_step = run->state.step;
+    run->plain_accuracy = run->test.accuracy;
+    run->plain_loss = run->test.loss;
+    if (config->tta != TTA_NONE)
+        TRY(evaluate(&session->engine, comm, set, &config->augment, config->tta, &run->test));
+    meter_evaluation(&run->journal.meter, clock_now() - start);
+    return ST_OK;
+}
+
 /* Final evaluation where the last step had none, final checkpoint, result.json and the summary.
  * Collective, agreed. */
 static Status finish(Train *run, bool stopped) {
@@ -305,14 +332,10 @@ static Status finish(Train *run, bool stopped) {
     Comm *comm = session->ranks.comm;
     Keeper *keeper = run->keeper;
     PhaseTimes times;
-    if (!stopped && run->tested_step != run->state.step) {
-        comm_at(comm, run->state.step, STAGE_EVALUATE);
-        double start = clock_now();
-        TRY(evaluate(&session->engine, comm, &session->input.test, &session->config->augment,
-                     &run->test));
-        meter_evaluation(&run->journal.meter, clock_now() - start);
-        run->tested_step = run->state.step;
-    }
+    run->plain_accuracy = run->test.accuracy;
+    run->plain_loss = run->test.loss;
+    if (!stopped)
+        TRY(evaluate_end(run));
     TRY(checkpoint_now(run, true, false));
     comm_at(comm, run->state.step, STAGE_FINISH);
     TRY(agree_on_disk(comm, keeper ? keeper_flush(keeper, &run->state) : ST_OK));
@@ -402,7 +425,7 @@ static Status train_ranks(Train *run) {
 }
 
 Status train(RunConfig *config, Status status) {
-    Train run = {.resumed_from = -1, .tested_step = -1, .saved_step = -1};
+    Train run = {.resumed_from = -1, .tested_step = -1, .saved_step = -1, .target_s = NAN};
     run.session.config = config;
     signals_install();
     status = session_start(&run.session, status);

@@ -84,6 +84,7 @@ checkpoint-every 2
 keep 5
 eval.every 2
 eval.patience 7
+eval.tta flip
 target 0.99
 log-every 4
 '

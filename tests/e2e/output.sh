@@ -26,8 +26,10 @@ for ranks in 0 3; do
     check "$ranks ranks, output to a file: no control characters" no_control "$log"
     has "$ranks ranks: lines with epoch, step, loss, accuracy, lr, rate, ETA" "$log" \
         '^epoch 2/100  step 8/20  loss [0-9.]+  acc [0-9.]+%  lr 0.05  [0-9]+ img/s  ETA [0-9]+s$'
-    has "$ranks ranks: the last lines sum up" "$log" '^test accuracy [0-9.]+ %, test loss [0-9.]+$' \
-        '^seconds: data .*forward .*backward .*exposed communication .*optimizer .*checkpoint' \
+    has "$ranks ranks: the last lines sum up" "$log" '^test accuracy [0-9.]+ %, test loss [0-9.]+: [0-9]+ right, [0-9]+ wrong$' \
+        '^seconds: data .*forward .*backward .*exposed communication .*optimizer .*checkpoint .*evaluation [0-9.]+ ' \
+        '^epoch 1: train loss [0-9.]+, accuracy [0-9.]+ %; test loss [0-9.]+, accuracy [0-9.]+ % \(best\); [0-9.]+ s, [0-9.]+ s of it evaluation$' \
+        '^training accuracy [0-9.]+ %, training loss [0-9.]+ \(means over epoch [0-9]+, as it was trained\)$' \
         "^finished after step 20 .*state_hash $(result lines-$ranks state_hash), run directory $tmp/lines-$ranks\$"
     check "$ranks ranks: one rank speaks" test "$(grep -c '^device' "$log") $(grep -c '^finished' "$log")" = '1 1'
 done
@@ -35,6 +37,14 @@ has "each rank's shard is in the log" "$log" 'rank 0 on .*: lanes 0-1, training 
     'rank 1 on .*: lanes 2-2, training records 100-149' 'rank 2 on .*: lanes 3-3, training records 150-199'
 has "it says what --device auto took" "$log" '^device auto: takes cpu: oneDNN'
 has "it says what best.h5 is selected on" "$log" 'best.h5 is selected on the test set'
+right_and_wrong() { awk '/^test accuracy/ { print $8 + $10 }' "$log"; }
+check "right and wrong are all there are" test "$(right_and_wrong)" = "$(result lines-3 test_images)"
+check "each line of metrics.jsonl has the time of day" bash -c "! grep -vE '\"times\":\{\"at\":\"20[0-9-]+T[0-9:]+Z\"' '$tmp/lines-3/metrics.jsonl'"
+has "log.txt has the network" "$tmp/lines-3/log.txt" 'debug: conv1 +conv c=16 k=3 '
+train held 2 $tiny --steps 20 --holdout 20
+has "with --holdout the console shows what decides" "$log" \
+    '^epoch 1: train loss .*; held-out loss [0-9.]+, accuracy [0-9.]+ % \(best\); test loss [0-9.]+, accuracy [0-9.]+ %; ' \
+    '^best: accuracy [0-9.]+ %, loss [0-9.]+ on the held-out records at step '
 has "log.txt has them too, with times" "$tmp/lines-3/log.txt" '^20[0-9-]+T[0-9:]+Z info: finished after step 20'
 check "log.txt: no control characters" no_control "$tmp/lines-3/log.txt"
 check "config.yaml can be trained" "$program" train "$tmp/lines-3/config.yaml" --describe

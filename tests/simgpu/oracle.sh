@@ -20,4 +20,8 @@ as_the_oracle "Adam" 1 --optimizer.name adam --optimizer.lr 0.01 --threads 2
 # Shards of 16, 16 and 17 records: two ranks of three have no images in the third step.
 as_the_oracle "lanes without images" 3 --holdout 16 --optimizer.lr 0.1
 compare_all
+words=(--steps 6 --holdout 12 --optimizer.lr 0.1)
+train tta 2 $recipes/oracle.yaml --data "$tmp/data" --device cuda --eval.tta shifts "${words[@]}"
+check "test-time augmentation" env PYTHONDONTWRITEBYTECODE=1 $python tests/oracle/tta.py "$tmp/tta" "$tmp/data" $recipes/oracle.yaml \
+    "${words[@]}"
 finish

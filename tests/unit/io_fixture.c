@@ -89,6 +89,7 @@ void fixture_step(Fixture *f, int64_t step) {
                           .position = 7,
                           .best_accuracy = 0.7,
                           .best_loss = 0.9,
+                          .last_accuracy = 0.6,
                           .best_step = 20,
                           .without_better = 2,
                           .log_loss = -11,
@@ -99,6 +100,8 @@ void fixture_step(Fixture *f, int64_t step) {
                           .epoch_images = 16,
                           .last_logged_step = 17,
                           .finished = true,
+                          .has_plateau = true,
+                          .plateau = {.lr = 0.125, .best = 0.75, .bad = 4, .cooldown = 5},
                           .n_history = 3,
                           .history = f->history};
 }

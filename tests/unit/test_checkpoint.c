@@ -52,7 +52,12 @@ static void assert_same_meta(const Fixture *f, const Checkpoint *c) {
     assert_int_equal(a.position, b.position);
     assert_true(a.best_accuracy == b.best_accuracy && a.best_loss == b.best_loss);
     assert_int_equal(a.best_step, b.best_step);
+    assert_true(a.last_accuracy == b.last_accuracy);
     assert_int_equal(a.without_better, b.without_better);
+    assert_true(a.has_plateau && b.has_plateau);
+    assert_true(a.plateau.lr == b.plateau.lr && a.plateau.best == b.plateau.best);
+    assert_int_equal(a.plateau.bad, b.plateau.bad);
+    assert_int_equal(a.plateau.cooldown, b.plateau.cooldown);
     assert_int_equal(a.log_loss, b.log_loss);
     assert_int_equal(a.log_correct, b.log_correct);
     assert_int_equal(a.log_images, b.log_images);
@@ -209,6 +214,24 @@ static void state_hash_sees_every_part(void **state) {
     c->slot[0] = c->slot[1], c->slot[1] = slot;
     assert_int_equal(checkpoint_state_hash(c, &other), ST_OK);
     assert_true(other == first);
+    double *reals[2] = {&c->state.plateau.lr, &c->state.plateau.best};
+    int64_t *counts[2] = {&c->state.plateau.bad, &c->state.plateau.cooldown};
+    assert_int_equal(checkpoint_state_hash(c, &first), ST_OK);
+    for (int p = 0; p < 2; p++) {
+        *reals[p] += 1;
+        assert_int_equal(checkpoint_state_hash(c, &other), ST_OK);
+        assert_int_not_equal(first, other);
+        *reals[p] -= 1;
+        *counts[p] += 1;
+        assert_int_equal(checkpoint_state_hash(c, &other), ST_OK);
+        assert_int_not_equal(first, other);
+        *counts[p] -= 1;
+    }
+    c->state.has_plateau = false; /* then it is no part of the state */
+    assert_int_equal(checkpoint_state_hash(c, &first), ST_OK);
+    c->state.plateau.lr = 9;
+    assert_int_equal(checkpoint_state_hash(c, &other), ST_OK);
+    assert_int_equal(first, other);
     fixture_close(&f);
 }
 
