@@ -87,6 +87,7 @@ typedef struct RunConfig {
     ProgressChoice progress;
     int64_t progress_width; /* columns; 0: ask the terminal */
     bool quiet;
+    bool report; /* write RUN/report when the run has ended */
 
     bool describe, dump_config, help; /* print and exit */
     bool json;                        /* what `describe` prints */
@@ -124,6 +125,11 @@ Status config_settle_length(RunConfig *config, const char *stored_text, const ch
  * where it has not the epochs; where --steps ends it earlier, or a named length is longer, and
  * where it goes on at a learning rate of 0, a warning. */
 Status config_check_length(const RunConfig *config, int64_t steps_per_epoch);
+
+/* Calls `visit` with key and value, as --dump-config writes them, of each option that is a property
+ * of the run. */
+void config_each(const RunConfig *config,
+                 void (*visit)(void *context, const char *key, const char *value), void *context);
 
 /* --help of train: every option with its default. */
 void config_help(FILE *out);

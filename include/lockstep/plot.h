@@ -55,7 +55,7 @@ void plot_curves(Painter *painter, Size size, const Curves *curves);
 /* Columns of parts that stand on each other. */
 typedef struct Stacks {
     const char *title, *x_label, *y_label;
-    int n_parts;
+    int n_parts;              /* at most SERIES_INKS */
     const char *const *parts; /* [n_parts] */
     int64_t n;
     const double *x;     /* [n] whole numbers, ascending: the columns' names */

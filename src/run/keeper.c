@@ -9,6 +9,7 @@
 #include "fence.h"
 #include "lockstep/device_snapshot.h"
 #include "lockstep/log.h"
+#include "lockstep/sessions.h"
 #include "lockstep/writer.h"
 #include "version.h"
 
@@ -197,7 +198,19 @@ static Status log_model(const Session *session) {
     return ST_OK;
 }
 
-Status keeper_start(Keeper *keeper, const RunState *state) {
+static Status note_start(Keeper *keeper, int64_t step, const char *libraries) {
+    const Session *session = keeper->session;
+    SessionStart start = {.step = step,
+                          .host = comm_host(session->ranks.comm),
+                          .device = session->device->description,
+                          .libraries = libraries,
+                          .version = LOCKSTEP_VERSION " (" LOCKSTEP_GIT ")",
+                          .ranks = session->ranks.size,
+                          .threads = session->ranks.threads};
+    return sessions_start(&keeper->dir, &start);
+}
+
+Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries) {
     const Session *session = keeper->session;
     if (state->step == 0)
         TRY(log_model(session));
@@ -206,6 +219,7 @@ Status keeper_start(Keeper *keeper, const RunState *state) {
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
     TRY(metrics_open(&keeper->dir, state->step));
+    TRY(note_start(keeper, state->step, libraries));
     return start_writer(keeper, state);
 }
 
@@ -245,5 +259,6 @@ Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
     TRY(engine_get(&keeper->session->engine, &keeper->host));
     Checkpoint checkpoint = view(keeper, state);
     TRY(checkpoint_state_hash(&checkpoint, &result->state_hash));
-    return metrics_result(&keeper->dir, result);
+    TRY(metrics_result(&keeper->dir, result));
+    return sessions_end(&keeper->dir, state->step, result->status);
 }

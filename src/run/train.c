@@ -20,6 +20,7 @@
 #include "lockstep/stepper.h"
 #include "resume.h"
 #include "selection.h"
+#include "showcase.h"
 #include "signals.h"
 #include "summary.h"
 #include "version.h"
@@ -30,13 +31,14 @@ typedef struct Train {
     Stepper *stepper;
     Keeper *keeper; /* rank 0's; NULL elsewhere */
     Journal journal;
-    RunState state;       /* what checkpoints hold beside the arrays; the same on every rank */
-    int64_t end_step;     /* where the run ends unless patience or a signal ends it earlier */
-    int64_t resumed_from; /* step, or -1 */
-    EvalResult test;      /* of the last evaluation of the test set */
-    int64_t tested_step;  /* when that was; -1: never in this process */
-    int64_t saved_step;   /* of the last snapshot; -1: none in this process */
-    bool saved_lasts;     /* that one did not go to --checkpoint-local */
+    RunState state;        /* what checkpoints hold beside the arrays; the same on every rank */
+    int64_t end_step;      /* where the run ends unless patience or a signal ends it earlier */
+    int64_t resumed_from;  /* step, or -1 */
+    EvalResult test;       /* of the last evaluation of the test set */
+    int64_t tested_step;   /* when that was; -1: never in this process */
+    int64_t saved_step;    /* of the last snapshot; -1: none in this process */
+    bool saved_lasts;      /* that one did not go to --checkpoint-local */
+    const char *libraries; /* what the program is made of; borrowed */
 } Train;
 
 /* ---- Evaluation ---- */
@@ -392,17 +394,19 @@ static Status train_ranks(Train *run) {
                  run->state.finished ? " --eval.patience or --target, not" : "");
         return ST_OK;
     }
-    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state) : ST_OK));
+    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->libraries) : ST_OK));
     TRY(comm_agree(comm, stepper_load(run->stepper, run->state.step, run->end_step)));
     journal_open(&run->journal, session, keeper, run->state.step, run->end_step);
     TRY(train_loop(run, &stopped));
     journal_close(&run->journal);
     TRY(finish(run, stopped));
+    if (keeper && session->config->report && !stopped)
+        showcase(session->config->out);
     return stopped ? ST_STOPPED : ST_OK;
 }
 
-Status train(RunConfig *config, Status status) {
-    Train run = {.resumed_from = -1, .tested_step = -1, .saved_step = -1};
+Status train(RunConfig *config, Status status, const char *libraries) {
+    Train run = {.resumed_from = -1, .tested_step = -1, .saved_step = -1, .libraries = libraries};
     run.session.config = config;
     signals_install();
     status = session_start(&run.session, status);
