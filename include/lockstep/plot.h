@@ -87,10 +87,11 @@ typedef struct Heat {
 
 void plot_heat(Painter *painter, Size size, const Heat *heat);
 
-/* Pictures in rows, each over one or two lines of text. */
+/* Pictures in rows, each over some lines of text. */
+enum { TILE_LINES = 3 };
 typedef struct Tile {
     Picture picture;
-    char line[2][40]; /* "": none */
+    char line[TILE_LINES][40]; /* "": none */
 } Tile;
 
 typedef struct Tiles {

@@ -81,6 +81,9 @@ Status executor_results(Executor *executor, void *loss, int32_t *predicted);
 /* Device memory [running_flat real]: batch statistics of the last training forward. */
 const void *executor_stats(const Executor *executor);
 
+/* The logits, input of softmax_ce: [batch][outputs], valid after forward. */
+Tensor executor_logits(const Executor *executor);
+
 /* One timed op for `bench`: name, seconds of its last forward, of its last backward. Only where
  * timing was switched on by executor_time. */
 typedef struct OpTime {

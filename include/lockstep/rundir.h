@@ -2,6 +2,7 @@
  *
  *   config.yaml  log.txt  metrics.jsonl  result.json  checkpoints/  best.h5 -> checkpoints/...
  *   sessions.jsonl each start and end of a process on the run
+ *   predictions.h5 what the network said of each test image at the end
  *   report/        pictures and a page, which `lockstep report` makes of the rest
  *   autotune.txt   choices made by timing, where the run has some
  *   owner          the process that may write here (host, pid, job, restart); carries its lock

@@ -34,9 +34,9 @@ static Status remove_ours(const RunDir *dir, const char *folder, const char *nam
 
 /* Temporary files of those that this process has taken the directory from. */
 static Status sweep(const RunDir *dir, const char *folder) {
-    static const char *const begins[] = {"config.yaml.",    "log.txt.", "metrics.jsonl.",
-                                         "result.json.",    "best.h5.", "local.",
-                                         "sessions.jsonl.", "step-"};
+    static const char *const begins[] = {"config.yaml.",    "log.txt.",        "metrics.jsonl.",
+                                         "result.json.",    "best.h5.",        "local.",
+                                         "sessions.jsonl.", "predictions.h5.", "step-"};
     Status status = ST_OK;
     DIR *list = opendir(folder);
     if (!list)
@@ -128,7 +128,8 @@ done:
 
 Status rundir_reset(RunDir *dir) {
     static const char *const names[] = {"best.h5",      "result.json",    "metrics.jsonl",
-                                        "autotune.txt", "sessions.jsonl", "crash-fired"};
+                                        "autotune.txt", "sessions.jsonl", "predictions.h5",
+                                        "crash-fired"};
     TRY(remove_checkpoints(dir));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         TRY(remove_ours(dir, dir->path, names[i]));

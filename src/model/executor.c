@@ -310,6 +310,10 @@ const void *executor_stats(const Executor *executor) {
     return executor->stats;
 }
 
+Tensor executor_logits(const Executor *executor) {
+    return placed(executor, executor->program->input[executor->program->n_ops - 1][0], false);
+}
+
 Status executor_time(Executor *executor, bool on) {
     free(executor->times);
     executor->times = NULL;

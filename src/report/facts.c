@@ -111,7 +111,7 @@ static Status read_metrics(Facts *facts) {
         return FAIL(ST_USAGE, "%s is no run directory: it has no metrics.jsonl", facts->path);
     int64_t lines = count_lines(text);
     facts->train = calloc((size_t)lines, sizeof *facts->train);
-    facts->eval = calloc((size_t)lines, sizeof *facts->eval);
+    facts->eval = calloc((size_t)lines + 1, sizeof *facts->eval);
     if (facts->train && facts->eval)
         each_line(facts, text, add_metric);
     free(text);
@@ -172,6 +172,23 @@ static Status read_config(Facts *facts) {
     return config_from_text(facts->config_text, source, facts->config);
 }
 
+/* The evaluation at the end of a run that ends within an epoch is in result.json alone. */
+static void add_last_test(Facts *facts) {
+    EvalPoint last = {.step = fact_number(facts->result, "step"),
+                      .loss = fact_number(facts->result, "test_loss"),
+                      .accuracy = fact_number(facts->result, "test_accuracy"),
+                      .train_loss = (double)NAN,
+                      .train_accuracy = (double)NAN,
+                      .wall_s = (double)NAN};
+    last.epoch = facts_epoch(facts, last.step);
+    for (int64_t i = 0; i < facts->n_eval; i++) {
+        if (!facts->eval[i].holdout && facts->eval[i].step >= last.step)
+            return;
+    }
+    if (isfinite(last.accuracy) && isfinite(last.epoch))
+        facts->eval[facts->n_eval++] = last;
+}
+
 /* The last part of the path, whatever slashes end it. */
 static void name_of(const char *path, char *name, size_t room) {
     char whole[CONFIG_PATH_MAX];
@@ -192,6 +209,8 @@ Status facts_read(const char *path, Facts *facts) {
     TRY(read_metrics(facts));
     TRY(read_sessions(facts));
     TRY(read_result(facts));
+    TRY(predictions_read(path, &facts->predictions));
+    add_last_test(facts);
     facts->has_images =
         dataset_open(input_folder(facts->config), facts->config->seed, &facts->dataset) == ST_OK;
     if (!facts->has_images) {
@@ -207,6 +226,7 @@ void facts_free(Facts *facts) {
         cJSON_Delete(facts->sessions[i].end);
     }
     free(facts->sessions);
+    predictions_free(&facts->predictions);
     free(facts->train);
     free(facts->eval);
     cJSON_Delete(facts->result);

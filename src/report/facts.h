@@ -8,6 +8,7 @@
 #include "lockstep/config.h"
 #include "lockstep/dataset.h"
 #include "lockstep/phase.h"
+#include "lockstep/predictions.h"
 
 /* A line of kind "train" of metrics.jsonl; NaN: not there. */
 typedef struct TrainPoint {
@@ -37,9 +38,10 @@ typedef struct Facts {
     TrainPoint *train;
     EvalPoint *eval;
     SessionFact *sessions;
-    double steps_per_epoch; /* 0: not known */
-    Dataset dataset;        /* classes and their names, also where the images are not found */
-    bool has_images;        /* the data set is where the run had it */
+    double steps_per_epoch;  /* 0: not known */
+    Dataset dataset;         /* classes and their names, also where the images are not found */
+    Predictions predictions; /* images 0: none */
+    bool has_images;         /* the data set is where the run had it */
 } Facts;
 
 /* ST_USAGE where `path` is no run directory; ST_CHECKPOINT. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARKS_MAX = 64, POINTS_MAX = 240 };
+enum { MARKS_MAX = 64 };
 
 static const Size curve_size = {480, 320};
 
@@ -20,16 +20,8 @@ int figures_marks(const Facts *facts, Mark *marks, int room) {
     return n;
 }
 
-/* A column of numbers, on their way to a figure. */
-typedef struct Column {
-    int64_t n;
-    double x[POINTS_MAX], y[POINTS_MAX];
-} Column;
-
-/* Logged steps, in groups of neighbours where there are more than a figure can show: their means.
- */
-static void train_column(const Facts *facts, size_t field, double factor, Column *column) {
-    int64_t group = (facts->n_train + POINTS_MAX - 1) / POINTS_MAX;
+void figures_train_column(const Facts *facts, size_t field, double factor, Column *column) {
+    int64_t group = (facts->n_train + COLUMN_MAX - 1) / COLUMN_MAX;
     column->n = 0;
     for (int64_t from = 0; from < facts->n_train; from += group) {
         double x = 0, y = 0;
@@ -47,7 +39,7 @@ static void train_column(const Facts *facts, size_t field, double factor, Column
 /* Evaluations of one set; where there are too many, each so manieth. */
 static void eval_column(const Facts *facts, bool holdout, size_t field, double factor,
                         Column *column) {
-    int64_t skip = (facts->n_eval + POINTS_MAX - 1) / POINTS_MAX, seen = 0;
+    int64_t skip = (facts->n_eval + COLUMN_MAX - 1) / COLUMN_MAX, seen = 0;
     column->n = 0;
     for (int64_t i = 0; i < facts->n_eval; i++) {
         const EvalPoint *point = &facts->eval[i];
@@ -77,7 +69,7 @@ static Status learning_figure(Sheet *sheet, const Facts *facts, const char *name
                               const char *note) {
     Column train, test, held;
     Mark marks[MARKS_MAX];
-    train_column(facts, trained, factor, &train);
+    figures_train_column(facts, trained, factor, &train);
     eval_column(facts, false, evaluated, factor, &test);
     eval_column(facts, true, evaluated, factor, &held);
     Series series[] = {series_of("training", &train, 0, false), series_of("test", &test, 1, true),
@@ -97,7 +89,7 @@ static Status learning_figure(Sheet *sheet, const Facts *facts, const char *name
 static Status rate_figure(Sheet *sheet, const Facts *facts) {
     Column lr;
     Mark marks[MARKS_MAX];
-    train_column(facts, offsetof(TrainPoint, lr), 1, &lr);
+    figures_train_column(facts, offsetof(TrainPoint, lr), 1, &lr);
     Series series = series_of("learning rate", &lr, 0, false);
     Curves curves = {.title = "Learning rate",
                      .x_label = "epoch",

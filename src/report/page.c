@@ -249,6 +249,7 @@ Status page_of_run(Sheet *sheet, const Facts *facts) {
         sheet_open_section(sheet, "images", "Images");
         text_add(&sheet->html, "<div class=\"figures\">\n");
         TRY(figures_examples(sheet, facts));
+        TRY(figures_wrong(sheet, facts));
         text_add(&sheet->html, "</div>\n");
         sheet_close_section(sheet);
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "figures.h"
 #include "page.h"
 #include "settings.h"
 
@@ -25,48 +26,35 @@ static void find_groups(const Settings *settings, int n, int *group) {
 
 /* ---- Curves ---- */
 
-/* Evaluations of the test set, as x and y for a figure; returns how many. */
-static int64_t test_curve(const Facts *facts, size_t field, double factor, double *x, double *y) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < facts->n_eval; i++) {
+/* Evaluations of the test set, as many as a figure can show. */
+static void test_column(const Facts *facts, size_t field, double factor, Column *column) {
+    column->n = 0;
+    for (int64_t i = 0; i < facts->n_eval && column->n < COLUMN_MAX; i++) {
         if (facts->eval[i].holdout)
             continue;
-        x[n] = facts->eval[i].epoch;
-        y[n++] = factor * *(const double *)((const char *)&facts->eval[i] + field);
+        column->x[column->n] = facts->eval[i].epoch;
+        column->y[column->n++] = factor * *(const double *)((const char *)&facts->eval[i] + field);
     }
-    return n;
 }
 
 static Status overlay(Sheet *sheet, const Facts *facts, int n, const char *name, const char *title,
-                      const char *unit, size_t field, double factor) {
+                      const char *unit, const Column *columns, bool dots) {
     Series series[RUNS_SHOWN];
-    Status status = ST_OK;
-    int64_t points = 0, at = 0;
-    n = n < RUNS_SHOWN ? n : RUNS_SHOWN;
     for (int i = 0; i < n; i++)
-        points += facts[i].n_eval;
-    double *x = calloc((size_t)(2 * points + 1), sizeof *x);
-    TRY_ALLOC(x);
-    for (int i = 0; i < n; i++) {
-        int64_t count = test_curve(&facts[i], field, factor, x + at, x + points + at);
         series[i] = (Series){.name = facts[i].name,
-                             .n = count,
-                             .x = x + at,
-                             .y = x + points + at,
+                             .n = columns[i].n,
+                             .x = columns[i].x,
+                             .y = columns[i].y,
                              .colour = i % SERIES_INKS,
                              .dashed = i >= SERIES_INKS,
-                             .dots = true};
-        at += count;
-    }
+                             .dots = dots};
     Curves curves = {.title = title,
                      .x_label = "epoch",
                      .y_label = unit,
                      .x_whole = true,
                      .n_series = n,
                      .series = series};
-    status = sheet_figure(sheet, name, title, (Size){480, 360}, draw_curves, &curves, false, NULL);
-    free(x);
-    return status;
+    return sheet_figure(sheet, name, title, (Size){480, 360}, draw_curves, &curves, false, NULL);
 }
 
 /* ---- Means over seeds ---- */
@@ -207,20 +195,30 @@ static void add_differences(Sheet *sheet, const Facts *facts, const Settings *se
 }
 
 static Status add_figures(Sheet *sheet, const Facts *facts, int n) {
+    Status status = ST_OK;
+    int shown = n < RUNS_SHOWN ? n : RUNS_SHOWN;
+    Column *columns = calloc(RUNS_SHOWN, sizeof *columns);
+    TRY_ALLOC(columns);
     sheet_open_section(sheet, "curves", NULL);
     text_add(&sheet->html, "<div class=\"figures\">\n");
-    TRY(overlay(sheet, facts, n, "accuracy", "Test accuracy", "%", offsetof(EvalPoint, accuracy),
-                100));
-    TRY(overlay(sheet, facts, n, "model_losses", "Test loss", "cross-entropy",
-                offsetof(EvalPoint, loss), 1));
-    TRY(overlay(sheet, facts, n, "training_losses", "Training loss", "cross-entropy, epoch's mean",
-                offsetof(EvalPoint, train_loss), 1));
+    for (int i = 0; i < shown; i++)
+        test_column(&facts[i], offsetof(EvalPoint, accuracy), 100, &columns[i]);
+    TRY_DONE(overlay(sheet, facts, shown, "accuracy", "Test accuracy", "%", columns, true));
+    for (int i = 0; i < shown; i++)
+        test_column(&facts[i], offsetof(EvalPoint, loss), 1, &columns[i]);
+    TRY_DONE(
+        overlay(sheet, facts, shown, "model_losses", "Test loss", "cross-entropy", columns, true));
+    for (int i = 0; i < shown; i++)
+        figures_train_column(&facts[i], offsetof(TrainPoint, loss), 1, &columns[i]);
+    TRY_DONE(overlay(sheet, facts, shown, "training_losses", "Training loss", "cross-entropy",
+                     columns, false));
     text_add(&sheet->html, "</div>\n");
-    if (n > RUNS_SHOWN)
-        text_add(&sheet->html, "<p>The first %d runs are shown; the tables have all.</p>\n",
-                 RUNS_SHOWN);
+    if (n > shown)
+        text_add(&sheet->html, "<p>The first %d runs are shown; the tables have all.</p>\n", shown);
     sheet_close_section(sheet);
-    return ST_OK;
+done:
+    free(columns);
+    return status;
 }
 
 Status page_of_runs(Sheet *sheet, const Facts *facts, int n) {

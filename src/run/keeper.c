@@ -255,6 +255,10 @@ Status keeper_flush(Keeper *keeper, const RunState *state) {
     return writer_flush(keeper->writer, seconds);
 }
 
+Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions) {
+    return predictions_write(&keeper->dir, predictions);
+}
+
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
     TRY(engine_get(&keeper->session->engine, &keeper->host));
     Checkpoint checkpoint = view(keeper, state);

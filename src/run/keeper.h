@@ -9,6 +9,7 @@
 
 #include "lockstep/checkpoint.h"
 #include "lockstep/metrics.h"
+#include "lockstep/predictions.h"
 #include "lockstep/session.h"
 
 typedef struct Keeper Keeper;
@@ -48,6 +49,9 @@ Status keeper_failed(const Keeper *keeper);
 
 /* The last snapshot is on disk: a failed write is tried once more before this fails. */
 Status keeper_flush(Keeper *keeper, const RunState *state);
+
+/* Writes predictions.h5. Only once keeper_flush has come back: HDF5 is the writer's until then. */
+Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions);
 
 /* Fills in what the directory's owner knows of *result (state_hash) and writes result.json; then
  * the end to sessions.jsonl. */

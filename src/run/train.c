@@ -260,6 +260,19 @@ static Status train_loop(Train *run, bool *stopped) {
 
 /* ---- The end ---- */
 
+/* What was said of each test image, where the last state was tested. Local. */
+static Status write_predictions(const Train *run) {
+    const EvalResult *test = &run->test;
+    Predictions predictions = {.step = run->state.step,
+                               .dataset = dataset_name(&run->session.input.dataset),
+                               .images = test->images,
+                               .label = test->label,
+                               .predicted = test->predicted,
+                               .probability = test->probability};
+    return run->tested_step == run->state.step ? keeper_write_predictions(run->keeper, &predictions)
+                                               : ST_OK;
+}
+
 /* Rank 0's part of the end. Local. */
 static Status write_result(Train *run, bool stopped, const PhaseTimes *times, double wall) {
     const Session *session = &run->session;
@@ -295,6 +308,7 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
                         .class_images = test->class_images,
                         .confusion = test->confusion,
                         .status = stopped ? "stopped" : "finished"};
+    TRY(write_predictions(run));
     TRY(keeper_finish(run->keeper, state, &result));
     summarize(&result, session->config->out, session->input.dataset.synthetic);
     return ST_OK;
