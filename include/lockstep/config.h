@@ -87,7 +87,8 @@ typedef struct RunConfig {
     ProgressChoice progress;
     int64_t progress_width; /* columns; 0: ask the terminal */
     bool quiet;
-    bool report; /* write RUN/report when the run has ended */
+    bool tensorboard; /* write event files for TensorBoard */
+    bool report;      /* write RUN/report when the run has ended */
 
     bool describe, dump_config, help; /* print and exit */
     bool json;                        /* what `describe` prints */

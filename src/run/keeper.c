@@ -17,6 +17,7 @@ struct Keeper {
     Session *session; /* borrowed */
     RunDir dir;
     Fence *fence;
+    Metrics *metrics;  /* NULL until keeper_start */
     char *config_text; /* stored with checkpoints */
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
@@ -50,6 +51,7 @@ void keeper_close(Keeper *keeper) {
         return;
     log_to_file(-1, NULL, NULL);
     writer_stop(keeper->writer);
+    metrics_close(keeper->metrics);
     device_snapshot_close(&keeper->snapshot);
     host_state_free(&keeper->host);
     fence_stop(keeper->fence);
@@ -121,7 +123,7 @@ static Checkpoint view(const Keeper *keeper, const RunState *state) {
 static Status before_commit(void *context, int64_t step) {
     Keeper *keeper = context;
     (void)step; /* everything up to it is written: only durability is missing */
-    return metrics_sync(&keeper->dir);
+    return metrics_sync(keeper->metrics);
 }
 
 static Status after_commit(void *context, int64_t step, const char *file_name, bool is_best) {
@@ -184,18 +186,35 @@ static Status write_config(Keeper *keeper) {
     return status;
 }
 
-/* The network, one layer a line, into log.txt alone. */
-static Status log_model(const Session *session) {
-    char *text = NULL, *rest = NULL;
+/* The network, one layer a line; the caller frees *text. */
+static Status describe_model(const Session *session, char **text) {
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    *text = NULL;
+    FILE *out = open_memstream(text, &length);
     TRY_ALLOC(out);
     model_describe(&session->model, session->config->batch_size / session->config->lanes, out);
-    fclose(out);
+    return fclose(out) == 0 ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+}
+
+/* Into log.txt alone. */
+static Status log_model(const Session *session) {
+    char *text, *rest = NULL;
+    TRY(describe_model(session, &text));
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         log_debug("%s", line);
     free(text);
     return ST_OK;
+}
+
+static Status open_metrics(Keeper *keeper, int64_t step) {
+    char *structure;
+    if (!keeper->session->config->tensorboard)
+        return metrics_open(&keeper->dir, step, NULL, &keeper->metrics);
+    TRY(describe_model(keeper->session, &structure));
+    BoardFacts facts = {.config = keeper->config_text, .structure = structure};
+    Status status = metrics_open(&keeper->dir, step, &facts, &keeper->metrics);
+    free(structure);
+    return status;
 }
 
 static Status note_start(Keeper *keeper, int64_t step, const char *libraries) {
@@ -218,17 +237,17 @@ Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
-    TRY(metrics_open(&keeper->dir, state->step));
+    TRY(open_metrics(keeper, state->step));
     TRY(note_start(keeper, state->step, libraries));
     return start_writer(keeper, state);
 }
 
 Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics) {
-    return metrics_train(&keeper->dir, metrics);
+    return metrics_train(keeper->metrics, metrics);
 }
 
 Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics) {
-    return metrics_eval(&keeper->dir, metrics);
+    return metrics_eval(keeper->metrics, metrics);
 }
 
 Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting, bool is_best) {
