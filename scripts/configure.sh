@@ -96,10 +96,10 @@ need cJSON libcjson
 need xxHash libxxhash
 
 cairo_cflags=
-if version=$(pkg-config --modversion cairo 2>/dev/null); then
+if version=$(pkg-config --modversion cairo 2>/dev/null) && pkg-config --exists zlib; then
     found cairo "$version"
-    cairo_cflags="-DHAVE_CAIRO $(pkg-config --cflags cairo | sed 's/-I */-isystem /g')"
-    libs="$libs $(pkg-config --libs cairo)"
+    cairo_cflags="-DHAVE_CAIRO $(pkg-config --cflags cairo zlib | sed 's/-I */-isystem /g')"
+    libs="$libs $(pkg-config --libs cairo zlib)"
 else
     absent cairo "no pictures and no report: make setup"
 fi

@@ -19,6 +19,7 @@ static const Command commands[] = {
     {"eval", eval_command,
      "accuracy of a checkpoint: lockstep eval CHECKPOINT [--data DIR] [--json]"},
     {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
+    {"report", report_command, "pictures and a page of runs: lockstep report RUN... [--out DIR]"},
     {"preflight", preflight_command,
      "whether the hosts of a run are ready: lockstep preflight CONFIG [--KEY VALUE]..."},
     {"bench", bench_command,

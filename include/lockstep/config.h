@@ -89,6 +89,8 @@ typedef struct RunConfig {
     ProgressChoice progress;
     int64_t progress_width; /* columns; 0: ask the terminal */
     bool quiet;
+    bool tensorboard; /* write event files for TensorBoard */
+    bool report;      /* write RUN/report when the run has ended */
 
     bool describe, dump_config, help; /* print and exit */
     bool json;                        /* what `describe` prints */
@@ -131,6 +133,11 @@ Status config_check_length(const RunConfig *config, int64_t steps_per_epoch);
  */
 const char *config_tta_name(Tta tta);
 bool config_tta_find(const char *name, Tta *tta);
+
+/* Calls `visit` with key and value, as --dump-config writes them, of each option that is a property
+ * of the run. */
+void config_each(const RunConfig *config,
+                 void (*visit)(void *context, const char *key, const char *value), void *context);
 
 /* --help of train: every option with its default. */
 void config_help(FILE *out);

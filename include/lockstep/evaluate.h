@@ -18,6 +18,9 @@ typedef struct EvalResult {
     int64_t *class_images; /* [classes] images of each */
     int64_t *confusion;    /* [classes][classes]: [true][predicted] */
     int64_t *counts;       /* owns both */
+    /* Of each image, in the set's order; owned: */
+    int32_t *label, *predicted; /* [images] */
+    float *probability;         /* [images] of `predicted`, by softmax */
 } EvalResult;
 
 /* Share of the images of a class that were recognised; 0 where there are none. Local. */

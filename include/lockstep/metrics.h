@@ -6,7 +6,10 @@
  * not. Numbers are the shortest
  * text that reads back to the same value; NaN and infinities are null. The file is fsynced before
  * the checkpoint of its step is committed; on resume it is cut back to the resumed step, torn lines
- * dropped, so that no step stands twice or is missing. */
+ * dropped, so that no step stands twice or is missing.
+ *
+ * The same facts go to the folder tensorboard, for TensorBoard: each always after the line in
+ * metrics.jsonl, so that nothing stands there of a step that metrics.jsonl does not have. */
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 
@@ -43,6 +46,14 @@ typedef struct EvalMetrics {
     bool best;
 } EvalMetrics;
 
+/* What TensorBoard is told once. */
+typedef struct BoardFacts {
+    const char *config, *structure; /* texts */
+} BoardFacts;
+
+/* Where metrics go. */
+typedef struct Metrics Metrics;
+
 typedef struct RunResult {
     uint64_t state_hash;
     double test_accuracy, test_loss;   /* with the recipe's test-time augmentation, and */
@@ -69,11 +80,13 @@ typedef struct RunResult {
 } RunResult;
 
 /* Opens metrics.jsonl for appending, as a new file with the old one's lines up to `step` (0: none).
- * Lines after it, torn and unreadable ones go. */
-Status metrics_open(RunDir *dir, int64_t step);
-Status metrics_train(RunDir *dir, const TrainMetrics *metrics);
-Status metrics_eval(RunDir *dir, const EvalMetrics *metrics);
-Status metrics_sync(RunDir *dir); /* fsync */
+ * Lines after it, torn and unreadable ones go. `facts` NULL: nothing for TensorBoard. `dir` is
+ * borrowed. *sinks is to be closed, also after a failure. */
+Status metrics_open(RunDir *dir, int64_t step, const BoardFacts *facts, Metrics **sinks);
+void metrics_close(Metrics *sinks); /* accepts NULL */
+Status metrics_train(Metrics *sinks, const TrainMetrics *metrics);
+Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics);
+Status metrics_sync(Metrics *sinks); /* fsync */
 
 /* Writes result.json: temporary name, fsync, rename. */
 Status metrics_result(RunDir *dir, const RunResult *result);

@@ -16,9 +16,9 @@
 extern "C" {
 #endif
 
-/* The series' colours are those of Okabe and Ito, which people of any colour vision tell apart; the
- * first one is also the heat map's. */
-enum { SERIES_INKS = 6 };
+/* The series' colours are, but for two, those of Okabe and Ito, which people of any colour vision
+ * tell apart; the first one is also the heat map's. */
+enum { SERIES_INKS = 7 };
 typedef enum Ink {
     INK_TEXT,
     INK_MUTED, /* axis labels, captions */

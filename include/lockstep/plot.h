@@ -55,7 +55,7 @@ void plot_curves(Painter *painter, Size size, const Curves *curves);
 /* Columns of parts that stand on each other. */
 typedef struct Stacks {
     const char *title, *x_label, *y_label;
-    int n_parts;
+    int n_parts;              /* at most SERIES_INKS */
     const char *const *parts; /* [n_parts] */
     int64_t n;
     const double *x;     /* [n] whole numbers, ascending: the columns' names */
@@ -87,10 +87,11 @@ typedef struct Heat {
 
 void plot_heat(Painter *painter, Size size, const Heat *heat);
 
-/* Pictures in rows, each over one or two lines of text. */
+/* Pictures in rows, each over some lines of text. */
+enum { TILE_LINES = 3 };
 typedef struct Tile {
     Picture picture;
-    char line[2][40]; /* "": none */
+    char line[TILE_LINES][40]; /* "": none */
 } Tile;
 
 typedef struct Tiles {

@@ -81,7 +81,8 @@ Status executor_results(Executor *executor, void *loss, int32_t *predicted);
 /* Device memory [running_flat real]: batch statistics of the last training forward. */
 const void *executor_stats(const Executor *executor);
 
-/* The tensor of the logits (input of softmax_ce), for DeviceOps.read_tensor and write_tensor. */
+/* The logits, input of softmax_ce: [batch][outputs], valid after forward; also for
+ * DeviceOps.read_tensor and write_tensor. */
 Tensor executor_logits(const Executor *executor);
 
 /* After executor_forward, of an evaluation: loss and prediction of the logits as they stand now. */

@@ -10,8 +10,9 @@ extern "C" {
 
 /* Trains as `config` says, which it frees. `status` is the outcome of reading the configuration:
  * where that failed on any rank, all print nothing more than the cause and end. ST_STOPPED where
- * the run was asked to stop. Installs signal handlers. Collective. */
-Status train(RunConfig *config, Status status);
+ * the run was asked to stop. Installs signal handlers. `libraries`: what this program is made of,
+ * for the record. Collective. */
+Status train(RunConfig *config, Status status, const char *libraries);
 
 #ifdef __cplusplus
 }

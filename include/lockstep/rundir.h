@@ -1,6 +1,10 @@
 /* rundir: the run directory, written by rank 0 alone, and by one process at a time. Local.
  *
  *   config.yaml  log.txt  metrics.jsonl  result.json  checkpoints/  best.h5 -> checkpoints/...
+ *   sessions.jsonl each start and end of a process on the run
+ *   predictions.h5 what the network said of each test image at the end
+ *   tensorboard/   events for TensorBoard, a file a process
+ *   report/        pictures and a page, which `lockstep report` makes of the rest
  *   autotune.txt   choices made by timing, where the run has some
  *   owner          the process that may write here (host, pid, job, restart); carries its lock
  *   local          name of the folder below --checkpoint-local where later checkpoints may be
@@ -38,7 +42,8 @@ Status rundir_check(const RunDir *dir);
 /* True where it belongs to another process for good. Leaves the error record alone. Thread-safe. */
 bool rundir_lost(const RunDir *dir);
 
-/* Removes checkpoints, metrics, result, autotune.txt and crash marker: --reset. */
+/* Removes checkpoints, metrics, events, result, sessions, autotune.txt and crash marker: --reset.
+ */
 Status rundir_reset(RunDir *dir);
 
 /* True where the directory holds checkpoints (good or bad). */

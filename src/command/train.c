@@ -7,6 +7,7 @@
 #include "lockstep/log.h"
 #include "lockstep/run.h"
 #include "lockstep/session.h"
+#include "lockstep/versions.h"
 
 /* The model for the data set that --data names; without, as it would be for CIFAR-10. */
 static Status describe(const RunConfig *config) {
@@ -41,6 +42,12 @@ static Status print_only(const RunConfig *config) {
     return describe(config);
 }
 
+static Status train_recorded(RunConfig *config, Status status) {
+    char libraries[256];
+    versions_line(libraries, sizeof libraries);
+    return train(config, status, libraries);
+}
+
 Status train_command(int argc, char **argv) {
     RunConfig *config = calloc(1, sizeof *config);
     TRY_ALLOC(config);
@@ -49,7 +56,7 @@ Status train_command(int argc, char **argv) {
         status = FAIL(ST_USAGE, "--json goes with --describe");
     bool only_prints = config->help || config->dump_config || config->describe;
     if (status != ST_OK || !only_prints)
-        return train(config, status);
+        return train_recorded(config, status);
     status = print_only(config);
     if (status != ST_OK)
         log_fatal(-1, status_message());

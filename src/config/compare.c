@@ -1,5 +1,5 @@
-/* What must not change at resume: the stored text of a checkpoint against the configuration of now.
- */
+/* Configurations side by side: what must not change at resume, the stored text of a checkpoint
+ * against the configuration of now; and each option of one, for who compares runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,4 +87,17 @@ Status config_compatible(const RunConfig *config, const char *stored_text, const
 done:
     free(old);
     return status;
+}
+
+void config_each(const RunConfig *config,
+                 void (*visit)(void *context, const char *key, const char *value), void *context) {
+    char buffer[OPTION_VALUE_MAX];
+    for (const Option *option = config_options; option->key != NULL; option++) {
+        if ((option->flags & (OPTION_UNSTORED | OPTION_ALIAS)) != 0 ||
+            option->type == OPTION_ACTION)
+            continue;
+        visit(context, option->key,
+              option->offset == offsetof(RunConfig, model) ? config->model
+                                                           : option_format(option, config, buffer));
+    }
 }

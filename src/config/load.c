@@ -233,7 +233,9 @@ static Status read_flag(int argc, char **argv, int *i, RunConfig *config) {
     if (!option)
         return unknown_flag(name);
     bool is_bool = option->type == OPTION_BOOL || option->type == OPTION_ACTION;
-    if (!value && is_bool) {
+    bool word_follows = option->type == OPTION_BOOL && *i + 1 < argc &&
+                        (strcmp(argv[*i + 1], "true") == 0 || strcmp(argv[*i + 1], "false") == 0);
+    if (!value && is_bool && !word_follows) {
         value = "true";
     } else if (!value) {
         if (*i + 1 >= argc || strncmp(argv[*i + 1], "--", 2) == 0)

@@ -251,6 +251,11 @@ const Option config_options[] = {
      OPTION_UNSTORED, "of the bar; auto: as wide as the terminal"},
     {"quiet", NULL, NULL, OPTION_BOOL, AT(quiet), 0, 0, "false", NULL, OPTION_UNSTORED,
      "print warnings, errors and the result alone"},
+    {"tensorboard.events", NULL, NULL, OPTION_BOOL, AT(tensorboard), 0, 0, "true", NULL,
+     OPTION_UNSTORED, "write the metrics to the folder tensorboard of the run directory as well"},
+    {"report", NULL, NULL, OPTION_BOOL, AT(report), 0, 0, "true", NULL, OPTION_UNSTORED,
+     "when the run has ended, write its page and pictures to the folder report of its directory; "
+     "takes two seconds at most"},
 
     /* tests of recovery, and questions */
     {"crash-at", NULL, "STEP[:RANK[:HOW]]", OPTION_CRASH, AT(crash), 0, 0, "none", NULL,

@@ -24,6 +24,14 @@ static bool reserve(Text *text, size_t more) {
     return true;
 }
 
+void text_reserve(Text *text, size_t size) {
+    reserve(text, size > text->size ? size - text->size : 0);
+}
+
+void text_clear(Text *text) {
+    text->size = 0;
+}
+
 void text_add_bytes(Text *text, const void *bytes, size_t size) {
     if (!reserve(text, size))
         return;

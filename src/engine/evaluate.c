@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lockstep/exact_sum.h"
 #include "views.h"
@@ -24,6 +25,9 @@ typedef struct EvalJob {
     int64_t *counts; /* [threads][room] */
     int n_views;
     View view[VIEWS_MAX];
+    size_t logit_bytes;
+    char *logits;      /* [threads][logit_bytes] host: of one batch */
+    int64_t *outcomes; /* [records of the set] see outcome_of */
 } EvalJob;
 
 /* Images and labels of the `images` records from `at` in the rank's records. */
@@ -104,20 +108,70 @@ static Status judge_plain(const EvalJob *job, Worker *worker, Executor *executor
     return executor_forward(executor, &run);
 }
 
-static Status evaluate_batch(const EvalJob *job, Worker *worker, int64_t batch, int64_t *counts) {
+static double logit(const void *logits, DType dtype, int64_t i) {
+    uint32_t bits;
+    float value;
+    switch (dtype) {
+    case DT_F64:
+        return ((const double *)logits)[i];
+    case DT_BF16: /* the upper half of a float */
+        bits = (uint32_t)((const uint16_t *)logits)[i] << 16;
+        memcpy(&value, &bits, sizeof value);
+        return (double)value;
+    default:
+        return (double)((const float *)logits)[i];
+    }
+}
+
+/* What softmax gives the predicted output, whose logit is the largest. */
+static float probability(const void *logits, DType dtype, int64_t outputs, int64_t image,
+                         int64_t predicted) {
+    double top = logit(logits, dtype, image * outputs + predicted), sum = 0;
+    for (int64_t c = 0; c < outputs; c++)
+        sum += exp(logit(logits, dtype, image * outputs + c) - top);
+    return (float)(1 / sum);
+}
+
+/* What came of one image as one whole number: label, prediction, bits of the probability. Where all
+ * ranks but one have zero, their sum brings it to all of them. */
+static int64_t outcome_of(int32_t label, int32_t predicted, float share) {
+    uint32_t bits;
+    memcpy(&bits, &share, sizeof bits);
+    return (int64_t)label << 48 | (int64_t)predicted << 32 | (int64_t)bits;
+}
+
+static void outcome_read(int64_t outcome, EvalResult *result, int64_t image) {
+    uint32_t bits = (uint32_t)outcome;
+    result->label[image] = (int32_t)(outcome >> 48);
+    result->predicted[image] = (int32_t)(outcome >> 32 & 0xffff);
+    memcpy(&result->probability[image], &bits, sizeof bits);
+}
+
+static Status evaluate_batch(const EvalJob *job, int thread, int64_t batch) {
+    Worker *worker = &job->engine->workers[thread];
+    int64_t *counts = job->counts + thread * job->room;
+    char *logits = job->logits + (size_t)thread * job->logit_bytes;
     const EvalSet *set = job->set;
     int64_t from = batch * set->batch, left = set->records - from;
     int64_t images = left < set->batch ? left : set->batch;
     int64_t at = (batch - set->first) * set->batch; /* in the rank's records */
     int program = engine_find(job->engine->eval, job->engine->n_eval, images);
     Executor *executor = worker->eval[program];
+    const DeviceOps *ops = job->engine->device->ops;
+    Tensor output = executor_logits(executor);
+    int64_t outputs = output.shape.c;
     FixedPoint format = fixed_loss();
     TRY((job->n_views > 1 ? judge_views : judge_plain)(job, worker, executor, at, images));
     TRY(executor_results(executor, worker->loss, worker->predicted));
-    TRY(job->engine->device->ops->sync(worker->stream, SYNC_SECONDS));
+    TRY(ops->download(worker->stream, logits, output.data,
+                      (size_t)(images * outputs) * dtype_size(output.dtype)));
+    TRY(ops->sync(worker->stream, SYNC_SECONDS));
     for (int64_t i = 0; i < images; i++) {
         counts[AT_LOSS] += fixed_from(format, worker->loss[i], &counts[AT_BAD]);
         count_image(counts, job->engine->model->classes, worker->label[i], worker->predicted[i]);
+        job->outcomes[from + i] =
+            outcome_of(worker->label[i], worker->predicted[i],
+                       probability(logits, output.dtype, outputs, i, worker->predicted[i]));
     }
     counts[AT_IMAGES] += images;
     return ST_OK;
@@ -129,44 +183,60 @@ static Status evaluate_job(void *context, int thread) {
         int64_t batch = atomic_fetch_add(&job->next, 1);
         if (batch >= job->set->end)
             return ST_OK;
-        TRY(evaluate_batch(job, &job->engine->workers[thread], batch,
-                           job->counts + thread * job->room));
+        TRY(evaluate_batch(job, thread, batch));
     }
 }
 
-/* This rank's share: adds to counts[room]. */
+/* This rank's share: adds to counts[room], and sets its own of outcomes[records]. */
 static Status evaluate_local(Engine *engine, const EvalSet *set, const Augment *augment, Tta tta,
-                             int64_t room, int64_t *counts) {
+                             int64_t room, int64_t *counts, int64_t *outcomes) {
     int threads = team_size(engine->team);
-    EvalJob job = {.engine = engine, .set = set, .augment = augment, .room = room};
+    EvalJob job = {
+        .engine = engine, .set = set, .augment = augment, .room = room, .outcomes = outcomes};
     Status status = ST_OK;
     job.n_views = views_of(tta, job.view);
     atomic_store(&job.next, set->first);
     job.counts = calloc((size_t)(threads * room), sizeof *job.counts);
     TRY_ALLOC(job.counts);
+    /* Programs stand by falling batch. */
+    job.logit_bytes = engine->n_eval > 0 ? executor_logits(engine->workers[0].eval[0]).bytes : 0;
+    job.logits = malloc((size_t)threads * job.logit_bytes + 1);
+    status = job.logits ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+    if (status != ST_OK)
+        goto done;
     for (int i = 0; i < engine->n_eval; i++)
         TRY_DONE(engine_pack(engine, &engine->eval[i]));
     TRY_DONE(team_run(engine->team, evaluate_job, &job));
     for (int64_t i = 0; i < threads * room; i++)
         counts[i % room] += job.counts[i];
 done:
+    free(job.logits);
     free(job.counts);
     return status;
 }
 
-/* A zeroed result with room for the counts. */
-static Status result_open(EvalResult *result, int64_t classes) {
+/* A zeroed result with room for the counts and the set's images. */
+static Status result_open(EvalResult *result, int64_t classes, int64_t records) {
     eval_result_free(result);
     result->classes = classes;
     result->counts = calloc((size_t)count_room(classes), sizeof *result->counts);
     TRY_ALLOC(result->counts);
     result->class_images = result->counts + AT_CLASSES;
     result->confusion = result->class_images + classes;
+    result->label = calloc((size_t)records, sizeof *result->label);
+    result->predicted = calloc((size_t)records, sizeof *result->predicted);
+    result->probability = calloc((size_t)records, sizeof *result->probability);
+    TRY_ALLOC(result->label);
+    TRY_ALLOC(result->predicted);
+    TRY_ALLOC(result->probability);
     return ST_OK;
 }
 
 void eval_result_free(EvalResult *result) {
     free(result->counts);
+    free(result->label);
+    free(result->predicted);
+    free(result->probability);
     *result = (EvalResult){0};
 }
 
@@ -179,18 +249,26 @@ double eval_class_accuracy(const EvalResult *result, int64_t label) {
 Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment, Tta tta,
                 EvalResult *result) {
     int64_t classes = engine->model->classes, room = count_room(classes);
-    Status status = result_open(result, classes);
+    int64_t *outcomes = calloc((size_t)set->records, sizeof *outcomes);
+    Status status = outcomes ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
     if (status == ST_OK)
-        status = evaluate_local(engine, set, augment, tta, room, result->counts);
-    TRY(comm_agree(comm, status));
-    TRY(comm_sum_i64(comm, result->counts, room));
+        status = result_open(result, classes, set->records);
+    if (status == ST_OK)
+        status = evaluate_local(engine, set, augment, tta, room, result->counts, outcomes);
+    TRY_DONE(comm_agree(comm, status));
+    TRY_DONE(comm_sum_i64(comm, result->counts, room));
+    TRY_DONE(comm_sum_i64(comm, outcomes, set->records));
     const int64_t *counts = result->counts;
     result->images = counts[AT_IMAGES];
+    for (int64_t i = 0; i < set->records; i++)
+        outcome_read(outcomes[i], result, i);
     for (int64_t c = 0; c < classes; c++)
         result->correct += result->confusion[c * classes + c];
     result->accuracy = (double)result->correct / (double)result->images;
     result->loss = counts[AT_BAD] > 0
                        ? (double)NAN
                        : fixed_value(fixed_loss(), counts[AT_LOSS]) / (double)result->images;
-    return ST_OK;
+done:
+    free(outcomes);
+    return status;
 }

@@ -18,8 +18,15 @@
 #include "file_util.h"
 #include "lockstep/clock.h"
 #include "lockstep/hash.h"
+#include "tensorboard.h"
 
 enum { LINE_BYTES = 2048 };
+
+struct Metrics {
+    RunDir *dir; /* has the descriptor of metrics.jsonl; borrowed */
+    bool has_board;
+    Tensorboard board;
+};
 
 typedef struct Line {
     char text[LINE_BYTES];
@@ -95,7 +102,7 @@ static Status put_line(RunDir *dir, Line *line) {
     return status;
 }
 
-Status metrics_train(RunDir *dir, const TrainMetrics *metrics) {
+Status metrics_train(Metrics *sinks, const TrainMetrics *metrics) {
     Line line = {.used = 0};
     add(&line, "{\"kind\":\"train\"");
     add_text(&line, "dataset", metrics->dataset);
@@ -117,10 +124,11 @@ Status metrics_train(RunDir *dir, const TrainMetrics *metrics) {
     add_int(&line, "ranks", metrics->ranks);
     add_int(&line, "threads", metrics->threads);
     add_text(&line, "host", metrics->host);
-    return put_line(dir, &line);
+    TRY(put_line(sinks->dir, &line));
+    return sinks->has_board ? tensorboard_train(&sinks->board, metrics) : ST_OK;
 }
 
-Status metrics_eval(RunDir *dir, const EvalMetrics *metrics) {
+Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics) {
     Line line = {.used = 0};
     add(&line, "{\"kind\":\"eval\"");
     add_text(&line, "dataset", metrics->dataset);
@@ -138,7 +146,8 @@ Status metrics_eval(RunDir *dir, const EvalMetrics *metrics) {
     begin_times(&line);
     add_measured(&line, "wall_s", metrics->wall_s, false);
     add(&line, "}");
-    return put_line(dir, &line);
+    TRY(put_line(sinks->dir, &line));
+    return sinks->has_board ? tensorboard_eval(&sinks->board, metrics) : ST_OK;
 }
 
 /* Whether a line (without its newline) is an object whose step is in (0, last]. */
@@ -167,7 +176,7 @@ static size_t cut(char *text, size_t size, int64_t last) {
     return kept;
 }
 
-Status metrics_open(RunDir *dir, int64_t step) {
+static Status open_lines(RunDir *dir, int64_t step) {
     Status status = ST_OK;
     char path[4096];
     char *text = NULL;
@@ -190,9 +199,31 @@ done:
     return status;
 }
 
-Status metrics_sync(RunDir *dir) {
+Status metrics_open(RunDir *dir, int64_t step, const BoardFacts *facts, Metrics **sinks) {
+    Metrics *made = calloc(1, sizeof *made);
+    TRY_ALLOC(made);
+    *sinks = made;
+    made->dir = dir;
+    made->board.file.fd = -1;
+    TRY(open_lines(dir, step));
+    made->has_board = facts != NULL;
+    return facts ? tensorboard_open(dir, step, facts, &made->board) : ST_OK;
+}
+
+void metrics_close(Metrics *sinks) {
+    if (!sinks)
+        return;
+    tensorboard_close(&sinks->board);
+    free(sinks);
+}
+
+Status metrics_sync(Metrics *sinks) {
+    const RunDir *dir = sinks->dir;
     if (fsync(dir->metrics_fd) != 0)
         return FAIL(ST_CHECKPOINT, "%s/metrics.jsonl: cannot be made durable: %s", dir->path,
+                    strerror(errno));
+    if (sinks->has_board && fsync(sinks->board.file.fd) != 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be made durable: %s", sinks->board.file.path,
                     strerror(errno));
     return ST_OK;
 }

@@ -34,9 +34,9 @@ static Status remove_ours(const RunDir *dir, const char *folder, const char *nam
 
 /* Temporary files of those that this process has taken the directory from. */
 static Status sweep(const RunDir *dir, const char *folder) {
-    static const char *const begins[] = {"config.yaml.", "log.txt.", "metrics.jsonl.",
-                                         "result.json.", "best.h5.", "local.",
-                                         "step-"};
+    static const char *const begins[] = {
+        "config.yaml.", "log.txt.",        "metrics.jsonl.",       "result.json.",    "best.h5.",
+        "local.",       "sessions.jsonl.", "events.out.tfevents.", "predictions.h5.", "step-"};
     Status status = ST_OK;
     DIR *list = opendir(folder);
     if (!list)
@@ -55,6 +55,7 @@ done:
 
 Status rundir_open(const char *path, RunDir *dir) {
     Status status = ST_OK;
+    char board[4096];
     memset(dir, 0, sizeof *dir);
     dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
     TRY_DONE(file_make_folders(path, "--out"));
@@ -64,6 +65,9 @@ Status rundir_open(const char *path, RunDir *dir) {
     TRY_DONE(file_make_folders(dir->checkpoints, "--out"));
     TRY_DONE(sweep(dir, dir->path));
     TRY_DONE(sweep(dir, dir->checkpoints));
+    TRY_DONE(file_join(path, "tensorboard", board));
+    if (access(board, F_OK) == 0)
+        TRY_DONE(sweep(dir, board));
 done:
     if (status != ST_OK)
         rundir_close(dir);
@@ -112,14 +116,21 @@ static bool is_checkpoint_part(const char *name) {
     return digits >= 8 && strncmp(name + 5 + digits, ".h5", 3) == 0;
 }
 
-static Status remove_checkpoints(const RunDir *dir) {
+static bool is_event_file(const char *name) {
+    return strncmp(name, "events.out.tfevents.", 20) == 0 && strstr(name, ".lockstep");
+}
+
+/* Those files of a folder that `which` says; the folder need not be there. */
+static Status remove_some(const RunDir *dir, const char *folder, bool (*which)(const char *name)) {
     Status status = ST_OK;
-    DIR *list = opendir(dir->checkpoints);
+    DIR *list = opendir(folder);
+    if (!list && errno == ENOENT)
+        return ST_OK;
     if (!list)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", dir->checkpoints, strerror(errno));
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
     for (struct dirent *entry; (entry = readdir(list));) {
-        if (is_checkpoint_part(entry->d_name))
-            TRY_DONE(remove_ours(dir, dir->checkpoints, entry->d_name));
+        if (which(entry->d_name))
+            TRY_DONE(remove_ours(dir, folder, entry->d_name));
     }
 done:
     closedir(list);
@@ -127,9 +138,13 @@ done:
 }
 
 Status rundir_reset(RunDir *dir) {
-    static const char *const names[] = {"best.h5", "result.json", "metrics.jsonl", "autotune.txt",
+    static const char *const names[] = {"best.h5",      "result.json",    "metrics.jsonl",
+                                        "autotune.txt", "sessions.jsonl", "predictions.h5",
                                         "crash-fired"};
-    TRY(remove_checkpoints(dir));
+    char board[4096];
+    TRY(file_join(dir->path, "tensorboard", board));
+    TRY(remove_some(dir, dir->checkpoints, is_checkpoint_part));
+    TRY(remove_some(dir, board, is_event_file));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         TRY(remove_ours(dir, dir->path, names[i]));
     TRY(file_sync_folder(dir->checkpoints));

@@ -4,7 +4,7 @@
 
 #include "frame.h"
 
-enum { PARTS_MAX = 16, BELOW = 46 };
+enum { BELOW = 46 };
 
 static double column_sum(const Stacks *stacks, int64_t i) {
     double sum = 0;
@@ -39,7 +39,7 @@ static void draw_column(Painter *painter, double x, double width, const Stacks *
 }
 
 void plot_stacks(Painter *painter, Size size, const Stacks *stacks) {
-    LegendEntry entries[PARTS_MAX];
+    LegendEntry entries[SERIES_INKS];
     double highest = 0;
     for (int p = 0; p < stacks->n_parts; p++)
         entries[p] = (LegendEntry){stacks->parts[p], (Ink)(INK_SERIES + p), false, true};

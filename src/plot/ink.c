@@ -12,7 +12,7 @@ static const struct {
     [INK_ON_HEAT] = {"on", 0xffffff, 0x0b0d10},    [INK_SERIES] = {"s0", 0x0072b2, 0x56b4e9},
     [INK_SERIES + 1] = {"s1", 0xd55e00, 0xf28e4b}, [INK_SERIES + 2] = {"s2", 0x009e73, 0x2cc295},
     [INK_SERIES + 3] = {"s3", 0xcc79a7, 0xe39bc5}, [INK_SERIES + 4] = {"s4", 0xe69f00, 0xf0bd4d},
-    [INK_SERIES + 5] = {"s5", 0x6a5acd, 0xa79cf0},
+    [INK_SERIES + 5] = {"s5", 0x6a5acd, 0xa79cf0}, [INK_SERIES + 6] = {"s6", 0x7f8790, 0x8a929c},
 };
 
 const char *ink_name(Ink ink) {

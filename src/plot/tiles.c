@@ -76,7 +76,7 @@ enum { TILE_GAP = 10, TILE_LINE = 15 };
 static int tile_lines(const Tiles *tiles) {
     int lines = 0;
     for (int64_t i = 0; i < tiles->n; i++) {
-        for (int l = 0; l < 2; l++)
+        for (int l = 0; l < TILE_LINES; l++)
             lines = tiles->tile[i].line[l][0] && l + 1 > lines ? l + 1 : lines;
     }
     return lines;
@@ -105,7 +105,7 @@ void plot_tiles(Painter *painter, Size size, const Tiles *tiles) {
         double x = MARGIN + (double)(i % tiles->columns) * (side + TILE_GAP);
         double y = TILES_TOP + (double)(i / tiles->columns) * (height + TILE_GAP);
         painter->picture(painter, (Box){x, y, side, side}, &tile->picture);
-        for (int l = 0; l < 2; l++) {
+        for (int l = 0; l < TILE_LINES; l++) {
             if (tile->line[l][0])
                 draw_text(painter, x + side / 2, y + side + TILE_LINE * (l + 1),
                           l == 0 ? INK_TEXT : INK_MUTED, ANCHOR_MIDDLE, 11, tile->line[l]);

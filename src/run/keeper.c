@@ -9,6 +9,7 @@
 #include "fence.h"
 #include "lockstep/device_snapshot.h"
 #include "lockstep/log.h"
+#include "lockstep/sessions.h"
 #include "lockstep/writer.h"
 #include "version.h"
 
@@ -16,6 +17,7 @@ struct Keeper {
     Session *session; /* borrowed */
     RunDir dir;
     Fence *fence;
+    Metrics *metrics;  /* NULL until keeper_start */
     char *config_text; /* stored with checkpoints */
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
@@ -49,6 +51,7 @@ void keeper_close(Keeper *keeper) {
         return;
     log_to_file(-1, NULL, NULL);
     writer_stop(keeper->writer);
+    metrics_close(keeper->metrics);
     device_snapshot_close(&keeper->snapshot);
     host_state_free(&keeper->host);
     fence_stop(keeper->fence);
@@ -120,7 +123,7 @@ static Checkpoint view(const Keeper *keeper, const RunState *state) {
 static Status before_commit(void *context, int64_t step) {
     Keeper *keeper = context;
     (void)step; /* everything up to it is written: only durability is missing */
-    return metrics_sync(&keeper->dir);
+    return metrics_sync(keeper->metrics);
 }
 
 static Status after_commit(void *context, int64_t step, const char *file_name, bool is_best) {
@@ -183,21 +186,50 @@ static Status write_config(Keeper *keeper) {
     return status;
 }
 
-/* The network, one layer a line, into log.txt alone. */
-static Status log_model(const Session *session) {
-    char *text = NULL, *rest = NULL;
+/* The network, one layer a line; the caller frees *text. */
+static Status describe_model(const Session *session, char **text) {
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    *text = NULL;
+    FILE *out = open_memstream(text, &length);
     TRY_ALLOC(out);
     model_describe(&session->model, session->config->batch_size / session->config->lanes, out);
-    fclose(out);
+    return fclose(out) == 0 ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+}
+
+/* Into log.txt alone. */
+static Status log_model(const Session *session) {
+    char *text, *rest = NULL;
+    TRY(describe_model(session, &text));
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         log_debug("%s", line);
     free(text);
     return ST_OK;
 }
 
-Status keeper_start(Keeper *keeper, const RunState *state) {
+static Status open_metrics(Keeper *keeper, int64_t step) {
+    char *structure;
+    if (!keeper->session->config->tensorboard)
+        return metrics_open(&keeper->dir, step, NULL, &keeper->metrics);
+    TRY(describe_model(keeper->session, &structure));
+    BoardFacts facts = {.config = keeper->config_text, .structure = structure};
+    Status status = metrics_open(&keeper->dir, step, &facts, &keeper->metrics);
+    free(structure);
+    return status;
+}
+
+static Status note_start(Keeper *keeper, int64_t step, const char *libraries) {
+    const Session *session = keeper->session;
+    SessionStart start = {.step = step,
+                          .host = comm_host(session->ranks.comm),
+                          .device = session->device->description,
+                          .libraries = libraries,
+                          .version = LOCKSTEP_VERSION " (" LOCKSTEP_GIT ")",
+                          .ranks = session->ranks.size,
+                          .threads = session->ranks.threads};
+    return sessions_start(&keeper->dir, &start);
+}
+
+Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries) {
     const Session *session = keeper->session;
     if (state->step == 0)
         TRY(log_model(session));
@@ -205,16 +237,17 @@ Status keeper_start(Keeper *keeper, const RunState *state) {
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
-    TRY(metrics_open(&keeper->dir, state->step));
+    TRY(open_metrics(keeper, state->step));
+    TRY(note_start(keeper, state->step, libraries));
     return start_writer(keeper, state);
 }
 
 Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics) {
-    return metrics_train(&keeper->dir, metrics);
+    return metrics_train(keeper->metrics, metrics);
 }
 
 Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics) {
-    return metrics_eval(&keeper->dir, metrics);
+    return metrics_eval(keeper->metrics, metrics);
 }
 
 Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting, bool is_best) {
@@ -241,9 +274,14 @@ Status keeper_flush(Keeper *keeper, const RunState *state) {
     return writer_flush(keeper->writer, seconds);
 }
 
+Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions) {
+    return predictions_write(&keeper->dir, predictions);
+}
+
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
     TRY(engine_get(&keeper->session->engine, &keeper->host));
     Checkpoint checkpoint = view(keeper, state);
     TRY(checkpoint_state_hash(&checkpoint, &result->state_hash));
-    return metrics_result(&keeper->dir, result);
+    TRY(metrics_result(&keeper->dir, result));
+    return sessions_end(&keeper->dir, state->step, result->status);
 }

@@ -9,6 +9,7 @@
 
 #include "lockstep/checkpoint.h"
 #include "lockstep/metrics.h"
+#include "lockstep/predictions.h"
 #include "lockstep/session.h"
 
 typedef struct Keeper Keeper;
@@ -31,8 +32,9 @@ Status keeper_read_autotune(const Keeper *keeper, char **choices);
 Status keeper_reset(Keeper *keeper);
 
 /* Once the engine holds `state`: writes config.yaml and autotune.txt, cuts metrics.jsonl back to
- * the state's step, starts the writer. ST_CHECKPOINT. */
-Status keeper_start(Keeper *keeper, const RunState *state);
+ * the state's step, notes the start in sessions.jsonl (`libraries`: what the program is made of),
+ * starts the writer. ST_CHECKPOINT. */
+Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries);
 
 /* Appends to metrics.jsonl. ST_CHECKPOINT. */
 Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics);
@@ -48,7 +50,11 @@ Status keeper_failed(const Keeper *keeper);
 /* The last snapshot is on disk: a failed write is tried once more before this fails. */
 Status keeper_flush(Keeper *keeper, const RunState *state);
 
-/* Fills in what the directory's owner knows of *result (state_hash) and writes result.json. */
+/* Writes predictions.h5. Only once keeper_flush has come back: HDF5 is the writer's until then. */
+Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions);
+
+/* Fills in what the directory's owner knows of *result (state_hash) and writes result.json; then
+ * the end to sessions.jsonl. */
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result);
 
 #endif

@@ -20,6 +20,7 @@
 #include "lockstep/stepper.h"
 #include "resume.h"
 #include "selection.h"
+#include "showcase.h"
 #include "signals.h"
 #include "summary.h"
 #include "version.h"
@@ -39,6 +40,7 @@ typedef struct Train {
     double target_s;      /* from the first step to the target; NaN: not reached */
     double plain_accuracy, plain_loss; /* on the test set, without test-time augmentation */
     bool saved_lasts;                  /* that one did not go to --checkpoint-local */
+    const char *libraries;             /* what the program is made of; borrowed */
 } Train;
 
 /* ---- Evaluation ---- */
@@ -262,6 +264,19 @@ static Status train_loop(Train *run, bool *stopped) {
 
 /* ---- The end ---- */
 
+/* What was said of each test image, where the last state was tested. Local. */
+static Status write_predictions(const Train *run) {
+    const EvalResult *test = &run->test;
+    Predictions predictions = {.step = run->state.step,
+                               .dataset = dataset_name(&run->session.input.dataset),
+                               .images = test->images,
+                               .label = test->label,
+                               .predicted = test->predicted,
+                               .probability = test->probability};
+    return run->tested_step == run->state.step ? keeper_write_predictions(run->keeper, &predictions)
+                                               : ST_OK;
+}
+
 /* Rank 0's part of the end. Local. */
 static Status write_result(Train *run, bool stopped, const PhaseTimes *times, double wall) {
     const Session *session = &run->session;
@@ -300,6 +315,7 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
                         .class_images = test->class_images,
                         .confusion = test->confusion,
                         .status = stopped ? "stopped" : "finished"};
+    TRY(write_predictions(run));
     TRY(keeper_finish(run->keeper, state, &result));
     summarize(&result, session->config->out, session->input.dataset.synthetic);
     return ST_OK;
@@ -415,17 +431,23 @@ static Status train_ranks(Train *run) {
                  run->state.finished ? " --eval.patience or --target, not" : "");
         return ST_OK;
     }
-    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state) : ST_OK));
+    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->libraries) : ST_OK));
     TRY(comm_agree(comm, stepper_load(run->stepper, run->state.step, run->end_step)));
     journal_open(&run->journal, session, keeper, run->state.step, run->end_step);
     TRY(train_loop(run, &stopped));
     journal_close(&run->journal);
     TRY(finish(run, stopped));
+    if (keeper && session->config->report && !stopped)
+        showcase(session->config->out);
     return stopped ? ST_STOPPED : ST_OK;
 }
 
-Status train(RunConfig *config, Status status) {
-    Train run = {.resumed_from = -1, .tested_step = -1, .saved_step = -1, .target_s = NAN};
+Status train(RunConfig *config, Status status, const char *libraries) {
+    Train run = {.resumed_from = -1,
+                 .tested_step = -1,
+                 .saved_step = -1,
+                 .target_s = NAN,
+                 .libraries = libraries};
     run.session.config = config;
     signals_install();
     status = session_start(&run.session, status);

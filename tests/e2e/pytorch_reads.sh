@@ -95,6 +95,26 @@ compare "every layer kind" "$tmp/all/checkpoints/step-00000040.h5"
 check "trains quickstart with a moving average" "${train[@]}" configs/quickstart.yaml --batch-size 40 --lanes 4 --steps 40 \
     --optimizer.lr 0.05 --optimizer.ema-decay 0.5 --out "$tmp/ema"
 compare "moving average" "$tmp/ema/checkpoints/step-00000040.h5"
+check "predictions.h5 has PyTorch's probabilities" $python - "$tmp" <<'EOF'
+import importlib.util, sys
+import h5py, numpy as np, torch
+spec = importlib.util.spec_from_file_location("to_pytorch", "scripts/to_pytorch.py")
+to_pytorch = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(to_pytorch)
+records = np.fromfile(f"{sys.argv[1]}/data/test_batch.bin", np.uint8).reshape(-1, 3073)
+for run, step in ("all", 40), ("ema", 40):
+    state, config = to_pytorch.load(f"{sys.argv[1]}/{run}/checkpoints/step-{step:08}.h5", None)
+    mean, std = (torch.tensor(config["augment"][k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+    images = (torch.from_numpy(records[:, 1:]).reshape(-1, 3, 32, 32).float() / 255 - mean) / std
+    with torch.no_grad():
+        theirs = to_pytorch.forward(config["model"], state, images).softmax(1)
+    with h5py.File(f"{sys.argv[1]}/{run}/predictions.h5", "r") as file:
+        label, predicted, probability = (file[k][()] for k in ("label", "predicted", "probability"))
+        assert file.attrs["step"] == step
+    assert (label == records[:, 0]).all() and len(set(predicted)) > 1
+    theirs = theirs.numpy()[np.arange(len(label)), predicted]
+    assert abs(theirs - probability).max() < 1e-3 and probability.std() > 0.01, abs(theirs - probability).max()
+EOF
 check "trains a head with more outputs than classes" "${train[@]}" "$tmp/wide.yaml" --out "$tmp/wide"
 compare "more outputs than classes" "$tmp/wide/checkpoints/step-00000001.h5" 0
 check "images taken for no class are in no column, and wrong" $python - "$tmp" <<'EOF'

@@ -135,6 +135,8 @@ static void test_flag_forms(void **state) {
     assert_string_equal(config.data, "/a:b");
     must_load(MODEL, "--quiet=false --drop-last --describe");
     assert_true(!config.quiet && config.drop_last && config.describe);
+    must_load(MODEL, "--quiet false --drop-last true --describe");
+    assert_true(!config.quiet && config.drop_last && config.describe);
 }
 
 static void test_yaml_values(void **state) {

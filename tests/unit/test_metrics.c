@@ -11,6 +11,7 @@
 #include <cJSON.h>
 #include <cmocka.h>
 
+#include "../../src/io/event_file.h"
 #include "io_fixture.h"
 #include "lockstep/metrics.h"
 
@@ -35,16 +36,17 @@ static void lines_read_back(void **state) {
     (void)state;
     Fixture f;
     RunDir dir;
+    Metrics *metrics;
     size_t size;
     fixture_open(&f, 1);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, 0), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0, NULL, &metrics), ST_OK);
     TrainMetrics train = sample(1);
-    assert_int_equal(metrics_train(&dir, &train), ST_OK);
+    assert_int_equal(metrics_train(metrics, &train), ST_OK);
     train.loss = NAN;
     train.grad_norm = INFINITY;
     train.images_per_s = NAN;
-    assert_int_equal(metrics_train(&dir, &train), ST_OK);
+    assert_int_equal(metrics_train(metrics, &train), ST_OK);
     EvalMetrics eval = {.dataset = "synthetic",
                         .step = 1,
                         .epoch = 1,
@@ -55,8 +57,9 @@ static void lines_read_back(void **state) {
                         .images = 10000,
                         .wall_s = 2.5,
                         .best = true};
-    assert_int_equal(metrics_eval(&dir, &eval), ST_OK);
-    assert_int_equal(metrics_sync(&dir), ST_OK);
+    assert_int_equal(metrics_eval(metrics, &eval), ST_OK);
+    assert_int_equal(metrics_sync(metrics), ST_OK);
+    metrics_close(metrics);
     rundir_close(&dir);
     char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
     char *rest = NULL;
@@ -91,10 +94,11 @@ static void volatile_fields_stand_last(void **state) {
     (void)state;
     Fixture f;
     RunDir dir;
+    Metrics *metrics;
     size_t size;
     fixture_open(&f, 1);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, 0), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0, NULL, &metrics), ST_OK);
     TrainMetrics a = sample(8), b = sample(8);
     b.images_per_s = 1;
     b.times.seconds[PHASE_BACKWARD] = 3;
@@ -102,8 +106,9 @@ static void volatile_fields_stand_last(void **state) {
     b.ranks = 1;
     b.threads = 1;
     b.host = "other";
-    assert_int_equal(metrics_train(&dir, &a), ST_OK);
-    assert_int_equal(metrics_train(&dir, &b), ST_OK);
+    assert_int_equal(metrics_train(metrics, &a), ST_OK);
+    assert_int_equal(metrics_train(metrics, &b), ST_OK);
+    metrics_close(metrics);
     rundir_close(&dir);
     char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
     char *second = strchr(text, '\n') + 1;
@@ -118,12 +123,14 @@ static void volatile_fields_stand_last(void **state) {
 static void check_cut(const char *before, int64_t step, const char *after) {
     Fixture f;
     RunDir dir;
+    Metrics *metrics;
     size_t size;
     fixture_open(&f, 1);
     fixture_save(fixture_path(&f, "metrics.jsonl"), before, strlen(before));
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, step), ST_OK);
+    assert_int_equal(metrics_open(&dir, step, NULL, &metrics), ST_OK);
     assert_int_equal(write(dir.metrics_fd, "next\n", 5), 5);
+    metrics_close(metrics);
     rundir_close(&dir);
     char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
     assert_int_equal(size, strlen(after) + 5);
@@ -152,17 +159,19 @@ static void begun_as_a_new_file(void **state) {
     (void)state;
     Fixture f;
     RunDir dir;
+    Metrics *metrics;
     size_t size;
     fixture_open(&f, 1);
     fixture_save(fixture_path(&f, "metrics.jsonl"), T(1) T(2), strlen(T(1) T(2)));
     int old = open(fixture_path(&f, "metrics.jsonl"), O_WRONLY | O_APPEND);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, 2), ST_OK);
+    assert_int_equal(metrics_open(&dir, 2, NULL, &metrics), ST_OK);
     assert_int_equal(write(old, T(3), strlen(T(3))), strlen(T(3)));
     char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
     assert_string_equal(text, T(1) T(2));
     free(text);
     close(old);
+    metrics_close(metrics);
     rundir_close(&dir);
     fixture_close(&f);
 }
@@ -172,10 +181,11 @@ static void not_where_the_directory_is_lost(void **state) {
     (void)state;
     Fixture f;
     RunDir dir;
+    Metrics *metrics, *refused = NULL;
     size_t size;
     fixture_open(&f, 1);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, 0), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0, NULL, &metrics), ST_OK);
     fixture_save(fixture_path(&f, "owner"), "", 0);
     TrainMetrics train = sample(1);
     EvalMetrics eval = {.dataset = "cifar10", .step = 1, .split = "test"};
@@ -184,16 +194,26 @@ static void not_where_the_directory_is_lost(void **state) {
                    .git = "0",
                    .selected_on = "test",
                    .status = "finished"};
-    fixture_refused(metrics_train(&dir, &train), "owner is gone");
-    fixture_refused(metrics_eval(&dir, &eval), "owner is gone");
+    fixture_refused(metrics_train(metrics, &train), "owner is gone");
+    fixture_refused(metrics_eval(metrics, &eval), "owner is gone");
     fixture_refused(metrics_result(&dir, &r), "owner is gone");
-    fixture_refused(metrics_open(&dir, 0), "owner is gone");
+    fixture_refused(metrics_open(&dir, 0, NULL, &refused), "owner is gone");
+    metrics_close(refused);
     assert_false(fixture_exists(&f, "result.json"));
     char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
     assert_int_equal(size, 0);
     free(text);
+    metrics_close(metrics);
     rundir_close(&dir);
     fixture_close(&f);
+}
+
+/* The value that the standard gives for the nine digits (RFC 3720, B.4 has more). */
+static void crc_of_castagnoli(void **state) {
+    (void)state;
+    static const unsigned char zeros[32];
+    assert_int_equal(crc32c("123456789", 9), 0xe3069283);
+    assert_int_equal(crc32c(zeros, sizeof zeros), 0x8a9136aa);
 }
 
 static void result(void **state) {
@@ -266,6 +286,7 @@ int main(void) {
         cmocka_unit_test(lines_read_back),
         cmocka_unit_test(volatile_fields_stand_last),
         cmocka_unit_test(cut_back),
+        cmocka_unit_test(crc_of_castagnoli),
         cmocka_unit_test(begun_as_a_new_file),
         cmocka_unit_test(not_where_the_directory_is_lost),
         cmocka_unit_test(result),

@@ -1,0 +1,31 @@
+/* sessions: sessions.jsonl, a line for each start of a process on the run and one for its end.
+ * Local; rank 0.
+ *
+ * It tells when, where and how the run went on, which metrics.jsonl does not: that one is the same
+ * bytes however often a run was stopped. A start without an end was a crash. It is never cut back:
+ * of what was computed twice, this is the trace. Lines are {"kind":"start",...} with time, step,
+ * host, ranks, threads, device, libraries, version, job (of Slurm, or null) and command; and
+ * {"kind":"end",...} with time, step and status. */
+#ifndef LOCKSTEP_SESSIONS_H
+#define LOCKSTEP_SESSIONS_H
+
+#include "lockstep/rundir.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct SessionStart {
+    int64_t step; /* steps done when it began */
+    const char *host, *device, *libraries, *version;
+    int ranks, threads;
+} SessionStart;
+
+/* Both replace the file as a whole, durably. The command line is that of this process. */
+Status sessions_start(const RunDir *dir, const SessionStart *start);
+Status sessions_end(const RunDir *dir, int64_t step, const char *status);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,179 @@
+/* event_file: see event_file.h. Field numbers are those of event.proto, summary.proto and
+ * tensor.proto of TensorFlow 2. */
+#include "event_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "file_util.h"
+
+enum { ROOM = 8192 }; /* bytes of an event of scalars, generously */
+
+uint32_t crc32c(const void *bytes, size_t size) {
+    uint32_t crc = ~UINT32_C(0);
+    for (const uint8_t *byte = bytes; size > 0; size--, byte++) {
+        crc ^= *byte;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? crc >> 1 ^ UINT32_C(0x82f63b78) : crc >> 1;
+    }
+    return ~crc;
+}
+
+/* A checksum of bytes that hold checksums themselves would be weak: so it is turned and shifted. */
+static void add_masked(Text *out, const void *bytes, size_t size) {
+    uint32_t crc = crc32c(bytes, size);
+    uint32_t masked = (crc >> 15 | crc << 17) + UINT32_C(0xa282ead8);
+    text_add_bytes(out, &masked, sizeof masked);
+}
+
+/* ---- protobuf ---- */
+
+enum { VARINT, FIXED64, BYTES, FIXED32 = 5 };
+
+static void add_varint(Text *out, uint64_t value) {
+    do {
+        uint8_t byte = (uint8_t)((value & 127) | (value > 127 ? 128 : 0));
+        text_add_bytes(out, &byte, 1);
+    } while ((value >>= 7) > 0);
+}
+
+static size_t varint_size(uint64_t value) {
+    size_t size = 1;
+    while ((value >>= 7) > 0)
+        size++;
+    return size;
+}
+
+static void add_key(Text *out, int field, int type) {
+    add_varint(out, (uint64_t)field << 3 | (uint64_t)type);
+}
+
+static void add_int(Text *out, int field, int64_t value) {
+    add_key(out, field, VARINT);
+    add_varint(out, (uint64_t)value);
+}
+
+static void add_double(Text *out, int field, double value) {
+    add_key(out, field, FIXED64);
+    text_add_bytes(out, &value, sizeof value);
+}
+
+static void add_bytes(Text *out, int field, const void *bytes, size_t size) {
+    add_key(out, field, BYTES);
+    add_varint(out, size);
+    text_add_bytes(out, bytes, size);
+}
+
+static void add_string(Text *out, int field, const char *words) {
+    add_bytes(out, field, words, strlen(words));
+}
+
+/* A message within another; it is freed. Memory that ran out in it ran out in *out. */
+static void add_message(Text *out, int field, Text *message) {
+    add_bytes(out, field, message->bytes, message->size);
+    out->failed = out->failed || message->failed;
+    text_free(message);
+}
+
+/* ---- Values of a summary ---- */
+
+enum { VALUE_TAG = 1, VALUE_SIMPLE = 2, VALUE_TENSOR = 8, VALUE_METADATA = 9 };
+enum { SUMMARY_VALUE = 1 };
+
+/* Its length is known before it is made, so that it needs no memory of its own. */
+void event_scalar(EventFile *file, const char *tag, double value) {
+    Text *out = &file->values;
+    size_t length = strlen(tag);
+    float single = (float)value;
+    add_key(out, SUMMARY_VALUE, BYTES);
+    add_varint(out, 1 + varint_size(length) + length + 1 + sizeof single);
+    add_string(out, VALUE_TAG, tag);
+    add_key(out, VALUE_SIMPLE, FIXED32);
+    text_add_bytes(out, &single, sizeof single);
+}
+
+void event_words(EventFile *file, const char *tag, const char *words) {
+    Text value = {0}, tensor = {0}, shape = {0}, dim = {0}, metadata = {0}, plugin = {0};
+    add_int(&dim, 1, 1); /* a list of one string */
+    add_message(&shape, 2, &dim);
+    add_int(&tensor, 1, 7); /* DT_STRING */
+    add_message(&tensor, 2, &shape);
+    add_string(&tensor, 8, words);
+    add_string(&plugin, 1, "text");
+    add_message(&metadata, 1, &plugin);
+    add_int(&metadata, 4, 2); /* DATA_CLASS_TENSOR */
+    add_string(&value, VALUE_TAG, tag);
+    add_message(&value, VALUE_TENSOR, &tensor);
+    add_message(&value, VALUE_METADATA, &metadata);
+    add_message(&file->values, SUMMARY_VALUE, &value);
+}
+
+/* ---- Events ---- */
+
+enum { EVENT_TIME = 1, EVENT_STEP = 2, EVENT_VERSION = 3, EVENT_SUMMARY = 5, EVENT_SESSION = 7 };
+
+static void begin_event(EventFile *file) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    text_clear(&file->event);
+    add_double(&file->event, EVENT_TIME, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+}
+
+/* Appends file->event as a record. */
+static Status put_event(EventFile *file) {
+    Text *record = &file->record;
+    uint64_t length = file->event.size;
+    text_clear(record);
+    text_add_bytes(record, &length, sizeof length);
+    add_masked(record, &length, sizeof length);
+    text_add_bytes(record, file->event.bytes, file->event.size);
+    add_masked(record, file->event.bytes, file->event.size);
+    if (file->values.failed || file->event.failed || record->failed)
+        return FAIL(ST_INTERNAL, "out of memory for an event of TensorBoard");
+    return file_write(file->fd, file->path, record->bytes, record->size);
+}
+
+Status event_file_write(EventFile *file, int64_t step) {
+    if (file->values.size == 0)
+        return ST_OK;
+    begin_event(file);
+    add_int(&file->event, EVENT_STEP, step);
+    add_bytes(&file->event, EVENT_SUMMARY, file->values.bytes, file->values.size);
+    text_clear(&file->values);
+    return put_event(file);
+}
+
+Status event_file_start(EventFile *file, int64_t step) {
+    begin_event(file);
+    add_int(&file->event, EVENT_STEP, step);
+    add_bytes(&file->event, EVENT_SESSION, "\x08\x01", 2); /* SessionLog.status: START */
+    return put_event(file);
+}
+
+Status event_file_create(const char *path, EventFile *file) {
+    size_t length = strlen(path);
+    if (length >= sizeof file->path)
+        return FAIL(ST_CHECKPOINT, "%.40s...: the path is too long", path);
+    memcpy(file->path, path, length + 1);
+    file->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    if (file->fd < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s", path, strerror(errno));
+    text_reserve(&file->values, ROOM);
+    text_reserve(&file->event, ROOM);
+    text_reserve(&file->record, ROOM);
+    begin_event(file);
+    add_string(&file->event, EVENT_VERSION, "brain.Event:2");
+    return put_event(file);
+}
+
+void event_file_close(EventFile *file) {
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+    text_free(&file->values);
+    text_free(&file->event);
+    text_free(&file->record);
+}

@@ -1,0 +1,90 @@
+/* predictions: see predictions.h. */
+#include "lockstep/predictions.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "file_util.h"
+#include "hdf5_file.h"
+#include "hdf5_object.h"
+
+enum { IMAGES_MAX = 100000000 };
+
+Status predictions_open(Predictions *predictions, int64_t images) {
+    *predictions = (Predictions){.images = images};
+    predictions->label = calloc((size_t)images, sizeof *predictions->label);
+    predictions->predicted = calloc((size_t)images, sizeof *predictions->predicted);
+    predictions->probability = calloc((size_t)images, sizeof *predictions->probability);
+    if (predictions->label && predictions->predicted && predictions->probability)
+        return ST_OK;
+    predictions_free(predictions);
+    return FAIL(ST_INTERNAL, "out of memory for the predictions of %lld images", (long long)images);
+}
+
+void predictions_free(Predictions *predictions) {
+    free(predictions->label);
+    free(predictions->predicted);
+    free(predictions->probability);
+    *predictions = (Predictions){0};
+}
+
+static Status put(hid_t file, const Predictions *predictions) {
+    const int64_t *images = &predictions->images;
+    TRY(hdf5_put_int(file, "step", predictions->step));
+    TRY(hdf5_put_text(file, "dataset", predictions->dataset));
+    TRY(hdf5_put_array(file, "label", H5T_STD_I32LE, 1, images, predictions->label));
+    TRY(hdf5_put_array(file, "predicted", H5T_STD_I32LE, 1, images, predictions->predicted));
+    return hdf5_put_array(file, "probability", H5T_IEEE_F32LE, 1, images, predictions->probability);
+}
+
+Status predictions_write(const RunDir *dir, const Predictions *predictions) {
+    Hdf5Image image;
+    hid_t file;
+    TRY(hdf5_create(&image, &file));
+    Status status = put(file, predictions);
+    if (status == ST_OK)
+        status = hdf5_finish(file, &image);
+    else
+        H5Fclose(file);
+    if (status == ST_OK)
+        status = rundir_replace(dir, "predictions.h5", image.bytes, image.size);
+    free(image.bytes);
+    return status;
+}
+
+static Status get(hid_t file, Predictions *predictions) {
+    int64_t step, dim[HDF5_DIMS_MAX];
+    int ndim;
+    TRY(hdf5_get_int(file, "step", &step));
+    TRY(hdf5_shape(file, "label", &ndim, dim));
+    if (ndim != 1 || dim[0] < 1 || dim[0] > IMAGES_MAX)
+        return FAIL(ST_CHECKPOINT, "label is no list of images");
+    TRY(predictions_open(predictions, dim[0]));
+    predictions->step = step;
+    TRY(hdf5_get_array(file, "label", H5T_STD_I32LE, 1, dim, predictions->label));
+    TRY(hdf5_get_array(file, "predicted", H5T_STD_I32LE, 1, dim, predictions->predicted));
+    return hdf5_get_array(file, "probability", H5T_IEEE_F32LE, 1, dim, predictions->probability);
+}
+
+Status predictions_read(const char *folder, Predictions *predictions) {
+    Status status;
+    char path[4096], *bytes = NULL;
+    size_t size;
+    hid_t file = -1;
+    *predictions = (Predictions){0};
+    TRY(file_join(folder, "predictions.h5", path));
+    if (access(path, F_OK) != 0)
+        return ST_OK;
+    TRY(file_load(path, &bytes, &size));
+    TRY_DONE(hdf5_open_image(bytes, size, &file));
+    TRY_DONE(get(file, predictions));
+done:
+    if (file >= 0)
+        H5Fclose(file);
+    free(bytes);
+    if (status != ST_OK) {
+        predictions_free(predictions);
+        status_prefix("%s", path);
+    }
+    return status;
+}

@@ -1,0 +1,40 @@
+/* figures: the figures of one run. Private to src/report. Local. */
+#ifndef LOCKSTEP_REPORT_FIGURES_H
+#define LOCKSTEP_REPORT_FIGURES_H
+
+#include "facts.h"
+#include "sheet.h"
+
+/* Loss, accuracy, learning rate and times by epoch. */
+Status figures_curves(Sheet *sheet, const Facts *facts);
+
+/* Confusion matrix and accuracy by class; nothing where the run has no result yet. */
+Status figures_classes(Sheet *sheet, const Facts *facts);
+
+/* A training image of each class; nothing where the images are not found. */
+Status figures_examples(Sheet *sheet, const Facts *facts);
+
+/* The test images that were taken for something else with the highest probability; nothing where
+ * the images or the predictions are not found. ST_DATA where the images are not those that were
+ * tested. */
+Status figures_wrong(Sheet *sheet, const Facts *facts);
+
+/* Counts of the confusion matrix, which the caller frees; NULL where there is none. */
+int64_t *figures_confusion(const Facts *facts);
+
+/* A column of numbers, on their way to a figure. */
+enum { COLUMN_MAX = 240 };
+typedef struct Column {
+    int64_t n;
+    double x[COLUMN_MAX], y[COLUMN_MAX];
+} Column;
+
+/* A field (offset in TrainPoint) of the logged steps by epoch, in groups of neighbours where there
+ * are more than a figure can show: their means. */
+void figures_train_column(const Facts *facts, size_t field, double factor, Column *column);
+
+/* Starts of processes but the first, as marks on an axis of epochs; returns how many of marks[room]
+ * there are. */
+int figures_marks(const Facts *facts, Mark *marks, int room);
+
+#endif
