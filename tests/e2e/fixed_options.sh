@@ -87,6 +87,8 @@ eval.patience 7
 eval.tta flip
 target 0.99
 log-every 4
+report false
+tensorboard.events false
 '
 unstored='data loader.threads threads out checkpoint-local resume progress progress-width quiet crash-at'
 
