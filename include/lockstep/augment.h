@@ -34,23 +34,27 @@ typedef enum PixelUnit { PIXEL_UNIT_ONE, PIXEL_UNIT_BYTE } PixelUnit;
 #define MIX_ALPHA_MIN 0.01
 
 typedef struct Augment {
-    int64_t crop_pad; /* pixels padded on each side before a random crop to the size it had; 0:
-                         none; with PAD_REFLECT below each side */
-    PadMode pad_mode; /* of crop_pad */
+    /* pixels padded on each side before a random crop to the size it had; 0: none; with PAD_REFLECT
+     * below each side */
+    int64_t crop_pad;
+    PadMode pad_mode;                     /* of crop_pad */
     uint8_t pad_fill[IMAGE_CHANNELS_MAX]; /* of padding and of corners a rotation uncovers */
-    double area[2];   /* of the image, smallest and largest share that a resized crop takes: 0 to 1;
-                         largest 0: none. With it crop_pad is 0 */
+    /* of the image, smallest and largest share that a resized crop takes: 0 to 1; largest 0: none.
+     * With it crop_pad is 0 */
+    double area[2];
     double aspect[2]; /* its width / height, smallest and largest, above 0; uniform in the log */
-    int64_t attempts; /* draws of area and aspect until one fits into the image; then the largest
-                         part at its centre that is not beyond these aspects */
-    double flip;      /* probability of a horizontal mirror */
+    /* draws of area and aspect until one fits into the image; then the largest part at its centre
+     * that is not beyond these aspects */
+    int64_t attempts;
+    double flip; /* probability of a horizontal mirror */
     FlipMode flip_mode;
-    double rotate;     /* largest angle in degrees, either way (positive: counter-clockwise);
-                          nearest-neighbour; 0: none */
+    /* largest angle in degrees, either way (positive: counter-clockwise); nearest-neighbour; 0:
+     * none */
+    double rotate;
     double brightness; /* a number of -brightness to brightness is added to the scaled image */
     double contrast;   /* which is then multiplied by one of 1 - contrast to 1 + contrast */
-    int64_t cutout; /* side of a square set to the mean (0 after normalisation), centre anywhere; 0:
-                       none */
+    /* side of a square set to the mean (0 after normalisation), centre anywhere; 0: none */
+    int64_t cutout;
     /* alpha of the Beta(alpha, alpha) that says how much of two images is mixed, MIX_ALPHA_MIN to
      * 2; 0: none; both: one of them an image, drawn */
     double mixup, cutmix;

@@ -16,9 +16,10 @@ typedef enum ScheduleKind {
     SCHEDULE_STEP,      /* times `gamma` at each milestone */
     SCHEDULE_PIECEWISE, /* between points (position, share of lr), constant outside */
     SCHEDULE_COSINE,    /* from lr to lr_end over the run, after warm-up */
-    SCHEDULE_ONE_CYCLE, /* lr_start, lr at point 0, lr_end at point 1; of three points lr_start at
-                           the second and lr_end at the third; momentum the other way */
-    SCHEDULE_PLATEAU    /* times `gamma` where evaluations do not get better: Plateau */
+    /* lr_start, lr at point 0, lr_end at point 1; of three points lr_start at the second and lr_end
+     * at the third; momentum the other way */
+    SCHEDULE_ONE_CYCLE,
+    SCHEDULE_PLATEAU /* times `gamma` where evaluations do not get better: Plateau */
 } ScheduleKind;
 
 /* All steps of an epoch may have the rates of its first one. */

@@ -47,9 +47,9 @@ typedef struct Placement {
     int16_t part_top, part_left;     /* this part of the record, turned, fills the whole image, */
     int16_t part_height, part_width; /* enlarged; height 0: no such part */
     int16_t down, right;             /* image[y][x] = rotated[y + down][x + right] */
-    int16_t cut_top, cut_left, cut_bottom, cut_right; /* [top, bottom) x [left, right) is set to 0;
-                                                         nothing where empty */
-    uint8_t mirror;                                   /* after the crop */
+    /* [top, bottom) x [left, right) is set to 0; nothing where empty */
+    int16_t cut_top, cut_left, cut_bottom, cut_right;
+    uint8_t mirror;  /* after the crop */
     uint8_t reflect; /* a crop's padding is the record mirrored at its edge pixels, not `fill` */
     uint16_t unused; /* 0 */
     uint8_t fill[IMAGE_CHANNELS_MAX]; /* what stands outside the record */

@@ -26,12 +26,12 @@ typedef struct StepRequest {
 /* What came of it. Sums over all lanes are known to all ranks, in the same step. */
 typedef struct StepResult {
     int64_t loss, correct, images; /* loss: fixed_loss */
-    int64_t bad;                   /* NaN or out-of-range gradients, statistics and losses; with
-                                      any the weights are as before */
-    int64_t stop, error;           /* ranks that asked for it */
-    int64_t local_bad;             /* bad values of this rank alone */
-    double lr, grad_norm;          /* grad_norm < 0: not computed */
-    PhaseTimes times;              /* of this rank; means over its compute threads */
+    /* NaN or out-of-range gradients, statistics and losses; with any the weights are as before */
+    int64_t bad;
+    int64_t stop, error;  /* ranks that asked for it */
+    int64_t local_bad;    /* bad values of this rank alone */
+    double lr, grad_norm; /* grad_norm < 0: not computed */
+    PhaseTimes times;     /* of this rank; means over its compute threads */
 } StepResult;
 
 /* Allocates for the session's model, once it is planned. The session must outlive the stepper.

@@ -38,8 +38,8 @@ typedef struct StepCall {
     const StepPlan *plan;
     const Step *step;
     const LaneRun *run; /* NULL in packing */
-    void *const
-        *at; /* [step->n_args] addresses of its operands; NULL for those that are not there */
+    /* [step->n_args] addresses of its operands; NULL for those that are not there */
+    void *const *at;
 } StepCall;
 
 typedef Status (*StepFn)(const StepCall *call);

@@ -22,8 +22,8 @@ typedef struct Update {
     double lr, momentum, beta1, beta2, eps;
     double correction1, correction2; /* 1 - beta^t, t counted from 1 */
     double ema_decay;
-    double grad_scale; /* the gradient is multiplied by this first: 2^-k of the exact sum times
-                          clipping */
+    /* the gradient is multiplied by this first: 2^-k of the exact sum times clipping */
+    double grad_scale;
 } Update;
 
 /* A contiguous range of the flat buffers for one update. `fixed` (exact sum) or `real` (native) is

@@ -36,13 +36,15 @@ enum { GRAPH_NAME_MAX = 128, GRAPH_CHOICE_MAX = 256 };
 typedef struct GraphTarget {
     cudnnHandle_t handle;            /* NULL: plan only, for `device` */
     cudnnBackendDescriptor_t device; /* CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR; unused with a handle */
-    bool down_convert;               /* fp32 may be rounded to TF32: engines noted TENSOR_CORE or
-                                        DOWN_CONVERT_INPUTS are allowed on fp32 tensors */
-    bool exact;                      /* engines noted NONDETERMINISTIC are not allowed */
-    size_t workspace_max;            /* bytes */
-    const Chooser *chooser;          /* borrowed: choices made by timing; NULL: the rule alone */
-    Graph *cache; /* of all living graphs of this target: one that is asked for again is shared.
-                     Planning is for one thread at a time */
+    /* fp32 may be rounded to TF32: engines noted TENSOR_CORE or DOWN_CONVERT_INPUTS are allowed on
+     * fp32 tensors */
+    bool down_convert;
+    bool exact;             /* engines noted NONDETERMINISTIC are not allowed */
+    size_t workspace_max;   /* bytes */
+    const Chooser *chooser; /* borrowed: choices made by timing; NULL: the rule alone */
+    /* of all living graphs of this target: one that is asked for again is shared. Planning is for
+     * one thread at a time */
+    Graph *cache;
     /* Told of each graph that was planned, and of each that has no engine (graph NULL); `name` is
      * the graph's. May be NULL. */
     void (*planned)(void *context, const char *name, const Graph *graph);
@@ -72,15 +74,16 @@ typedef enum GraphRole {
 
 /* What the engine chosen for a graph is. */
 typedef struct GraphInfo {
-    const char *name;              /* "conv forward+bias+relu x 64x64x32x32 bf16 w 64x64x3x3" */
-    int64_t engine;                /* cuDNN's global index */
-    cudnnBackendHeurMode_t mode;   /* of the heuristics that named it */
-    int position;                  /* among that mode's results, from 0 */
-    size_t workspace;              /* bytes */
-    uint32_t notes;                /* bit CUDNN_NUMERICAL_NOTE_x */
-    uint32_t behavior;             /* bit CUDNN_BEHAVIOR_NOTE_x */
-    char choice[GRAPH_CHOICE_MAX]; /* "eng34 k2=1 k13=0": engine and knobs, which tell it from all
-                                      others; only where the target has a Chooser */
+    const char *name;            /* "conv forward+bias+relu x 64x64x32x32 bf16 w 64x64x3x3" */
+    int64_t engine;              /* cuDNN's global index */
+    cudnnBackendHeurMode_t mode; /* of the heuristics that named it */
+    int position;                /* among that mode's results, from 0 */
+    size_t workspace;            /* bytes */
+    uint32_t notes;              /* bit CUDNN_NUMERICAL_NOTE_x */
+    uint32_t behavior;           /* bit CUDNN_BEHAVIOR_NOTE_x */
+    /* "eng34 k2=1 k13=0": engine and knobs, which tell it from all others; only where the target
+     * has a Chooser */
+    char choice[GRAPH_CHOICE_MAX];
 } GraphInfo;
 
 /* A convolution (cross-correlation) with square kernel, equal stride and zero padding. */

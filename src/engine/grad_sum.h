@@ -43,12 +43,13 @@ typedef struct GradSum {
     int buckets;
     int64_t *begin;        /* [buckets + 1] ranges of the flat gradient */
     pthread_mutex_t *lock; /* [buckets] */
-    Mark **mark;           /* [buckets] behind the last addition; NULL where the order of calls is
-                              enough (DeviceOps.mark) */
-    int *arrived;          /* [buckets] lanes that have added in this step */
-    int stats_arrived;     /* under lock[0] */
-    int expected;          /* lanes of this rank with images in this step */
-    int64_t *staged;       /* host [tail]: the tail after the step */
+    /* [buckets] behind the last addition; NULL where the order of calls is enough (DeviceOps.mark)
+     */
+    Mark **mark;
+    int *arrived;      /* [buckets] lanes that have added in this step */
+    int stats_arrived; /* under lock[0] */
+    int expected;      /* lanes of this rank with images in this step */
+    int64_t *staged;   /* host [tail]: the tail after the step */
     Reducer *reducer;
 } GradSum;
 

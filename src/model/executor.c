@@ -26,13 +26,14 @@ struct Executor {
     void *stats;           /* [running_flat real] */
     void *labels;          /* [batch] int32 */
     SecondLabel *second;   /* [batch], in training */
-    Placement *placement;  /* [batch], in training with their partners [2 batch], device memory,
-                              where the device makes images; else NULL */
-    void *loss;            /* [batch] real */
-    void *predicted;       /* [batch] int32 */
-    OpBound **bound;       /* [n_ops] */
-    OpTime *times;         /* [n_ops], NULL unless timing */
-    bool *cut;             /* [n_ops] backward ends a segment behind this op */
+    /* [batch], in training with their partners [2 batch], device memory, where the device makes
+     * images; else NULL */
+    Placement *placement;
+    void *loss;      /* [batch] real */
+    void *predicted; /* [batch] int32 */
+    OpBound **bound; /* [n_ops] */
+    OpTime *times;   /* [n_ops], NULL unless timing */
+    bool *cut;       /* [n_ops] backward ends a segment behind this op */
     Segment forward;
     Segment *backward; /* [n_ops] of the segment that ends with an op */
 };

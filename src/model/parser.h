@@ -20,8 +20,9 @@ typedef struct Parser {
     int first_line;
     double smoothing;
     Model *model;
-    const char **args_of; /* [n_layers] where the words after the kind begin, in the caller's text;
-                             NULL for a layer that the text does not spell out */
+    /* [n_layers] where the words after the kind begin, in the caller's text; NULL for a layer that
+     * the text does not spell out */
+    const char **args_of;
 } Parser;
 
 /* ST_USAGE with source and number of a line, which counts from 1 in the model text. */
