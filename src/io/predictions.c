@@ -1,6 +1,7 @@
 /* predictions: see predictions.h. */
 #include "lockstep/predictions.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ Status predictions_open(Predictions *predictions, int64_t images) {
     if (predictions->label && predictions->predicted && predictions->probability)
         return ST_OK;
     predictions_free(predictions);
-    return FAIL(ST_INTERNAL, "out of memory for the predictions of %lld images", (long long)images);
+    return FAIL(ST_INTERNAL, "out of memory for the predictions of %" PRId64 " images", images);
 }
 
 void predictions_free(Predictions *predictions) {

@@ -1,6 +1,7 @@
 /* tensorboard: see tensorboard.h. */
 #include "tensorboard.h"
 
+#include <inttypes.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "file_util.h"
 
 static void file_name(int64_t number, char name[64]) {
-    snprintf(name, 64, "events.out.tfevents.%06lld.lockstep", (long long)number);
+    snprintf(name, 64, "events.out.tfevents.%06" PRId64 ".lockstep", number);
 }
 
 /* The number of the last file, 0 where there is none. */

@@ -1,4 +1,5 @@
 /* examples: figures made of images of the data set. See figures.h. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,8 +148,9 @@ Status figures_wrong(Sheet *sheet, const Facts *facts) {
     Tiles tiles = {.title = "Most confidently wrong", .n = n, .columns = 4, .tile = tile};
     char note[128];
     snprintf(note, sizeof note,
-             "Test images that were taken for something else, the surest first: %lld of %lld.",
-             (long long)n, (long long)all);
+             "Test images that were taken for something else, the surest first: %" PRId64
+             " of %" PRId64 ".",
+             n, all);
     TRY_DONE(tiles_figure(sheet, "wrong_examples", &tiles, note));
 done:
     free(wrong);

@@ -1,6 +1,7 @@
 /* crash: see crash.h. */
 #include "crash.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,9 +14,9 @@ static const char *const how_word[] = {"kill", "segv", "abort", "exit", "hang", 
 
 void crash_announce(const CrashAt *crash, int ranks) {
     if (crash->step >= 0)
-        log_info("crash-at: rank %lld is to end by %s before step %lld, once in this run directory",
-                 (long long)(crash->rank < 0 ? ranks - 1 : crash->rank), how_word[crash->how],
-                 (long long)crash->step);
+        log_info("crash-at: rank %" PRId64 " is to end by %s before step %" PRId64
+                 ", once in this run directory",
+                 crash->rank < 0 ? ranks - 1 : crash->rank, how_word[crash->how], crash->step);
 }
 
 bool crash_due(const CrashAt *crash, const char *run_dir, int64_t step, Comm *comm) {
@@ -30,8 +31,8 @@ bool crash_due(const CrashAt *crash, const char *run_dir, int64_t step, Comm *co
     }
     if (!first)
         return false;
-    log_rank("crash-at: rank %d ends by %s before step %lld, as asked", comm_rank(comm),
-             how_word[crash->how], (long long)step);
+    log_rank("crash-at: rank %d ends by %s before step %" PRId64 ", as asked", comm_rank(comm),
+             how_word[crash->how], step);
     switch (crash->how) {
     case CRASH_KILL:
         raise(SIGKILL);
