@@ -52,6 +52,9 @@ typedef struct OpDesc {
     GradMode grad_in[LAYER_INPUTS_MAX];
 } OpDesc;
 
+/* OpPlan.backward_reads_in of an op whose backward reads in[k]; several are or-ed. */
+#define READS_IN(k) (1u << (k))
+
 /* A backend embeds this first in its own plan. */
 struct OpPlan {
     const struct Op *op;
@@ -62,9 +65,10 @@ struct OpPlan {
     size_t scratch_bytes;
     /* Weights in the form the op wants, one copy a program. */
     size_t packed_bytes;
-    /* Which activations must live until backward. A summand (in[1]) need not, for no gradient
-     * depends on it: backward_reads_in is about in[0]. */
-    bool backward_reads_in, backward_reads_out;
+    /* Which activations must live until backward: bit k stands for in[k]. A fused addition's
+     * summand need not, for no gradient depends on it. */
+    unsigned backward_reads_in;
+    bool backward_reads_out;
     /* For the log: the device's library has no engine for some of it, which kernels of lockstep's
      * own compute instead. */
     bool own_kernels;

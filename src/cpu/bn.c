@@ -35,7 +35,7 @@ static Status bn_steps(StepPlan *plan) {
 
     size_t row = (size_t)desc->in[0].shape.c * sizeof(float);
     Operand mean = steps_saved(plan, row), variance = steps_saved(plan, row);
-    plan->base.backward_reads_in = true;
+    plan->base.backward_reads_in = READS_IN(0);
     TRY(primitive_bn_forward(plan_engine(plan), &md, eps, true, desc->relu, &forward));
     Step *forward_step =
         PRIMITIVE_STEP(plan, PASS_FORWARD, forward, {AT_IN(0), DNNL_ARG_SRC},

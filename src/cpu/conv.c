@@ -41,7 +41,7 @@ static Status conv_steps(StepPlan *plan) {
                        .winograd =
                            rule_winograd(in, out, args->kernel, args->stride, args->pad, wide)};
     dnnl_primitive_t forward;
-    plan->base.backward_reads_in = true;
+    plan->base.backward_reads_in = READS_IN(0);
     plan->base.backward_reads_out = desc->relu;
     TRY(primitive_conv_forward(plan_engine(plan), &product, &forward));
     Step *step = PRIMITIVE_STEP(plan, PASS_FORWARD, forward, {AT_IN(0), DNNL_ARG_SRC},

@@ -70,7 +70,7 @@ static Status linear_steps(StepPlan *plan) {
     dnnl_primitive_t forward;
     Operand src;
     TRY(flatten(plan, &src));
-    plan->base.backward_reads_in = src.kind == OPERAND_IN;
+    plan->base.backward_reads_in = src.kind == OPERAND_IN ? READS_IN(0) : 0;
     plan->base.backward_reads_out = desc->relu;
     TRY(primitive_linear_forward(plan_engine(plan), &product, &forward));
     Step *step = PRIMITIVE_STEP(plan, PASS_FORWARD, forward, {src, DNNL_ARG_SRC},

@@ -11,7 +11,7 @@ Status pointwise_steps(StepPlan *plan, Pointwise function, double factor) {
         return ST_OK;
 
     plan->base.backward_reads_out = function == POINTWISE_RELU;
-    plan->base.backward_reads_in = function == POINTWISE_GELU;
+    plan->base.backward_reads_in = function == POINTWISE_GELU ? READS_IN(0) : 0;
     /* Scaling reads neither, but oneDNN wants a source: the gradient serves. */
     Arg reads = {function == POINTWISE_GELU ? AT_IN(0) : AT_GRAD_OUT, DNNL_ARG_SRC};
     if (function == POINTWISE_RELU)

@@ -147,7 +147,7 @@ static Status bn_steps(StepPlan *plan) {
     Saved saved;
     saved.mean = steps_saved(plan, row);
     saved.rstd = steps_saved(plan, row);
-    plan->base.backward_reads_in = true;
+    plan->base.backward_reads_in = READS_IN(0);
     forward_steps(plan, &bn, saved);
     backward_steps(plan, &bn, saved);
     return ST_OK;

@@ -71,7 +71,7 @@ static Status conv_steps(StepPlan *plan) {
                       .pad = args->pad,
                       .bias = args->bias,
                       .relu = desc->relu};
-    plan->base.backward_reads_in = true;
+    plan->base.backward_reads_in = READS_IN(0);
     TRY(conv_forward(plan, conv));
     return desc->training ? conv_backward(plan, &conv) : ST_OK;
 }

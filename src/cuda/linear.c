@@ -105,7 +105,7 @@ static Status data_gradient(StepPlan *plan, const GraphConv *conv) {
 static Status linear_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     GraphConv conv = as_conv(plan);
-    plan->base.backward_reads_in = true;
+    plan->base.backward_reads_in = READS_IN(0);
     TRY(linear_forward(plan, conv));
     if (!desc->training)
         return ST_OK;

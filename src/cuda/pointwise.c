@@ -13,7 +13,7 @@ Status pointwise_steps(StepPlan *plan, GraphPointwise function) {
 
     /* The output is positive where the input is, and may be needed anyway. */
     plan->base.backward_reads_out = function == GRAPH_RELU;
-    plan->base.backward_reads_in = function == GRAPH_GELU;
+    plan->base.backward_reads_in = function == GRAPH_GELU ? READS_IN(0) : 0;
     TRY(graph_pointwise_backward(target, function, shape, plan_type(plan), &backward));
     GRAPH_STEP(plan, PASS_BACKWARD, backward, {function == GRAPH_RELU ? AT_OUT : AT_IN(0), ROLE_X},
                {AT_GRAD_OUT, ROLE_DY}, plan_grad_in(plan, 0, ROLE_DX));

@@ -28,7 +28,7 @@ static Status backward(const StepCall *call) {
 
 static Status softmax_ce_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
-    plan->base.backward_reads_in = true;
+    plan->base.backward_reads_in = READS_IN(0);
     LAUNCH_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_LABELS, AT_LOSS, AT_PREDICTED, AT_SECOND);
     if (desc->training && desc->grad_in[0] != GRAD_NONE)
         LAUNCH_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), AT_LABELS, AT_GRAD_IN(0), AT_SECOND);

@@ -143,7 +143,7 @@ static Status plan_memory(Program *program) {
         for (int i = 0; i < plan->desc.n_in; i++) {
             int t = program->input[o][i];
             extend(&activation[t], o);
-            if (program->training && plan->backward_reads_in && i == 0)
+            if (program->training && (plan->backward_reads_in >> i & 1) != 0)
                 extend(&activation[t], backward);
             if (plan->desc.grad_in[i] != GRAD_NONE) {
                 gradient[t].bytes = program->tensors[t].bytes;

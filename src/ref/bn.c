@@ -14,7 +14,7 @@ static Status bn_plan(Device *device, const OpDesc *desc, OpPlan **plan) {
     (void)device;
     size_t saved = desc->training ? (size_t)desc->out.shape.c * sizeof(Channel) : 0;
     TRY(REF(plan_new)(&REF(op_bn), desc, saved, plan));
-    (*plan)->backward_reads_in = true;
+    (*plan)->backward_reads_in = READS_IN(0);
     return ST_OK;
 }
 

@@ -5,7 +5,7 @@
 static Status conv_plan(Device *device, const OpDesc *desc, OpPlan **plan) {
     (void)device;
     TRY(REF(plan_new)(&REF(op_conv), desc, 0, plan));
-    (*plan)->backward_reads_in = true;
+    (*plan)->backward_reads_in = READS_IN(0);
     return ST_OK;
 }
 

@@ -6,7 +6,7 @@
 static Status gelu_plan(Device *device, const OpDesc *desc, OpPlan **plan) {
     (void)device;
     TRY(REF(plan_new)(&REF(op_gelu), desc, 0, plan));
-    (*plan)->backward_reads_in = true;
+    (*plan)->backward_reads_in = READS_IN(0);
     return ST_OK;
 }
 

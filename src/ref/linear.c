@@ -4,7 +4,7 @@
 static Status linear_plan(Device *device, const OpDesc *desc, OpPlan **plan) {
     (void)device;
     TRY(REF(plan_new)(&REF(op_linear), desc, 0, plan));
-    (*plan)->backward_reads_in = true;
+    (*plan)->backward_reads_in = READS_IN(0);
     return ST_OK;
 }
 

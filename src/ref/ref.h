@@ -33,7 +33,7 @@ struct OpBound {
 };
 
 /* Plans `desc` for `op`, asking for `saved_bytes`. ST_DEVICE where an input has another type or
- * layout than this backend's. The flags backward_reads_in and _out are false but for a fused ReLU,
+ * layout than this backend's. backward_reads_in and _out are 0 and false but for a fused ReLU,
  * which reads the output. */
 Status REF(plan_new)(const Op *op, const OpDesc *desc, size_t saved_bytes, OpPlan **plan);
 

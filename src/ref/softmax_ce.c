@@ -10,7 +10,7 @@
 static Status softmax_ce_plan(Device *device, const OpDesc *desc, OpPlan **plan) {
     (void)device;
     TRY(REF(plan_new)(&REF(op_softmax_ce), desc, 0, plan));
-    (*plan)->backward_reads_in = true;
+    (*plan)->backward_reads_in = READS_IN(0);
     return ST_OK;
 }
 

@@ -44,16 +44,16 @@ static void draw_permutation(Draw *d, int64_t count, double *value) {
     }
 }
 
-static void shape_input(const OpCase *row, Draw *d, int64_t count, double *in) {
-    int64_t map = row->in.h * row->in.w;
+static void shape_input(const OpCase *row, Shape shape, Draw *d, double *in) {
+    int64_t map = shape.h * shape.w, count = shape_count(shape);
     if (row->draw == DRAW_DISTINCT)
         draw_permutation(d, count, in);
     for (int64_t i = 0; i < count; i++) {
         if (row->draw == DRAW_OFF_ZERO && fabs(in[i]) < KINK)
             in[i] = KINK;
         if (row->draw == DRAW_CHANNELS)
-            in[i] = (float)(in[i] * (1 + 0.1 * (double)(i / map % row->in.c % 7)) +
-                            (double)(i / map % row->in.c % 5) - 2);
+            in[i] = (float)(in[i] * (1 + 0.1 * (double)(i / map % shape.c % 7)) +
+                            (double)(i / map % shape.c % 5) - 2);
         if (row->draw == DRAW_LOGITS)
             in[i] *= 4;
         if (row->ties)
@@ -123,17 +123,18 @@ Status op_data_make(const OpCase *row, OpData *data) {
     TRY(op_case_layer(row, &layer));
     data->batch = row->in.n;
     data->channels = row->in.c;
-    data->in_count = shape_count(row->in);
     data->out_count = row->in.n * shape_count(layer.out);
     data->run = (LaneRun){
         .seed = 11, .step = INT64_C(5000000007), .lane = 6, .loss_scale = 0.25 / (double)row->in.n};
 
-    for (int k = 0; k < op_case_inputs(row); k++) {
-        data->in[k] = draw_array(&d, data->in_count, -1, 1);
-        data->grad_before[k] = draw_array(&d, data->in_count, -1, 1);
+    for (int k = 0; k < op_case_tensors(row); k++) {
+        Shape shape = op_case_shape(row, k);
+        data->in_count[k] = shape_count(shape);
+        data->in[k] = draw_array(&d, data->in_count[k], -1, 1);
+        data->grad_before[k] = draw_array(&d, data->in_count[k], -1, 1);
         TRY_ALLOC(data->in[k]);
         TRY_ALLOC(data->grad_before[k]);
-        shape_input(row, &d, data->in_count, data->in[k]);
+        shape_input(row, shape, &d, data->in[k]);
     }
     for (int i = 0; i < layer.n_params; i++) {
         bool around_one = layer.param[i].init == INIT_ONE;
@@ -171,8 +172,8 @@ static void round_array(double *value, int64_t count, int bits) {
 
 void op_data_round(OpData *data, int bits) {
     for (int k = 0; k < LAYER_INPUTS_MAX; k++) {
-        round_array(data->in[k], data->in_count, bits);
-        round_array(data->grad_before[k], data->in_count, bits);
+        round_array(data->in[k], data->in_count[k], bits);
+        round_array(data->grad_before[k], data->in_count[k], bits);
     }
     for (int i = 0; i < LAYER_PARAMS_MAX; i++)
         round_array(data->param[i], data->param_count[i], bits);
@@ -206,7 +207,7 @@ Status op_result_make(const OpData *data, OpResult *result) {
     TRY_ALLOC(result->loss);
     TRY_ALLOC(result->predicted);
     for (int k = 0; k < LAYER_INPUTS_MAX; k++) {
-        result->grad_in[k] = calloc((size_t)data->in_count, sizeof(double));
+        result->grad_in[k] = calloc((size_t)data->in_count[k] + 1, sizeof(double));
         TRY_ALLOC(result->grad_in[k]);
     }
     for (int i = 0; i < LAYER_PARAMS_MAX; i++) {

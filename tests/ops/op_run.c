@@ -13,6 +13,10 @@ GradMode op_grad_mode(const OpCase *row, int k) {
     return unset ? GRAD_ASSIGN : row->grad_in[k];
 }
 
+bool op_has_grad(const OpCase *row, int k) {
+    return k < op_case_tensors(row) && op_grad_mode(row, k) != GRAD_NONE;
+}
+
 bool op_supported(const Device *device, const OpCase *row) {
     LayerKind kind = op_case_kind(row);
     return (!row->relu || (device->fuses_relu >> kind & 1) != 0) &&
@@ -58,7 +62,7 @@ static void describe_op(OpRun *run, OpDesc *desc) {
     };
     out.n = row->in.n;
     for (int k = 0; k < desc->n_in; k++)
-        desc->in[k] = (Tensor){.shape = row->in, .dtype = run->device->real};
+        desc->in[k] = (Tensor){.shape = op_case_shape(row, k), .dtype = run->device->real};
     desc->out = (Tensor){.shape = out, .dtype = run->device->real};
     for (int k = 0; k < LAYER_INPUTS_MAX; k++)
         desc->grad_in[k] = op_grad_mode(row, k);
@@ -76,10 +80,10 @@ static Status choose_layouts(OpRun *run, OpDesc *desc) {
     list[n++] = desc->out;
     OpTensors op = {.layer = desc->layer, .n_in = desc->n_in, .out = n - 1};
     for (int k = 0; k < desc->n_in; k++)
-        op.in[k] = first + k;
+        op.in[k] = run->row->same ? first : first + k;
     TRY(run->device->ops->layouts(run->device, &op, 1, list, n));
     for (int k = 0; k < desc->n_in; k++)
-        desc->in[k] = list[first + k];
+        desc->in[k] = list[op.in[k]];
     desc->out = list[n - 1];
     return ST_OK;
 }
@@ -91,6 +95,11 @@ static Status allocate_memory(OpRun *run) {
     Shape per_image = {desc->out.shape.n, 1, 1, 1};
 
     for (int k = 0; k < desc->n_in; k++) {
+        if (k >= op_case_tensors(run->row)) {
+            memory->in[k] = memory->in[0];
+            memory->grad_in[k] = memory->grad_in[0];
+            continue;
+        }
         TRY(allocate_like(run, &desc->in[k], &memory->in[k]));
         if (desc->grad_in[k] != GRAD_NONE)
             TRY(allocate_like(run, &desc->in[k], &memory->grad_in[k]));
@@ -175,7 +184,7 @@ static Status read_plain(OpRun *run, double *host, const Tensor *tensor) {
 Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
     const DeviceOps *ops = run->device->ops;
     OpMemory *memory = &run->memory;
-    for (int k = 0; k < LAYER_INPUTS_MAX; k++)
+    for (int k = 0; k < op_case_tensors(run->row); k++)
         TRY(write_plain(run, &memory->in[k], data->in[k]));
     for (int i = 0; i < LAYER_PARAMS_MAX; i++)
         TRY(write_plain(run, &memory->param[i], data->param[i]));
@@ -213,8 +222,8 @@ Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
 Status op_run_backward(OpRun *run, const OpData *data, OpResult *result) {
     OpMemory *memory = &run->memory;
     const OpPlan *plan = run->plan;
-    for (int k = 0; k < plan->desc.n_in; k++) {
-        if (!plan->backward_reads_in || k > 0)
+    for (int k = 0; k < op_case_tensors(run->row); k++) {
+        if ((plan->backward_reads_in & (run->row->same ? ~0u : 1u << k)) == 0)
             TRY(spoil_tensor(run, &memory->in[k]));
         if (plan->desc.grad_in[k] == GRAD_ADD)
             TRY(write_plain(run, &memory->grad_in[k], data->grad_before[k]));
@@ -230,7 +239,7 @@ Status op_run_backward(OpRun *run, const OpData *data, OpResult *result) {
 
     TRY(plan->op->backward(run->stream, run->bound, &data->run));
 
-    for (int k = 0; k < plan->desc.n_in; k++)
+    for (int k = 0; k < op_case_tensors(run->row); k++)
         TRY(read_plain(run, result->grad_in[k], &memory->grad_in[k]));
     for (int i = 0; i < LAYER_PARAMS_MAX; i++)
         TRY(read_plain(run, result->grad_param[i], &memory->grad_param[i]));

@@ -15,7 +15,7 @@ enum { OP_ORDINAL = 9 }; /* every op is planned as the tenth of its kind */
 
 /* Inputs of one row. Arrays are owned; those a kind has no use for are NULL. */
 typedef struct OpData {
-    int64_t in_count, out_count, param_count[LAYER_PARAMS_MAX], channels;
+    int64_t in_count[LAYER_INPUTS_MAX], out_count, param_count[LAYER_PARAMS_MAX], channels;
     int64_t batch;
     double *in[LAYER_INPUTS_MAX];
     double *grad_before[LAYER_INPUTS_MAX]; /* what GRAD_ADD adds to */
@@ -80,6 +80,9 @@ Status op_run_backward(OpRun *run, const OpData *data, OpResult *result);
 
 /* How a row's gradient of input k is written. */
 GradMode op_grad_mode(const OpCase *row, int k);
+
+/* Whether input k has a gradient, and one of its own. */
+bool op_has_grad(const OpCase *row, int k);
 
 /* Whether the device can fuse what the row fuses. */
 bool op_supported(const Device *device, const OpCase *row);

@@ -2,6 +2,7 @@
  * maps of odd sides; strides that do not divide. */
 #include "op_table.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -179,10 +180,43 @@ int op_case_inputs(const OpCase *row) {
     return n;
 }
 
+int op_case_tensors(const OpCase *row) {
+    return row->same ? 1 : op_case_inputs(row);
+}
+
+Shape op_case_shape(const OpCase *row, int k) {
+    Shape shape = row->in;
+    if (k > 0 && row->in_behind[k - 1].c > 0) {
+        shape = row->in_behind[k - 1];
+        shape.n = row->in.n;
+    }
+    return shape;
+}
+
+static bool gives_side(int64_t in, int64_t out, int kernel, int stride, int pad) {
+    return in + 2 * pad >= kernel && (in + 2 * pad - kernel) / stride + 1 == out;
+}
+
+/* A line of model text that makes a tensor of shape `to` from an image of shape `from`. */
+static Status line_of_shape(Shape from, Shape to, int label, char *text, size_t room) {
+    enum { MOST = 32 };
+    for (int stride = 1; stride <= MOST; stride++)
+        for (int kernel = 1; kernel <= MOST; kernel++)
+            for (int pad = 0; pad < kernel; pad++)
+                if (gives_side(from.h, to.h, kernel, stride, pad) &&
+                    gives_side(from.w, to.w, kernel, stride, pad)) {
+                    snprintf(text, room, "%c: conv c=%" PRId64 " k=%d s=%d p=%d from=image\n",
+                             label, to.c, kernel, stride, pad);
+                    return ST_OK;
+                }
+    return FAIL(ST_INTERNAL, "no convolution makes the other inputs' shapes from the first's");
+}
+
 /* The row's line as a whole model: behind it what makes one number of its output, where it is no
- * loss; before it, where it reads several layers, those, called a, b ... and all like the image. */
+ * loss; before it, where it reads several layers, those, called a, b ..., made from the image,
+ * which is like the first of them. */
 Status op_case_layer(const OpCase *row, Layer *layer) {
-    enum { TEXT_BYTES = 512 };
+    enum { TEXT_BYTES = 1024 };
     char text[TEXT_BYTES] = "";
     bool is_loss = op_case_type(row)->is_loss;
     int inputs = op_case_inputs(row) - row->add;
@@ -192,7 +226,7 @@ Status op_case_layer(const OpCase *row, Layer *layer) {
     image.n = 1;
     for (int i = before - 1; i >= 0; i--) {
         size_t used = strlen(text);
-        snprintf(text + used, TEXT_BYTES - used, "%c: scale by=1 from=image\n", 'a' + i);
+        TRY(line_of_shape(row->in, op_case_shape(row, i), 'a' + i, text + used, TEXT_BYTES - used));
     }
     size_t used = strlen(text);
     snprintf(text + used, TEXT_BYTES - used, "%s\n%s", row->text, is_loss ? "" : "linear c=1\n");

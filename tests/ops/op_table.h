@@ -24,7 +24,10 @@ typedef struct OpCase {
     OpDraw draw;
     OpTolerance tolerance;
     Shape in; /* n is the batch */
-    bool add; /* the sum with a second input is fused behind it */
+    /* Of the inputs behind the first, their n left out; zeroed: as the first. */
+    Shape in_behind[LAYER_INPUTS_MAX - 1];
+    bool same; /* all inputs are the first's tensor; draws and gradients are that one's alone */
+    bool add;  /* the sum with a second input is fused behind it */
     bool relu;
     bool evaluation; /* forward alone, as planned for evaluation */
     bool image;      /* the input is the program's image: a layout of its own, and no gradient */
@@ -44,6 +47,12 @@ const LayerType *op_case_type(const OpCase *row);
 
 /* Inputs of a row's op: those of the layer, and one where a sum is fused behind it. */
 int op_case_inputs(const OpCase *row);
+
+/* Those of them that are tensors of their own: one in a row of `same`. */
+int op_case_tensors(const OpCase *row);
+
+/* The shape of input k in [0, op_case_inputs). */
+Shape op_case_shape(const OpCase *row, int k);
 
 /* The layer of a row, as the parser of model text reads it. */
 Status op_case_layer(const OpCase *row, Layer *layer);

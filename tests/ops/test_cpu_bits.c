@@ -80,7 +80,7 @@ static void compare_results(const OpCase *row, const OpData *data, const OpResul
     compare(row, "loss", found->loss, expected->loss, data->batch, sizeof(double));
     compare(row, "predicted", found->predicted, expected->predicted, data->batch, sizeof(int32_t));
     for (int k = 0; k < LAYER_INPUTS_MAX; k++)
-        compare(row, "grad input", found->grad_in[k], expected->grad_in[k], data->in_count,
+        compare(row, "grad input", found->grad_in[k], expected->grad_in[k], data->in_count[k],
                 sizeof(double));
     for (int i = 0; i < LAYER_PARAMS_MAX; i++)
         compare(row, "grad parameter", found->grad_param[i], expected->grad_param[i],

@@ -34,7 +34,8 @@ static void rows_are_layers(void **state) {
         assert_int_equal(layer.kind, op_case_kind(row));
         assert_int_equal(layer.n_in + row->add, op_case_inputs(row));
         for (int k = 0; k < layer.n_in; k++)
-            assert_int_equal(shape_count(layer.in[k]) * row->in.n, shape_count(row->in));
+            assert_int_equal(shape_count(layer.in[k]) * row->in.n,
+                             shape_count(op_case_shape(row, k)));
         rows[layer.kind]++;
     }
     for (int kind = 0; kind < LAYER_KINDS; kind++) {
@@ -69,7 +70,7 @@ static void data_follow_from_the_row(void **state) {
     for (size_t i = 0; i < sizeof pinned / sizeof *pinned; i++) {
         OpData data;
         assert_int_equal(op_data_make(row_called(pinned[i].name), &data), ST_OK);
-        uint64_t hash = hash_bytes(data.in[0], (size_t)data.in_count * sizeof(double)) * 31 +
+        uint64_t hash = hash_bytes(data.in[0], (size_t)data.in_count[0] * sizeof(double)) * 31 +
                         hash_bytes(data.grad_out, (size_t)data.out_count * sizeof(double));
         if (hash != pinned[i].hash)
             fail_msg("the data of '%s' have hash 0x%llx", pinned[i].name, (unsigned long long)hash);
