@@ -50,6 +50,7 @@ typedef struct RunConfig {
 
     char data[CONFIG_PATH_MAX]; /* folder, "synthetic", or "" (CIFAR10_DIR, then data/cifar10) */
     char out[CONFIG_PATH_MAX];  /* run directory, default runs/NAME */
+    int64_t train_records;
     int64_t holdout;
     Augment augment;
     int64_t loader_threads;

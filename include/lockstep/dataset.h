@@ -59,11 +59,19 @@ Status dataset_read(const Dataset *dataset, DatasetPart part, const int64_t *ids
 void dataset_hash(const Dataset *dataset, const uint16_t *labels, const uint8_t *pixels, int64_t n,
                   HashState *hash);
 
-/* The training set after the hold-out: ids of `total - holdout` records to train on and of
- * `holdout` to select with, each ascending, chosen by the seed (RNG_HOLDOUT). Caller frees both
- * with free(). */
-Status dataset_split(int64_t total, int64_t holdout, uint64_t seed, int64_t **train,
-                     int64_t **held);
+/* Which of the records of a training set are trained on, and which are held out to select with. */
+typedef struct Split {
+    int64_t records; /* the first ones are trained on, those behind them held out; 0: all are used,
+                      * and the seed chooses the held out ones (RNG_HOLDOUT) */
+    int64_t holdout;
+} Split;
+
+/* How many of `total` records are trained on. ST_USAGE where that leaves none, or where there are
+ * not as many. */
+Status split_train_count(const Split *split, int64_t total, int64_t *count);
+
+/* The ids of both parts, each ascending. Caller frees them with free(). Errors as above. */
+Status split_ids(const Split *split, int64_t total, uint64_t seed, int64_t **train, int64_t **held);
 
 /* Records of one or more lanes in memory. */
 typedef struct Shard {

@@ -55,8 +55,12 @@ const Option config_options[] = {
     {"data", NULL, "DIR", OPTION_TEXT, AT(data), 0, 0, "", NULL, OPTION_UNSTORED,
      "folder of the binary CIFAR-10 files, or synthetic; without it CIFAR10_DIR, then "
      "data/cifar10"},
+    {"train-records", NULL, "N", OPTION_INT, AT(train_records), 0, 1e9, "0", NULL, OPTION_FIXED,
+     "train on the first N records of the training set, in the order of its files, and hold out "
+     "those that follow them; 0: on all that are not held out"},
     {"holdout", NULL, "N", OPTION_INT, AT(holdout), 0, 49999, "0", NULL, OPTION_FIXED,
-     "training records, chosen by the seed, that are kept aside to select the best weights"},
+     "training records that are kept aside to select the best weights: chosen by the seed, or with "
+     "train-records those behind them"},
     {"augment.crop-pad", NULL, "PIXELS", OPTION_INT, AT(augment.crop_pad), 0, 16, "0", NULL,
      OPTION_FIXED, "pad each side, then cut out 32 x 32 at random"},
     {"augment.pad-mode", NULL, "NAME", OPTION_CHOICE, AT(augment.pad_mode), 0, 0, "constant",

@@ -24,24 +24,35 @@ static void choose_held(int64_t total, int64_t holdout, uint64_t seed, int32_t *
     }
 }
 
-Status dataset_split(int64_t total, int64_t holdout, uint64_t seed, int64_t **train,
-                     int64_t **held) {
-    Status status = ST_OK;
-    *train = *held = NULL;
-    if (holdout < 0 || holdout >= total || total > INT32_MAX)
+Status split_train_count(const Split *split, int64_t total, int64_t *count) {
+    int64_t holdout = split->holdout, records = split->records;
+    *count = records > 0 ? records : total - holdout;
+    if (holdout < 0 || records < 0 || *count < 1 || *count > total - holdout || total > INT32_MAX)
         return FAIL(ST_USAGE,
-                    "holdout %" PRId64 " is out of bounds: the training set has %" PRId64
-                    " records",
-                    holdout, total);
+                    "train-records %" PRId64 " and holdout %" PRId64
+                    " do not fit: the training set has %" PRId64 " records",
+                    records, holdout, total);
+    return ST_OK;
+}
+
+Status split_ids(const Split *split, int64_t total, uint64_t seed, int64_t **train,
+                 int64_t **held) {
+    Status status = ST_OK;
+    int64_t count;
+    *train = *held = NULL;
+    TRY(split_train_count(split, total, &count));
     int32_t *order = malloc((size_t)total * sizeof *order);
     bool *chosen = calloc((size_t)total, sizeof *chosen);
-    *train = malloc((size_t)(total - holdout) * sizeof **train);
-    *held = malloc((size_t)(holdout + 1) * sizeof **held); /* never empty, so never NULL */
+    *train = malloc((size_t)count * sizeof **train);
+    *held = malloc((size_t)(split->holdout + 1) * sizeof **held); /* never empty, so never NULL */
     if (!order || !chosen || !*train || !*held)
         TRY_DONE(FAIL(ST_INTERNAL, "out of memory for the list of %" PRId64 " records", total));
-    choose_held(total, holdout, seed, order, chosen);
+    if (split->records > 0)
+        memset(chosen + count, true, (size_t)split->holdout);
+    else
+        choose_held(total, split->holdout, seed, order, chosen);
     int64_t trained = 0, kept = 0;
-    for (int64_t i = 0; i < total; i++) {
+    for (int64_t i = 0; i < count + split->holdout; i++) {
         if (chosen[i])
             (*held)[kept++] = i;
         else

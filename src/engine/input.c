@@ -27,11 +27,14 @@ Status input_open(Input *input, const RunConfig *config) {
     return dataset_open(input_folder(config), config->seed, &input->dataset);
 }
 
+static Split split_of(const RunConfig *config) {
+    return (Split){.records = config->train_records, .holdout = config->holdout};
+}
+
 Status input_plan(Input *input, const RunConfig *config) {
-    int64_t train = input->dataset.count[DATASET_PART_TRAIN] - config->holdout;
-    if (train < 1)
-        return FAIL(ST_USAGE, "holdout %" PRId64 " leaves nothing of %" PRId64 " training records",
-                    config->holdout, input->dataset.count[DATASET_PART_TRAIN]);
+    int64_t train;
+    Split split = split_of(config);
+    TRY(split_train_count(&split, input->dataset.count[DATASET_PART_TRAIN], &train));
     return sampler_init(&input->sampler, train, config->lanes, config->batch_size / config->lanes,
                         config->drop_last, config->seed);
 }
@@ -74,13 +77,14 @@ Status input_read_test(Input *input, const RunConfig *config, int rank, int size
 Status input_read(Input *input, const RunConfig *config, int rank, int size) {
     Status status = ST_OK;
     int64_t *train = NULL, *held = NULL;
+    Split split = split_of(config);
     input_lanes(config->lanes, size, rank, &input->first_lane, &input->lane_count);
     input->shards = calloc((size_t)input->lane_count, sizeof *input->shards);
     input->resident = calloc((size_t)input->lane_count, sizeof *input->resident);
     TRY_ALLOC(input->shards);
     TRY_ALLOC(input->resident);
-    TRY_DONE(dataset_split(input->dataset.count[DATASET_PART_TRAIN], config->holdout, config->seed,
-                           &train, &held));
+    TRY_DONE(
+        split_ids(&split, input->dataset.count[DATASET_PART_TRAIN], config->seed, &train, &held));
     for (int64_t i = 0; i < input->lane_count; i++) {
         int64_t first, count;
         sampler_shard(&input->sampler, input->first_lane + i, &first, &count);

@@ -18,6 +18,7 @@ batch-size 32 64
 lanes 4 8
 drop-last true false
 holdout 0 8
+train-records 0 100
 augment.crop-pad 0 3
 augment.pad-mode constant reflect
 augment.pad-fill 0 9

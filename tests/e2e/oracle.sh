@@ -31,6 +31,7 @@ as_the_oracle "AdamW, one cycle of rate and beta1" 2 --steps 8 --holdout 12 --op
     --schedule.lr-start 0.002 --schedule.lr-end 0.001 --optimizer.beta2 0.99 "${cycle[@]}"
 as_the_oracle "Nesterov, one cycle of rate and momentum" 1 --steps 7 --holdout 12 --optimizer.nesterov --optimizer.lr 0.1 \
     --schedule.shape cosine "${cycle[@]}"
+as_the_oracle "the first records alone, those behind them held out" 2 --steps 6 --train-records 30 --holdout 12 --optimizer.lr 0.1
 as_the_oracle "mixup and cutmix, smoothing" 2 --steps 7 --holdout 12 --optimizer.lr 0.1 --label-smoothing 0.1 --augment.mixup 0.5 \
     --augment.cutmix 1 --augment.mix-probability 0.8
 # Stopped in the middle of an epoch and of what one line of metrics is about, one evaluation behind it.

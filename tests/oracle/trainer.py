@@ -21,7 +21,7 @@ import yaml
 import draws
 
 DEFAULTS = {
-    "seed": 1, "batch-size": 256, "lanes": 8, "drop-last": True, "holdout": 0, "label-smoothing": 0, "log-every": 10,
+    "seed": 1, "batch-size": 256, "lanes": 8, "drop-last": True, "holdout": 0, "train-records": 0, "label-smoothing": 0, "log-every": 10,
     "eval.every": 1, "augment.crop-pad": 0, "augment.flip": 0, "augment.mixup": 0,
     "augment.cutmix": 0, "augment.mix-probability": 1, "optimizer.name": "sgd", "optimizer.lr": 0.1,
     "optimizer.momentum": 0.9, "optimizer.nesterov": False, "optimizer.beta1": 0.9, "optimizer.beta2": 0.999,
@@ -81,9 +81,12 @@ class Trainer:
         self.layers = parse_model(o["model"])
         self.pixels, self.labels = read_records(folder, [f"data_batch_{i}" for i in range(1, 6)])
         self.test = read_records(folder, ["test_batch"])
-        held = draws.held_out(o["seed"], len(self.labels), o["holdout"])
+        if first := o["train-records"]:
+            self.train, held = np.arange(first), np.arange(first, first + o["holdout"])
+        else:
+            held = draws.held_out(o["seed"], len(self.labels), o["holdout"])
+            self.train = np.setdiff1d(np.arange(len(self.labels)), held)
         self.held = self.pixels[held], self.labels[held]
-        self.train = np.setdiff1d(np.arange(len(self.labels)), held)
         n, lanes = len(self.train), o["lanes"]
         sizes = [(n + lane) // lanes for lane in range(lanes)]
         self.shards = np.split(self.train, np.cumsum(sizes)[:-1])

@@ -251,7 +251,7 @@ static void test_split(void **state) {
     (void)state;
     enum { TOTAL = 100, HOLD = 30 };
     int64_t *train, *held, *train2, *held2;
-    assert_int_equal(dataset_split(TOTAL, HOLD, 5, &train, &held), ST_OK);
+    assert_int_equal(split_ids(&(Split){0, HOLD}, TOTAL, 5, &train, &held), ST_OK);
     int seen[TOTAL] = {0};
     for (int i = 0; i < TOTAL - HOLD; i++) {
         assert_in_range(train[i], i ? train[i - 1] + 1 : 0, TOTAL - 1);
@@ -263,7 +263,7 @@ static void test_split(void **state) {
     }
     for (int i = 0; i < TOTAL; i++)
         assert_int_equal(seen[i], 1);
-    assert_int_equal(dataset_split(TOTAL, HOLD, 6, &train2, &held2), ST_OK);
+    assert_int_equal(split_ids(&(Split){0, HOLD}, TOTAL, 6, &train2, &held2), ST_OK);
     assert_memory_not_equal(held, held2, HOLD * sizeof *held);
     /* Of the records that tests/oracle/draws.py, a program of its own, holds out. */
     assert_true(hash_bytes(held, HOLD * sizeof *held) == UINT64_C(0x03675237f3ab3bfa));
@@ -275,17 +275,37 @@ static void test_split(void **state) {
 
 static void test_split_bounds(void **state) {
     (void)state;
-    int64_t *train, *held;
-    assert_int_equal(dataset_split(10, 0, 5, &train, &held), ST_OK);
+    static const Split refused[] = {{0, 10}, {0, -1}, {-1, 0}, {11, 0}, {8, 3}};
+    int64_t *train, *held, count;
+    assert_int_equal(split_ids(&(Split){0, 0}, 10, 5, &train, &held), ST_OK);
     assert_non_null(held);
     for (int i = 0; i < 10; i++)
         assert_int_equal(train[i], i);
     free(train);
     free(held);
-    assert_int_equal(dataset_split(10, 10, 5, &train, &held), ST_USAGE);
-    assert_null(train);
-    status_clear();
-    assert_int_equal(dataset_split(10, -1, 5, &train, &held), ST_USAGE);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        assert_int_equal(split_ids(&refused[i], 10, 5, &train, &held), ST_USAGE);
+        assert_null(train);
+        status_clear();
+        assert_int_equal(split_train_count(&refused[i], 10, &count), ST_USAGE);
+        status_clear();
+    }
+}
+
+/* The first records, then the held out ones, then nothing. */
+static void test_split_in_order(void **state) {
+    (void)state;
+    int64_t *train, *held, count;
+    Split split = {.records = 40, .holdout = 5};
+    assert_int_equal(split_train_count(&split, 50, &count), ST_OK);
+    assert_int_equal(count, 40);
+    assert_int_equal(split_ids(&split, 50, 5, &train, &held), ST_OK);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(train[i], i);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(held[i], 40 + i);
+    free(train);
+    free(held);
 }
 
 static void test_shard(void **state) {
@@ -330,7 +350,7 @@ int main(void) {
         CASE(test_unequal),         CASE(test_bad_label),
         CASE(test_shrinks),         CASE(test_bad_ids),
         CASE(test_split),           CASE(test_split_bounds),
-        CASE(test_shard),
+        CASE(test_split_in_order),  CASE(test_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
