@@ -35,7 +35,7 @@ def logits(network, state, x, training=False):
             return out[layer["inputs"][0]].flatten(1)
         if layer["kind"] not in KINDS:
             sys.exit(f"layer {layer['name']}: PyTorch's counterpart of '{layer['kind']}' is not in scripts/torch_layers.py")
-        roles = {spec["name"].split(".")[1]: state[spec["name"]] for spec in layer["params"] + layer["running"]}
+        roles = {spec["name"].rsplit(".", 1)[1]: state[spec["name"]] for spec in layer["params"] + layer["running"]}
         inputs = [out[name] for name in layer["inputs"]]
         out[layer["name"]] = KINDS[layer["kind"]](roles, layer["args"], *inputs, training)
     return None

@@ -19,6 +19,8 @@ static const Command commands[] = {
     {"eval", eval_command,
      "accuracy of a checkpoint: lockstep eval CHECKPOINT [--data DIR] [--json]"},
     {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
+    {"layers", layers_command,
+     "every kind of layer, and how model text is written: lockstep layers [KIND]"},
     {"report", report_command, "pictures and a page of runs: lockstep report RUN... [--out DIR]"},
     {"preflight", preflight_command,
      "whether the hosts of a run are ready: lockstep preflight CONFIG [--KEY VALUE]..."},

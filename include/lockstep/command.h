@@ -18,6 +18,9 @@ Status eval_command(int argc, char **argv);
 /* What is in a checkpoint, and whether every byte checks. Local. */
 Status inspect_command(int argc, char **argv);
 
+/* How model text is written, and every kind of layer. Local. */
+Status layers_command(int argc, char **argv);
+
 /* Pictures and a page of runs. Local. */
 Status report_command(int argc, char **argv);
 

@@ -88,7 +88,13 @@ typedef struct Layer {
     ParamSpec running[LAYER_RUNNING_MAX]; /* bn: running_mean, running_var */
 } Layer;
 
-typedef enum ArgType { ARG_INT, ARG_REAL, ARG_FLAG } ArgType;
+/* What an argument's value is, and the field of Layer that holds it. */
+typedef enum ArgType {
+    ARG_INT,  /* int64_t */
+    ARG_REAL, /* double */
+    ARG_FLAG, /* bool */
+    ARG_WORD  /* an enum: index of one of `words` */
+} ArgType;
 
 /* What holds where text does not give an argument. */
 typedef enum ArgAbsent {
@@ -102,11 +108,12 @@ typedef enum ArgAbsent {
 typedef struct LayerArg {
     const char *key;
     ArgType type;
-    size_t offset; /* of an int64_t, double or bool in Layer */
-    double min, max;
+    size_t offset;   /* of its field in Layer */
+    double min, max; /* of numbers */
     double otherwise;
     ArgAbsent absent;
     const char *help;
+    const char *const *words; /* of ARG_WORD, ended by NULL; otherwise NULL */
 } LayerArg;
 
 /* What the elements of a kind's output are. */
@@ -119,7 +126,15 @@ typedef enum ElementRule {
  * name (but for fuse.c, which says why). */
 typedef struct LayerType {
     const char *name;
-    const char *help;     /* one line */
+    const char *help; /* one line */
+    /* The reference of model text (model_reference) prints these. An input is C x H x W, an output
+     * c x h x w, in[] and out[] their elements; a second input has C2, H2, W2 and in2[]. Small
+     * letters are arguments, if arguments are called so. */
+    const char *shape;   /* the rule that infer follows: "c x h x w, h = ..." */
+    const char *formula; /* what is computed: "out[c, y, x] = ..." */
+    /* Lines of model text that hold the kind. They read a 3 x 32 x 32 image, and a linear layer
+     * follows, unless they end with a loss. */
+    const char *example;
     const LayerArg *args; /* ended by key NULL */
     /* Layers it reads: the one before it, or from=, and behind that as many as with= names. */
     int min_inputs, max_inputs;
@@ -145,7 +160,8 @@ int layer_kind_of(const char *name);
 /* LayerType.multiply_adds, 0 where it is NULL. */
 int64_t layer_multiply_adds(const Layer *layer);
 
-/* The value of an argument; of a flag, 0 or 1. Bounds keep integers exact in a double. */
+/* The value of an argument; of a flag, 0 or 1; of a word, its index. Bounds keep integers exact in
+ * a double. */
 double layer_arg_value(const Layer *layer, const LayerArg *arg);
 
 /* "zero", "fan_in_uniform" ...: as the enum, in lower case. */

@@ -67,6 +67,10 @@ void model_describe(const Model *model, int64_t lane_batch, FILE *out);
  */
 void model_describe_json(const Model *model, FILE *out);
 
+/* Prints the reference of model text from the table of kinds, as a page of Markdown or as plain
+ * text; of one `kind`, or with -1 all of it. ST_INTERNAL where an example cannot be parsed. */
+Status model_reference(int kind, bool markdown, FILE *out);
+
 /* The name of a layer, or "image". Borrowed. */
 const char *model_layer_name(const Model *model, int layer);
 

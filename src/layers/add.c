@@ -21,6 +21,9 @@ static Status infer(Layer *layer) {
 const LayerType layer_add = {
     .name = "add",
     .help = "sum with another layer, named by with=",
+    .shape = "C x H x W, which both inputs must have",
+    .formula = "out = in + in2",
+    .example = "a: conv c=16 k=3 p=1\nconv c=16 k=3 p=1\nadd with=a",
     .args = layer_no_args,
     .min_inputs = 2,
     .max_inputs = 2,

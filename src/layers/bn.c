@@ -21,15 +21,20 @@ static Status infer(Layer *layer) {
 
 static const LayerArg args[] = {
     {"eps", ARG_REAL, offsetof(Layer, args.bn.eps), 1e-12, 1, 1e-5, ABSENT_DEFAULT,
-     "added to the variance"},
+     "added to the variance", NULL},
     {"momentum", ARG_REAL, offsetof(Layer, args.bn.momentum), 0, 1, 0.1, ABSENT_DEFAULT,
-     "weight of the new batch in the running statistics"},
+     "weight of the new batch in the running statistics", NULL},
     {0},
 };
 
 const LayerType layer_bn = {
     .name = "bn",
     .help = "batch normalisation",
+    .shape = "C x H x W",
+    .formula = "out = W[c] (in - mean[c]) / sqrt(var[c] + eps) + b[c]; mean and var: in training "
+               "of the lane's images, biased; in evaluation the running ones, running = (1 - "
+               "momentum) running + momentum (mean over lanes; of unbiased var)",
+    .example = "conv c=64 k=3 p=1\nbn",
     .args = args,
     .min_inputs = 1,
     .max_inputs = 1,

@@ -30,20 +30,25 @@ static int64_t multiply_adds(const Layer *layer) {
 
 static const LayerArg args[] = {
     {"c", ARG_INT, offsetof(Layer, args.conv.channels), 1, ARG_CHANNELS_MAX, 0, ABSENT_REFUSED,
-     "output channels"},
+     "output channels", NULL},
     {"k", ARG_INT, offsetof(Layer, args.conv.kernel), 1, ARG_KERNEL_MAX, 0, ABSENT_REFUSED,
-     "side of the kernel"},
+     "side of the kernel", NULL},
     {"s", ARG_INT, offsetof(Layer, args.conv.stride), 1, ARG_KERNEL_MAX, 1, ABSENT_DEFAULT,
-     "stride"},
+     "stride", NULL},
     {"p", ARG_INT, offsetof(Layer, args.conv.pad), 0, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT,
-     "zeros on each side"},
-    {"bias", ARG_FLAG, offsetof(Layer, args.conv.bias), 0, 1, 0, ABSENT_DEFAULT, "add a bias"},
+     "zeros on each side", NULL},
+    {"bias", ARG_FLAG, offsetof(Layer, args.conv.bias), 0, 1, 0, ABSENT_DEFAULT, "add a bias",
+     NULL},
     {0},
 };
 
 const LayerType layer_conv = {
     .name = "conv",
     .help = "convolution",
+    .shape = "c x h x w, h = (H + 2 p - k) / s + 1 rounded down, w alike",
+    .formula = "out[o, y, x] = b[o] + sum over i, u, v of W[o, i, u, v] in[i, s y + u - p, s x + v "
+               "- p]; outside of the input in = 0",
+    .example = "conv c=64 k=3 p=1",
     .args = args,
     .min_inputs = 1,
     .max_inputs = 1,

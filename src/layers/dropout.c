@@ -10,13 +10,16 @@ static Status infer(Layer *layer) {
 
 static const LayerArg args[] = {
     {"p", ARG_REAL, offsetof(Layer, args.dropout.rate), 0, 1, 0, ABSENT_REFUSED,
-     "probability of an element being dropped"},
+     "probability of an element being dropped", NULL},
     {0},
 };
 
 const LayerType layer_dropout = {
     .name = "dropout",
     .help = "random zeros in training",
+    .shape = "C x H x W",
+    .formula = "training: out = 0 with probability p, else in / (1 - p); evaluation: out = in",
+    .example = "dropout p=0.1",
     .args = args,
     .min_inputs = 1,
     .max_inputs = 1,

@@ -51,9 +51,17 @@ int64_t layer_multiply_adds(const Layer *layer) {
 
 double layer_arg_value(const Layer *layer, const LayerArg *arg) {
     const void *field = (const char *)layer + arg->offset;
-    if (arg->type == ARG_INT)
+    switch (arg->type) {
+    case ARG_INT:
         return (double)*(const int64_t *)field;
-    return arg->type == ARG_REAL ? *(const double *)field : (double)*(const bool *)field;
+    case ARG_REAL:
+        return *(const double *)field;
+    case ARG_FLAG:
+        return *(const bool *)field;
+    case ARG_WORD:
+        return *(const int *)field;
+    }
+    return 0;
 }
 
 Status layer_infer_same(Layer *layer) {

@@ -14,15 +14,19 @@ static int64_t multiply_adds(const Layer *layer) {
 
 static const LayerArg args[] = {
     {"c", ARG_INT, offsetof(Layer, args.linear.channels), 1, ARG_CHANNELS_MAX, 0, ABSENT_REFUSED,
-     "output features"},
+     "output features", NULL},
     {"bias", ARG_FLAG, offsetof(Layer, args.linear.bias), 0, 1, 1, ABSENT_DEFAULT,
-     "add a bias; bias=0: none"},
+     "add a bias; bias=0: none", NULL},
     {0},
 };
 
 const LayerType layer_linear = {
     .name = "linear",
     .help = "fully connected",
+    .shape = "c x 1 x 1",
+    .formula = "out[o] = b[o] + sum over i of W[o, i] in[i]; i counts the input's elements in C, "
+               "H, W order",
+    .example = "maxpool k=8\nlinear c=10",
     .args = args,
     .min_inputs = 1,
     .max_inputs = 1,

@@ -46,19 +46,23 @@ bool layer_pool_implies(const Layer *layer, const LayerArg *arg) {
 
 const LayerArg layer_pool_args[] = {
     {"k", ARG_INT, offsetof(Layer, args.pool.kernel), 1, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT,
-     "side of the window"},
+     "side of the window", NULL},
     {"s", ARG_INT, offsetof(Layer, args.pool.stride), 1, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT,
-     "stride; k unless given"},
+     "stride; k unless given", NULL},
     {"p", ARG_INT, offsetof(Layer, args.pool.pad), 0, ARG_KERNEL_MAX / 2, 0, ABSENT_DEFAULT,
-     "padding on each side"},
+     "padding on each side", NULL},
     {"global", ARG_FLAG, offsetof(Layer, args.pool.global), 0, 1, 0, ABSENT_DEFAULT,
-     "over the whole map"},
+     "over the whole map", NULL},
     {0},
 };
 
 const LayerType layer_maxpool = {
     .name = "maxpool",
     .help = "maximum over windows",
+    .shape = "C x h x w, h = (H + 2 p - k) / s + 1 rounded down, w alike; global: C x 1 x 1",
+    .formula =
+        "out[c, y, x] = max over u, v < k of in[c, s y + u - p, s x + v - p]; padding never wins",
+    .example = "maxpool k=2",
     .args = layer_pool_args,
     .min_inputs = 1,
     .max_inputs = 1,

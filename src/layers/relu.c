@@ -4,6 +4,9 @@
 const LayerType layer_relu = {
     .name = "relu",
     .help = "max(x, 0)",
+    .shape = "C x H x W",
+    .formula = "out = max(in, 0)",
+    .example = "conv c=16 k=3 p=1\nrelu",
     .args = layer_no_args,
     .min_inputs = 1,
     .max_inputs = 1,

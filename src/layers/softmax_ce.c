@@ -19,13 +19,17 @@ static Status infer(Layer *layer) {
 
 static const LayerArg args[] = {
     {"smoothing", ARG_REAL, offsetof(Layer, args.loss.smoothing), 0, 1, 0, ABSENT_LABEL_SMOOTHING,
-     "label smoothing; the option label-smoothing unless given"},
+     "label smoothing; the option label-smoothing unless given", NULL},
     {0},
 };
 
 const LayerType layer_softmax_ce = {
     .name = "softmax_ce",
     .help = "softmax and cross-entropy loss",
+    .shape = "1 x 1 x 1, from C x 1 x 1",
+    .formula = "out = - sum over c of t[c] log softmax(in)[c], t[c] = (1 - smoothing) (1 if c is "
+               "the label, else 0) + smoothing / C",
+    .example = "linear c=10\nsoftmax_ce smoothing=0.1",
     .args = args,
     .min_inputs = 1,
     .max_inputs = 1,

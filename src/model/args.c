@@ -44,11 +44,8 @@ static Status unknown_arg(const Parser *parser, const Layer *layer, const char *
         return FAIL_AT(parser, layer->line, "%s has no argument '%s'; did you mean '%s'?",
                        type->name, key, near);
     }
-    char list[256] = "";
-    for (int i = 0; i < n; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", names[i]);
-    }
+    char list[NAMES_MAX_BYTES];
+    text_list_names(names, list);
     return FAIL_AT(parser, layer->line, "%s has no argument '%s'; it takes %s", type->name, key,
                    list);
 }
@@ -66,7 +63,31 @@ static void store_arg(const LayerArg *arg, Layer *layer, double value) {
     case ARG_FLAG:
         *(bool *)(void *)field = value != 0;
         break;
+    case ARG_WORD:
+        *(int *)(void *)field = (int)value;
+        break;
     }
+}
+
+/* One of the words that `arg` knows. */
+static Status read_choice(const Parser *parser, Layer *layer, const LayerArg *arg,
+                          const char *value) {
+    const char *kind = layer_type(layer->kind)->name;
+    for (int i = 0; arg->words[i]; i++) {
+        if (strcmp(arg->words[i], value) == 0) {
+            store_arg(arg, layer, i);
+            return ST_OK;
+        }
+    }
+    const char *near = nearest_name(value, arg->words);
+    if (near) {
+        return FAIL_AT(parser, layer->line, "%s: no '%s' is called '%s'; did you mean '%s'?", kind,
+                       arg->key, value, near);
+    }
+    char list[NAMES_MAX_BYTES];
+    text_list_names(arg->words, list);
+    return FAIL_AT(parser, layer->line, "%s: no '%s' is called '%s'; there are %s", kind, arg->key,
+                   value, list);
 }
 
 /* One `key=value` (value NULL: a bare key) for an argument of the table. */
@@ -75,11 +96,13 @@ static Status read_arg(const Parser *parser, Layer *layer, const LayerArg *arg, 
     double number = 1;
     if (!value) {
         if (arg->type != ARG_FLAG)
-            return FAIL_AT(parser, layer->line, "%s: '%s' wants a value: %s=NUMBER", kind, arg->key,
-                           arg->key);
+            return FAIL_AT(parser, layer->line, "%s: '%s' wants a value: %s=%s", kind, arg->key,
+                           arg->key, arg->type == ARG_WORD ? "WORD" : "NUMBER");
         store_arg(arg, layer, 1);
         return ST_OK;
     }
+    if (arg->type == ARG_WORD)
+        return read_choice(parser, layer, arg, value);
     ParseResult result;
     if (arg->type == ARG_REAL) {
         result = parse_real(value, &number);

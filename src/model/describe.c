@@ -47,6 +47,8 @@ static void append_arg(char out[CELL_MAX], const Layer *layer, const LayerArg *a
         append(out, " %s=%" PRId64, arg->key, (int64_t)value);
     else if (arg->type == ARG_REAL)
         append(out, " %s=%g", arg->key, value);
+    else if (arg->type == ARG_WORD)
+        append(out, " %s=%s", arg->key, arg->words[(int)value]);
     else
         append(out, value != 0 ? " %s" : " %s=0", arg->key);
 }

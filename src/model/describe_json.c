@@ -40,6 +40,8 @@ static void put_args(FILE *out, const Layer *layer) {
         fprintf(out, "%s\"%s\": ", comma, arg->key);
         if (arg->type == ARG_FLAG)
             fputs(value != 0 ? "true" : "false", out);
+        else if (arg->type == ARG_WORD)
+            fprintf(out, "\"%s\"", arg->words[(int)value]);
         else
             put_real(out, value);
     }

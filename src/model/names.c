@@ -1,5 +1,6 @@
 /* Names of layers: what may be one, and which layer one stands for. */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,14 @@ bool text_is_label(const char *text) {
             return false;
     }
     return strlen(text) < LAYER_NAME_MAX && strcmp(text, "image") != 0;
+}
+
+void text_list_names(const char *const *names, char list[NAMES_MAX_BYTES]) {
+    size_t used = 0;
+    list[0] = '\0';
+    for (int i = 0; names[i] && used < NAMES_MAX_BYTES; i++)
+        used += (size_t)snprintf(list + used, NAMES_MAX_BYTES - used, "%s%s", i == 0 ? "" : ", ",
+                                 names[i]);
 }
 
 static int find_layer(const Model *model, const char *name) {

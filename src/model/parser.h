@@ -5,7 +5,7 @@
 
 #include "lockstep/model.h"
 
-enum { LINE_MAX_BYTES = 512, WORDS_MAX = 24 };
+enum { LINE_MAX_BYTES = 512, WORDS_MAX = 24, NAMES_MAX_BYTES = 1024 };
 
 /* A line being read, cut into words in place. */
 typedef struct Line {
@@ -32,6 +32,9 @@ typedef struct Parser {
 
 /* Whether a layer can be called so. */
 bool text_is_label(const char *text);
+
+/* The NULL-ended names with commas between, for a message. */
+void text_list_names(const char *const *names, char list[NAMES_MAX_BYTES]);
 
 /* ST_USAGE where two layers have one name. */
 Status text_check_names(const Parser *parser);

@@ -66,11 +66,8 @@ static Status unknown_kind(const Parser *parser, int number, const char *word) {
     const char *near = nearest_name(word, names);
     if (near)
         return FAIL_AT(parser, number, "no layer is called '%s'; did you mean '%s'?", word, near);
-    char list[512] = "";
-    for (int kind = 0; kind < LAYER_KINDS; kind++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", kind == 0 ? "" : ", ", names[kind]);
-    }
+    char list[NAMES_MAX_BYTES];
+    text_list_names(names, list);
     return FAIL_AT(parser, number, "no layer is called '%s'; there are %s", word, list);
 }
 

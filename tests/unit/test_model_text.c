@@ -164,7 +164,7 @@ static void test_refusals(void **state) {
 /* Lines are counted from where the text stands in its file. */
 /* A name that is near to none: all there are. */
 static void test_unknown_kind(void **state) {
-    char expected[512] = "m:2: no layer is called 'unheard'; there are";
+    char expected[1024] = "m:2: no layer is called 'unheard'; there are";
     Model model;
     (void)state;
 #define LAYER(lower, UPPER) strcat(expected, LAYER_##UPPER > 0 ? ", " #lower : " " #lower);
