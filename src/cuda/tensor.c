@@ -1,9 +1,9 @@
 /* cuda/tensor: layouts, and copies of tensors whose form on the GPU is another than the host's. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cuda.h"
+#include "lockstep/bf16.h"
 
 Status cuda_layouts(Device *base, const OpTensors *ops, int n_ops, Tensor *tensors, int n_tensors) {
     (void)ops;
@@ -48,21 +48,6 @@ static int64_t element(const Tensor *tensor, int64_t n, int64_t c, int64_t pixel
                                          : (n * s.c + c) * map + pixel;
 }
 
-static uint16_t to_bf16(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) /* NaN: rounding could make it infinite */
-        return (uint16_t)(bits >> 16 | 0x40u);
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
-
-static float from_bf16(uint16_t half) {
-    uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 Status cuda_write_tensor(Stream *stream, const Tensor *tensor, const double *host) {
     Shape s = tensor->shape;
     void *form = malloc(tensor->bytes);
@@ -72,7 +57,7 @@ Status cuda_write_tensor(Stream *stream, const Tensor *tensor, const double *hos
             for (int64_t i = 0; i < s.h * s.w; i++, host++) {
                 int64_t at = element(tensor, n, c, i);
                 if (tensor->dtype == DT_BF16)
-                    ((uint16_t *)form)[at] = to_bf16((float)*host);
+                    ((uint16_t *)form)[at] = bf16_from_float((float)*host);
                 else
                     ((float *)form)[at] = (float)*host;
             }
@@ -93,7 +78,7 @@ Status cuda_read_tensor(Stream *stream, double *host, const Tensor *tensor) {
         for (int64_t c = 0; c < s.c; c++)
             for (int64_t i = 0; i < s.h * s.w; i++) {
                 int64_t at = element(tensor, n, c, i);
-                *host++ = tensor->dtype == DT_BF16 ? from_bf16(((const uint16_t *)form)[at])
+                *host++ = tensor->dtype == DT_BF16 ? bf16_to_float(((const uint16_t *)form)[at])
                                                    : ((const float *)form)[at];
             }
     free(form);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/bf16.h"
 #include "lockstep/exact_sum.h"
 #include "views.h"
 
@@ -109,15 +110,11 @@ static Status judge_plain(const EvalJob *job, Worker *worker, Executor *executor
 }
 
 static double logit(const void *logits, DType dtype, int64_t i) {
-    uint32_t bits;
-    float value;
     switch (dtype) {
     case DT_F64:
         return ((const double *)logits)[i];
-    case DT_BF16: /* the upper half of a float */
-        bits = (uint32_t)((const uint16_t *)logits)[i] << 16;
-        memcpy(&value, &bits, sizeof value);
-        return (double)value;
+    case DT_BF16:
+        return (double)bf16_to_float(((const uint16_t *)logits)[i]);
     default:
         return (double)((const float *)logits)[i];
     }
