@@ -257,8 +257,8 @@ static Product product_of(const Floor *floor, int l, bool relu) {
                          .bias = md_plain(1, &y.c),
                          .has_bias = layer->args.linear.bias,
                          .relu = relu};
-    return (Product){.src = md_activation(x, floor->layout[in]),
-                     .dst = md_activation(y, floor->layout[out]),
+    return (Product){.src = md_activation(DT_F32, x, floor->layout[in]),
+                     .dst = md_activation(DT_F32, y, floor->layout[out]),
                      .weights = md_any(4, (int64_t[]){y.c, x.c, k, k}),
                      .bias = md_plain(1, &y.c),
                      .has_bias = layer->args.conv.bias,
@@ -302,7 +302,7 @@ static bool is_fused_relu(const Model *model, int l) {
 /* A fused ReLU has no forward call of its own; behind batch norm no backward one either. */
 static Status list_fused_relu(Floor *floor, int l) {
     const Layer *layer = &floor->model->layers[l];
-    MemDesc md = md_activation(floor->shape[l + 1], floor->layout[l + 1]);
+    MemDesc md = md_activation(DT_F32, floor->shape[l + 1], floor->layout[l + 1]);
     if (floor->model->layers[layer->input[0]].kind == LAYER_BN)
         return ST_OK;
     Call *backward = add_call(floor, layer, true, "backward");
@@ -316,8 +316,8 @@ static Pooling pooling_of(const Floor *floor, int l) {
     int in = layer->input[0] + 1;
     Tensor out = {.shape = floor->shape[l + 1], .layout = floor->layout[l + 1]};
     int layout = rule_layout_beside(&out, floor->layout[in]);
-    return (Pooling){.src = md_activation(floor->shape[in], floor->layout[in]),
-                     .dst = md_activation(out.shape, layout),
+    return (Pooling){.src = md_activation(DT_F32, floor->shape[in], floor->layout[in]),
+                     .dst = md_activation(DT_F32, out.shape, layout),
                      .kernel = layer->args.pool.kernel,
                      .stride = layer->args.pool.stride,
                      .pad = layer->args.pool.pad,
@@ -337,7 +337,7 @@ static Status create_pair(const Floor *floor, int l, dnnl_primitive_t *forward,
                           dnnl_primitive_t *backward) {
     const Layer *layer = &floor->model->layers[l];
     dnnl_engine_t engine = floor->engine;
-    MemDesc md = md_activation(floor->shape[l + 1], floor->layout[l + 1]);
+    MemDesc md = md_activation(DT_F32, floor->shape[l + 1], floor->layout[l + 1]);
     bool relu = relu_fused_behind(floor->model, l);
     Pooling pooling;
     switch (layer->kind) {

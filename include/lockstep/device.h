@@ -253,9 +253,9 @@ struct Device {
     bool accelerator;         /* has cores of its own: one thread of a rank feeds it */
 };
 
-/* Arithmetic on a GPU. fp32: no engine that rounds its inputs; tf32: convolutions and products
- * round theirs to 10 bits of mantissa; bf16: activations and the weights they meet are bfloat16,
- * while master weights, batch-norm statistics, the loss and sums stay fp32. */
+/* Arithmetic. fp32: nothing rounds its inputs; tf32 (a GPU's): convolutions and products round
+ * theirs to 10 bits of mantissa; bf16: activations, their gradients and the weights they meet are
+ * bfloat16, while master weights, batch-norm statistics, the loss and sums stay fp32. */
 typedef enum Precision { PRECISION_FP32, PRECISION_TF32, PRECISION_BF16 } Precision;
 
 /* What a device is asked for. A backend that cannot do it refuses: ST_USAGE, in the words of the

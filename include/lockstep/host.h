@@ -9,8 +9,9 @@
 extern "C" {
 #endif
 
-/* ST_USAGE where `options` ask for what only a GPU does. */
-Status host_accepts(const DeviceOptions *options);
+/* ST_USAGE where `options` ask for what the device does not do. `bf16`: it computes in that, too.
+ */
+Status host_accepts(const DeviceOptions *options, bool bf16);
 
 Status host_alloc(Device *device, size_t bytes, void **memory);
 void host_release(Device *device, void *memory);

@@ -7,9 +7,13 @@
 
 enum { HUGE_PAGE = 2 << 20, CACHE_LINE = 64 };
 
-Status host_accepts(const DeviceOptions *options) {
-    if (options->precision != PRECISION_FP32)
-        return FAIL(ST_USAGE, "--precision: only a GPU computes in another one than fp32");
+Status host_accepts(const DeviceOptions *options, bool bf16) {
+    if (options->precision == PRECISION_TF32)
+        return FAIL(ST_USAGE, "--precision tf32: only a GPU computes in it; leave it out, or use "
+                              "--device cuda");
+    if (options->precision == PRECISION_BF16 && !bf16)
+        return FAIL(ST_USAGE, "--precision bf16: --device ref computes in fp32 alone; leave it "
+                              "out, or use --device cpu or cuda");
     if (options->autotune)
         return FAIL(ST_USAGE, "--autotune: only a GPU has engines to choose from; use --device "
                               "cuda, or leave it out");

@@ -193,8 +193,9 @@ const Option config_options[] = {
     {"device", NULL, "NAME", OPTION_CHOICE, AT(device), 0, 0, "auto", devices, 0,
      "auto says what it took; a named one is used or is an error; ref: plain loops, slow"},
     {"precision", NULL, "NAME", OPTION_CHOICE, AT(precision), 0, 0, "fp32", precisions, 0,
-     "of a GPU's arithmetic: fp32; tf32: convolutions and products round their factors; bf16: "
-     "activations too, while weights, statistics and losses are kept in fp32"},
+     "of the arithmetic: fp32; tf32 (on a GPU): convolutions and products round their factors; "
+     "bf16 (on a GPU, or a CPU with AVX512-BF16): activations too, while weights, statistics and "
+     "losses are kept in fp32"},
     {"autotune", NULL, NULL, OPTION_BOOL, AT(autotune), 0, 0, "false", NULL, 0,
      "on a GPU: choose engines by timing instead of by rule, once, as a fresh run begins; costs a "
      "start longer by some seconds to minutes, and runs have the same bits only with the same "

@@ -32,13 +32,14 @@ static Status conv_steps(StepPlan *plan) {
     MemDesc plain = md_plain(4, dim);
     Product product = {.src = plan_md_in(plan),
                        .dst = plan_md_out(plan),
-                       .weights = md_any(4, dim),
+                       .weights = md_typed(md_any(4, dim), plan_type(plan)),
                        .bias = md_plain(1, dim),
                        .has_bias = args->bias,
                        .relu = desc->relu,
                        .stride = args->stride,
                        .pad = args->pad,
                        .winograd =
+                           plan_type(plan) == DT_F32 &&
                            rule_winograd(in, out, args->kernel, args->stride, args->pad, wide)};
     dnnl_primitive_t forward;
     plan->base.backward_reads_in = READS_IN(0);

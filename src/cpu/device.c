@@ -9,6 +9,8 @@
 #include "flat.h"
 #include "lockstep/host.h"
 #include "plan.h"
+#include "processor.h"
+#include "rows.h"
 
 static void device_close(Device *base) {
     CpuDevice *device = (CpuDevice *)base;
@@ -42,14 +44,14 @@ static Status stream_sync(Stream *stream, double seconds) {
     return ST_OK;
 }
 
-/* In plain layout a memcpy. In the others each run of memory holds `block` channels of a pixel. */
+/* In plain layout a copy. In the others each run of memory holds `block` channels of a pixel. */
 static Status upload_images(Stream *stream, const Tensor *images, const float *host) {
     (void)stream;
     Shape s = images->shape;
-    int64_t map = s.h * s.w;
-    float *to = images->data;
+    int64_t map = s.h * s.w, done = 0, n = 0;
+    float piece[ROW_PIECE];
     if (images->layout == LAYOUT_PLAIN) {
-        memcpy(to, host, (size_t)shape_count(s) * sizeof(float));
+        row_close(images->dtype, images->data, shape_count(s), host);
         return ST_OK;
     }
     int64_t block = images->layout == LAYOUT_BLOCKED16  ? 16
@@ -57,37 +59,50 @@ static Status upload_images(Stream *stream, const Tensor *images, const float *h
                                                         : s.c;
     for (int64_t first = 0; first < s.n * s.c; first += block, host += block * map)
         for (int64_t i = 0; i < map; i++)
-            for (int64_t c = 0; c < block; c++)
-                *to++ = host[c * map + i];
+            for (int64_t c = 0; c < block; c++) {
+                piece[n++] = host[c * map + i];
+                if (n < row_piece(shape_count(s), done))
+                    continue;
+                row_close(images->dtype, row_at(images->dtype, images->data, done), n, piece);
+                done += n;
+                n = 0;
+            }
     return ST_OK;
 }
 
 static Status write_tensor(Stream *stream, const Tensor *tensor, const double *host) {
     (void)stream;
     Shape s = tensor->shape;
-    float *to = tensor->data;
+    DType type = tensor->dtype;
     for (int64_t n = 0; n < s.n; n++)
         for (int64_t c = 0; c < s.c; c++)
             for (int64_t h = 0; h < s.h; h++)
-                for (int64_t w = 0; w < s.w; w++)
-                    to[rule_index(tensor->layout, s, n, c, h, w)] = (float)*host++;
+                for (int64_t w = 0; w < s.w; w++) {
+                    int64_t i = rule_index(tensor->layout, s, n, c, h, w);
+                    float value = (float)*host++;
+                    row_close(type, row_at(type, tensor->data, i), 1, &value);
+                }
     return ST_OK;
 }
 
 static Status read_tensor(Stream *stream, double *host, const Tensor *tensor) {
     (void)stream;
     Shape s = tensor->shape;
-    const float *from = tensor->data;
+    DType type = tensor->dtype;
     for (int64_t n = 0; n < s.n; n++)
         for (int64_t c = 0; c < s.c; c++)
             for (int64_t h = 0; h < s.h; h++)
-                for (int64_t w = 0; w < s.w; w++)
-                    *host++ = from[rule_index(tensor->layout, s, n, c, h, w)];
+                for (int64_t w = 0; w < s.w; w++) {
+                    int64_t i = rule_index(tensor->layout, s, n, c, h, w);
+                    float room;
+                    *host++ = *row_read(type, row_at(type, tensor->data, i), 1, &room);
+                }
     return ST_OK;
 }
 
-static Status layouts(Device *device, const OpTensors *ops, int n_ops, Tensor *tensors,
+static Status layouts(Device *base, const OpTensors *ops, int n_ops, Tensor *tensors,
                       int n_tensors) {
+    const CpuDevice *device = (const CpuDevice *)base;
     (void)ops;
     (void)n_ops;
     Shape *shapes = calloc((size_t)n_tensors, sizeof *shapes);
@@ -99,10 +114,11 @@ static Status layouts(Device *device, const OpTensors *ops, int n_ops, Tensor *t
     }
     for (int i = 0; i < n_tensors; i++)
         shapes[i] = tensors[i].shape;
-    rule_layouts(shapes, n_tensors, ((CpuDevice *)device)->wide, chosen);
+    rule_layouts(shapes, n_tensors, device->wide, chosen);
     for (int i = 0; i < n_tensors; i++) {
         tensors[i].layout = chosen[i];
-        tensors[i].bytes = (size_t)shape_count(shapes[i]) * sizeof(float);
+        tensors[i].dtype = device->activation;
+        tensors[i].bytes = (size_t)shape_count(shapes[i]) * dtype_size(device->activation);
     }
 done:
     free(chosen);
@@ -136,33 +152,26 @@ static const DeviceOps device_ops = {
     .update = cpu_update,
 };
 
-/* The instruction set that oneDNN takes, ONEDNN_MAX_CPU_ISA applied: `name` is what ranks compare,
- * `family` what people call it. */
-typedef struct InstructionSet {
-    dnnl_cpu_isa_t isa;
-    const char *name, *family;
-} InstructionSet;
-
-static InstructionSet instruction_set(void) {
-    static const InstructionSet known[] = {
-        {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx", "AVX-512"},
-        {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16", "AVX-512"},
-        {dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni", "AVX-512"},
-        {dnnl_cpu_isa_avx512_core, "avx512_core", "AVX-512"},
-        {dnnl_cpu_isa_avx2_vnni, "avx2_vnni", "AVX2"},
-        {dnnl_cpu_isa_avx2, "avx2", "AVX2"},
-        {dnnl_cpu_isa_avx, "avx", "AVX"},
-        {dnnl_cpu_isa_sse41, "sse41", "SSE4.1"},
-    };
-    dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].isa == isa)
-            return known[i];
-    return (InstructionSet){isa, "unknown", "an unknown instruction set"};
+/* Names the arithmetic, as people call it and as ranks compare it: in bf16 it is another. */
+static void describe(CpuDevice *device, const Processor *processor) {
+    const dnnl_version_t *version = dnnl_version();
+    bool bf16 = device->activation == DT_BF16;
+    bool winograd = primitive_has_winograd(device->engine, device->wide);
+    snprintf(device->base.description, sizeof device->base.description, "oneDNN %d.%d.%d, %s, %s",
+             version->major, version->minor, version->patch,
+             bf16 ? processor->bf16_family : processor->family,
+             bf16       ? "bf16"
+             : winograd ? "Winograd"
+                        : "direct convolution (it has no Winograd here)");
+    snprintf(device->base.instruction_set, sizeof device->base.instruction_set, "%s%s",
+             processor->name, bf16 ? ", bf16" : "");
 }
 
 Status device_open_cpu(const DeviceOptions *options, Device **out) {
-    TRY(host_accepts(options));
+    Processor processor = processor_of_onednn();
+    TRY(host_accepts(options, true));
+    if (options->precision == PRECISION_BF16)
+        TRY(processor_has_bf16(&processor));
     omp_set_num_threads(1);
     CpuDevice *device = calloc(1, sizeof *device);
     TRY_ALLOC(device);
@@ -170,19 +179,13 @@ Status device_open_cpu(const DeviceOptions *options, Device **out) {
     if (result != dnnl_success)
         free(device);
     TRY_DNNL(result);
-    InstructionSet set = instruction_set();
-    const dnnl_version_t *version = dnnl_version();
-    device->wide = (set.isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+    device->wide = processor.wide;
+    device->activation = options->precision == PRECISION_BF16 ? DT_BF16 : DT_F32;
     device->base.ops = &device_ops;
     device->base.real = DT_F32;
     device->base.fuses_relu =
         1u << LAYER_CONV | 1u << LAYER_BN | 1u << LAYER_LINEAR | 1u << LAYER_ADD;
-    snprintf(device->base.description, sizeof device->base.description, "oneDNN %d.%d.%d, %s, %s",
-             version->major, version->minor, version->patch, set.family,
-             primitive_has_winograd(device->engine, device->wide)
-                 ? "Winograd"
-                 : "direct convolution (it has no Winograd here)");
-    snprintf(device->base.instruction_set, sizeof device->base.instruction_set, "%s", set.name);
+    describe(device, &processor);
     *out = &device->base;
     return ST_OK;
 }

@@ -17,8 +17,8 @@ typedef const_dnnl_memory_desc_t MdRef; /* borrowed */
 typedef dnnl_memory_desc_t MdOwned;
 
 static inline dnnl_status_t md_make(MdOwned *md, int ndim, const dnnl_dims_t dim,
-                                    dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_create_with_tag(md, ndim, dim, dnnl_f32, tag);
+                                    dnnl_data_type_t type, dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_create_with_tag(md, ndim, dim, type, tag);
 }
 
 static inline MdRef md_ref(const MdOwned *md) {
@@ -43,8 +43,8 @@ typedef const dnnl_memory_desc_t *MdRef; /* borrowed */
 typedef dnnl_memory_desc_t MdOwned;
 
 static inline dnnl_status_t md_make(MdOwned *md, int ndim, const dnnl_dims_t dim,
-                                    dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_init_by_tag(md, ndim, dim, dnnl_f32, tag);
+                                    dnnl_data_type_t type, dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_init_by_tag(md, ndim, dim, type, tag);
 }
 
 static inline MdRef md_ref(const MdOwned *md) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lockstep/dropout.h"
+#include "rows.h"
 
 /* Memory order as four nested loops; stride: in the mask. */
 typedef struct Walk {
@@ -23,24 +24,50 @@ static Walk walk_of(Shape s, int layout) {
     return (Walk){{s.n, s.c / block, map, block}, {image, block * map, 1, map}};
 }
 
+/* What is done to each element: y = factor x, or y += factor x. */
+typedef struct Apply {
+    DType type; /* of x and y */
+    const uint8_t *keep;
+    float scale;
+    bool add;
+} Apply;
+
 /* One run of memory; `stride` is 1 in plain layout. */
-static inline void apply_row(int64_t count, int64_t stride, float scale, const uint8_t *keep,
-                             const float *x, bool add, float *y) {
-    for (int64_t i = 0; i < count; i++) {
-        float value = keep[i * stride] ? x[i] * scale : 0;
-        y[i] = add ? y[i] + value : value;
+static void apply_row(const Apply *apply, const uint8_t *keep, int64_t count, int64_t stride,
+                      const void *from, void *to) {
+    float x_room[ROW_PIECE], y_room[ROW_PIECE];
+    for (int64_t first = 0; first < count; first += ROW_PIECE) {
+        int64_t n = row_piece(count, first);
+        void *row = row_at(apply->type, to, first);
+        const float *x = row_read(apply->type, row_at(apply->type, from, first), n, x_room);
+        float *y = row_open(apply->type, row, n, apply->add, y_room);
+        for (int64_t i = 0; i < n; i++) {
+            float value = keep[(first + i) * stride] ? x[i] * apply->scale : 0;
+            y[i] = apply->add ? y[i] + value : value;
+        }
+        row_close(apply->type, row, n, y);
     }
 }
 
-/* y = factor x, or y += factor x. */
-static void apply(Walk walk, float scale, const uint8_t *keep, const float *x, bool add, float *y) {
-    int64_t row = walk.count[3];
+static void apply_all(const Apply *apply, Walk walk, const char *x, char *y) {
+    size_t row = (size_t)walk.count[3] * dtype_size(apply->type);
     for (int64_t a = 0; a < walk.count[0]; a++)
         for (int64_t b = 0; b < walk.count[1]; b++)
             for (int64_t c = 0; c < walk.count[2]; c++, x += row, y += row)
-                apply_row(row, walk.stride[3], scale,
-                          keep + a * walk.stride[0] + b * walk.stride[1] + c * walk.stride[2], x,
-                          add, y);
+                apply_row(apply,
+                          apply->keep + a * walk.stride[0] + b * walk.stride[1] +
+                              c * walk.stride[2],
+                          walk.count[3], walk.stride[3], x, y);
+}
+
+/* at: from, to, mask. */
+static void apply_mask(const StepCall *call, bool add) {
+    const OpDesc *desc = &call->plan->base.desc;
+    Apply apply = {.type = plan_type(call->plan),
+                   .keep = call->at[2],
+                   .scale = (float)dropout_scale(desc->layer->args.dropout.rate),
+                   .add = add};
+    apply_all(&apply, walk_of(desc->out.shape, desc->out.layout), call->at[0], call->at[1]);
 }
 
 /* keep[count]: the mask of this lane and step. */
@@ -54,7 +81,8 @@ static void draw(DropoutKey key, int64_t count, uint8_t *keep) {
 
 static Status copy(const StepCall *call) {
     Shape shape = call->plan->base.desc.out.shape;
-    memcpy(call->at[1], call->at[0], (size_t)shape_count(shape) * sizeof(float));
+    memcpy(call->at[1], call->at[0],
+           (size_t)shape_count(shape) * dtype_size(plan_type(call->plan)));
     return ST_OK;
 }
 
@@ -69,17 +97,12 @@ static Status forward(const StepCall *call) {
         memcpy(at[2], given, (size_t)count);
     else
         draw(dropout_key(run->seed, run->step, run->lane, desc->index, rate), count, at[2]);
-    apply(walk_of(desc->out.shape, desc->out.layout), (float)dropout_scale(rate), at[2], at[0],
-          false, at[1]);
+    apply_mask(call, false);
     return ST_OK;
 }
 
 static Status backward(const StepCall *call) {
-    const OpDesc *desc = &call->plan->base.desc;
-    void *const *at = call->at;
-    apply(walk_of(desc->out.shape, desc->out.layout),
-          (float)dropout_scale(desc->layer->args.dropout.rate), at[2], at[0],
-          desc->grad_in[0] == GRAD_ADD, at[1]);
+    apply_mask(call, call->plan->base.desc.grad_in[0] == GRAD_ADD);
     return ST_OK;
 }
 

@@ -14,8 +14,8 @@ static Status flatten(StepPlan *plan, Operand *src) {
     *src = AT_IN(0);
     if (in->layout == LAYOUT_PLAIN)
         return ST_OK;
-    MemDesc map = md_activation(in->shape, in->layout);
-    MemDesc flat = md_activation(in->shape, LAYOUT_PLAIN);
+    MemDesc map = md_activation(plan_type(plan), in->shape, in->layout);
+    MemDesc flat = md_activation(plan_type(plan), in->shape, LAYOUT_PLAIN);
     TRY(primitive_reorder(plan_engine(plan), &map, &flat, false, &copy));
     *src = steps_saved(plan, md_bytes(&flat));
     PRIMITIVE_STEP(plan, PASS_FORWARD, copy, {AT_IN(0), DNNL_ARG_FROM}, {*src, DNNL_ARG_TO});
@@ -25,8 +25,8 @@ static Status flatten(StepPlan *plan, Operand *src) {
 /* The gradient that the last step wrote to temp in rows, to where it belongs. */
 static Status unflatten(StepPlan *plan) {
     const Tensor *in = &plan->base.desc.in[0];
-    MemDesc map = md_activation(in->shape, in->layout);
-    MemDesc flat = md_activation(in->shape, LAYOUT_PLAIN);
+    MemDesc map = md_activation(plan_type(plan), in->shape, in->layout);
+    MemDesc flat = md_activation(plan_type(plan), in->shape, LAYOUT_PLAIN);
     bool add = plan->base.desc.grad_in[0] == GRAD_ADD;
     dnnl_primitive_t copy;
     TRY(primitive_reorder(plan_engine(plan), &flat, &map, add, &copy));
@@ -37,7 +37,7 @@ static Status unflatten(StepPlan *plan) {
 }
 
 static Status linear_backward(StepPlan *plan, const Product *product,
-                              const_dnnl_primitive_t forward, Operand src) {
+                              const_dnnl_primitive_t forward, Operand src, const MemDesc *plain) {
     bool in_place = src.kind == OPERAND_IN;
     dnnl_primitive_t weights, data;
     TRY(plan_grad_relu(plan));
@@ -51,6 +51,7 @@ static Status linear_backward(StepPlan *plan, const Product *product,
     Step *step = PRIMITIVE_STEP(plan, PASS_BACKWARD, data, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
                                 {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS},
                                 {in_place ? AT_GRAD_IN(0) : AT_TEMP, DNNL_ARG_DIFF_SRC});
+    TRY(plan_weights(plan, step, WEIGHT, plain));
     return in_place ? plan_grad_in(plan, step, 0) : unflatten(plan);
 }
 
@@ -61,9 +62,10 @@ static Status linear_steps(StepPlan *plan) {
     int64_t features = in.c * in.h * in.w;
     const int64_t weight[] = {desc->out.shape.c, features};
     MemDesc plain = md_plain(2, weight);
-    Product product = {.src = md_plain(2, (int64_t[]){in.n, features}),
-                       .dst = md_plain(2, (int64_t[]){in.n, desc->out.shape.c}),
-                       .weights = md_any(2, weight),
+    DType type = plan_type(plan);
+    Product product = {.src = md_typed(md_plain(2, (int64_t[]){in.n, features}), type),
+                       .dst = md_typed(md_plain(2, (int64_t[]){in.n, desc->out.shape.c}), type),
+                       .weights = md_typed(md_any(2, weight), type),
                        .bias = md_plain(1, weight),
                        .has_bias = args->bias,
                        .relu = desc->relu};
@@ -79,8 +81,8 @@ static Status linear_steps(StepPlan *plan) {
     TRY(plan_weights(plan, step, WEIGHT, &plain));
     if (!desc->training)
         return ST_OK;
-    product.weights = plain;
-    return linear_backward(plan, &product, forward, src);
+    product.weights = md_typed(plain, type);
+    return linear_backward(plan, &product, forward, src, &plain);
 }
 
 CPU_OP(linear);

@@ -5,14 +5,20 @@ dnnl_engine_t plan_engine(const StepPlan *plan) {
     return ((const CpuDevice *)plan->device)->engine;
 }
 
+DType plan_type(const StepPlan *plan) {
+    return ((const CpuDevice *)plan->device)->activation;
+}
+
 MemDesc plan_md_in(const StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
-    return md_activation(desc->in[0].shape, rule_layout_beside(&desc->in[0], desc->out.layout));
+    return md_activation(plan_type(plan), desc->in[0].shape,
+                         rule_layout_beside(&desc->in[0], desc->out.layout));
 }
 
 MemDesc plan_md_out(const StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
-    return md_activation(desc->out.shape, rule_layout_beside(&desc->out, desc->in[0].layout));
+    return md_activation(plan_type(plan), desc->out.shape,
+                         rule_layout_beside(&desc->out, desc->in[0].layout));
 }
 
 /* Where a packing step puts parameter `param` in the form `wanted`; AT_NOTHING if there is none. */

@@ -1,5 +1,14 @@
 /* cpu/plan: what all ops of this backend share: steps (steps.h) whose work is a oneDNN primitive,
- * and the steps that bring weights and gradients into the form that a primitive wants. */
+ * and the steps that bring weights and gradients into the form that a primitive wants.
+ *
+ * Types. In bf16 activations and their gradients (AT_IN, AT_OUT, AT_GRAD_IN, AT_GRAD_OUT) are
+ * bfloat16; all else is fp32: parameters and their gradients, statistics, the loss, and `saved` and
+ * temp where an op keeps sums there. An op supports it so:
+ * - descriptors of activations come from plan_md_in, plan_md_out or md_activation(plan_type(plan),
+ *   ...), those of parameters from md_plain; a primitive that takes these two types needs no more;
+ * - weights that a primitive multiplies by activations are md_typed(..., plan_type(plan)), and
+ *   plan_weights packs them in it; their gradient is fp32;
+ * - loops of our own go through rows.h, and compute and sum in float or double. */
 #ifndef LOCKSTEP_CPU_PLAN_H
 #define LOCKSTEP_CPU_PLAN_H
 
@@ -10,7 +19,8 @@
 typedef struct CpuDevice {
     Device base;
     dnnl_engine_t engine;
-    bool wide; /* 512-bit registers: blocks of 16 channels, Winograd */
+    bool wide;        /* 512-bit registers: blocks of 16 channels, Winograd */
+    DType activation; /* DT_F32 or DT_BF16 */
 } CpuDevice;
 
 struct Stream {
@@ -33,6 +43,9 @@ extern const StepBackend cpu_steps; /* execute.c */
 #define LOOP_STEP(plan, pass, loop, ...)           STEP_CALL(plan, pass, loop, __VA_ARGS__)
 
 dnnl_engine_t plan_engine(const StepPlan *plan);
+
+/* The type of activations and their gradients. */
+DType plan_type(const StepPlan *plan);
 
 /* Descriptors of the op's (first) input and its output, in forms that fit each other. */
 MemDesc plan_md_in(const StepPlan *plan);

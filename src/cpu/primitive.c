@@ -57,17 +57,18 @@ const char *primitive_name(const_dnnl_primitive_t primitive) {
 }
 
 static MemDesc md_tagged(int ndim, const int64_t *dim, dnnl_format_tag_t tag) {
-    MemDesc md = {.ndim = ndim, .tag = tag};
+    MemDesc md = {.type = DT_F32, .ndim = ndim, .tag = tag};
     memcpy(md.dim, dim, (size_t)ndim * sizeof *dim);
     return md;
 }
 
-MemDesc md_activation(Shape shape, int layout) {
+MemDesc md_activation(DType type, Shape shape, int layout) {
     static const dnnl_format_tag_t tags[] = {[LAYOUT_PLAIN] = dnnl_nchw,
                                              [LAYOUT_NHWC] = dnnl_nhwc,
                                              [LAYOUT_BLOCKED8] = dnnl_nChw8c,
                                              [LAYOUT_BLOCKED16] = dnnl_nChw16c};
-    return md_tagged(4, (int64_t[]){shape.n, shape.c, shape.h, shape.w}, tags[layout]);
+    int64_t dim[] = {shape.n, shape.c, shape.h, shape.w};
+    return md_typed(md_tagged(4, dim, tags[layout]), type);
 }
 
 MemDesc md_plain(int ndim, const int64_t *dim) {
@@ -78,6 +79,11 @@ MemDesc md_plain(int ndim, const int64_t *dim) {
 
 MemDesc md_any(int ndim, const int64_t *dim) {
     return md_tagged(ndim, dim, dnnl_format_tag_any);
+}
+
+MemDesc md_typed(MemDesc md, DType type) {
+    md.type = type;
+    return md;
 }
 
 /* What a primitive is made from, until maker_finish. */
@@ -96,7 +102,8 @@ static MdRef maker_md(Maker *maker, const MemDesc *md) {
     if (md->of || md->ndim == 0)
         return md->of;
     MdOwned *owned = &maker->md[maker->n_md];
-    if (md_make(owned, md->ndim, md->dim, md->tag) != dnnl_success)
+    dnnl_data_type_t type = md->type == DT_BF16 ? dnnl_bf16 : dnnl_f32;
+    if (md_make(owned, md->ndim, md->dim, type, md->tag) != dnnl_success)
         return NULL;
     maker->n_md++;
     return md_ref(owned);
@@ -189,9 +196,10 @@ static dnnl_status_t create_backward_weights(dnnl_engine_t engine, const Product
                                              const_dnnl_primitive_t forward,
                                              dnnl_primitive_t *primitive) {
     dnnl_dims_t stride = {p->stride, p->stride}, pad = {p->pad, p->pad};
+    MemDesc gradient = md_typed(p->weights, DT_F32);
     Maker m = maker_begin(false);
     MAKE(&m, dnnl_convolution_backward_weights_primitive_desc_create(
-                 &m.desc, engine, algorithm, maker_md(&m, &p->src), maker_md(&m, &p->weights),
+                 &m.desc, engine, algorithm, maker_md(&m, &p->src), maker_md(&m, &gradient),
                  p->has_bias ? maker_md(&m, &p->bias) : NULL, maker_md(&m, &p->dst), stride,
                  no_dilation, pad, pad, desc_of(forward), m.attr));
     return maker_finish(&m, primitive);
@@ -199,7 +207,7 @@ static dnnl_status_t create_backward_weights(dnnl_engine_t engine, const Product
 
 bool primitive_has_winograd(dnnl_engine_t engine, bool wide) {
     int layout = wide ? LAYOUT_BLOCKED16 : LAYOUT_BLOCKED8;
-    MemDesc map = md_activation((Shape){8, 64, 32, 32}, layout);
+    MemDesc map = md_activation(DT_F32, (Shape){8, 64, 32, 32}, layout);
     Product p = {.src = map, .dst = map, .stride = 1, .pad = 1};
     p.weights = md_any(4, (int64_t[]){64, 64, 3, 3});
     dnnl_primitive_t made[3] = {NULL};
@@ -264,9 +272,10 @@ Status primitive_linear_backward_data(dnnl_engine_t engine, const Product *p,
 Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *p,
                                          const_dnnl_primitive_t forward,
                                          dnnl_primitive_t *primitive) {
+    MemDesc gradient = md_typed(p->weights, DT_F32);
     Maker m = maker_begin(false);
     MAKE(&m, dnnl_inner_product_backward_weights_primitive_desc_create(
-                 &m.desc, engine, maker_md(&m, &p->src), maker_md(&m, &p->weights),
+                 &m.desc, engine, maker_md(&m, &p->src), maker_md(&m, &gradient),
                  p->has_bias ? maker_md(&m, &p->bias) : NULL, maker_md(&m, &p->dst),
                  desc_of(forward), m.attr));
     TRY_DNNL(maker_finish(&m, primitive));

@@ -16,13 +16,14 @@
 #include "lockstep/status.h"
 #include "lockstep/tensor.h"
 
-/* The form of fp32 memory: a tag's, or that of an argument of a primitive, which must live as long.
- * Zeroed: empty. */
+/* The form of memory: a type and a tag's, or that of an argument of a primitive, which must live as
+ * long. Zeroed: empty. */
 typedef struct MemDesc {
+    DType type; /* DT_F32 or DT_BF16 */
     int ndim;
     dnnl_dims_t dim; /* [ndim] */
     dnnl_format_tag_t tag;
-    MdRef of; /* NULL: the tag's */
+    MdRef of; /* NULL: type and tag's */
 } MemDesc;
 
 /* Evaluates a oneDNN call once; ST_DEVICE naming it if it fails. */
@@ -43,18 +44,21 @@ Status primitive_memory(const_dnnl_primitive_t primitive, int argument, dnnl_eng
 /* oneDNN's name of the implementation: "jit:avx512_core". Borrowed. */
 const char *primitive_name(const_dnnl_primitive_t primitive);
 
-/* Descriptors of fp32 memory: an activation in a layout of rule.h, a plain array of `ndim`
- * dimensions, and the same in whatever form a primitive prefers. */
-MemDesc md_activation(Shape shape, int layout);
+/* Descriptors: of an activation in a layout of rule.h; in fp32 of a plain array of `ndim`
+ * dimensions, and of the same in whatever order a primitive prefers; and one of these in another
+ * type. */
+MemDesc md_activation(DType type, Shape shape, int layout);
 MemDesc md_plain(int ndim, const int64_t *dim);
 MemDesc md_any(int ndim, const int64_t *dim);
+MemDesc md_typed(MemDesc md, DType type);
 size_t md_bytes(const MemDesc *md);
 bool md_equal(const MemDesc *a, const MemDesc *b);
 
-/* A convolution, or a linear layer (which has no stride and pad): what its three passes share. */
+/* A convolution, or a linear layer (which has no stride and pad): what its three passes share. src,
+ * dst and weights have one type; the bias and both parameters' gradients are fp32. */
 typedef struct Product {
     MemDesc src, dst;
-    MemDesc weights; /* in any form */
+    MemDesc weights; /* in any order */
     MemDesc bias;
     bool has_bias;
     bool relu; /* behind the forward pass */
@@ -81,7 +85,8 @@ Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *pr
  * processor: version 3.2 and later do not, for fp32. */
 bool primitive_has_winograd(dnnl_engine_t engine, bool wide);
 
-/* Batch norm with scale and shift; `training`: by the batch's statistics, which it writes. */
+/* Batch norm with scale and shift, which are fp32 like the statistics; `training`: by the batch's
+ * statistics, which it writes. */
 Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
                             bool relu, dnnl_primitive_t *primitive);
 Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
@@ -111,7 +116,7 @@ Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, do
 Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu,
                      dnnl_primitive_t *primitive);
 
-/* A copy from FROM to TO that changes the form; `add`: TO += FROM. */
+/* A copy from FROM to TO that changes the form, or the type; `add`: TO += FROM. */
 Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
                          dnnl_primitive_t *primitive);
 

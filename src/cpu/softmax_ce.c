@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "plan.h"
+#include "rows.h"
 
 /* Of class c; `second` may be NULL. */
 static double target(const OpDesc *desc, int32_t label, const SecondLabel *second, int64_t c) {
@@ -35,12 +36,13 @@ static Status forward(const StepCall *call) {
     const OpDesc *desc = &call->plan->base.desc;
     void *const *at = call->at;
     int64_t images = desc->in[0].shape.n, classes = desc->in[0].shape.c;
-    const float *x = at[0];
     const int32_t *labels = at[1];
     float *loss = at[2];
     int32_t *predicted = at[3];
     const SecondLabel *second = at[4];
-    for (int64_t n = 0; n < images; n++, x += classes) {
+    DType type = plan_type(call->plan);
+    for (int64_t n = 0; n < images; n++) {
+        const float *x = row_read(type, row_at(type, at[0], n * classes), classes, at[5]);
         double norm = log_sum_exp(x, classes), sum = 0;
         if (labels[n] < 0 || labels[n] >= classes)
             return FAIL(ST_INTERNAL,
@@ -60,16 +62,20 @@ static Status backward(const StepCall *call) {
     void *const *at = call->at;
     int64_t images = desc->in[0].shape.n, classes = desc->in[0].shape.c;
     bool add = desc->grad_in[0] == GRAD_ADD;
-    const float *x = at[0];
     const int32_t *labels = at[1];
-    float *grad = at[2];
     const SecondLabel *second = at[3];
-    for (int64_t n = 0; n < images; n++, x += classes, grad += classes) {
+    DType type = plan_type(call->plan);
+    float *room = at[4];
+    for (int64_t n = 0; n < images; n++) {
+        void *row = row_at(type, at[2], n * classes);
+        const float *x = row_read(type, row_at(type, at[0], n * classes), classes, room);
+        float *grad = row_open(type, row, classes, add, room + classes);
         double norm = log_sum_exp(x, classes);
         for (int64_t c = 0; c < classes; c++) {
             double rest = exp(x[c] - norm) - target(desc, labels[n], second ? second + n : NULL, c);
             grad[c] = (float)((add ? grad[c] : 0) + rest * call->run->loss_scale);
         }
+        row_close(type, row, classes, grad);
     }
     return ST_OK;
 }
@@ -77,9 +83,12 @@ static Status backward(const StepCall *call) {
 static Status softmax_ce_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     plan->base.backward_reads_in = READS_IN(0);
-    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_LABELS, AT_LOSS, AT_PREDICTED, AT_SECOND);
+    steps_need_temp(plan, 2 * (size_t)desc->in[0].shape.c * sizeof(float));
+    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_LABELS, AT_LOSS, AT_PREDICTED, AT_SECOND,
+              AT_TEMP);
     if (desc->training && desc->grad_in[0] != GRAD_NONE)
-        LOOP_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), AT_LABELS, AT_GRAD_IN(0), AT_SECOND);
+        LOOP_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), AT_LABELS, AT_GRAD_IN(0), AT_SECOND,
+                  AT_TEMP);
     return ST_OK;
 }
 

@@ -135,7 +135,7 @@ Status device_open_ref64(const DeviceOptions *options, Device **device) {
 #else
 Status device_open_ref(const DeviceOptions *options, Device **device) {
 #endif
-    TRY(host_accepts(options));
+    TRY(host_accepts(options, false));
     *device = calloc(1, sizeof **device);
     TRY_ALLOC(*device);
     (*device)->ops = &device_ops;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Without a GPU, or without its libraries: --device cuda ends with code 5 and one line that says what is missing, never
-# another device instead; auto and cpu train on the CPU; another precision than fp32 is refused there.
+# another device instead; auto and cpu train on the CPU; a precision that it has not is refused there.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -37,12 +37,17 @@ one_line "a build without the CUDA backend" 5 'this build has no CUDA backend .*
 check "which --version says" version_says "$here" '^CUDA: this build has no CUDA backend'
 try "$here/lockstep" --device auto
 check "which auto takes the CPU in" took_cpu
-try "$here/lockstep" --device cpu --precision bf16
-one_line "the CPU computes in fp32 alone" 2 'precision'
+try "$here/lockstep" --device cpu --precision tf32
+one_line "the CPU does not compute in tf32" 2 '--precision tf32: only a GPU computes in it; .*--device cuda'
+try "$here/lockstep" --device ref --precision bf16
+one_line "nor ref in bf16" 2 '--precision bf16: --device ref computes in fp32 alone; .*--device cpu or cuda'
+ONEDNN_MAX_CPU_ISA=AVX512_CORE try "$here/lockstep" --device cpu --precision bf16
+one_line "nor a CPU without the instructions for it" 2 \
+    '--precision bf16: --device cpu wants a processor with AVX512-BF16, .*ONEDNN_MAX_CPU_ISA is set.*--device cuda'
 try "$here/lockstep" --device cpu --reduction native --reduction-type bf16
 one_line "and sums in fp32" 2 '--reduction-type bf16: only sums over GPUs'
 try "$here/lockstep" --device auto --precision tf32
-one_line "and so does auto where it finds no GPU" 2 'precision'
+one_line "nor does auto in tf32 where it finds no GPU" 2 'precision tf32'
 
 if [ ! -e "$BUILD/liblockstep_cuda.so" ]; then
     skip "the CUDA backend without a GPU" "this build has none"

@@ -257,15 +257,16 @@ static void test_layouts_see_the_ops(void **state) {
     tear_down(&built);
 }
 
-/* A backend without cores of its own refuses what only a GPU does, in the options' words. */
+/* A backend refuses what it does not do, in the options' words: most of it only a GPU does, and
+ * bf16 not every processor. */
 static void test_options_are_the_devices_to_judge(void **state) {
     (void)state;
     static const struct {
         DeviceOptions options;
         const char *words;
     } cases[] = {
-        {{.precision = PRECISION_BF16}, "--precision"},
-        {{.precision = PRECISION_TF32}, "--precision"},
+        {{.precision = PRECISION_BF16}, "--precision bf16"},
+        {{.precision = PRECISION_TF32}, "--precision tf32"},
         {{.autotune = true}, "--autotune"},
         {{.bf16_sums = true}, "--reduction-type bf16"},
     };
@@ -274,7 +275,13 @@ static void test_options_are_the_devices_to_judge(void **state) {
     for (size_t d = 0; d < sizeof open / sizeof *open; d++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             Device *device = NULL;
-            assert_int_equal(open[d](&cases[i].options, &device), ST_USAGE);
+            bool may = open[d] == device_open_cpu && cases[i].options.precision == PRECISION_BF16;
+            Status status = open[d](&cases[i].options, &device);
+            if (may && status == ST_OK) {
+                device->ops->close(device);
+                continue;
+            }
+            assert_int_equal(status, ST_USAGE);
             assert_non_null(strstr(status_message(), cases[i].words));
             assert_null(device);
             status_clear();

@@ -1,0 +1,67 @@
+/* cpu/processor: see processor.h. */
+#include "processor.h"
+
+#include <cpuid.h>
+#include <dnnl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool includes(dnnl_cpu_isa_t isa, dnnl_cpu_isa_t part) {
+    return (isa & part) == part;
+}
+
+Processor processor_of_onednn(void) {
+    static const struct {
+        dnnl_cpu_isa_t isa;
+        const char *name, *family, *bf16_family;
+    } known[] = {
+        {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx", "AVX-512", "AMX"},
+        {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16", "AVX-512", "AVX-512 BF16"},
+        {dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni", "AVX-512", NULL},
+        {dnnl_cpu_isa_avx512_core, "avx512_core", "AVX-512", NULL},
+        {dnnl_cpu_isa_avx2_vnni, "avx2_vnni", "AVX2", NULL},
+        {dnnl_cpu_isa_avx2, "avx2", "AVX2", NULL},
+        {dnnl_cpu_isa_avx, "avx", "AVX", NULL},
+        {dnnl_cpu_isa_sse41, "sse41", "SSE4.1", NULL},
+    };
+    dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    Processor processor = {"unknown", "an unknown instruction set", NULL, false};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].isa == isa)
+            processor = (Processor){known[i].name, known[i].family, known[i].bf16_family, false};
+    }
+    if (includes(isa, dnnl_cpu_isa_avx512_core_bf16) && !processor.bf16_family)
+        processor.bf16_family = "AVX-512 BF16";
+    processor.wide = includes(isa, dnnl_cpu_isa_avx512_core);
+    return processor;
+}
+
+enum { BRAND_FIRST = 0x80000002, BRAND_LEAVES = 3, BRAND_MAX = 16 * BRAND_LEAVES + 1 };
+
+/* "AMD EPYC 9454 48-Core Processor", or "processor" where it does not say. */
+static void brand(char text[BRAND_MAX]) {
+    uint32_t word[4 * BRAND_LEAVES] = {0};
+    for (unsigned i = 0; i < BRAND_LEAVES; i++) {
+        uint32_t *at = word + (size_t)4 * i;
+        __get_cpuid(BRAND_FIRST + i, &at[0], &at[1], &at[2], &at[3]);
+    }
+    memcpy(text, word, sizeof word);
+    text[sizeof word] = '\0';
+    for (size_t end = strlen(text); end > 0 && text[end - 1] == ' '; end--)
+        text[end - 1] = '\0';
+    if (text[0] == '\0')
+        strcpy(text, "processor");
+}
+
+Status processor_has_bf16(const Processor *processor) {
+    char name[BRAND_MAX];
+    if (processor->bf16_family)
+        return ST_OK;
+    brand(name);
+    return FAIL(ST_USAGE,
+                "--precision bf16: --device cpu wants a processor with AVX512-BF16, which this %s "
+                "has not: oneDNN takes %s here%s; leave --precision out, or use --device cuda",
+                name, processor->name,
+                getenv("ONEDNN_MAX_CPU_ISA") ? " (ONEDNN_MAX_CPU_ISA is set)" : "");
+}

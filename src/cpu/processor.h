@@ -1,0 +1,22 @@
+/* cpu/processor: what oneDNN computes with on this processor, ONEDNN_MAX_CPU_ISA applied. Local. */
+#ifndef LOCKSTEP_CPU_PROCESSOR_H
+#define LOCKSTEP_CPU_PROCESSOR_H
+
+#include <stdbool.h>
+
+#include "lockstep/status.h"
+
+typedef struct Processor {
+    const char *name;        /* of the instruction set, as ranks compare it: "avx512_core" */
+    const char *family;      /* as people call it: "AVX-512" */
+    const char *bf16_family; /* likewise, of what multiplies bfloat16; NULL: nothing does */
+    bool wide;               /* 512-bit registers */
+} Processor;
+
+Processor processor_of_onednn(void);
+
+/* ST_USAGE, naming the processor, where it has no instructions for bfloat16. oneDNN would emulate
+ * them with AVX-512, slower than fp32. */
+Status processor_has_bf16(const Processor *processor);
+
+#endif
