@@ -1,5 +1,6 @@
-/* The words behind a layer's kind: its arguments, and from= and with=, the layers it reads. */
-#include <stdio.h>
+/* The words behind a layer's kind: its arguments, their defaults, and from= and with=, the layers
+ * it reads. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lockstep/parse.h"
@@ -7,6 +8,8 @@
 
 /* Bits of `seen` that are no argument's of the table. */
 enum { SEEN_FROM = 62, SEEN_WITH = 63 };
+
+enum { NO_LAYER = -2 };
 
 /* The word with=A,B...: the layers read behind the first one. */
 static Status find_others(const Parser *parser, int self, char *names) {
@@ -131,10 +134,19 @@ static const LayerArg *find_arg(const LayerType *type, const char *key, int *ind
     return NULL;
 }
 
-/* One word behind the kind: an argument, from= or with=. `seen` has a bit for each argument of the
- * table, and one each for from and with. */
-static Status read_word(const Parser *parser, int self, char *word, uint64_t *seen) {
+/* The word from= or with= of layer `self`. */
+static Status read_inputs(const Parser *parser, int self, const char *word, char *value) {
     Layer *layer = &parser->model->layers[self];
+    if (!value || *value == '\0')
+        return FAIL_AT(parser, layer->line, "'%s' wants a label: %s=LABEL", word, word);
+    return strcmp(word, "from") == 0 ? text_find_input(parser, self, value, &layer->input[0])
+                                     : find_others(parser, self, value);
+}
+
+/* One word behind the kind: an argument, or from= or with= of layer `self`; where `layer` is none
+ * of the model but holds defaults, `self` is NO_LAYER. `seen` has a bit for each argument of the
+ * table, and one each for from and with. */
+static Status read_word(const Parser *parser, Layer *layer, int self, char *word, uint64_t *seen) {
     const LayerType *type = layer_type(layer->kind);
     char *value = strchr(word, '=');
     if (value)
@@ -147,15 +159,13 @@ static Status read_word(const Parser *parser, int self, char *word, uint64_t *se
         bit = from ? SEEN_FROM : SEEN_WITH;
     else if (!arg)
         return unknown_arg(parser, layer, word);
+    if ((from || with) && self == NO_LAYER)
+        return FAIL_AT(parser, layer->line, "'%s' has no default: it stands at a layer", word);
     if ((*seen >> bit & 1) != 0)
         return FAIL_AT(parser, layer->line, "'%s' is given twice", word);
     *seen |= UINT64_C(1) << bit;
-    if (!from && !with)
-        return read_arg(parser, layer, arg, value);
-    if (!value || *value == '\0')
-        return FAIL_AT(parser, layer->line, "'%s' wants a label: %s=LABEL", word, word);
-    return from ? text_find_input(parser, self, value, &layer->input[0])
-                : find_others(parser, self, value);
+    return from || with ? read_inputs(parser, self, word, value)
+                        : read_arg(parser, layer, arg, value);
 }
 
 /* What the line must have and has not. */
@@ -177,18 +187,44 @@ static Status check_seen(const Parser *parser, const Layer *layer, uint64_t seen
     return ST_OK;
 }
 
+Status text_start_defaults(Parser *parser, double smoothing) {
+    parser->defaults = calloc(LAYER_KINDS, sizeof *parser->defaults);
+    TRY_ALLOC(parser->defaults);
+    for (int kind = 0; kind < LAYER_KINDS; kind++) {
+        Layer *layer = &parser->defaults[kind].layer;
+        layer->kind = (LayerKind)kind;
+        for (const LayerArg *arg = layer_type(layer->kind)->args; arg->key; arg++) {
+            bool follows = arg->absent == ABSENT_LABEL_SMOOTHING;
+            store_arg(arg, layer, follows ? smoothing : arg->otherwise);
+        }
+    }
+    return ST_OK;
+}
+
+Status text_read_default(Parser *parser, int number, Line *line) {
+    uint64_t seen = 0;
+    int kind;
+    if (line->n_words < 3) {
+        return FAIL_AT(parser, number,
+                       "default wants a kind of layer and arguments: default bn eps=0.001");
+    }
+    TRY(text_find_kind(parser, number, line->word[1], &kind));
+    Defaults *defaults = &parser->defaults[kind];
+    defaults->layer.line = number;
+    for (int i = 2; i < line->n_words; i++)
+        TRY(read_word(parser, &defaults->layer, NO_LAYER, line->word[i], &seen));
+    defaults->given |= seen;
+    return ST_OK;
+}
+
 Status text_read_args(const Parser *parser, int self, Line *line) {
     Layer *layer = &parser->model->layers[self];
+    const Defaults *defaults = &parser->defaults[layer->kind];
     uint64_t seen = 0;
+    layer->args = defaults->layer.args;
     layer->n_in = 1;
     layer->input[0] = self > 0 ? self - 1 : LAYER_IMAGE;
-    for (const LayerArg *arg = layer_type(layer->kind)->args; arg->key; arg++) {
-        bool smoothing = arg->absent == ABSENT_LABEL_SMOOTHING;
-        store_arg(arg, layer, smoothing ? parser->smoothing : arg->otherwise);
-    }
-    if (!line)
-        return ST_OK;
-    for (int i = 1; i < line->n_words; i++)
-        TRY(read_word(parser, self, line->word[i], &seen));
-    return check_seen(parser, layer, seen);
+    for (int i = 1; line && i < line->n_words; i++)
+        TRY(read_word(parser, layer, self, line->word[i], &seen));
+    return check_seen(parser, layer, seen | defaults->given);
 }

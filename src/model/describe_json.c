@@ -1,6 +1,6 @@
 /* --describe --json: the model as one JSON object, for tools that are not in C. Every argument is
- * there with its value, so that no tool needs to know a default. Names are letters, digits, _ and
- * -: nothing has to be escaped. */
+ * there with its value, so that no tool needs to know a default. Nothing in a name has to be
+ * escaped. */
 #include <inttypes.h>
 #include <stdlib.h>
 

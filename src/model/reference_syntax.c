@@ -27,6 +27,18 @@ static const char syntax[] =
     "Parameters\n"
     "  are called after their layer: `conv1.weight`.\n"
     "- A flag stands alone (`bias`), or is unset (`bias=0`).\n"
+    "- `default KIND key=value...` sets what holds for the layers of that kind below it, where "
+    "they do\n"
+    "  not say otherwise.\n"
+    "- `repeat N` ... `end` stands for its lines N times; repeats may stand within each other. A "
+    "name\n"
+    "  means what was last called so above the line that uses it: what a body reads as `x` and "
+    "defines as\n"
+    "  `x` further down comes from before the block in the first round, from the round before "
+    "later.\n"
+    "  Labelled layers are then called `x.1`, `x.2`, and in a repeat within `x.2.1`; behind the "
+    "block `x`\n"
+    "  means the last of them.\n"
     "- The last layer is a loss; where the text names none, `softmax_ce` follows. What it reads "
     "must have\n"
     "  at least as many channels as there are classes: an output beyond them is no class, but has "
@@ -34,15 +46,25 @@ static const char syntax[] =
     "  share of softmax and smoothing.\n"
     "\n";
 
-static const char example[] = "stem: conv c=16 k=3 p=1 # 3 x 32 x 32 -> 16 x 32 x 32\n"
-                              "bn\n"
-                              "x: relu\n"
-                              "conv c=16 k=3 p=1\n"
-                              "bn\n"
-                              "add with=x              # the layer before it, and x\n"
-                              "relu\n"
-                              "avgpool global\n"
-                              "linear c=10             # softmax_ce follows\n";
+/* Guarded from the formatter: a picture of text. */
+/* clang-format off */
+static const char example[] =
+    "default conv k=3 p=1\n"
+    "conv c=16          # 3 x 32 x 32 -> 16 x 32 x 32\n"
+    "bn\n"
+    "x: relu\n"
+    "repeat 3\n"
+    "  conv c=16\n"
+    "  bn\n"
+    "  relu\n"
+    "  conv c=16\n"
+    "  bn\n"
+    "  add with=x       # the layer before it, and x: first the relu above, then the last round's\n"
+    "  x: relu          # x.1, x.2, x.3\n"
+    "end\n"
+    "avgpool global\n"
+    "linear c=10        # softmax_ce follows\n";
+/* clang-format on */
 
 static const char kinds[] =
     "In what follows a layer's input is C x H x W, in[] its elements; its output is c x h x w, "
