@@ -22,6 +22,8 @@ static const Command commands[] = {
     {"layers", layers_command,
      "every kind of layer, and how model text is written: lockstep layers [KIND]"},
     {"report", report_command, "pictures and a page of runs: lockstep report RUN... [--out DIR]"},
+    {"plot", plot_command,
+     "a figure of a table: lockstep plot TABLE.csv --x COLUMN --y COLUMN --out FILE"},
     {"preflight", preflight_command,
      "whether the hosts of a run are ready: lockstep preflight CONFIG [--KEY VALUE]..."},
     {"bench", bench_command,

@@ -24,6 +24,9 @@ Status layers_command(int argc, char **argv);
 /* Pictures and a page of runs. Local. */
 Status report_command(int argc, char **argv);
 
+/* A figure of a table. Local. */
+Status plot_command(int argc, char **argv);
+
 /* Speed of a recipe by phase and layer. Collective. */
 Status bench_command(int argc, char **argv);
 

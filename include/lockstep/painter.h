@@ -34,6 +34,9 @@ typedef enum Ink {
 const char *ink_name(Ink ink);
 uint32_t ink_colour(Ink ink, bool dark);
 
+/* The variables of a style sheet that give each ink its colour. */
+void ink_style(Text *text, bool dark);
+
 typedef struct Point {
     double x, y;
 } Point;
@@ -70,6 +73,9 @@ struct Painter {
 /* Opens a painter for a figure w x h units large. `id` makes names within the SVG unique on a page;
  * `title` is what a reader of the screen hears. */
 Status painter_svg_open(double w, double h, const char *id, const char *title, Painter **painter);
+/* Makes it a figure that stands alone in a file, with its own ground, font and colours by day and
+ * by night; before anything is drawn. */
+void painter_svg_alone(Painter *painter, double w, double h);
 /* `scale`: pixels a unit. ST_DEVICE, with the remedy, where lockstep was built without cairo. */
 Status painter_png_open(double w, double h, double scale, Painter **painter);
 

@@ -20,17 +20,22 @@ typedef struct Ticks {
     double first, step;
     int count;
     int decimals; /* that their text needs */
+    bool log;     /* ten to the power of that, on an axis of logarithms; no decimals then */
 } Ticks;
 
 /* At most `most` (>= 3) ticks, one or two or five times a power of ten apart, the first at or below
  * `low`, the last at or above `high`. `whole`: whole numbers alone. */
 Ticks ticks_round(double low, double high, int most, bool whole);
 
+/* The same, low > 0, for an axis of logarithms: powers of ten. */
+Ticks ticks_log(double low, double high, int most);
+
 typedef struct Series {
     const char *name; /* in the legend */
     int64_t n;
     const double *x, *y;  /* [n]; what is not finite is a gap */
-    const double *spread; /* [n] drawn as a bar of y - spread to y + spread; NULL: none */
+    const double *spread; /* [n] drawn as a bar of y - spread to y + spread, where it is finite and
+                             more than 0; NULL: none */
     int colour;           /* INK_SERIES + colour */
     bool dashed, dots;    /* dots: a dot at each point as well */
 } Series;
@@ -44,12 +49,15 @@ typedef struct Mark {
 typedef struct Curves {
     const char *title, *x_label, *y_label;
     bool x_whole;   /* ticks of x at whole numbers alone */
+    bool x_log;     /* an axis of logarithms; x <= 0 is a gap */
     bool from_zero; /* y begins at 0 */
+    bool apart;     /* series stand a little beside each other, so that bars at one x can be told */
     int n_series, n_marks;
     const Series *series; /* [n_series] */
     const Mark *marks;    /* [n_marks] */
 } Curves;
 
+enum { SERIES_MAX = 32 }; /* that a legend names */
 void plot_curves(Painter *painter, Size size, const Curves *curves);
 
 /* Columns of parts that stand on each other. */

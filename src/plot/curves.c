@@ -3,7 +3,7 @@
 
 #include "frame.h"
 
-enum { SERIES_MAX = 32, Y_TICKS = 6, X_TICKS = 8, BELOW = 46 };
+enum { Y_TICKS = 6, X_TICKS = 8, BELOW = 46, APART = 5, CAP = 3 };
 
 typedef struct Range {
     double low, high;
@@ -16,14 +16,25 @@ static void range_add(Range *range, double value) {
     range->high = fmax(range->high, value);
 }
 
-/* What the series span; [0, 1] where they have no point at all. */
+/* Half the length of a point's bar; 0: it has none. */
+static double spread_of(const Series *series, int64_t i) {
+    double spread = series->spread ? series->spread[i] : 0;
+    return isfinite(spread) && spread > 0 ? spread : 0;
+}
+
+static bool is_point(const Curves *curves, const Series *series, int64_t i) {
+    return isfinite(series->x[i]) && isfinite(series->y[i]) &&
+           !(curves->x_log && series->x[i] <= 0);
+}
+
+/* What the series span; some range where they have no point at all. */
 static void ranges(const Curves *curves, Range *x, Range *y) {
     *x = *y = (Range){INFINITY, -INFINITY};
     for (int s = 0; s < curves->n_series; s++) {
         const Series *series = &curves->series[s];
         for (int64_t i = 0; i < series->n; i++) {
-            double spread = series->spread ? series->spread[i] : 0;
-            if (!isfinite(series->y[i]))
+            double spread = spread_of(series, i);
+            if (!is_point(curves, series, i))
                 continue;
             range_add(x, series->x[i]);
             range_add(y, series->y[i] - spread);
@@ -33,7 +44,7 @@ static void ranges(const Curves *curves, Range *x, Range *y) {
     if (curves->from_zero)
         range_add(y, 0);
     if (!(x->low <= x->high))
-        *x = (Range){0, 1};
+        *x = curves->x_log ? (Range){1, 10} : (Range){0, 1};
     if (!(y->low <= y->high))
         *y = (Range){0, 1};
 }
@@ -43,31 +54,49 @@ static void draw_dot(Painter *painter, Point at, Ink ink) {
     painter->line(painter, ends, 2, ink, 5, false);
 }
 
+/* Where the points of one series go. */
+typedef struct Place {
+    const Axis *x, *y;
+    double aside; /* to the right */
+} Place;
+
+static Point place_at(const Place *place, double x, double y) {
+    return (Point){axis_at(place->x, x) + place->aside, axis_at(place->y, y)};
+}
+
+/* The bar of a point, with caps. */
+static void draw_bar(Painter *painter, const Series *series, int64_t i, const Place *place,
+                     Ink ink) {
+    double spread = spread_of(series, i);
+    Point low = place_at(place, series->x[i], series->y[i] - spread);
+    Point high = place_at(place, series->x[i], series->y[i] + spread);
+    Point bar[6] = {{low.x - CAP, low.y},   {low.x + CAP, low.y},  low, high,
+                    {high.x - CAP, high.y}, {high.x + CAP, high.y}};
+    painter->line(painter, bar, 6, ink, 1.2, false);
+}
+
 /* A line of no length with round ends is a dot in both painters. */
-static void draw_point(Painter *painter, const Series *series, int64_t i, const Axis *x,
-                       const Axis *y) {
+static void draw_point(Painter *painter, const Series *series, int64_t i, const Place *place) {
     Ink ink = (Ink)(INK_SERIES + series->colour);
-    double at = axis_at(x, series->x[i]), spread = series->spread ? series->spread[i] : 0;
-    Point bar[2] = {{at, axis_at(y, series->y[i] - spread)},
-                    {at, axis_at(y, series->y[i] + spread)}};
-    if (spread > 0)
-        painter->line(painter, bar, 2, ink, 1.2, false);
+    if (spread_of(series, i) > 0)
+        draw_bar(painter, series, i, place, ink);
     if (series->dots)
-        draw_dot(painter, (Point){at, axis_at(y, series->y[i])}, ink);
+        draw_dot(painter, place_at(place, series->x[i], series->y[i]), ink);
 }
 
 /* Pieces of up to so many points; each begins with the last point of the one before. */
 enum { PIECE = 512 };
 
-static void draw_series(Painter *painter, const Series *series, const Axis *x, const Axis *y) {
+static void draw_series(Painter *painter, const Curves *curves, const Series *series,
+                        const Place *place) {
     Ink ink = (Ink)(INK_SERIES + series->colour);
     Point points[PIECE];
     int64_t n = 0;
     for (int64_t i = 0; i <= series->n; i++) {
-        bool here = i < series->n && isfinite(series->x[i]) && isfinite(series->y[i]);
+        bool here = i < series->n && is_point(curves, series, i);
         if (here) {
-            points[n++] = (Point){axis_at(x, series->x[i]), axis_at(y, series->y[i])};
-            draw_point(painter, series, i, x, y);
+            points[n++] = place_at(place, series->x[i], series->y[i]);
+            draw_point(painter, series, i, place);
         }
         if (n > 0 && (!here || n == PIECE)) {
             if (n == 1)
@@ -96,11 +125,18 @@ static void draw_marks(Painter *painter, Box box, const Curves *curves, const Ax
     }
 }
 
-/* Ticks of x end where the data does: a curve is as wide as its figure. */
-static Axis x_axis(const Range *range, bool whole, Box box) {
-    Ticks ticks = ticks_round(range->low, range->high, X_TICKS, whole);
-    Axis axis = {.ticks = ticks, .from = box.x, .to = box.x + box.w};
-    return axis;
+/* How far series s stands to the right of its place. */
+static double aside(const Curves *curves, double s) {
+    return curves->apart ? APART * (s - (curves->n_series - 1) / 2.0) : 0;
+}
+
+/* Ticks of x end where the data does: a curve is as wide as its figure, but for the room that what
+ * stands beside the first and last place needs. */
+static Axis x_axis(const Range *range, const Curves *curves, Box box) {
+    Ticks ticks = curves->x_log ? ticks_log(range->low, range->high, X_TICKS)
+                                : ticks_round(range->low, range->high, X_TICKS, curves->x_whole);
+    double room = curves->apart ? aside(curves, curves->n_series - 1) + 2 * CAP : 0;
+    return (Axis){.ticks = ticks, .from = box.x + room, .to = box.x + box.w - room};
 }
 
 void plot_curves(Painter *painter, Size size, const Curves *curves) {
@@ -118,12 +154,14 @@ void plot_curves(Painter *painter, Size size, const Curves *curves) {
     Box box = {left, top, size.w - left - MARGIN - 8, size.h - top - BELOW};
     y.from = box.y + box.h;
     y.to = box.y;
-    Axis x = x_axis(&x_range, curves->x_whole, box);
+    Axis x = x_axis(&x_range, curves, box);
     draw_text(painter, MARGIN, box.y - 12, INK_MUTED, ANCHOR_START, FONT_SMALL, curves->y_label);
     axis_draw_y(painter, box, &y);
     axis_draw_x(painter, box, &x);
     frame_x_label(painter, box, curves->x_label);
     draw_marks(painter, box, curves, &x);
-    for (int s = 0; s < curves->n_series; s++)
-        draw_series(painter, &curves->series[s], &x, &y);
+    for (int s = 0; s < curves->n_series; s++) {
+        Place place = {&x, &y, aside(curves, s)};
+        draw_series(painter, curves, &curves->series[s], &place);
+    }
 }

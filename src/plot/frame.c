@@ -40,13 +40,15 @@ double frame_head(Painter *painter, Size size, const char *title, const LegendEn
 }
 
 double tick_value(const Ticks *ticks, int i) {
-    return ticks->first + i * ticks->step;
+    double at = ticks->first + i * ticks->step;
+    return ticks->log ? pow(10, at) : at;
 }
 
 void tick_words(const Ticks *ticks, int i, char *words, size_t room) {
     char plain[64];
     double value = tick_value(ticks, i);
-    snprintf(plain, sizeof plain, "%.*f", ticks->decimals, fabs(value));
+    int decimals = ticks->log && value < 1 ? (int)ceil(-log10(value) - 1e-9) : ticks->decimals;
+    snprintf(plain, sizeof plain, "%.*f", decimals, fabs(value));
     size_t whole = strcspn(plain, "."), at = 0;
     if (value < 0 && strspn(plain, "0.") < strlen(plain))
         at += (size_t)snprintf(words, room, "−");
@@ -70,7 +72,8 @@ double ticks_width(const Ticks *ticks) {
 
 double axis_at(const Axis *axis, double value) {
     double range = (axis->ticks.count - 1) * axis->ticks.step;
-    return axis->from + (value - axis->ticks.first) / range * (axis->to - axis->from);
+    double along = axis->ticks.log ? log10(value) : value;
+    return axis->from + (along - axis->ticks.first) / range * (axis->to - axis->from);
 }
 
 void axis_draw_y(Painter *painter, Box box, const Axis *axis) {

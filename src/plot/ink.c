@@ -23,6 +23,11 @@ uint32_t ink_colour(Ink ink, bool dark) {
     return dark ? inks[ink].night : inks[ink].day;
 }
 
+void ink_style(Text *text, bool dark) {
+    for (int i = 0; i < INKS; i++)
+        text_add(text, "--%s:#%06x;", ink_name((Ink)i), ink_colour((Ink)i, dark));
+}
+
 /* Per mille of the font's size: DejaVu Sans, one of the widest. */
 static int letter_width(unsigned char c) {
     switch (c) {

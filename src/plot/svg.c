@@ -80,6 +80,16 @@ Status painter_svg_open(double w, double h, const char *id, const char *title, P
     return ST_OK;
 }
 
+void painter_svg_alone(Painter *painter, double w, double h) {
+    Text *text = text_of(painter);
+    text_add(text, "<style>:root{font-family:\"DejaVu Sans\",system-ui,sans-serif;");
+    ink_style(text, false);
+    text_add(text, "}@media screen and (prefers-color-scheme:dark){:root{");
+    ink_style(text, true);
+    text_add(text, "}}</style>\n");
+    fill(painter, (Box){0, 0, w, h}, INK_PAPER, 1);
+}
+
 Status painter_svg_finish(Painter *painter, char **bytes, size_t *size) {
     SvgPainter *svg = (SvgPainter *)painter;
     text_add(&svg->text, "</svg>\n");

@@ -44,3 +44,13 @@ Ticks ticks_round(double low, double high, int most, bool whole) {
     }
     return ticks;
 }
+
+Ticks ticks_log(double low, double high, int most) {
+    double first = floor(log10(low) + 1e-9), last = ceil(log10(high) - 1e-9);
+    if (!(last > first))
+        last = first + 1;
+    Ticks ticks = ticks_round(first, last, most, true);
+    ticks.log = true;
+    ticks.decimals = 0;
+    return ticks;
+}

@@ -1,47 +1,20 @@
 /* sheet: see sheet.h. */
 #include "sheet.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "save.h"
 #include "style.h"
 
 enum { PNG_SCALE = 2 };
 
-static Status write_all(int fd, const char *path, const char *bytes, size_t size) {
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", path, strerror(errno));
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return ST_OK;
-}
-
 /* Replaces a file of the folder as a whole. */
 static Status save(const Sheet *sheet, const char *name, const char *bytes, size_t size) {
-    char path[4200], temporary[4200];
+    char path[4200];
     snprintf(path, sizeof path, "%s/%s", sheet->folder, name);
-    snprintf(temporary, sizeof temporary, "%s/.%s.%ld", sheet->folder, name, (long)getpid());
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s", temporary, strerror(errno));
-    Status status = write_all(fd, path, bytes, size);
-    if (close(fd) != 0 && status == ST_OK)
-        status = FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", path, strerror(errno));
-    if (status == ST_OK && rename(temporary, path) != 0)
-        status = FAIL(ST_CHECKPOINT, "%s: cannot be replaced: %s", path, strerror(errno));
-    if (status != ST_OK)
-        unlink(temporary);
-    return status;
+    return save_file(path, bytes, size);
 }
 
 static Status save_png(const Sheet *sheet, const char *name, Size size, DrawFn draw,
@@ -80,11 +53,6 @@ Status sheet_figure(Sheet *sheet, const char *name, const char *title, Size size
     return ST_OK;
 }
 
-static void add_inks(Text *html, bool dark) {
-    for (int i = 0; i < INKS; i++)
-        text_add(html, "--%s:#%06x;", ink_name((Ink)i), ink_colour((Ink)i, dark));
-}
-
 void sheet_begin(Sheet *sheet, const char *title) {
     Text *html = &sheet->html;
     text_add(html, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -93,9 +61,9 @@ void sheet_begin(Sheet *sheet, const char *title) {
                    "<link rel=\"icon\" href=\"data:,\">\n<title>");
     text_add_escaped(html, title);
     text_add(html, "</title>\n<style>\n:root{");
-    add_inks(html, false);
+    ink_style(html, false);
     text_add(html, "}\n@media screen and (prefers-color-scheme:dark){:root{");
-    add_inks(html, true);
+    ink_style(html, true);
     text_add(html, "}}\n%s</style>\n</head>\n<body>\n<main>\n", page_style);
 }
 

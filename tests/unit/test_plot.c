@@ -160,7 +160,15 @@ static Curves sample(Series series[6], double x[6][POINTS], double y[6][POINTS])
         curve(x[s], y[s], 2.4 - 0.1 * s, 0.1 + 0.3 * s);
         series[s] = (Series){names[s], POINTS, x[s], y[s], NULL, s, s == 1, s == 2};
     }
-    return (Curves){"Loss", "epoch", "cross-entropy", true, true, 6, 3, series, marks};
+    return (Curves){.title = "Loss",
+                    .x_label = "epoch",
+                    .y_label = "cross-entropy",
+                    .x_whole = true,
+                    .from_zero = true,
+                    .n_series = 6,
+                    .n_marks = 3,
+                    .series = series,
+                    .marks = marks};
 }
 
 static void a_legend_covers_no_line(void **state) {
@@ -192,7 +200,13 @@ static void a_point_is_where_it_belongs(void **state) {
     (void)state;
     double x[] = {0, 1, 2, 4}, y[] = {0, 50, 25, 100};
     Series series = {"accuracy", 4, x, y, NULL, 0, false, false};
-    Curves curves = {"Accuracy", "epoch", "%", true, true, 1, 0, &series, NULL};
+    Curves curves = {.title = "Accuracy",
+                     .x_label = "epoch",
+                     .y_label = "%",
+                     .x_whole = true,
+                     .from_zero = true,
+                     .n_series = 1,
+                     .series = &series};
     Noted *noted = noted_open();
     plot_curves(&noted->painter, (Size){480, 320}, &curves);
     double low = 0, high = 320;
@@ -214,11 +228,89 @@ static void a_point_is_where_it_belongs(void **state) {
     free(noted);
 }
 
+/* The line of series `s` that has `n` points, the `skip`-th of them; its points. */
+static const Point *series_line(const Noted *noted, int s, int64_t n, int skip) {
+    for (int i = 0; i < noted->n_lines; i++) {
+        if (noted->lines[i].ink == (Ink)(INK_SERIES + s) && noted->lines[i].n == n && skip-- == 0)
+            return noted->lines[i].points;
+    }
+    return NULL;
+}
+
+/* Bars reach as far as the axis says, where there is a spread; series stand beside each other. */
+static void bars_reach_their_spread(void **state) {
+    (void)state;
+    double x[] = {50, 100, 150}, y[] = {20, 60, 40}, other[] = {100, 60, 40};
+    double spread[] = {10, NAN, 5}, none[] = {0, NAN, NAN};
+    Series series[] = {{.name = "a", .n = 3, .x = x, .y = y, .spread = spread, .colour = 0},
+                       {.name = "b", .n = 3, .x = x, .y = other, .spread = none, .colour = 1}};
+    Curves curves = {.title = "Time",
+                     .x_label = "batch",
+                     .y_label = "s",
+                     .from_zero = true,
+                     .apart = true,
+                     .n_series = 2,
+                     .series = series};
+    Noted *noted = noted_open();
+    plot_curves(&noted->painter, (Size){560, 360}, &curves);
+    texts_stand_apart(noted, (Size){560, 360});
+    const Point *a = series_line(noted, 0, 3, 0), *b = series_line(noted, 1, 3, 0);
+    const Point *first = series_line(noted, 0, 6, 0), *second = series_line(noted, 0, 6, 1);
+    assert_true(a && b && first && second);
+    assert_null(series_line(noted, 0, 6, 2)); /* NaN, or 0: no bar */
+    assert_null(series_line(noted, 1, 6, 0));
+    double unit = (a[1].y - a[0].y) / 40; /* of the vertical axis */
+    assert_float_equal(first[2].y, a[0].y - 10 * unit, 0.01);
+    assert_float_equal(first[3].y, a[0].y + 10 * unit, 0.01);
+    assert_float_equal(second[3].y - second[2].y, 10 * unit, 0.01);
+    assert_float_equal(first[2].x, a[0].x, 0.01);
+    assert_true(first[0].x < a[0].x && first[1].x > a[0].x); /* caps */
+    for (int i = 0; i < 3; i++)
+        assert_true(b[i].x - a[i].x > 3 && b[i].x - a[i].x < 10);
+    assert_float_equal(b[0].y, a[0].y + 80 * unit, 0.01);
+    free(noted);
+}
+
+/* On an axis of logarithms each factor of ten is as long, and what has no logarithm is a gap. */
+static void logarithms_are_evenly_apart(void **state) {
+    (void)state;
+    double x[] = {0, -2, 1, 10, 1000}, y[] = {1, 1, 1, 2, 3};
+    Series series = {.name = "a", .n = 5, .x = x, .y = y};
+    Curves curves = {.title = "Time",
+                     .x_label = "every",
+                     .y_label = "s",
+                     .x_log = true,
+                     .n_series = 1,
+                     .series = &series};
+    Noted *noted = noted_open();
+    plot_curves(&noted->painter, (Size){480, 320}, &curves);
+    const Point *points = series_line(noted, 0, 3, 0);
+    assert_non_null(points);
+    assert_float_equal(points[2].x - points[1].x, 2 * (points[1].x - points[0].x), 0.01);
+    Box one = box_of(noted, "1"), thousand = box_of(noted, "1,000");
+    assert_float_equal(points[0].x, one.x + one.w / 2, 0.01);
+    assert_float_equal(points[2].x, thousand.x + thousand.w / 2, 0.01);
+    free(noted);
+    Ticks t = ticks_log(3, 4, 8); /* 1 10 */
+    assert_true(t.log && t.first == 0 && t.step == 1 && t.count == 2);
+    t = ticks_log(0.002, 1, 8);
+    assert_true(t.first == -3 && t.count == 4);
+    series.n = 2;
+    noted = noted_open();
+    plot_curves(&noted->painter, (Size){480, 320}, &curves); /* none has a logarithm: no crash */
+    free(noted);
+}
+
 static void gaps_and_nothing_at_all(void **state) {
     (void)state;
     double x[] = {0, 1, 2, 3, 4}, y[] = {1, 2, NAN, 4, 3};
     Series series = {"a", 5, x, y, NULL, 0, false, false};
-    Curves curves = {"A", "x", "y", true, false, 1, 0, &series, NULL};
+    Curves curves = {.title = "A",
+                     .x_label = "x",
+                     .y_label = "y",
+                     .x_whole = true,
+                     .n_series = 1,
+                     .series = &series};
     Noted *noted = noted_open();
     plot_curves(&noted->painter, (Size){480, 320}, &curves);
     int pieces = 0;
@@ -324,6 +416,13 @@ static void svg_is_well_formed(void **state) {
     assert_non_null(strstr(svg, "a &lt; b &amp; &quot;c&quot; &#39;d&#39;</text>"));
     assert_null(strstr(svg, "#0072b2")); /* colours are the page's */
     free(svg);
+    assert_int_equal(painter_svg_open(480, 320, "loss", "Loss", &painter), ST_OK);
+    painter_svg_alone(painter, 480, 320);
+    plot_curves(painter, (Size){480, 320}, &curves);
+    assert_int_equal(painter_svg_finish(painter, &svg, &size), ST_OK);
+    well_formed(svg);
+    assert_non_null(strstr(svg, "--s0:#0072b2;")); /* or its own */
+    free(svg);
 }
 
 static void png_has_its_size(void **state) {
@@ -369,6 +468,8 @@ int main(void) {
         cmocka_unit_test(known_ticks),
         cmocka_unit_test(a_legend_covers_no_line),
         cmocka_unit_test(a_point_is_where_it_belongs),
+        cmocka_unit_test(bars_reach_their_spread),
+        cmocka_unit_test(logarithms_are_evenly_apart),
         cmocka_unit_test(gaps_and_nothing_at_all),
         cmocka_unit_test(the_other_figures_keep_their_texts_apart),
         cmocka_unit_test(svg_is_well_formed),
