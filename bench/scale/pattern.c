@@ -56,7 +56,7 @@ static Status print_pattern(RunConfig *config, Model *model, GradSum *sum, Comm 
     TRY(model_parse(config->model, config->file, config->model_line, dataset.image, dataset.classes,
                     config->label_smoothing, model));
     TRY(device_open_ref(&(DeviceOptions){0}, device));
-    TRY(grad_sum_open(sum, *comm, *device, model, config));
+    TRY(grad_sum_open(sum, *comm, *device, model, config, NULL));
     printf("pattern %s %s %" PRId64 " %" PRId64 " %d\n", config->name,
            sum->exact ? "exact" : "native", model->parameters, model->flat, sum->buckets);
     print_layers(model, sum);

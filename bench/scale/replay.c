@@ -63,7 +63,7 @@ static Status one_step(Comm *comm, Reducer *reducer, const Pattern *pattern,
     double busy;
     TRY(comm_barrier(comm));
     double start = clock_now();
-    reducer_begin(reducer);
+    reducer_begin(reducer, 0);
     for (int b = pattern->buckets - 1; b >= 0; b--) {
         sleep_until(start + timeline->ready[b]);
         reducer_submit(reducer, b);
@@ -86,7 +86,7 @@ static Status start_reducer(Replay *r, int p) {
         messages[m->bucket][part] =
             (BucketMessage){r->data, m->count, m->bytes == 8 ? DT_I64 : DT_F32, NULL};
     }
-    return reducer_start(r->comm, pattern->buckets, (const BucketMessage(*)[2])messages,
+    return reducer_start(r->comm, pattern->buckets, (const BucketMessage(*)[2])messages, NULL,
                          &r->reducer[p]);
 }
 

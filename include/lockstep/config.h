@@ -42,6 +42,12 @@ typedef struct CrashAt {
     CrashHow how;
 } CrashAt;
 
+/* --trace STEPS[:FIRST] */
+typedef struct TraceSteps {
+    int64_t steps; /* 0: no trace */
+    int64_t first; /* from 0; -1: once this process is warm */
+} TraceSteps;
+
 typedef struct RunConfig {
     char file[CONFIG_PATH_MAX];   /* the YAML file, "" if none */
     char name[128];               /* its base name without .yaml */
@@ -79,6 +85,7 @@ typedef struct RunConfig {
     char resume[CONFIG_PATH_MAX]; /* "auto", "none", or a file */
     bool reset;
     CrashAt crash;
+    TraceSteps trace;
 
     int64_t eval_every; /* epochs */
     int64_t eval_batch; /* images of one evaluation batch */

@@ -153,6 +153,8 @@ typedef struct MarkOps {
     Status (*set)(Stream *stream, Mark *mark);
     /* Keeps what is enqueued later until the mark's work is done: at once if it was never set. */
     Status (*wait)(Stream *stream, Mark *mark);
+    /* Seconds from one mark to a later one, both reached. */
+    Status (*elapsed)(const Mark *from, const Mark *to, double *seconds);
 } MarkOps;
 
 /* A device that makes images itself. */

@@ -33,6 +33,7 @@ typedef struct Worker {
     Placement *placement; /* [largest eval batch], where the device makes images; else NULL */
     int32_t *label;       /* [largest eval batch] host */
     double data_s, forward_s, backward_s; /* since the caller last zeroed them */
+    TraceRow *row;                        /* of this thread in a trace, or NULL */
 } Worker;
 
 /* A program, the weights it computes with, and the version of these that it has packed. */
@@ -77,6 +78,9 @@ Status engine_open_device(const RunConfig *config, int local_rank, Device **devi
 Status engine_open(Engine *engine, Device *device, const Model *model, const Optimizer *optimizer,
                    int threads, const EngineSizes *sizes);
 void engine_close(Engine *engine); /* accepts a zeroed struct */
+
+/* From now on compute threads, and ops in training, tell what they do in rows of `trace`. */
+Status engine_trace(Engine *engine, Trace *trace);
 
 /* Copies the uint8 records of `shard` to device memory, where they stay: *records. NULL where the
  * device does not make images itself. */

@@ -10,6 +10,7 @@
 #include "lockstep/augment.h"
 #include "lockstep/dataset.h"
 #include "lockstep/sampler.h"
+#include "lockstep/trace.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +44,7 @@ typedef struct LoaderConfig {
     int64_t depth;                /* batches in the ring, >= lane_count */
     /* The device makes the images: only draw what is done to each record. */
     bool draw_only;
+    Trace *trace; /* where the threads tell what they do, or NULL; borrowed */
 } LoaderConfig;
 
 Status loader_start(const LoaderConfig *config, Loader **loader);

@@ -13,6 +13,7 @@
 
 #include "lockstep/device.h"
 #include "lockstep/model.h"
+#include "lockstep/trace.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -87,6 +88,12 @@ Tensor executor_logits(const Executor *executor);
 
 /* After executor_forward, of an evaluation: loss and prediction of the logits as they stand now. */
 Status executor_judge(Executor *executor, const LaneRun *run);
+
+/* From now on, while events of `row` are kept, its ops are told there, and run one by one even
+ * where the device could replay them. After a lane's work is done executor_traced tells of what a
+ * device did by itself. */
+Status executor_trace(Executor *executor, TraceRow *row);
+Status executor_traced(Executor *executor);
 
 /* One timed op for `bench`: name, seconds of its last forward, of its last backward. Only where
  * timing was switched on by executor_time. */

@@ -7,6 +7,7 @@
 #define LOCKSTEP_REDUCER_H
 
 #include "lockstep/comm.h"
+#include "lockstep/trace.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,13 +23,19 @@ typedef struct BucketMessage {
     void *after; /* NULL, or the device's Mark behind the work that completes `data` */
 } BucketMessage;
 
-/* `messages`[n][2] is copied; message [b][1] goes right after [b][0] and may have count 0. Local.
- */
-Status reducer_start(Comm *comm, int n, const BucketMessage (*messages)[2], Reducer **reducer);
+/* `messages`[n][2] is copied; message [b][1] goes right after [b][0] and may have count 0. `row`:
+ * where the thread tells what it does, or NULL. Local. */
+Status reducer_start(Comm *comm, int n, const BucketMessage (*messages)[2], TraceRow *row,
+                     Reducer **reducer);
 void reducer_stop(Reducer *reducer); /* accepts NULL */
 
 /* Opens a step: all buckets are outstanding. */
-void reducer_begin(Reducer *reducer);
+void reducer_begin(Reducer *reducer, int64_t step);
+
+/* What identifies the arrow of a trace from the lane that completes a bucket to its reduction. */
+static inline int64_t reducer_flow(int64_t step, int bucket) {
+    return (step << 20) + bucket;
+}
 
 /* Bucket `b` of this rank is complete. Local, thread-safe, does not wait. */
 void reducer_submit(Reducer *reducer, int b);

@@ -5,6 +5,7 @@
  *   predictions.h5 what the network said of each test image at the end
  *   tensorboard/   events for TensorBoard, a file a process
  *   report/        pictures and a page, which `lockstep report` makes of the rest
+ *   trace.json     who did what when in some steps, where --trace asked for it
  *   autotune.txt   choices made by timing, where the run has some
  *   owner          the process that may write here (host, pid, job, restart); carries its lock
  *   local          name of the folder below --checkpoint-local where later checkpoints may be

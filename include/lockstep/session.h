@@ -10,6 +10,7 @@
 #include "lockstep/engine.h"
 #include "lockstep/input.h"
 #include "lockstep/ranks.h"
+#include "lockstep/trace.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,6 +23,8 @@ typedef struct Session {
     Model model;
     Input input;
     Engine engine; /* `model` on `device` */
+    Trace *trace;  /* owned; NULL: none. Set before session_plan */
+    TraceRow *row; /* of the main thread in it */
     char *choices; /* of algorithms, made by timing (Tuning.choices); owned; NULL: none */
 } Session;
 

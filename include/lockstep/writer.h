@@ -9,6 +9,7 @@
 #define LOCKSTEP_WRITER_H
 
 #include "lockstep/checkpoint.h"
+#include "lockstep/trace.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,6 +36,7 @@ typedef struct WriterHooks {
     /* A write has failed, and the thread's error record says why. May end the process. */
     void (*failed)(void *context);
     void *context;
+    TraceRow *row; /* of the writer's thread in a trace, or NULL */
 } WriterHooks;
 
 /* `local` (NULL: none) is a folder on this node for checkpoints that need not last: they are

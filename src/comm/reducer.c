@@ -6,6 +6,7 @@
 #include "lockstep/reducer.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +17,13 @@ struct Reducer {
     pthread_t thread;
     BucketMessage (*messages)[2]; /* [n][2], owned */
     int n;
+    TraceRow *row; /* borrowed, or NULL */
 
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t work;  /* the thread waits: `next` is ready, or stop */
     pthread_cond_t done;  /* the main thread waits: next < 0 or failed */
-    bool *ready;          /* [n] submitted in this step */
+    int64_t step;
+    bool *ready; /* [n] submitted in this step */
     int next;
     bool stop;
     bool failed;
@@ -40,10 +43,17 @@ static Status reduce_bucket(Reducer *r, int b) {
 /* Takes the lock held and gives it back held; releases it while it sums. */
 static void work_off(Reducer *r) {
     int b = r->next;
+    TraceAt at = {r->step, -1};
     pthread_mutex_unlock(&r->lock);
     double start = clock_now();
     Status status = reduce_bucket(r, b);
     double busy = clock_now() - start;
+    if (trace_keeps(r->row)) {
+        char name[32];
+        snprintf(name, sizeof name, "bucket %d", b);
+        trace_span_until(r->row, "sum over ranks", name, at, start, start + busy);
+        trace_flow(r->row, name, at, reducer_flow(at.step, b), false, start);
+    }
     pthread_mutex_lock(&r->lock);
     r->busy_s += busy;
     if (status != ST_OK) {
@@ -79,7 +89,8 @@ static void reducer_free(Reducer *r) {
     free(r);
 }
 
-Status reducer_start(Comm *comm, int n, const BucketMessage (*messages)[2], Reducer **reducer) {
+Status reducer_start(Comm *comm, int n, const BucketMessage (*messages)[2], TraceRow *row,
+                     Reducer **reducer) {
     Status status = ST_OK;
     Reducer *r = calloc(1, sizeof *r);
     TRY_ALLOC(r);
@@ -89,6 +100,7 @@ Status reducer_start(Comm *comm, int n, const BucketMessage (*messages)[2], Redu
     pthread_cond_init(&r->done, NULL);
     r->comm = comm;
     r->n = n;
+    r->row = row;
     r->next = -1;
     r->messages = calloc((size_t)n + 1, sizeof *r->messages);
     r->ready = calloc((size_t)n + 1, sizeof *r->ready);
@@ -120,8 +132,9 @@ void reducer_stop(Reducer *reducer) {
     reducer_free(reducer);
 }
 
-void reducer_begin(Reducer *reducer) {
+void reducer_begin(Reducer *reducer, int64_t step) {
     pthread_mutex_lock(&reducer->lock);
+    reducer->step = step;
     memset(reducer->ready, 0, (size_t)reducer->n * sizeof *reducer->ready);
     reducer->next = reducer->n - 1;
     reducer->busy_s = 0;

@@ -262,6 +262,12 @@ const Option config_options[] = {
      "when the run has ended, write its page and pictures to the folder report of its directory; "
      "takes two seconds at most"},
 
+    {"trace", NULL, "STEPS[:FIRST]", OPTION_TRACE, AT(trace), 0, 0, "none", NULL, OPTION_UNSTORED,
+     "write who did what when in so many steps, from step FIRST on, counted from the run's "
+     "beginning "
+     "(else from the sixth that this process computes), on every rank, to trace.json in the run "
+     "directory, for ui.perfetto.dev or chrome://tracing"},
+
     /* tests of recovery, and questions */
     {"crash-at", NULL, "STEP[:RANK[:HOW]]", OPTION_CRASH, AT(crash), 0, 0, "none", NULL,
      OPTION_UNSTORED,

@@ -192,6 +192,18 @@ static Status set_points(const Option *option, const char *text, Schedule *sched
     return ST_OK;
 }
 
+static Status set_trace(const char *text, TraceSteps *trace) {
+    const Option bounds = {.min = 1, .max = 1e6}, place = {.min = 0, .max = 1e15};
+    char item[OPTION_KEY_MAX];
+    const char *at = text;
+    *trace = (TraceSteps){.steps = 0, .first = -1};
+    if (strcmp(text, "none") == 0)
+        return ST_OK;
+    TRY(next_item(&at, ':', item));
+    TRY(set_int(&bounds, item, &trace->steps));
+    return at ? set_int(&place, at, &trace->first) : ST_OK;
+}
+
 static Status set_crash(const char *text, CrashAt *crash) {
     const Option bounds = {.min = 0, .max = 1e15};
     char item[OPTION_KEY_MAX];
@@ -256,6 +268,8 @@ Status option_set(const Option *option, const char *text, RunConfig *config) {
         return set_bytes(option, text, field);
     case OPTION_POINTS:
         return set_points(option, text, field);
+    case OPTION_TRACE:
+        return set_trace(text, field);
     case OPTION_CRASH:
         return set_crash(text, field);
     case OPTION_CRASH_ITERATION:
@@ -303,6 +317,15 @@ static void format_crash(const CrashAt *crash, char out[OPTION_VALUE_MAX]) {
     else
         snprintf(out, OPTION_VALUE_MAX, "%" PRId64 ":%s:%s", crash->step, rank,
                  crash_hows[crash->how]);
+}
+
+static void format_trace(const TraceSteps *trace, char out[OPTION_VALUE_MAX]) {
+    if (trace->steps == 0)
+        strcpy(out, "none");
+    else if (trace->first < 0)
+        snprintf(out, OPTION_VALUE_MAX, "%" PRId64, trace->steps);
+    else
+        snprintf(out, OPTION_VALUE_MAX, "%" PRId64 ":%" PRId64, trace->steps, trace->first);
 }
 
 const char *option_format(const Option *option, const RunConfig *config,
@@ -355,6 +378,9 @@ const char *option_format(const Option *option, const RunConfig *config,
         break;
     case OPTION_POINTS:
         format_points(field, buffer);
+        break;
+    case OPTION_TRACE:
+        format_trace(field, buffer);
         break;
     case OPTION_CRASH:
     case OPTION_CRASH_ITERATION:

@@ -5,7 +5,7 @@
 static Status open_mark(Device *device, Mark **mark) {
     cudaEvent_t event;
     TRY(cuda_enter((const CudaDevice *)device));
-    TRY_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+    TRY_CUDA(cudaEventCreate(&event));
     *mark = (Mark *)event;
     return ST_OK;
 }
@@ -27,4 +27,12 @@ static Status wait(Stream *stream, Mark *mark) {
     return ST_OK;
 }
 
-const MarkOps cuda_marks = {.open = open_mark, .close = close_mark, .set = set, .wait = wait};
+static Status elapsed(const Mark *from, const Mark *to, double *seconds) {
+    float ms = 0;
+    TRY_CUDA(cudaEventElapsedTime(&ms, (cudaEvent_t)from, (cudaEvent_t)to));
+    *seconds = 1e-3 * (double)ms;
+    return ST_OK;
+}
+
+const MarkOps cuda_marks = {
+    .open = open_mark, .close = close_mark, .set = set, .wait = wait, .elapsed = elapsed};

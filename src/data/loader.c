@@ -157,9 +157,11 @@ static Entry *claim_batch(Loader *loader, int64_t *lane) {
 }
 
 /* Call with the lock held; releases it while it works. */
-static void prepare_batch(Loader *loader, Entry *entry) {
+static void prepare_batch(Loader *loader, Entry *entry, TraceRow *row) {
     pthread_mutex_unlock(&loader->lock);
+    double start = trace_now(row);
     fill(loader, entry);
+    trace_span(row, "data", "batch", (TraceAt){entry->batch.step, entry->batch.lane}, start);
     pthread_mutex_lock(&loader->lock);
     entry->state = ENTRY_READY;
     pthread_cond_broadcast(&loader->ready);
@@ -180,13 +182,14 @@ static void prepare_order(Loader *loader, int64_t index) {
 
 static void *loader_main(void *argument) {
     Loader *loader = argument;
+    TraceRow *row = trace_row(loader->config.trace, "loader");
     pthread_setname_np(pthread_self(), "loader");
     pthread_mutex_lock(&loader->lock);
     while (!loader->stop) {
         int64_t lane;
         Entry *entry = claim_batch(loader, &lane);
         if (entry) {
-            prepare_batch(loader, entry);
+            prepare_batch(loader, entry, row);
             continue;
         }
         lane = lane_without_order(loader, lane);

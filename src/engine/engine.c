@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,23 @@ void engine_close(Engine *engine) {
         device->ops->stream_close(engine->stream);
     team_stop(engine->team);
     memset(engine, 0, sizeof *engine);
+}
+
+Status engine_trace(Engine *engine, Trace *trace) {
+    for (int t = 0; t < team_size(engine->team); t++) {
+        Worker *worker = &engine->workers[t];
+        char name[32];
+        snprintf(name, sizeof name, "compute %d", t);
+        worker->row = trace_row(trace, name);
+        TraceRow *ops = worker->row;
+        if (engine->device->accelerator) { /* which works by itself, beside its thread */
+            snprintf(name, sizeof name, "%s stream %d", engine->device->ops->name, t);
+            ops = trace_row(trace, name);
+        }
+        for (int i = 0; i < engine->n_train; i++)
+            TRY(executor_trace(worker->train[i], ops));
+    }
+    return ST_OK;
 }
 
 Status engine_load_records(Engine *engine, const Shard *shard, const uint8_t **records) {

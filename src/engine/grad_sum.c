@@ -66,7 +66,7 @@ static Status before_others(const GradSum *sum, Stream *stream, int bucket) {
     return sum->mark ? sum->device->ops->marks->set(stream, sum->mark[bucket]) : ST_OK;
 }
 
-static Status start_reducer(GradSum *sum, Comm *comm) {
+static Status start_reducer(GradSum *sum, Comm *comm, TraceRow *row) {
     BucketMessage(*messages)[2] = calloc((size_t)sum->buckets, sizeof *messages);
     TRY_ALLOC(messages);
     for (int b = 0; b < sum->buckets; b++) {
@@ -86,13 +86,13 @@ static Status start_reducer(GradSum *sum, Comm *comm) {
         messages[0][1] = (BucketMessage){sum->fixed, sum->tail, DT_I64, messages[0][0].after};
     }
     Status status =
-        reducer_start(comm, sum->buckets, (const BucketMessage(*)[2])messages, &sum->reducer);
+        reducer_start(comm, sum->buckets, (const BucketMessage(*)[2])messages, row, &sum->reducer);
     free(messages);
     return status;
 }
 
 Status grad_sum_open(GradSum *sum, Comm *comm, Device *device, const Model *model,
-                     const RunConfig *config) {
+                     const RunConfig *config, TraceRow *row) {
     *sum = (GradSum){.device = device,
                      .exact = config->reduction == REDUCTION_EXACT,
                      .gradient = fixed_gradient(config->lanes),
@@ -103,7 +103,7 @@ Status grad_sum_open(GradSum *sum, Comm *comm, Device *device, const Model *mode
     TRY(allocate(sum, config));
     TRY(cut_buckets(sum, config));
     TRY(open_marks(sum));
-    return start_reducer(sum, comm);
+    return start_reducer(sum, comm, row);
 }
 
 void grad_sum_close(GradSum *sum) {
@@ -141,7 +141,7 @@ static Status clear(GradSum *sum, Stream *stream) {
     return ST_OK;
 }
 
-Status grad_sum_begin(GradSum *sum, Stream *stream, int lanes) {
+Status grad_sum_begin(GradSum *sum, Stream *stream, int64_t step, int lanes) {
     sum->expected = lanes;
     sum->stats_arrived = 0;
     memset(sum->arrived, 0, (size_t)sum->buckets * sizeof *sum->arrived);
@@ -151,7 +151,7 @@ Status grad_sum_begin(GradSum *sum, Stream *stream, int lanes) {
     if (lanes == 0)
         TRY(clear(sum, stream));
     TRY(sum->device->ops->sync(stream, SYNC_SECONDS));
-    reducer_begin(sum->reducer);
+    reducer_begin(sum->reducer, step);
     for (int b = sum->buckets - 1; lanes == 0 && b > 0; b--)
         reducer_submit(sum->reducer, b);
     return ST_OK;
@@ -163,26 +163,27 @@ static Status narrow(GradSum *sum, Stream *stream, int64_t begin, int64_t count)
                                      element(sum, sum->real, begin), sum->device->real, count);
 }
 
-Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradient, int64_t *bad) {
+Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradient, int64_t *bad,
+                    bool *complete) {
     const DeviceOps *ops = sum->device->ops;
     int64_t begin = sum->begin[bucket], count = sum->begin[bucket + 1] - begin;
     const void *value = element(sum, (void *)(uintptr_t)gradient, begin);
     pthread_mutex_lock(&sum->lock[bucket]);
     bool add = sum->arrived[bucket] > 0;
-    bool complete = ++sum->arrived[bucket] == sum->expected;
+    *complete = ++sum->arrived[bucket] == sum->expected;
     Status status = after_others(sum, stream, bucket);
     if (status == ST_OK && sum->exact)
         status = ops->to_fixed(stream, sum->fixed + sum->tail + begin, value, count,
                                sum->gradient.scale, sum->gradient.bound, add, bad);
     else if (status == ST_OK)
         status = ops->to_real(stream, element(sum, sum->real, begin), value, count, add);
-    if (status == ST_OK && complete && sum->half)
+    if (status == ST_OK && *complete && sum->half)
         status = narrow(sum, stream, begin, count);
     if (status == ST_OK)
         status = before_others(sum, stream, bucket);
     pthread_mutex_unlock(&sum->lock[bucket]);
     TRY(status);
-    if (complete && bucket > 0) /* bucket 0 waits for the tail */
+    if (*complete && bucket > 0) /* bucket 0 waits for the tail */
         reducer_submit(sum->reducer, bucket);
     return ST_OK;
 }

@@ -53,15 +53,18 @@ typedef struct GradSum {
     Reducer *reducer;
 } GradSum;
 
+/* `row`: of the reducer's thread in a trace, or NULL. */
 Status grad_sum_open(GradSum *sum, Comm *comm, Device *device, const Model *model,
-                     const RunConfig *config);
+                     const RunConfig *config, TraceRow *row);
 void grad_sum_close(GradSum *sum); /* accepts a zeroed struct */
 
 /* Opens a step to which `lanes` lanes of this rank will add. Main thread. */
-Status grad_sum_begin(GradSum *sum, Stream *stream, int lanes);
+Status grad_sum_begin(GradSum *sum, Stream *stream, int64_t step, int lanes);
 
-/* Adds range `bucket` of a lane's flat gradient. Compute threads. *bad as in DeviceOps.to_fixed. */
-Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradient, int64_t *bad);
+/* Adds range `bucket` of a lane's flat gradient. Compute threads. *bad as in DeviceOps.to_fixed.
+ * *complete: this was the last lane, and the bucket has gone to the reducer, but for bucket 0. */
+Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradient, int64_t *bad,
+                    bool *complete);
 
 /* Adds a lane's batch statistics, weighted by its share of the step's images. */
 Status grad_sum_add_stats(GradSum *sum, Stream *stream, const void *stats, double weight,

@@ -110,7 +110,9 @@ Status session_plan(Session *session, const char *resumed_from) {
     sizes.n_eval = input_eval_sizes(&session->input, sizes.eval);
     TRY(autotune_begin(session, &sizes, resumed_from));
     TRY(comm_agree(session->ranks.comm, plan(session, &sizes)));
-    return autotune_end(session);
+    TRY(autotune_end(session));
+    return comm_agree(session->ranks.comm,
+                      session->trace ? engine_trace(&session->engine, session->trace) : ST_OK);
 }
 
 /* Says which layers the device's library does not compute, or not all of. */
@@ -163,6 +165,7 @@ void session_close(Session *session) {
         session->device->ops->close(session->device);
     input_free(&session->input);
     model_free(&session->model);
+    trace_close(session->trace);
     free(session->choices);
     free(session->config);
     ranks_close(&session->ranks);

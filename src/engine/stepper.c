@@ -6,8 +6,10 @@
  * still compute. Then all ranks hold the same sum and make the same update. */
 #include "lockstep/stepper.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "grad_sum.h"
@@ -34,14 +36,31 @@ typedef struct StepJob {
 typedef struct LaneBuckets {
     GradSum *sum;
     Worker *worker;
+    TraceAt at;
     int next;
 } LaneBuckets;
+
+/* A lane's addition to a bucket; from the last one an arrow goes to the bucket's reduction, but to
+ * that of bucket 0, which waits for the tail. */
+static void trace_addition(TraceRow *row, int bucket, TraceAt at, double start, bool complete) {
+    char name[32];
+    if (!trace_keeps(row))
+        return;
+    snprintf(name, sizeof name, "bucket %d", bucket);
+    trace_span(row, "sum over lanes", name, at, start);
+    if (complete && bucket > 0)
+        trace_flow(row, name, at, reducer_flow(at.step, bucket), true, start);
+}
 
 static Status on_ready(void *context, int64_t begin) {
     LaneBuckets *lane = context;
     while (lane->next >= 0 && lane->sum->begin[lane->next] >= begin) {
-        TRY(grad_sum_add(lane->sum, lane->worker->stream, lane->next, lane->worker->gradient,
-                         lane->worker->bad));
+        Worker *worker = lane->worker;
+        bool complete;
+        double start = trace_now(worker->row);
+        TRY(grad_sum_add(lane->sum, worker->stream, lane->next, worker->gradient, worker->bad,
+                         &complete));
+        trace_addition(worker->row, lane->next, lane->at, start, complete);
         lane->next--;
     }
     return ST_OK;
@@ -85,7 +104,8 @@ static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
                         .step = job->step,
                         .lane = (int32_t)lane,
                         .loss_scale = 1.0 / (double)job->images};
-    LaneBuckets buckets = {&stepper->sum, worker, stepper->sum.buckets - 1};
+    TraceAt at = {job->step, lane};
+    LaneBuckets buckets = {&stepper->sum, worker, at, stepper->sum.buckets - 1};
     Batch *batch;
     double start = clock_now();
     TRY(loader_take(stepper->loader, job->step, lane, session->config->deadline / 2, &batch));
@@ -96,6 +116,7 @@ static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
     Executor *executor = worker->train[engine_find(engine->train, engine->n_train, images)];
     TRY(load_lane(session, executor, batch));
     double loaded = clock_now();
+    trace_span_until(worker->row, "data", "load", at, start, loaded);
     TRY(executor_forward(executor, &lane_run));
     TRY(executor_results(executor, worker->loss, worker->predicted));
     double half = clock_now();
@@ -103,8 +124,14 @@ static Status run_lane(StepJob *job, Worker *worker, int64_t lane) {
     TRY(grad_sum_add_stats(&stepper->sum, worker->stream, executor_stats(executor),
                            (double)images / (double)job->images, worker->bad));
     TRY(engine->device->ops->sync(worker->stream, SYNC_SECONDS));
+    TRY(executor_traced(executor));
     add_results(job, worker, batch);
     loader_give(stepper->loader, batch);
+    if (trace_keeps(worker->row)) {
+        char name[32];
+        snprintf(name, sizeof name, "lane %" PRId64, lane);
+        trace_span(worker->row, "lane", name, at, start);
+    }
     worker->data_s += loaded - start;
     worker->forward_s += half - loaded;
     worker->backward_s += clock_now() - half;
@@ -178,16 +205,20 @@ static Status compute(Stepper *stepper, const StepRequest *request, StepJob *job
     Session *session = stepper->session;
     GradSum *sum = &stepper->sum;
     Stream *stream = session->engine.stream;
-    double busy = 0;
-    TRY(grad_sum_begin(sum, stream, active_lanes(&session->input, job->step)));
+    double busy = 0, began = clock_now();
+    TRY(grad_sum_begin(sum, stream, job->step, active_lanes(&session->input, job->step)));
     TRY(team_run(session->engine.team, lanes_job, job));
     int64_t words[TAIL_WORDS] = {
         [TAIL_LOSS] = job->loss, [TAIL_CORRECT] = job->correct, [TAIL_IMAGES] = job->lane_images,
         [TAIL_BAD] = job->bad,   [TAIL_STOP] = request->stop,   [TAIL_ERROR] = request->error};
     double computed = clock_now();
+    TraceAt at = {job->step, -1};
+    trace_span_until(session->row, "lanes", "lanes", at, began, computed);
+    trace_flow(session->row, "bucket 0", at, reducer_flow(job->step, 0), true, computed);
     comm_at(session->ranks.comm, job->step, STAGE_REDUCE);
     TRY(grad_sum_finish(sum, stream, words));
     TRY(grad_sum_wait(sum, stream, &busy));
+    trace_span_until(session->row, "sum over ranks", "wait for sums", at, computed, clock_now());
     result->local_bad = job->bad;
     result->times.seconds[PHASE_EXPOSED] = clock_now() - computed;
     read_tail(sum, result);
@@ -200,15 +231,18 @@ Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *res
     StepJob job = {.stepper = stepper, .step = request->step, .nan = request->nan};
     *result = (StepResult){.lr = request->rates.lr, .grad_norm = -1};
     job.images = sampler_step_images(&session->input.sampler, job.step);
+    TraceAt at = {job.step, -1};
     comm_at(comm, job.step, STAGE_COMPUTE);
     double start = clock_now();
     TRY(pack_for_step(session, job.step));
     double packed = clock_now();
+    trace_span_until(session->row, "optimizer", "pack weights", at, start, packed);
     TRY(compute(stepper, request, &job, result));
     double reduced = clock_now();
     comm_at(comm, job.step, STAGE_OPTIMIZER);
     if (result->bad == 0)
         TRY(optimize(session, &stepper->sum, stepper->norm_partial, request, result));
+    trace_span_until(session->row, "optimizer", "optimizer", at, reduced, clock_now());
     collect_times(&session->engine, &result->times);
     result->times.seconds[PHASE_OPTIMIZER] = clock_now() - reduced + (packed - start);
     return ST_OK;
@@ -221,8 +255,8 @@ Status stepper_open(Session *session, Stepper **out) {
     TRY_ALLOC(stepper);
     *out = stepper;
     stepper->session = session;
-    TRY(grad_sum_open(&stepper->sum, session->ranks.comm, session->device, &session->model,
-                      config));
+    TRY(grad_sum_open(&stepper->sum, session->ranks.comm, session->device, &session->model, config,
+                      trace_row(session->trace, "reducer")));
     for (int t = 0; t < team_size(engine->team); t++) {
         for (int i = 0; i < engine->n_train; i++)
             executor_cut(engine->workers[t].train[i], stepper->sum.begin, stepper->sum.buckets);
@@ -257,6 +291,7 @@ Status stepper_load(Stepper *stepper, int64_t first, int64_t end) {
                            .end_step = end,
                            .threads = (int)session->config->loader_threads,
                            .depth = 2 * input->lane_count,
-                           .draw_only = session->device->ops->images != NULL};
+                           .draw_only = session->device->ops->images != NULL,
+                           .trace = session->trace};
     return loader_start(&config, &stepper->loader);
 }

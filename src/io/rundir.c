@@ -35,8 +35,9 @@ static Status remove_ours(const RunDir *dir, const char *folder, const char *nam
 /* Temporary files of those that this process has taken the directory from. */
 static Status sweep(const RunDir *dir, const char *folder) {
     static const char *const begins[] = {
-        "config.yaml.", "log.txt.",        "metrics.jsonl.",       "result.json.",    "best.h5.",
-        "local.",       "sessions.jsonl.", "events.out.tfevents.", "predictions.h5.", "step-"};
+        "config.yaml.",    "log.txt.", "metrics.jsonl.", "result.json.",    "trace.json.",
+        "autotune.txt.",   "best.h5.", "local.",         "sessions.jsonl.", "events.out.tfevents.",
+        "predictions.h5.", "step-"};
     Status status = ST_OK;
     DIR *list = opendir(folder);
     if (!list)
@@ -140,7 +141,7 @@ done:
 Status rundir_reset(RunDir *dir) {
     static const char *const names[] = {"best.h5",      "result.json",    "metrics.jsonl",
                                         "autotune.txt", "sessions.jsonl", "predictions.h5",
-                                        "crash-fired"};
+                                        "trace.json",   "crash-fired"};
     char board[4096];
     TRY(file_join(dir->path, "tensorboard", board));
     TRY(remove_some(dir, dir->checkpoints, is_checkpoint_part));

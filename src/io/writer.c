@@ -68,7 +68,11 @@ static void *writer_main(void *argument) {
             break;
         pthread_mutex_unlock(&writer->lock);
         StatusRecord record = {0};
-        if (write_one(writer) != ST_OK) {
+        double start = trace_now(writer->hooks.row);
+        Status written = write_one(writer);
+        trace_span(writer->hooks.row, "checkpoint", "write checkpoint",
+                   (TraceAt){writer->copy.state.step, -1}, start);
+        if (written != ST_OK) {
             if (writer->hooks.failed)
                 writer->hooks.failed(writer->hooks.context);
             status_take(&record);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lockstep/clock.h"
+#include "op_trace.h"
 
 typedef struct Segment {
     bool warm;            /* has run op by op */
@@ -33,6 +34,7 @@ struct Executor {
     void *predicted; /* [batch] int32 */
     OpBound **bound; /* [n_ops] */
     OpTime *times;   /* [n_ops], NULL unless timing */
+    OpTrace *trace;  /* NULL: none */
     bool *cut;       /* [n_ops] backward ends a segment behind this op */
     Segment forward;
     Segment *backward; /* [n_ops] of the segment that ends with an op */
@@ -178,6 +180,7 @@ void executor_close(Executor *executor) {
         device->ops->release(device, memory[i]);
     free(executor->bound);
     free(executor->times);
+    op_trace_close(executor->trace);
     free(executor->cut);
     free(executor->backward);
     free(executor);
@@ -246,7 +249,10 @@ static Status run_ops(Executor *executor, const LaneRun *run, bool backward, int
     for (int o = from; backward ? o >= to : o <= to; o += backward ? -1 : 1) {
         const Op *op = program->plans[o]->op;
         double start = executor->times ? clock_now() : 0;
+        TRY(op_trace_begin(executor->trace, executor->stream));
         TRY((backward ? op->backward : op->forward)(executor->stream, executor->bound[o], run));
+        TRY(op_trace_end(executor->trace, executor->stream, program->plans[o]->desc.layer, backward,
+                         (TraceAt){run->step, run->lane}));
         if (!executor->times)
             continue;
         TRY(ops->sync(executor->stream, TIMING_SECONDS));
@@ -259,7 +265,7 @@ static Status run_ops(Executor *executor, const LaneRun *run, bool backward, int
 /* Whether what is enqueued for this lane is the same as for any other one. */
 static bool can_replay(const Executor *executor, const LaneRun *run) {
     return executor->program->device->ops->recording && !executor->times &&
-           run->n_dropout_masks == 0;
+           !op_trace_keeps(executor->trace) && run->n_dropout_masks == 0;
 }
 
 static Status run_segment(Executor *executor, Segment *segment, const LaneRun *run, bool backward,
@@ -330,6 +336,18 @@ Status executor_time(Executor *executor, bool on) {
     for (int o = 0; o < executor->program->n_ops; o++)
         executor->times[o].layer = executor->program->plans[o]->desc.layer;
     return ST_OK;
+}
+
+Status executor_trace(Executor *executor, TraceRow *row) {
+    op_trace_close(executor->trace);
+    executor->trace = NULL;
+    return row ? op_trace_open(executor->program->device, executor->program->n_ops, row,
+                               &executor->trace)
+               : ST_OK;
+}
+
+Status executor_traced(Executor *executor) {
+    return op_trace_flush(executor->trace);
 }
 
 OpTime executor_op_time(const Executor *executor, int op) {

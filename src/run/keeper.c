@@ -166,7 +166,8 @@ static Status start_writer(Keeper *keeper, const RunState *state) {
                          .spare = spare_best,
                          .allowed = still_ours,
                          .failed = stop_if_lost,
-                         .context = keeper};
+                         .context = keeper,
+                         .row = trace_row(session->trace, "writer")};
     TRY(host_state_open(&session->engine, &keeper->host));
     TRY(device_snapshot_open(&keeper->snapshot, &session->engine));
     if (keeper->snapshot.engine) {
@@ -276,6 +277,10 @@ Status keeper_flush(Keeper *keeper, const RunState *state) {
 
 Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions) {
     return predictions_write(&keeper->dir, predictions);
+}
+
+Status keeper_write_trace(Keeper *keeper, const char *text, size_t bytes) {
+    return rundir_replace(&keeper->dir, "trace.json", text, bytes);
 }
 
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {

@@ -53,6 +53,9 @@ Status keeper_flush(Keeper *keeper, const RunState *state);
 /* Writes predictions.h5. Only once keeper_flush has come back: HDF5 is the writer's until then. */
 Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions);
 
+/* Writes trace.json. ST_CHECKPOINT. */
+Status keeper_write_trace(Keeper *keeper, const char *text, size_t bytes);
+
 /* Fills in what the directory's owner knows of *result (state_hash) and writes result.json; then
  * the end to sessions.jsonl. */
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result);

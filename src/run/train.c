@@ -23,6 +23,7 @@
 #include "showcase.h"
 #include "signals.h"
 #include "summary.h"
+#include "tracing.h"
 #include "version.h"
 
 /* A run on one rank. */
@@ -31,6 +32,7 @@ typedef struct Train {
     Stepper *stepper;
     Keeper *keeper; /* rank 0's; NULL elsewhere */
     Journal journal;
+    Tracing tracing;
     RunState state;       /* what checkpoints hold beside the arrays; the same on every rank */
     int64_t end_step;     /* where the run ends unless patience or a signal ends it earlier */
     int64_t resumed_from; /* step, or -1 */
@@ -54,6 +56,8 @@ static Status evaluate_set(Train *run, const EvalSet *set, bool selects, EvalRes
     TRY(evaluate(&run->session.engine, session->ranks.comm, set, &session->config->augment,
                  TTA_NONE, result));
     double seconds = clock_now() - start;
+    trace_span_until(session->row, "evaluation", set->name, (TraceAt){run->state.step, -1}, start,
+                     start + seconds);
     meter_evaluation(&run->journal.meter, seconds);
     if (isnan(result->loss))
         log_warn("the loss on the %s set is NaN after step %" PRId64 ": this is never the best",
@@ -187,6 +191,8 @@ static Status checkpoint_now(Train *run, bool lasting, bool is_best) {
     TRY(agree_on_disk(comm, mine));
     run->saved_step = run->state.step;
     run->saved_lasts = lasting;
+    trace_span_until(run->session.row, "checkpoint", "snapshot", (TraceAt){run->state.step, -1},
+                     start, clock_now());
     meter_checkpoint(&run->journal.meter, clock_now() - start);
     return ST_OK;
 }
@@ -246,6 +252,8 @@ static Status train_loop(Train *run, bool *stopped) {
     *stopped = false;
     while (run->state.step < run->end_step && !run->state.finished && !*stopped) {
         StepResult step;
+        TraceAt at = {run->state.step, -1};
+        TRY(tracing_at(&run->tracing, &run->session, run->keeper, at.step, false));
         double start = clock_now();
         StepRequest request = next_step(run);
         TRY(stepper_run(run->stepper, &request, &step));
@@ -254,9 +262,11 @@ static Status train_loop(Train *run, bool *stopped) {
         if (step.error > 0)
             return comm_agree(comm, run->keeper ? keeper_failed(run->keeper) : ST_OK);
         TRY(journal_step(&run->journal, &run->state, &step, clock_now() - start));
+        trace_span(run->session.row, "step", "step", at, trace_keeps(run->session.row) ? start : 0);
         TRY(after_step(run));
         *stopped = step.stop > 0 && run->state.step < run->end_step;
     }
+    TRY(tracing_at(&run->tracing, &run->session, run->keeper, run->state.step, true));
     if (*stopped)
         log_info("asked to stop: writing a checkpoint after step %" PRId64, run->state.step);
     return ST_OK;
@@ -396,6 +406,7 @@ static Status set_up(Train *run, Resume **resume) {
     TRY(resume_choose(session, run->keeper, resume));
     TRY(resume_settle(*resume, session));
     TRY(comm_agree(ranks->comm, run->keeper ? known_choices(run, *resume) : ST_OK));
+    TRY(comm_agree(ranks->comm, tracing_open(session)));
     TRY(session_plan(session, resume_path(*resume)));
     TRY(comm_agree(ranks->comm, stepper_open(session, &run->stepper)));
     announce(run);
@@ -434,6 +445,7 @@ static Status train_ranks(Train *run) {
     TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->libraries) : ST_OK));
     TRY(comm_agree(comm, stepper_load(run->stepper, run->state.step, run->end_step)));
     journal_open(&run->journal, session, keeper, run->state.step, run->end_step);
+    run->tracing = tracing_plan(session, run->state.step, run->end_step);
     TRY(train_loop(run, &stopped));
     journal_close(&run->journal);
     TRY(finish(run, stopped));

@@ -147,11 +147,11 @@ static Status run_reducer(Comm *comm, int64_t stuck) {
         messages[b][0] = (BucketMessage){.data = data[b], .count = COUNT, .dtype = DT_I64};
         messages[b][1] = (BucketMessage){.data = &tail[b], .count = b % 2, .dtype = DT_F32};
     }
-    TRY(reducer_start(comm, N, (const BucketMessage(*)[2])messages, &reducer));
+    TRY(reducer_start(comm, N, (const BucketMessage(*)[2])messages, NULL, &reducer));
     for (int step = 0; step < STEPS; step++) {
         double busy;
         comm_at(comm, step, STAGE_COMPUTE);
-        reducer_begin(reducer);
+        reducer_begin(reducer, step);
         for (int i = 0; i < N; i++) {
             int b = (i + rank + step) % N; /* each rank in an order of its own */
             for (int64_t j = 0; j < COUNT; j++)

@@ -72,7 +72,7 @@ static int set_up(void **state) {
         messages[b][1] = (BucketMessage){&f->tail[b], b == 3, DT_F32, mark};
     }
     *state = f;
-    return reducer_start(f->comm, BUCKETS, (const BucketMessage(*)[2])messages, &f->reducer);
+    return reducer_start(f->comm, BUCKETS, (const BucketMessage(*)[2])messages, NULL, &f->reducer);
 }
 
 static int tear_down(void **state) {
@@ -104,7 +104,7 @@ static void threads_submit_in_any_order(void **state) {
     for (f->step = 0; f->step < STEPS; f->step++) {
         double busy = -1;
         f->recorder.n = 0;
-        reducer_begin(f->reducer);
+        reducer_begin(f->reducer, 0);
         assert_int_equal(team_run(team, fill, f), ST_OK);
         assert_int_equal(reducer_wait(f->reducer, &busy), ST_OK);
         assert_true(busy > 0);
@@ -132,7 +132,7 @@ static void failure_reaches_the_caller_for_good(void **state) {
     double busy;
     f->recorder.fail_at = 5;
     for (int attempt = 0; attempt < 2; attempt++) {
-        reducer_begin(f->reducer);
+        reducer_begin(f->reducer, 0);
         for (int b = 0; b < BUCKETS; b++)
             reducer_submit(f->reducer, b);
         assert_int_equal(reducer_wait(f->reducer, &busy), ST_COMM);
@@ -152,12 +152,13 @@ static void stops_at_any_time(void **state) {
     Reducer *other;
     reducer_stop(NULL);
     /* Idle; without buckets; with a bucket outstanding that nobody submits (tear_down). */
-    assert_int_equal(reducer_start(f->comm, 0, (const BucketMessage(*)[2])none, &other), ST_OK);
-    reducer_begin(other);
+    assert_int_equal(reducer_start(f->comm, 0, (const BucketMessage(*)[2])none, NULL, &other),
+                     ST_OK);
+    reducer_begin(other, 0);
     assert_int_equal(reducer_wait(other, &busy), ST_OK);
     assert_true(busy == 0);
     reducer_stop(other);
-    reducer_begin(f->reducer);
+    reducer_begin(f->reducer, 0);
     for (int b = BUCKETS - 1; b > 0; b--)
         reducer_submit(f->reducer, b);
 }
