@@ -3,53 +3,79 @@
  * comes first of the two, since its temp is free again when the input's needs it. */
 #include "plan.h"
 
-static Status conv_backward(StepPlan *plan, const Product *product, const_dnnl_primitive_t forward,
-                            const MemDesc *plain) {
-    dnnl_primitive_t weights, data;
+enum { FORWARD, WEIGHTS, DATA };
+
+static MemDesc plain_weights(const StepPlan *plan) {
+    return md_plain(4, plan->base.desc.layer->param[WEIGHT].dim);
+}
+
+static Product product_of(const StepPlan *plan, DType type) {
+    const OpDesc *desc = &plan->base.desc;
+    const ConvArgs *args = &desc->layer->args.conv;
+    const int64_t *dim = desc->layer->param[WEIGHT].dim;
+    bool wide = ((const CpuDevice *)plan->device)->wide;
+    return (Product){.src = md_typed(plan_md_in(plan), type),
+                     .dst = md_typed(plan_md_out(plan), type),
+                     .weights = md_typed(md_any(4, dim), type),
+                     .bias = md_plain(1, dim),
+                     .has_bias = args->bias,
+                     .relu = desc->relu,
+                     .stride = args->stride,
+                     .pad = args->pad,
+                     .winograd = type == DT_F32 &&
+                                 rule_winograd(desc->in[0].shape, desc->out.shape, args->kernel,
+                                               args->stride, args->pad, wide)};
+}
+
+static Status make(const StepPlan *plan, DType type, dnnl_primitive_t made[PRIMITIVES_MAX]) {
+    const OpDesc *desc = &plan->base.desc;
+    dnnl_engine_t engine = plan_engine(plan);
+    Product product = product_of(plan, type);
+    TRY(primitive_conv_forward(engine, &product, &made[FORWARD]));
+    if (!desc->training)
+        return ST_OK;
+    TRY(primitive_conv_backward_weights(engine, &product, made[FORWARD], &made[WEIGHTS]));
+    if (desc->grad_in[0] == GRAD_NONE)
+        return ST_OK;
+    return primitive_conv_backward_data(engine, &product, made[FORWARD], &made[DATA]);
+}
+
+static Status conv_backward(StepPlan *plan, const Activations *activations,
+                            const dnnl_primitive_t *made) {
+    MemDesc plain = plain_weights(plan);
+    bool bias = plan->base.desc.layer->args.conv.bias;
+    Step *step;
     TRY(plan_grad_relu(plan));
-    TRY(primitive_conv_backward_weights(plan_engine(plan), product, forward, &weights));
-    Step *weights_step = PRIMITIVE_STEP(
-        plan, PASS_BACKWARD, weights, {AT_IN(0), DNNL_ARG_SRC}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
-        {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_WEIGHTS},
-        {product->has_bias ? AT_GRAD_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_DIFF_BIAS});
-    TRY(plan_grad_weights(plan, weights_step, WEIGHT, plain));
+    TRY(ACTIVATIONS_STEP(plan, PASS_BACKWARD, activations, made[WEIGHTS], &step,
+                         {AT_IN(0), DNNL_ARG_SRC}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
+                         {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_WEIGHTS},
+                         {bias ? AT_GRAD_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_DIFF_BIAS}));
+    TRY(plan_grad_weights(plan, step, WEIGHT, &plain));
     if (plan->base.desc.grad_in[0] == GRAD_NONE)
         return ST_OK;
-    TRY(primitive_conv_backward_data(plan_engine(plan), product, forward, &data));
-    Step *data_step =
-        PRIMITIVE_STEP(plan, PASS_BACKWARD, data, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
-                       {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS}, {AT_GRAD_IN(0), DNNL_ARG_DIFF_SRC});
-    TRY(plan_weights(plan, data_step, WEIGHT, plain));
-    return plan_grad_in(plan, data_step, 0);
+    TRY(ACTIVATIONS_STEP(plan, PASS_BACKWARD, activations, made[DATA], &step,
+                         {AT_GRAD_OUT, DNNL_ARG_DIFF_DST}, {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS},
+                         {AT_GRAD_IN(0), DNNL_ARG_DIFF_SRC}));
+    TRY(plan_weights(plan, step, WEIGHT, &plain));
+    return plan_grad_in(plan, step, 0);
 }
 
 static Status conv_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
-    const ConvArgs *args = &desc->layer->args.conv;
-    Shape in = desc->in[0].shape, out = desc->out.shape;
-    const int64_t dim[] = {out.c, in.c, args->kernel, args->kernel};
-    bool wide = ((const CpuDevice *)plan->device)->wide;
-    MemDesc plain = md_plain(4, dim);
-    Product product = {.src = plan_md_in(plan),
-                       .dst = plan_md_out(plan),
-                       .weights = md_typed(md_any(4, dim), plan_type(plan)),
-                       .bias = md_plain(1, dim),
-                       .has_bias = args->bias,
-                       .relu = desc->relu,
-                       .stride = args->stride,
-                       .pad = args->pad,
-                       .winograd =
-                           plan_type(plan) == DT_F32 &&
-                           rule_winograd(in, out, args->kernel, args->stride, args->pad, wide)};
-    dnnl_primitive_t forward;
+    Activations activations = {plan_md_in(plan), plan_md_out(plan), plan_type(plan)};
+    MemDesc plain = plain_weights(plan);
+    bool bias = desc->layer->args.conv.bias;
+    dnnl_primitive_t made[PRIMITIVES_MAX];
+    Step *step;
     plan->base.backward_reads_in = READS_IN(0);
     plan->base.backward_reads_out = desc->relu;
-    TRY(primitive_conv_forward(plan_engine(plan), &product, &forward));
-    Step *step = PRIMITIVE_STEP(plan, PASS_FORWARD, forward, {AT_IN(0), DNNL_ARG_SRC},
-                                {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS}, {AT_OUT, DNNL_ARG_DST},
-                                {args->bias ? AT_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_BIAS});
+    TRY(plan_primitives(plan, make, &activations.type, made));
+    TRY(ACTIVATIONS_STEP(plan, PASS_FORWARD, &activations, made[FORWARD], &step,
+                         {AT_IN(0), DNNL_ARG_SRC}, {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS},
+                         {AT_OUT, DNNL_ARG_DST},
+                         {bias ? AT_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_BIAS}));
     TRY(plan_weights(plan, step, WEIGHT, &plain));
-    return desc->training ? conv_backward(plan, &product, forward, &plain) : ST_OK;
+    return desc->training ? conv_backward(plan, &activations, made) : ST_OK;
 }
 
 CPU_OP(conv);

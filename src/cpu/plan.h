@@ -51,6 +51,31 @@ DType plan_type(const StepPlan *plan);
 MemDesc plan_md_in(const StepPlan *plan);
 MemDesc plan_md_out(const StepPlan *plan);
 
+/* The form of an op's activations beside the type that its primitives were made for. */
+typedef struct Activations {
+    MemDesc src, dst; /* of type plan_type */
+    DType type;       /* of the primitives */
+} Activations;
+
+/* Makes an op's primitives for activations of `type`: made[], those that it wants. */
+enum { PRIMITIVES_MAX = 3 };
+typedef Status (*MakePrimitives)(const StepPlan *plan, DType type,
+                                 dnnl_primitive_t made[PRIMITIVES_MAX]);
+
+/* Makes them for the type of activations; or, where oneDNN has only a generic one for some of that
+ * in bf16, all for fp32, which ACTIVATIONS_STEP then brings the activations to. Sets type. */
+Status plan_primitives(const StepPlan *plan, MakePrimitives make, DType *type,
+                       dnnl_primitive_t made[PRIMITIVES_MAX]);
+
+/* As PRIMITIVE_STEP, of a primitive of that type: where it is not the type of activations, those
+ * are copied to and from `saved` around it, and what goes to an input's gradient is added where it
+ * must be. Arguments DNNL_ARG_SRC and DIFF_SRC are in src's form, DST and DIFF_DST in dst's. */
+Status plan_activations_step(StepPlan *plan, Pass pass, const Activations *activations,
+                             dnnl_primitive_t primitive, const Arg *args, Step **step);
+#define ACTIVATIONS_STEP(plan, pass, activations, primitive, step, ...)                            \
+    plan_activations_step(plan, pass, activations, primitive,                                      \
+                          (const Arg[]){__VA_ARGS__, {AT_NOTHING, 0}}, step)
+
 /* The argument AT_PARAM(param) of `step`: redirects it to a packed copy, and appends the packing,
  * where the primitive wants another form than `plain`. */
 Status plan_weights(StepPlan *plan, Step *step, int param, const MemDesc *plain);
@@ -59,8 +84,8 @@ Status plan_weights(StepPlan *plan, Step *step, int param, const MemDesc *plain)
  * is another than `plain`. */
 Status plan_grad_weights(StepPlan *plan, Step *step, int param, const MemDesc *plain);
 
-/* The argument AT_GRAD_IN(input) of `step`: redirects it through temp and appends the addition
- * where it must be added. */
+/* The argument AT_GRAD_IN(input) of `step`, if it has one: redirects it through temp and appends
+ * the addition where it must be added. */
 Status plan_grad_in(StepPlan *plan, Step *step, int input);
 
 /* Masks grad_out in place where a ReLU is fused and not part of the op's own primitive: append

@@ -56,6 +56,11 @@ const char *primitive_name(const_dnnl_primitive_t primitive) {
     return name;
 }
 
+bool primitive_is_generic(const_dnnl_primitive_t primitive) {
+    const char *name = primitive_name(primitive);
+    return !strstr(name, "jit") && !strstr(name, "brg");
+}
+
 static MemDesc md_tagged(int ndim, const int64_t *dim, dnnl_format_tag_t tag) {
     MemDesc md = {.type = DT_F32, .ndim = ndim, .tag = tag};
     memcpy(md.dim, dim, (size_t)ndim * sizeof *dim);

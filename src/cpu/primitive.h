@@ -44,6 +44,10 @@ Status primitive_memory(const_dnnl_primitive_t primitive, int argument, dnnl_eng
 /* oneDNN's name of the implementation: "jit:avx512_core". Borrowed. */
 const char *primitive_name(const_dnnl_primitive_t primitive);
 
+/* Whether it is one of those that oneDNN has for any processor ("ref:any", "nspc_bnorm:any"), in
+ * place of one that it compiles for this one: in bf16 ten to hundreds of times slower. */
+bool primitive_is_generic(const_dnnl_primitive_t primitive);
+
 /* Descriptors: of an activation in a layout of rule.h; in fp32 of a plain array of `ndim`
  * dimensions, and of the same in whatever order a primitive prefers; and one of these in another
  * type. */
