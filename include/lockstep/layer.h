@@ -31,7 +31,8 @@ enum {
     LAYER_INPUTS_MAX = 4,
     LAYER_PARAMS_MAX = 2,
     LAYER_RUNNING_MAX = 2,
-    LAYER_IMAGE = -1 /* in place of a layer's index: what it reads is the image */
+    WHITENING_KERNEL_MAX = 6, /* of a convolution with INIT_WHITENING */
+    LAYER_IMAGE = -1          /* in place of a layer's index: what it reads is the image */
 };
 
 /* The arguments of the kinds that have any: ConvArgs, PoolArgs ... (layers.def). */
@@ -43,20 +44,22 @@ enum {
 
 /* How a parameter begins; g stands for ParamSpec.init_arg. fan_in is how many of its elements meet
  * in one output, dim[1] dim[2] dim[3]; fan_out, how many outputs an input meets, dim[0] dim[2]
- * dim[3].
- */
+ * dim[3]. Model text can ask for those up to INIT_WHITENING, for a bias for the first three. */
 typedef enum InitKind {
     INIT_ZERO,
-    INIT_ONE,
-    INIT_CONSTANT,       /* g */
-    INIT_UNIFORM,        /* U(-g, g) */
     INIT_NORMAL,         /* N(0, g^2) */
     INIT_FAN_IN_UNIFORM, /* U(-b, b), b = g / sqrt(fan_in): PyTorch's default, with g = 1 */
-    INIT_GLOROT_UNIFORM, /* U(-b, b), b = g sqrt(6 / (fan_in + fan_out)) */
+    INIT_HE_NORMAL,      /* N(0, s^2), s = g / sqrt(fan_in); before a ReLU g = sqrt(2) */
+    INIT_HE_UNIFORM,     /* U(-b, b), b = g sqrt(3 / fan_in) */
     INIT_GLOROT_NORMAL,  /* N(0, s^2), s = g sqrt(2 / (fan_in + fan_out)) */
-    INIT_HE_UNIFORM,     /* U(-b, b), b = g sqrt(3 / fan_in); before a ReLU g = sqrt(2) */
-    INIT_HE_NORMAL,      /* N(0, s^2), s = g / sqrt(fan_in) */
-    INIT_DIRAC           /* O,I,KH,KW: g in the kernel's middle of filter i's input i, else 0 */
+    INIT_GLOROT_UNIFORM, /* U(-b, b), b = g sqrt(6 / (fan_in + fan_out)) */
+    INIT_DIRAC,          /* O,I,KH,KW: g in the kernel's middle of filter i's input i, else 0 */
+    INIT_PARTIAL_DIRAC,  /* so are the first I filters; those behind them as INIT_FAN_IN_UNIFORM
+                          * with g = 1: Jordan's airbench94 */
+    INIT_WHITENING,      /* from images, see model_whiten; g is its eps */
+    INIT_ONE,
+    INIT_CONSTANT, /* g */
+    INIT_UNIFORM   /* U(-g, g) */
 } InitKind;
 
 /* One parameter or running statistic of a layer. */
@@ -70,6 +73,15 @@ typedef struct ParamSpec {
     double momentum; /* running statistics: share of a step's value, the mean over lanes */
 } ParamSpec;
 
+/* What text may say of how a weight and its bias begin: arguments that several kinds have. */
+typedef struct InitArgs {
+    InitKind weight; /* init */
+    InitKind bias;   /* bias_init; by fan-in: that of the weight */
+    double gain;     /* of what is scaled by one; 0, until infer: the usual one */
+    double std;      /* of INIT_NORMAL */
+    double whitening_eps;
+} InitArgs;
+
 typedef struct Layer {
     LayerKind kind;
     char name[LAYER_NAME_MAX];   /* its label in the text, or kind and ordinal: conv1, conv2, bn1 */
@@ -82,6 +94,7 @@ typedef struct Layer {
 #define ARGS(member, Type, ...) Type member;
 #include "lockstep/layers.def"
     } args;
+    InitArgs init; /* of kinds with LayerType.init */
     int n_params;
     ParamSpec param[LAYER_PARAMS_MAX]; /* weight, bias */
     int n_running;
@@ -100,6 +113,7 @@ typedef enum ArgType {
 typedef enum ArgAbsent {
     ABSENT_DEFAULT,        /* the value `otherwise` */
     ABSENT_REFUSED,        /* nothing: text must give it */
+    ABSENT_INIT,           /* what LayerType.init has */
     ABSENT_LABEL_SMOOTHING /* the value of the run's option label-smoothing (model_parse) */
 } ArgAbsent;
 
@@ -115,6 +129,15 @@ typedef struct LayerArg {
     const char *help;
     const char *const *words; /* of ARG_WORD, ended by NULL; otherwise NULL */
 } LayerArg;
+
+/* How the weights of kinds begin where text does not say, and what it may say. */
+typedef struct InitRule {
+    InitArgs otherwise;
+    const LayerArg *args; /* of Layer.init; ended by key NULL */
+} InitRule;
+
+extern const InitRule layer_init_weight; /* a weight that sums are made of, and a bias: PyTorch's */
+extern const InitRule layer_init_vector; /* learned numbers that stand for themselves: N(0, 1) */
 
 /* What the elements of a kind's output are. */
 typedef enum ElementRule {
@@ -135,7 +158,8 @@ typedef struct LayerType {
     /* Lines of model text that hold the kind. They read a 3 x 32 x 32 image, and a linear layer
      * follows, unless they end with a loss. */
     const char *example;
-    const LayerArg *args; /* ended by key NULL */
+    const LayerArg *args; /* its own; ended by key NULL */
+    const InitRule *init; /* of its weight, param[0]; NULL: text has no say */
     /* Layers it reads: the one before it, or from=, and behind that as many as with= names. */
     int min_inputs, max_inputs;
     /* It reads labels and ends a model, as no other layer can. Text without one gets the first of
@@ -159,6 +183,22 @@ int layer_kind_of(const char *name);
 
 /* LayerType.multiply_adds, 0 where it is NULL. */
 int64_t layer_multiply_adds(const Layer *layer);
+
+/* The arguments of a kind, i from 0: its own, then those of its InitRule; NULL behind the last. */
+const LayerArg *layer_arg(const LayerType *type, int i);
+
+/* What an argument of a kind with that rule is where text does not say; nothing for ABSENT_REFUSED
+ * and ABSENT_LABEL_SMOOTHING. */
+double layer_arg_default(const InitRule *init, const LayerArg *arg);
+
+/* Whether text need not show an argument: it is what it would be without. */
+bool layer_arg_is_implied(const Layer *layer, const LayerArg *arg);
+
+/* False for an argument of an InitRule that the layer's way to begin makes no use of. */
+bool layer_arg_is_used(const Layer *layer, const LayerArg *arg);
+
+/* What infer does not look at: ST_USAGE where the layer cannot begin as text asks. */
+Status layer_check_init(const Layer *layer);
 
 /* The value of an argument; of a flag, 0 or 1; of a word, its index. Bounds keep integers exact in
  * a double. */

@@ -50,6 +50,7 @@ const LayerType layer_conv = {
                "- p]; outside of the input in = 0",
     .example = "conv c=64 k=3 p=1",
     .args = args,
+    .init = &layer_init_weight,
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

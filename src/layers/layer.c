@@ -1,7 +1,6 @@
 /* The table of layer kinds, and what several of them share. */
 #include "lockstep/layer.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "layers.h"
@@ -25,16 +24,18 @@ int layer_kind_of(const char *name) {
 
 const char *init_name(InitKind init) {
     static const char *const names[] = {[INIT_ZERO] = "zero",
-                                        [INIT_ONE] = "one",
-                                        [INIT_CONSTANT] = "constant",
-                                        [INIT_UNIFORM] = "uniform",
                                         [INIT_NORMAL] = "normal",
                                         [INIT_FAN_IN_UNIFORM] = "fan_in_uniform",
-                                        [INIT_GLOROT_UNIFORM] = "glorot_uniform",
-                                        [INIT_GLOROT_NORMAL] = "glorot_normal",
-                                        [INIT_HE_UNIFORM] = "he_uniform",
                                         [INIT_HE_NORMAL] = "he_normal",
-                                        [INIT_DIRAC] = "dirac"};
+                                        [INIT_HE_UNIFORM] = "he_uniform",
+                                        [INIT_GLOROT_NORMAL] = "glorot_normal",
+                                        [INIT_GLOROT_UNIFORM] = "glorot_uniform",
+                                        [INIT_DIRAC] = "dirac",
+                                        [INIT_PARTIAL_DIRAC] = "partial_dirac",
+                                        [INIT_WHITENING] = "whitening",
+                                        [INIT_ONE] = "one",
+                                        [INIT_CONSTANT] = "constant",
+                                        [INIT_UNIFORM] = "uniform"};
     return names[init];
 }
 
@@ -49,21 +50,6 @@ int64_t layer_multiply_adds(const Layer *layer) {
     return type->multiply_adds ? type->multiply_adds(layer) : 0;
 }
 
-double layer_arg_value(const Layer *layer, const LayerArg *arg) {
-    const void *field = (const char *)layer + arg->offset;
-    switch (arg->type) {
-    case ARG_INT:
-        return (double)*(const int64_t *)field;
-    case ARG_REAL:
-        return *(const double *)field;
-    case ARG_FLAG:
-        return *(const bool *)field;
-    case ARG_WORD:
-        return *(const int *)field;
-    }
-    return 0;
-}
-
 Status layer_infer_same(Layer *layer) {
     layer->out = layer->in[0];
     return ST_OK;
@@ -72,24 +58,4 @@ Status layer_infer_same(Layer *layer) {
 int64_t layer_windows(int64_t in, int64_t kernel, int64_t stride, int64_t pad) {
     int64_t room = in + 2 * pad - kernel;
     return room < 0 ? 0 : room / stride + 1;
-}
-
-void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias) {
-    double bound = 1.0 / sqrt((double)(dim[1] * dim[2] * dim[3]));
-    layer->param[0] = (ParamSpec){
-        .role = "weight",
-        .ndim = ndim,
-        .dim = {dim[0], dim[1], dim[2], dim[3]},
-        .init = INIT_UNIFORM,
-        .init_arg = bound,
-        .decay = true,
-    };
-    layer->param[1] = (ParamSpec){
-        .role = "bias",
-        .ndim = 1,
-        .dim = {dim[0], 1, 1, 1},
-        .init = INIT_UNIFORM,
-        .init_arg = bound,
-    };
-    layer->n_params = bias ? 2 : 1;
 }

@@ -23,9 +23,14 @@ Status layer_infer_same(Layer *layer);
  * fits. */
 int64_t layer_windows(int64_t in, int64_t kernel, int64_t stride, int64_t pad);
 
-/* A weight (U(-bound, bound), bound = 1 / sqrt(fan_in): PyTorch's default for convolution and
- * linear layers) and, if `bias`, the bias of `channels` from the same distribution. dim[4] is the
- * weight's shape. */
+/* How the weight begins, by layer->init. */
+void layer_set_init(Layer *layer, ParamSpec *weight);
+
+/* The gain where text gives none. */
+double layer_usual_gain(InitKind init);
+
+/* A weight and, if `bias`, a bias, which begin as layer->init says. dim[4] is the weight's shape,
+ * dim[0] the bias's. */
 void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias);
 
 /* What both kinds of pooling have for args, infer and implies. */

@@ -28,6 +28,7 @@ const LayerType layer_linear = {
                "H, W order",
     .example = "maxpool k=8\nlinear c=10",
     .args = args,
+    .init = &layer_init_weight,
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

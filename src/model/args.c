@@ -36,8 +36,9 @@ static Status unknown_arg(const Parser *parser, const Layer *layer, const char *
     const LayerType *type = layer_type(layer->kind);
     const char *names[WORDS_MAX + 3];
     int n = 0;
-    for (const LayerArg *arg = type->args; arg->key && n < WORDS_MAX; arg++)
-        names[n++] = arg->key;
+    const LayerArg *arg;
+    for (; n < WORDS_MAX && (arg = layer_arg(type, n)); n++)
+        names[n] = arg->key;
     names[n++] = "from";
     if (type->max_inputs > 1)
         names[n++] = "with";
@@ -127,9 +128,10 @@ static Status read_arg(const Parser *parser, Layer *layer, const LayerArg *arg, 
 }
 
 static const LayerArg *find_arg(const LayerType *type, const char *key, int *index) {
-    for (*index = 0; type->args[*index].key; (*index)++) {
-        if (strcmp(type->args[*index].key, key) == 0)
-            return &type->args[*index];
+    const LayerArg *arg;
+    for (*index = 0; (arg = layer_arg(type, *index)); (*index)++) {
+        if (strcmp(arg->key, key) == 0)
+            return arg;
     }
     return NULL;
 }
@@ -168,12 +170,25 @@ static Status read_word(const Parser *parser, Layer *layer, int self, char *word
                         : read_arg(parser, layer, arg, value);
 }
 
-/* What the line must have and has not. */
-static Status check_seen(const Parser *parser, const Layer *layer, uint64_t seen) {
+/* What a line gives must be of use with what holds for its layer. */
+static Status check_used(const Parser *parser, const Layer *layer, uint64_t seen) {
     const LayerType *type = layer_type(layer->kind);
-    for (int bit = 0; type->args[bit].key; bit++) {
-        const LayerArg *arg = &type->args[bit];
-        if (arg->absent == ABSENT_REFUSED && (seen >> bit & 1) == 0) {
+    const LayerArg *arg;
+    for (int bit = 0; (arg = layer_arg(type, bit)); bit++) {
+        if ((seen >> bit & 1) != 0 && !layer_arg_is_used(layer, arg)) {
+            return FAIL_AT(parser, layer->line, "%s: '%s' has no meaning with init=%s", type->name,
+                           arg->key, init_name(layer->init.weight));
+        }
+    }
+    return ST_OK;
+}
+
+/* What the line must have and has not; `given` has a bit for each argument that is given. */
+static Status check_given(const Parser *parser, const Layer *layer, uint64_t given) {
+    const LayerType *type = layer_type(layer->kind);
+    const LayerArg *arg;
+    for (int bit = 0; (arg = layer_arg(type, bit)); bit++) {
+        if (arg->absent == ABSENT_REFUSED && (given >> bit & 1) == 0) {
             return FAIL_AT(parser, layer->line, "%s wants %s= (%s)", type->name, arg->key,
                            arg->help);
         }
@@ -191,30 +206,67 @@ Status text_start_defaults(Parser *parser, double smoothing) {
     parser->defaults = calloc(LAYER_KINDS, sizeof *parser->defaults);
     TRY_ALLOC(parser->defaults);
     for (int kind = 0; kind < LAYER_KINDS; kind++) {
+        const LayerType *type = layer_type((LayerKind)kind);
         Layer *layer = &parser->defaults[kind].layer;
+        const LayerArg *arg;
         layer->kind = (LayerKind)kind;
-        for (const LayerArg *arg = layer_type(layer->kind)->args; arg->key; arg++) {
+        for (int i = 0; (arg = layer_arg(type, i)); i++) {
             bool follows = arg->absent == ABSENT_LABEL_SMOOTHING;
-            store_arg(arg, layer, follows ? smoothing : arg->otherwise);
+            store_arg(arg, layer, follows ? smoothing : layer_arg_default(type->init, arg));
         }
     }
     return ST_OK;
 }
 
-Status text_read_default(Parser *parser, int number, Line *line) {
+/* The words behind `default` or `default KIND`, from word[first] on, for one kind. */
+static Status read_default(Parser *parser, int kind, int number, Line *line, int first) {
+    Defaults *defaults = &parser->defaults[kind];
     uint64_t seen = 0;
+    defaults->layer.line = number;
+    for (int i = first; i < line->n_words; i++)
+        TRY(read_word(parser, &defaults->layer, NO_LAYER, line->word[i], &seen));
+    defaults->given |= seen;
+    return check_used(parser, &defaults->layer, seen);
+}
+
+/* Whether the word is an argument that several kinds have: init=... */
+static bool is_weight_arg(const char *word) {
+    size_t length = strcspn(word, "=");
+    const LayerArg *arg = layer_init_weight.args;
+    while (arg->key && (strncmp(arg->key, word, length) != 0 || arg->key[length] != '\0'))
+        arg++;
+    return arg->key;
+}
+
+/* `default init=...`: of all kinds whose weight sums are made of. */
+static Status read_weight_default(Parser *parser, int number, const Line *line) {
+    for (int i = 1; i < line->n_words; i++) {
+        if (!is_weight_arg(line->word[i])) {
+            return FAIL_AT(parser, number,
+                           "'%s' is not for all weights: name a kind, as in 'default conv %s'",
+                           line->word[i], line->word[i]);
+        }
+    }
+    for (int kind = 0; kind < LAYER_KINDS; kind++) {
+        Line copy = *line; /* reading cuts words in two */
+        for (int i = 0; i < line->n_words; i++)
+            copy.word[i] = copy.text + (line->word[i] - line->text);
+        if (layer_type((LayerKind)kind)->init == &layer_init_weight)
+            TRY(read_default(parser, kind, number, &copy, 1));
+    }
+    return ST_OK;
+}
+
+Status text_read_default(Parser *parser, int number, Line *line) {
     int kind;
+    if (line->n_words > 1 && is_weight_arg(line->word[1]))
+        return read_weight_default(parser, number, line);
     if (line->n_words < 3) {
         return FAIL_AT(parser, number,
                        "default wants a kind of layer and arguments: default bn eps=0.001");
     }
     TRY(text_find_kind(parser, number, line->word[1], &kind));
-    Defaults *defaults = &parser->defaults[kind];
-    defaults->layer.line = number;
-    for (int i = 2; i < line->n_words; i++)
-        TRY(read_word(parser, &defaults->layer, NO_LAYER, line->word[i], &seen));
-    defaults->given |= seen;
-    return ST_OK;
+    return read_default(parser, kind, number, line, 2);
 }
 
 Status text_read_args(const Parser *parser, int self, Line *line) {
@@ -222,9 +274,11 @@ Status text_read_args(const Parser *parser, int self, Line *line) {
     const Defaults *defaults = &parser->defaults[layer->kind];
     uint64_t seen = 0;
     layer->args = defaults->layer.args;
+    layer->init = defaults->layer.init;
     layer->n_in = 1;
     layer->input[0] = self > 0 ? self - 1 : LAYER_IMAGE;
     for (int i = 1; line && i < line->n_words; i++)
         TRY(read_word(parser, layer, self, line->word[i], &seen));
-    return check_seen(parser, layer, seen | defaults->given);
+    TRY(check_given(parser, layer, seen | defaults->given));
+    return check_used(parser, layer, seen);
 }

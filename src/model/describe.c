@@ -34,13 +34,6 @@ static void append_count(char out[CELL_MAX], int64_t value) {
         append(out, i > 0 && (length - i) % 3 == 0 ? ",%c" : "%c", digits[i]);
 }
 
-/* True where an argument need not be shown: it has its default, or another argument implies it. */
-static bool is_implied(const Layer *layer, const LayerArg *arg) {
-    const LayerType *type = layer_type(layer->kind);
-    return (type->implies && type->implies(layer, arg)) ||
-           (arg->absent != ABSENT_REFUSED && layer_arg_value(layer, arg) == arg->otherwise);
-}
-
 static void append_arg(char out[CELL_MAX], const Layer *layer, const LayerArg *arg) {
     double value = layer_arg_value(layer, arg);
     if (arg->type == ARG_INT)
@@ -58,8 +51,9 @@ static void append_text(char out[CELL_MAX], const Model *model, int index) {
     const Layer *layer = &model->layers[index];
     const LayerType *type = layer_type(layer->kind);
     append(out, "%s", type->name);
-    for (const LayerArg *arg = type->args; arg->key; arg++) {
-        if (!is_implied(layer, arg))
+    const LayerArg *arg;
+    for (int i = 0; (arg = layer_arg(type, i)); i++) {
+        if (!layer_arg_is_implied(layer, arg))
             append_arg(out, layer, arg);
     }
     if (layer->input[0] != index - 1)

@@ -35,7 +35,8 @@ static void put_inputs(FILE *out, const Model *model, const Layer *layer) {
 static void put_args(FILE *out, const Layer *layer) {
     const char *comma = "";
     fputs(", \"args\": {", out);
-    for (const LayerArg *arg = layer_type(layer->kind)->args; arg->key; arg++, comma = ", ") {
+    const LayerArg *arg;
+    for (int i = 0; (arg = layer_arg(layer_type(layer->kind), i)); i++, comma = ", ") {
         double value = layer_arg_value(layer, arg);
         fprintf(out, "%s\"%s\": ", comma, arg->key);
         if (arg->type == ARG_FLAG)

@@ -62,6 +62,19 @@ static void fill_dirac(const ParamView *view, float *values) {
         values[(o * dim[1] + o) * dim[2] * dim[3] + middle] = (float)view->spec.init_arg;
 }
 
+/* The first filters hand channels on; those behind them begin as PyTorch's do. */
+static void fill_partial_dirac(const ParamView *view, RngKey key, int parameter, float *values) {
+    const int64_t *dim = view->spec.dim;
+    ParamView random = *view, first = *view;
+    random.spec.init = INIT_FAN_IN_UNIFORM;
+    random.spec.init_arg = 1;
+    if (first.spec.dim[0] > dim[1])
+        first.spec.dim[0] = dim[1];
+    first.count = param_count(&first.spec);
+    fill_random(&random, key, parameter, values);
+    fill_dirac(&first, values);
+}
+
 static void fill_view(const ParamView *view, RngKey key, int parameter, float *flat) {
     float *values = flat + view->offset;
     switch (view->spec.init) {
@@ -76,6 +89,12 @@ static void fill_view(const ParamView *view, RngKey key, int parameter, float *f
         break;
     case INIT_DIRAC:
         fill_dirac(view, values);
+        break;
+    case INIT_PARTIAL_DIRAC:
+        fill_partial_dirac(view, key, parameter, values);
+        break;
+    case INIT_WHITENING: /* model_whiten */
+        fill_constant(view, 0, values);
         break;
     default:
         fill_random(view, key, parameter, values);

@@ -80,7 +80,7 @@ Status text_find_input(const Parser *parser, int self, const char *name, int *in
 /* parser->defaults as the kinds have them; `smoothing` is what losses without a word of it have. */
 Status text_start_defaults(Parser *parser, double smoothing);
 
-/* A line `default KIND key=value...`. */
+/* A line `default KIND key=value...`, or `default init=...` for all kinds with such a weight. */
 Status text_read_default(Parser *parser, int number, Line *line);
 
 /* Inputs and arguments of layer `self` from its line; `line` NULL: a layer that the text does not

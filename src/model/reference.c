@@ -54,29 +54,30 @@ static void add_values(char text[CELL_MAX], const LayerArg *arg) {
     }
 }
 
-static void add_default(char text[CELL_MAX], const LayerArg *arg) {
+static void add_default(char text[CELL_MAX], const InitRule *init, const LayerArg *arg) {
+    double value = layer_arg_default(init, arg);
     if (arg->absent == ABSENT_REFUSED)
         add(text, "required");
     else if (arg->absent == ABSENT_LABEL_SMOOTHING)
         add(text, "label-smoothing");
     else if (arg->type == ARG_FLAG)
-        add(text, arg->otherwise != 0 ? "on" : "off");
+        add(text, value != 0 ? "on" : "off");
     else if (arg->type == ARG_WORD)
-        add(text, "%s", arg->words[(int)arg->otherwise]);
-    else if (arg->otherwise < arg->min) /* it follows from others, as its help tells */
+        add(text, "%s", arg->words[(int)value]);
+    else if (value < arg->min) /* it follows from others, as its help tells */
         add(text, "-");
     else
-        add(text, "%.10g", arg->otherwise);
+        add(text, "%.10g", value);
 }
 
-static void print_args(const LayerArg *args, bool markdown, FILE *out) {
+static void print_args(const LayerArg *args, const InitRule *init, bool markdown, FILE *out) {
     if (markdown && args->key)
         fputs("| argument | value | default | meaning |\n|---|---|---|---|\n", out);
     for (const LayerArg *arg = args; arg->key; arg++) {
         const char *sign = arg->type == ARG_FLAG ? "" : "=";
         char values[CELL_MAX] = "", otherwise[CELL_MAX] = "", label[64], text[3 * CELL_MAX];
         add_values(values, arg);
-        add_default(otherwise, arg);
+        add_default(otherwise, init, arg);
         if (markdown) {
             fprintf(out, "| `%s%s` | %s | %s | %s |\n", arg->key, sign, values, otherwise,
                     arg->help);
@@ -131,6 +132,20 @@ static Status print_example(const LayerType *type, FILE *out) {
     return ST_OK;
 }
 
+/* The arguments that kinds share stand in a section of their own; here is what they are. */
+static void print_init(const InitRule *init, FILE *out) {
+    char text[CELL_MAX] = "by";
+    Layer plain = {.init = init->otherwise};
+    for (const LayerArg *arg = init->args; arg->key; arg++) {
+        if (!layer_arg_is_used(&plain, arg) || layer_arg_default(init, arg) < arg->min)
+            continue;
+        add(text, " %s=", arg->key);
+        add_default(text, init, arg);
+    }
+    add(text, ", or as 'How weights begin' tells");
+    print_item("begins", text, out);
+}
+
 static Status print_kind(const LayerType *type, bool markdown, FILE *out) {
     char reads[CELL_MAX] = "the layer before it (or from=)";
     int least = type->min_inputs - 1, most = type->max_inputs - 1;
@@ -139,11 +154,13 @@ static Status print_kind(const LayerType *type, bool markdown, FILE *out) {
     else if (most > 0)
         add(reads, " and %d to %d named by with=", least, most);
     fprintf(out, markdown ? "### %s\n\n%s\n\n" : "%s: %s\n", type->name, type->help);
-    print_args(type->args, markdown, out);
+    print_args(type->args, type->init, markdown, out);
     fputs(markdown ? "```text\n" : "", out);
     print_item("reads", reads, out);
     print_item("gives", type->shape, out);
     print_item("computes", type->formula, out);
+    if (type->init)
+        print_init(type->init, out);
     TRY(print_example(type, out));
     fputs(markdown ? "```\n" : "", out);
     return ST_OK;
@@ -153,6 +170,9 @@ Status model_reference(int kind, bool markdown, FILE *out) {
     if (kind >= 0)
         return print_kind(layer_type((LayerKind)kind), markdown, out);
     reference_syntax(markdown, out);
+    reference_weights(markdown, out);
+    print_args(layer_init_weight.args, &layer_init_weight, markdown, out);
+    reference_kinds(markdown, out);
     for (int k = 0; k < LAYER_KINDS; k++) {
         fputc('\n', out);
         TRY(print_kind(layer_type((LayerKind)k), markdown, out));

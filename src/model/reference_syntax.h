@@ -5,7 +5,13 @@
 
 #include "lockstep/model.h"
 
-/* What holds for every kind: lines, names, inputs; up to where the kinds begin. */
+/* Lines, names, inputs, and an example. */
 void reference_syntax(bool markdown, FILE *out);
+
+/* How weights begin; the table of arguments follows. */
+void reference_weights(bool markdown, FILE *out);
+
+/* What the sections of the kinds have in common. */
+void reference_kinds(bool markdown, FILE *out);
 
 #endif

@@ -29,6 +29,8 @@ static Status read_layer(const Parser *parser, const Item *item) {
                        type->name, text_line(parser, layer[1].line));
     }
     Status status = type->infer(layer);
+    if (status == ST_OK)
+        status = layer_check_init(layer);
     if (status != ST_OK) {
         status_prefix("%s:%d", parser->source, text_line(parser, layer->line));
         return status;

@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lockstep/model.h"
 #include "lockstep/normal.h"
@@ -121,6 +123,160 @@ static void dirac_is_the_identity(void **state) {
                 assert_true(value[(o * IN + i) * SIDE * SIDE + at] == (o == i && at == 4));
 }
 
+/* The weights that text asks for. */
+static const float *by_text(const char *words, const char *layer, uint64_t seed) {
+    char text[256];
+    snprintf(text, sizeof text, "%s\nconv c=64 k=3 bias %s\nmaxpool global\nlinear c=10",
+             words ? words : "", layer);
+    free(weights);
+    model_free(&model);
+    if (model_parse(text, "m", 1, (Shape){1, IN, 8, 8}, 10, 0, &model) != ST_OK)
+        fail_msg("%s", status_message());
+    weights = malloc((size_t)model.flat * sizeof *weights);
+    model_init(&model, seed, weights, running);
+    return weights + model.params[0].offset;
+}
+
+static float largest_bias(void) {
+    float largest = 0;
+    for (int64_t i = 0; i < model.params[1].count; i++)
+        largest = fmaxf(largest, fabsf(weights[model.params[1].offset + i]));
+    return largest;
+}
+
+/* torch.nn.init's: kaiming_ with a = 0, xavier_ with gain 1, Conv2d's and Linear's own. */
+static void text_asks_for(void **state) {
+    double fan_in = IN * 9, fan_out = OUT * 9;
+    (void)state;
+    assert_uniform(by_text(NULL, "", 1), 1 / sqrt(fan_in));
+    assert_true(largest_bias() <= 1 / sqrt(fan_in) && largest_bias() > 0.9 / sqrt(fan_in));
+    assert_uniform(by_text(NULL, "init=fan_in_uniform gain=2", 1), 2 / sqrt(fan_in));
+    assert_normal(by_text(NULL, "init=he_normal", 1), sqrt(2 / fan_in));
+    assert_normal(by_text(NULL, "init=he_normal gain=1", 1), sqrt(1 / fan_in));
+    assert_uniform(by_text(NULL, "init=he_uniform", 1), sqrt(6 / fan_in));
+    assert_normal(by_text(NULL, "init=glorot_normal", 1), sqrt(2 / (fan_in + fan_out)));
+    assert_uniform(by_text(NULL, "init=glorot_uniform", 1), sqrt(6 / (fan_in + fan_out)));
+    assert_normal(by_text(NULL, "init=normal", 1), 1);
+    assert_normal(by_text(NULL, "init=normal std=0.02 bias_init=zero", 1), 0.02);
+    assert_true(largest_bias() == 0);
+    by_text(NULL, "bias_init=normal std=0.5", 1);
+    assert_true(largest_bias() > 1 && largest_bias() < 2); /* of 64 */
+    assert_constant(by_text(NULL, "init=zero", 1), 0);
+}
+
+static void defaults_of_text(void **state) {
+    double fan_in = IN * 9, fan_out = OUT * 9;
+    (void)state;
+    assert_normal(by_text("default conv init=he_normal", "", 1), sqrt(2 / fan_in));
+    assert_uniform(by_text("default init=glorot_uniform bias_init=zero", "", 1),
+                   sqrt(6 / (fan_in + fan_out)));
+    assert_true(largest_bias() == 0);
+    assert_int_equal(model.params[2].spec.init, INIT_GLOROT_UNIFORM); /* linear's */
+    assert_int_equal(model.params[3].spec.init, INIT_ZERO);
+    assert_normal(by_text("default init=glorot_uniform\ndefault conv init=normal std=0.1", "", 1),
+                  0.1);
+    assert_int_equal(model.params[2].spec.init, INIT_GLOROT_UNIFORM);
+    assert_uniform(by_text("default linear init=zero", "", 1), 1 / sqrt(fan_in));
+    assert_int_equal(model.params[2].spec.init, INIT_ZERO);
+}
+
+/* airbench94: dirac_(w[:w.size(1)]) of a weight that began by default. */
+static void partial_dirac(void **state) {
+    float *plain = malloc(COUNT * sizeof *plain);
+    (void)state;
+    memcpy(plain, by_text(NULL, "", 5), COUNT * sizeof *plain);
+    const float *value = by_text(NULL, "init=partial_dirac", 5);
+    for (int o = 0; o < OUT; o++)
+        for (int i = 0; i < IN; i++)
+            for (int at = 0; at < SIDE * SIDE; at++) {
+                int e = (o * IN + i) * SIDE * SIDE + at;
+                assert_true(value[e] == (o < IN ? (float)(o == i && at == 4) : plain[e]));
+            }
+    free(plain);
+    value = by_text(NULL, "init=dirac gain=0.5", 5);
+    assert_true(value[4] == 0.5f && value[0] == 0 && value[COUNT - 1] == 0);
+}
+
+static void refused_text(void **state) {
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"conv c=4 k=1 init=he_norml",
+         "m:1: conv: no 'init' is called 'he_norml'; did you mean 'he_normal'?"},
+        {"conv c=4 k=1 init=orthogonal",
+         "m:1: conv: no 'init' is called 'orthogonal'; there are zero, normal, fan_in_uniform, "
+         "he_normal, he_uniform, glorot_normal, glorot_uniform, dirac, partial_dirac, whitening"},
+        {"conv c=4 k=1 init", "m:1: conv: 'init' wants a value: init=WORD"},
+        {"conv c=4 k=1 init=", "m:1: conv: no 'init' is called ''; there are zero, normal, "
+                               "fan_in_uniform, he_normal, he_uniform, glorot_normal, "
+                               "glorot_uniform, dirac, partial_dirac, whitening"},
+        {"conv c=4 k=1 bias_init=dirac",
+         "m:1: conv: no 'bias_init' is called 'dirac'; there are zero, normal, fan_in_uniform"},
+        {"conv c=4 k=1 std=0.1", "m:1: conv: 'std' has no meaning with init=fan_in_uniform"},
+        {"conv c=4 k=1 init=zero gain=2", "m:1: conv: 'gain' has no meaning with init=zero"},
+        {"conv c=4 k=1 init=dirac whitening_eps=1",
+         "m:1: conv: 'whitening_eps' has no meaning with init=dirac"},
+        {"default conv std=0.1\nrelu", "m:1: conv: 'std' has no meaning with init=fan_in_uniform"},
+        {"default init=nromal\nrelu",
+         "m:1: conv: no 'init' is called 'nromal'; did you mean 'normal'?"},
+        {"default init=zero c=4\nrelu",
+         "m:1: 'c=4' is not for all weights: name a kind, as in 'default conv c=4'"},
+        {"relu init=zero", "m:1: relu has no argument 'init'; it takes from"},
+        {"conv c=4 k=1 init=normal std=0", "m:1: conv: 'std=0' is out of bounds: 1e-09 to 1e+06"},
+        {"linear c=24 init=whitening",
+         "m:1: linear: init=whitening is made of patches of images: only a convolution of all "
+         "channels that reads the image can begin so"},
+        {"relu\nconv c=24 k=2 init=whitening",
+         "m:2: conv: init=whitening is made of patches of images: only a convolution of all "
+         "channels that reads the image can begin so"},
+        {"conv c=16 k=2 init=whitening",
+         "m:1: conv: init=whitening makes 2 x 3 x 2 x 2 filters, two of opposite sign for each "
+         "number of a patch: give c=24"},
+        {"conv c=294 k=7 init=whitening", "m:1: conv: init=whitening takes k=6 at most"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Model refused;
+        assert_int_equal(model_parse(cases[i].text, "m", 1, (Shape){1, 3, 8, 8}, 10, 0, &refused),
+                         ST_USAGE);
+        assert_string_equal(status_message(), cases[i].message);
+        status_clear();
+    }
+}
+
+/* A described layer shows what is not usual, and reads back. */
+static void described_text(void **state) {
+    char *shown = NULL;
+    size_t size = 0;
+    Model net;
+    (void)state;
+    assert_int_equal(
+        model_parse("conv c=4 k=1 init=he_normal bias\nconv c=4 k=1 init=he_normal "
+                    "gain=1 bias bias_init=zero\nconv c=4 k=1\nlinear c=10 init=normal "
+                    "std=0.5\n",
+                    "m", 1, (Shape){1, 3, 8, 8}, 10, 0, &net),
+        ST_OK);
+    FILE *out = open_memstream(&shown, &size);
+    model_describe(&net, 1, out);
+    fclose(out);
+    assert_non_null(strstr(shown, "  conv c=4 k=1 bias init=he_normal  "));
+    assert_non_null(strstr(shown, "  conv c=4 k=1 bias init=he_normal gain=1 bias_init=zero  "));
+    assert_non_null(strstr(shown, "  conv c=4 k=1  "));
+    assert_non_null(strstr(shown, "  linear c=10 init=normal std=0.5  "));
+    free(shown);
+    model_free(&net);
+}
+
+/* The words of text are the names of what they stand for. */
+static void words_are_names(void **state) {
+    (void)state;
+    for (const LayerArg *arg = layer_init_weight.args; arg->key; arg++)
+        for (int i = 0; arg->words && arg->words[i]; i++)
+            assert_string_equal(arg->words[i], init_name((InitKind)i));
+    for (int i = 0; layer_init_vector.args[0].words[i]; i++)
+        assert_string_equal(layer_init_vector.args[0].words[i], init_name((InitKind)i));
+}
+
 static void normal_numbers(void **state) {
     /* Quantiles as tables have them. */
     static const double known[][2] = {{0.5, 0},
@@ -156,10 +312,19 @@ static void normal_numbers_are_pinned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(constants_are_exact),       cmocka_unit_test(uniform_bounds),
-        cmocka_unit_test(normal_deviations),         cmocka_unit_test(default_is_by_fan_in),
-        cmocka_unit_test(dirac_is_the_identity),     cmocka_unit_test(normal_numbers),
+        cmocka_unit_test(constants_are_exact),
+        cmocka_unit_test(uniform_bounds),
+        cmocka_unit_test(normal_deviations),
+        cmocka_unit_test(default_is_by_fan_in),
+        cmocka_unit_test(dirac_is_the_identity),
+        cmocka_unit_test(normal_numbers),
         cmocka_unit_test(normal_numbers_are_pinned),
+        cmocka_unit_test(text_asks_for),
+        cmocka_unit_test(defaults_of_text),
+        cmocka_unit_test(partial_dirac),
+        cmocka_unit_test(refused_text),
+        cmocka_unit_test(described_text),
+        cmocka_unit_test(words_are_names),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

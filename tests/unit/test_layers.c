@@ -40,7 +40,8 @@ static void test_table(void **state) {
         assert_true(strlen(type->help) > 0);
         assert_in_range(type->min_inputs, 1, type->max_inputs);
         assert_in_range(type->max_inputs, 1, LAYER_INPUTS_MAX);
-        for (const LayerArg *arg = type->args; arg->key; arg++) {
+        const LayerArg *arg;
+        for (int i = 0; (arg = layer_arg(type, i)); i++) {
             assert_true(arg->offset < sizeof(Layer));
             assert_true(arg->min <= arg->max);
         }
@@ -52,6 +53,7 @@ static void test_table(void **state) {
 static void test_conv(void **state) {
     Layer layer = {.kind = LAYER_CONV, .n_in = 1, .in = {{1, 3, 32, 30}}};
     (void)state;
+    layer.init = layer_init_weight.otherwise;
     layer.args.conv = (ConvArgs){.channels = 16, .kernel = 3, .stride = 2, .pad = 1};
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 16, 16, 15);
@@ -67,10 +69,10 @@ static void test_conv(void **state) {
     assert_string_equal(layer.param[1].role, "bias");
     assert_true(param_count(&layer.param[1]) == 16);
     assert_false(layer.param[1].decay);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(layer.param[i].init, INIT_UNIFORM);
-        assert_true(layer.param[i].init_arg == 1 / sqrt(27));
-    }
+    assert_int_equal(layer.param[0].init, INIT_FAN_IN_UNIFORM);
+    assert_true(layer.param[0].init_arg == 1);
+    assert_int_equal(layer.param[1].init, INIT_UNIFORM);
+    assert_true(layer.param[1].init_arg == 1 / sqrt(27));
 
     layer.args.conv = (ConvArgs){.channels = 16, .kernel = 33, .stride = 1, .pad = 1};
     assert_refused(&layer, "conv: a kernel of k=33 does not fit its input of 32 x 30: give a "
@@ -138,13 +140,13 @@ static void test_pool_refusals(void **state) {
 static void test_linear(void **state) {
     Layer layer = {.kind = LAYER_LINEAR, .n_in = 1, .in = {{1, 16, 5, 5}}};
     (void)state;
+    layer.init = layer_init_weight.otherwise;
     layer.args.linear = (LinearArgs){.channels = 120, .bias = true};
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 120, 1, 1);
     assert_int_equal(layer.n_params, 2);
     assert_int_equal(layer.param[0].ndim, 2);
     assert_true(layer.param[0].dim[0] == 120 && layer.param[0].dim[1] == 400);
-    assert_true(layer.param[0].init_arg == 1 / sqrt(400));
     assert_true(layer.param[1].init_arg == 1 / sqrt(400));
     assert_true(layer_multiply_adds(&layer) == 48000);
     layer.args.linear.bias = false;

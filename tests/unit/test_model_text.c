@@ -342,8 +342,9 @@ static void test_describe_json(void **state) {
     assert_int_equal(cJSON_GetArraySize(member(weight, "shape")), 4);
     assert_int_equal(element(member(weight, "shape"), 1), 3);
     assert_true(cJSON_IsTrue(member(weight, "decay")));
-    assert_string_equal(member(weight, "init")->valuestring, "uniform");
-    assert_true(member(weight, "init_arg")->valuedouble == 1 / sqrt(27));
+    assert_string_equal(member(weight, "init")->valuestring, "fan_in_uniform");
+    assert_true(member(weight, "init_arg")->valuedouble == 1);
+    assert_string_equal(member(args, "init")->valuestring, "fan_in_uniform"); /* a word */
 
     const cJSON *add = cJSON_GetArrayItem(layers, 2), *bn = cJSON_GetArrayItem(layers, 3);
     assert_string_equal(cJSON_GetArrayItem(member(add, "inputs"), 0)->valuestring, "relu1");

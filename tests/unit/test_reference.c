@@ -57,7 +57,8 @@ static void test_kinds_are_told_of(void **state) {
         assert_told(type, "shape", type->shape);
         assert_told(type, "formula", type->formula);
         assert_told(type, "example", type->example);
-        for (const LayerArg *arg = type->args; arg->key; arg++) {
+        const LayerArg *arg;
+        for (int i = 0; (arg = layer_arg(type, i)); i++) {
             assert_told(type, "args[].help", arg->help);
             assert_true((arg->type == ARG_WORD) == (arg->words != NULL));
         }
