@@ -74,6 +74,10 @@ cudaError_t gpu_cast(void *to, DType to_type, const void *from, DType from_type,
 cudaError_t gpu_add(void *y, const void *a, const void *b, DType type, int64_t count, bool relu,
                     cudaStream_t stream);
 
+/* y = a b. Bytes: (3 + add) e count. */
+cudaError_t gpu_mul(void *y, const void *a, const void *b, DType type, int64_t count, bool add,
+                    cudaStream_t stream);
+
 /* y = max(0, x). y may be x. Bytes: 2 e count. */
 cudaError_t gpu_relu(void *y, const void *x, DType type, int64_t count, cudaStream_t stream);
 
@@ -101,6 +105,51 @@ cudaError_t gpu_dropout_mask(uint8_t *keep, int64_t count, const KernelRun *run,
 cudaError_t gpu_dropout_apply(void *y, const void *x, const uint8_t *keep, DType type, int64_t n,
                               int64_t hw, int64_t channels, double rate, bool add,
                               cudaStream_t stream);
+
+/* keep[images]: which images a droppath layer keeps. Bytes: images. */
+cudaError_t gpu_droppath_mask(uint8_t *keep, int64_t images, const KernelRun *run, int layer,
+                              double rate, cudaStream_t stream);
+
+/* y = x dropout_scale(rate) of images that are kept, else 0; each has `image` elements. Bytes:
+ * images image (2 + add) e. */
+cudaError_t gpu_droppath_apply(void *y, const void *x, const uint8_t *keep, DType type,
+                               int64_t images, int64_t image, double rate, bool add,
+                               cudaStream_t stream);
+
+/* ---- channels (channels.cu) ---- */
+
+/* to[r][to_first + i] = from[r][from_first + i] for i in [0, width), 0 where `from` has no such
+ * channel; from_first may be negative. Bytes: rows width (2 + add) e. */
+cudaError_t gpu_move_channels(void *to, int64_t to_channels, int64_t to_first, int64_t width,
+                              const void *from, int64_t from_channels, int64_t from_first,
+                              DType type, int64_t rows, bool add, cudaStream_t stream);
+
+/* y = x gate, gate[n][channels] a factor for all pixels. Bytes: n hw channels (2 + add) e. */
+cudaError_t gpu_gate(void *y, const void *x, const void *gate, DType type, int64_t n, int64_t hw,
+                     int64_t channels, bool add, cudaStream_t stream);
+
+/* grad_gate[n][c] = sum over the map of grad_y x, in fixed order. Bytes: 2 n hw channels e. */
+cudaError_t gpu_gate_backward(void *grad_gate, const void *grad_y, const void *x, DType type,
+                              int64_t n, int64_t hw, int64_t channels, bool add,
+                              cudaStream_t stream);
+
+/* ---- group norm (groupnorm.cu) ---- */
+
+/* mean and rstd [n][groups] = 1 / sqrt(var + eps) of each group of each image, for backward, and
+ * y = weight (x - mean) rstd + bias. Bytes: n hw channels 4 e. */
+cudaError_t gpu_groupnorm(void *y, float *mean, float *rstd, const void *x, const float *weight,
+                          const float *bias, DType type, int64_t n, int64_t hw, int64_t channels,
+                          int64_t groups, double eps, cudaStream_t stream);
+
+/* Bytes of scratch of backward. */
+size_t gpu_groupnorm_scratch(int64_t n, int64_t channels, int64_t groups);
+
+/* grad_weight, grad_bias and, unless NULL, grad_x. Bytes: n hw channels e (5 + add). */
+cudaError_t gpu_groupnorm_backward(void *grad_x, float *grad_weight, float *grad_bias,
+                                   const void *grad_y, const void *x, const float *weight,
+                                   const float *mean, const float *rstd, DType type, int64_t n,
+                                   int64_t hw, int64_t channels, int64_t groups, bool add,
+                                   void *scratch, cudaStream_t stream);
 
 /* ---- loss (loss.cu) ---- */
 

@@ -9,6 +9,10 @@ struct Add {
     __device__ float operator()(float a, float b) const { return relu ? relu_of(a + b) : a + b; }
 };
 
+struct Mul {
+    __device__ float operator()(float a, float b) const { return a * b; }
+};
+
 struct Relu {
     __device__ float operator()(float a, float) const { return relu_of(a); }
 };
@@ -56,6 +60,11 @@ static cudaError_t launch(void *y, const void *a, const void *b, DType type, int
 cudaError_t gpu_add(void *y, const void *a, const void *b, DType type, int64_t count, bool relu,
                     cudaStream_t stream) {
     return launch(y, a, b, type, count, false, Add{relu}, stream);
+}
+
+cudaError_t gpu_mul(void *y, const void *a, const void *b, DType type, int64_t count, bool add,
+                    cudaStream_t stream) {
+    return launch(y, a, b, type, count, add, Mul{}, stream);
 }
 
 cudaError_t gpu_relu(void *y, const void *x, DType type, int64_t count, cudaStream_t stream) {

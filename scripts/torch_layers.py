@@ -5,6 +5,7 @@ that it does not know ends the script with one line that says so.
 """
 import sys
 
+import torch
 import torch.nn.functional as F
 
 
@@ -12,17 +13,32 @@ def batch_norm(p, a, x, training):
     return F.batch_norm(x, p["running_mean"], p["running_var"], p["weight"], p["bias"], training, a["momentum"], a["eps"])
 
 
+def droppath(p, a, x, training):
+    keep = torch.rand(len(x), 1, 1, 1, device=x.device) >= a["p"]
+    return x * keep / (1 - a["p"]) if training else x
+
+
+def pad_channels(p, a, x, training):
+    half = (a["c"] - x.shape[1]) // 2
+    return F.pad(x, (0, 0, 0, 0, half, half))
+
+
 # By kind: from the layer's parameters by role, its arguments, what it reads, and whether it is trained.
 KINDS = {
     "conv": lambda p, a, x, _: F.conv2d(x, p["weight"], p.get("bias"), a["s"], a["p"]),
     "bn": batch_norm,
+    "groupnorm": lambda p, a, x, _: F.group_norm(x, a["groups"], p["weight"], p["bias"], a["eps"]),
     "relu": lambda p, a, x, _: F.relu(x),
     "gelu": lambda p, a, x, _: F.gelu(x),
     "maxpool": lambda p, a, x, _: F.max_pool2d(x, a["k"], a["s"], a["p"]),
     "avgpool": lambda p, a, x, _: F.avg_pool2d(x, a["k"], a["s"], a["p"], count_include_pad=False),
     "linear": lambda p, a, x, _: F.linear(x.flatten(1), p["weight"], p.get("bias"))[:, :, None, None],
     "dropout": lambda p, a, x, training: F.dropout(x, a["p"], training),
+    "droppath": droppath,
     "add": lambda p, a, x, y, _: x + y,
+    "mul": lambda p, a, x, y, _: x * y,
+    "concat": lambda p, a, *inputs: torch.cat(inputs[:-1], 1),
+    "pad_channels": pad_channels,
     "scale": lambda p, a, x, _: x * a["by"],
 }
 

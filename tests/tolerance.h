@@ -44,6 +44,9 @@ typedef struct OpTolerance {
 /* Up to 10^2 terms that cancel, summed in float. */
 #define TOL_OP_SHORT_SUM                                                                           \
     { 5e-6, 5e-6, false }
+/* Up to 10^3 terms that cancel, in backward alone. */
+#define TOL_OP_LONG_SUM                                                                            \
+    { 1e-6, 1e-5, false }
 /* erf by a polynomial of oneDNN, whose absolute error is below 1e-6; exp and log in float. */
 #define TOL_OP_FUNCTION                                                                            \
     { 5e-6, 5e-6, false }

@@ -207,6 +207,9 @@ double layer_arg_value(const Layer *layer, const LayerArg *arg);
 /* "zero", "fan_in_uniform" ...: as the enum, in lower case. */
 const char *init_name(InitKind init);
 
+/* Of a `mul`: which of its inputs gates the channels of the other; -1 where both have one shape. */
+int layer_mul_gate(const Layer *layer);
+
 /* Elements of a parameter. */
 int64_t param_count(const ParamSpec *param);
 

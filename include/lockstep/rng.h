@@ -18,12 +18,13 @@
 /* What a number is for. Two purposes never share a stream. Values are part of the format of
  * checkpoints: append, never renumber. */
 typedef enum RngPurpose {
-    RNG_INIT = 1,     /* counter: parameter index in the model, element / 4 */
-    RNG_SHUFFLE = 2,  /* counter: epoch, lane, draw / 4 */
-    RNG_AUGMENT = 3,  /* counter: epoch, record, draw / 4 */
-    RNG_DROPOUT = 4,  /* counter: element / 4, lane and layer, step (dropout.h) */
-    RNG_HOLDOUT = 5,  /* counter: draw / 4 */
-    RNG_SYNTHETIC = 6 /* counter: record, draw / 4 */
+    RNG_INIT = 1,      /* counter: parameter index in the model, element / 4 */
+    RNG_SHUFFLE = 2,   /* counter: epoch, lane, draw / 4 */
+    RNG_AUGMENT = 3,   /* counter: epoch, record, draw / 4 */
+    RNG_DROPOUT = 4,   /* counter: element / 4, lane and layer, step (dropout.h) */
+    RNG_HOLDOUT = 5,   /* counter: draw / 4 */
+    RNG_SYNTHETIC = 6, /* counter: record, draw / 4 */
+    RNG_DROPPATH = 7   /* counter: image of the lane / 4, lane and layer, step (dropout.h) */
 } RngPurpose;
 
 typedef struct RngKey {

@@ -11,14 +11,7 @@
 
 #include "flat.h"
 #include "lockstep/update_math.h"
-
-/* Compiles a loop for each width of registers. Results have the same bits in each: no contraction
- * to fused multiply-adds (-ffp-contract=off), no reassociation. */
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-
-enum { SPAN = 16 };
-
-#define SPAN_FN static inline __attribute__((always_inline))
+#include "span.h"
 
 /* Bits of a double as an integer and back. */
 static inline int64_t bits_of(double x) {

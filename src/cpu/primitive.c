@@ -374,24 +374,40 @@ Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, do
     return ST_OK;
 }
 
+/* The result is added to what is there. */
+static void maker_sum(Maker *m) {
+    MAKE(m, dnnl_post_ops_create(&m->post));
+    MAKE(m, post_sum(m->post));
+    MAKE(m, dnnl_primitive_attr_set_post_ops(m->attr, m->post));
+}
+
+static Status binary(dnnl_engine_t engine, dnnl_alg_kind_t algorithm, const MemDesc *md, Maker *m,
+                     dnnl_primitive_t *primitive) {
+    MdRef map = maker_md(m, md);
+    MAKE(m, dnnl_binary_primitive_desc_create(&m->desc, engine, algorithm, map, map, map, m->attr));
+    TRY_DNNL(maker_finish(m, primitive));
+    return ST_OK;
+}
+
 Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu,
                      dnnl_primitive_t *primitive) {
     Maker m = maker_begin(relu);
-    MdRef map = maker_md(&m, md);
-    MAKE(&m, dnnl_binary_primitive_desc_create(&m.desc, engine, dnnl_binary_add, map, map, map,
-                                               m.attr));
-    TRY_DNNL(maker_finish(&m, primitive));
-    return ST_OK;
+    return binary(engine, dnnl_binary_add, md, &m, primitive);
+}
+
+Status primitive_mul(dnnl_engine_t engine, const MemDesc *md, bool add,
+                     dnnl_primitive_t *primitive) {
+    Maker m = maker_begin(false);
+    if (add)
+        maker_sum(&m);
+    return binary(engine, dnnl_binary_mul, md, &m, primitive);
 }
 
 Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
                          dnnl_primitive_t *primitive) {
     Maker m = maker_begin(false);
-    if (add) {
-        MAKE(&m, dnnl_post_ops_create(&m.post));
-        MAKE(&m, post_sum(m.post));
-        MAKE(&m, dnnl_primitive_attr_set_post_ops(m.attr, m.post));
-    }
+    if (add)
+        maker_sum(&m);
     MAKE(&m, dnnl_reorder_primitive_desc_create(&m.desc, maker_md(&m, from), engine,
                                                 maker_md(&m, to), engine, m.attr));
     TRY_DNNL(maker_finish(&m, primitive));

@@ -120,6 +120,10 @@ Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, do
 Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu,
                      dnnl_primitive_t *primitive);
 
+/* DST = SRC_0 SRC_1, or with `add` DST += SRC_0 SRC_1; one layout for all. */
+Status primitive_mul(dnnl_engine_t engine, const MemDesc *md, bool add,
+                     dnnl_primitive_t *primitive);
+
 /* A copy from FROM to TO that changes the form, or the type; `add`: TO += FROM. */
 Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,
                          dnnl_primitive_t *primitive);

@@ -3,13 +3,7 @@
 
 #include <string.h>
 
-#include "lockstep/bf16.h"
-
-/* For each width of registers; the same bits in each. */
-#define CLONES  __attribute__((target_clones("avx512f", "avx2", "default")))
-#define SPAN_FN static inline __attribute__((always_inline))
-
-enum { SPAN = 16 };
+#include "span.h"
 
 SPAN_FN void widen_span(size_t n, const uint16_t *half, float *value) {
     uint16_t from[SPAN] = {0};

@@ -2,19 +2,15 @@
  * running statistics for evaluation. */
 #include "layers.h"
 
-static ParamSpec per_channel(const char *role, int64_t channels, InitKind init) {
-    return (ParamSpec){.role = role, .ndim = 1, .dim = {channels, 1, 1, 1}, .init = init};
-}
-
 static Status infer(Layer *layer) {
     int64_t channels = layer->in[0].c;
     layer->out = layer->in[0];
     layer->n_params = 2;
-    layer->param[0] = per_channel("weight", channels, INIT_ONE);
-    layer->param[1] = per_channel("bias", channels, INIT_ZERO);
+    layer->param[0] = layer_channel_param("weight", channels, INIT_ONE);
+    layer->param[1] = layer_channel_param("bias", channels, INIT_ZERO);
     layer->n_running = 2;
-    layer->running[0] = per_channel("running_mean", channels, INIT_ZERO);
-    layer->running[1] = per_channel("running_var", channels, INIT_ONE);
+    layer->running[0] = layer_channel_param("running_mean", channels, INIT_ZERO);
+    layer->running[1] = layer_channel_param("running_var", channels, INIT_ONE);
     layer->running[0].momentum = layer->running[1].momentum = layer->args.bn.momentum;
     return ST_OK;
 }

@@ -33,9 +33,16 @@ double layer_usual_gain(InitKind init);
  * dim[0] the bias's. */
 void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias);
 
+/* One number a channel: a parameter that weight decay may spare, or a running statistic. */
+ParamSpec layer_channel_param(const char *role, int64_t channels, InitKind init);
+
 /* What both kinds of pooling have for args, infer and implies. */
 extern const LayerArg layer_pool_args[];
 Status layer_infer_pool(Layer *layer);
 bool layer_pool_implies(const Layer *layer, const LayerArg *arg);
+
+/* What both kinds of dropout have for args and infer. */
+extern const LayerArg layer_dropout_args[];
+Status layer_infer_dropout(Layer *layer);
 
 #endif

@@ -6,7 +6,8 @@
 For each case: a model text, initial weights, one batch, dropout masks, an optimizer; then the loss
 of each image and every gradient at the first step, the batch statistics, the loss in evaluation,
 and the weights after five steps on that one batch. Weights and images are drawn by `unit`, which
-golden.c draws again; the rest is stored. Of a tensor with more than SAMPLES elements in a big case,
+golden.c draws again; the rest is stored; droppath's choices are drawn as documented (seed 0, lane 0,
+the step). Of a tensor with more than SAMPLES elements in a big case,
 evenly spaced SAMPLES and the norm are stored.
 
 File: records of (uint32 length, name, uint8 type, uint64 count, data), little-endian; type b: bytes,
@@ -14,10 +15,14 @@ d: float64."""
 import os
 import re
 import struct
+import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
+import draws  # noqa: E402
 
 STEPS = 5
 SAMPLES = 200
@@ -54,7 +59,7 @@ class Net:
 
     def __init__(self, text, shape, batch):
         self.layers, self.param, self.spared, self.masks = parse(text), {}, set(), []
-        self.stats, self.batch = {}, batch
+        self.stats, self.batch, self.step = {}, batch, 0
         self.forward(torch.zeros(batch, *shape, dtype=torch.float64), make=True)
 
     def add_param(self, name, dims, low, high, spared):
@@ -74,7 +79,7 @@ class Net:
             self.add_param(f"{name}.weight", dims, -bound, bound, False)
             if int(args.get("bias", kind == "linear")):
                 self.add_param(f"{name}.bias", (out,), -bound, bound, True)
-        if kind == "bn":
+        if kind in ("bn", "groupnorm"):
             self.add_param(f"{name}.weight", (x.shape[1],), 0.5, 1.5, True)
             self.add_param(f"{name}.bias", (x.shape[1],), -0.5, 0.5, True)
         if kind == "dropout":
@@ -113,6 +118,20 @@ class Net:
             dropouts.append(name)
             mask = self.masks[len(dropouts) - 1]
             return x * mask / (1 - float(args["p"])) if training else x
+        if kind == "droppath":
+            index = [layer[1] for layer in self.layers].index(name)
+            keep = draws.keep_mask(0, self.step, 0, index, len(x), float(args["p"]), draws.DROPPATH)
+            return x * torch.tensor(keep)[:, None, None, None] / (1 - float(args["p"])) if training else x
+        if kind == "groupnorm":
+            return F.group_norm(x, int(args["groups"]), p[f"{name}.weight"], p[f"{name}.bias"],
+                                float(args.get("eps", 1e-5)))
+        if kind == "concat":
+            return torch.cat([x, *(saved[other] for other in args["with"].split(","))], 1)
+        if kind == "mul":
+            return x * saved[args["with"]]
+        if kind == "pad_channels":
+            half = (int(args["c"]) - x.shape[1]) // 2
+            return F.pad(x, (0, 0, 0, 0, half, half))
         if kind == "add":
             return x + saved[args["with"]]
         if kind == "scale":
@@ -184,6 +203,7 @@ def make_case(name, text, shape, classes, batch, smoothing, big=False, **options
     for i, mask in enumerate(net.masks):
         file.put(f"mask.{i}", mask.numpy().astype(np.uint8).tobytes())
     for step in range(STEPS):
+        net.step = step
         optimizer.zero_grad()
         loss = F.cross_entropy(net.forward(images), labels, reduction="none",
                                label_smoothing=smoothing)
@@ -268,6 +288,39 @@ linear c=4 bias=0
 """
 
 
+# A gate in front of what it gates, a branch left out at random, channels joined and padded, and
+# tensors that one layer reads twice.
+GATED = """\
+conv c=12 k=3 p=1
+groupnorm groups=3
+stem: relu
+conv c=12 k=3 p=1 bias
+groupnorm groups=1 eps=0.001
+body: gelu
+avgpool global
+linear c=6
+relu
+linear c=12
+mul with=body
+droppath p=0.4
+add with=stem
+wide: pad_channels c=18
+side: conv c=3 k=3 p=1 from=stem
+sq: mul with=side
+concat with=wide,side
+maxpool k=2
+groupnorm groups=8
+left: conv c=7 k=1
+right: conv c=7 k=3 p=1 from=maxpool1
+mul with=left
+droppath p=0.3
+avgpool global
+pad_channels c=9
+concat with=avgpool2
+linear c=5
+"""
+
+
 def main():
     torch.manual_seed(0)
     small = (3, 8, 8)
@@ -278,6 +331,8 @@ def main():
     make_case("mixed-adamw", MIXED, small, 7, 4, 0.2, kind=2, lr=0.003, decay=0.05, all=False)
     make_case("mixed-sgd", MIXED, small, 7, 4, 0.0, momentum=0.9, decay=1e-3)
     make_case("branches-adam", BRANCHES, (2, 7, 7), 4, 5, 0.0, kind=1, lr=0.003)
+    make_case("gated-sgd", GATED, small, 5, 6, 0.1, momentum=0.9, decay=1e-3)
+    make_case("gated-adam", GATED, (2, 7, 7), 5, 5, 0.0, kind=1, lr=0.003)
     for recipe, options in (("quickstart", {"momentum": 0.9, "nesterov": True, "decay": 5e-4}),
                             ("msu-net", {"momentum": 0.9, "lr": 0.01})):
         text, smoothing = config_model(recipe)

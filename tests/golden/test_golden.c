@@ -28,8 +28,8 @@ enum {
 static const double GRADIENT_SHARE = 1e-2, GRADIENT_LEAST = 1e-6;
 
 static const char *const cases[] = {
-    "residual-sgd", "residual-sgd-plain", "residual-adam", "mixed-adamw",
-    "mixed-sgd",    "branches-adam",      "quickstart",    "msu-net",
+    "residual-sgd",  "residual-sgd-plain", "residual-adam", "mixed-adamw", "mixed-sgd",
+    "branches-adam", "gated-sgd",          "gated-adam",    "quickstart",  "msu-net",
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 

@@ -20,6 +20,10 @@
 #define LIN(name, text)   ROW(DRAW_UNIFORM, TOL_OP_PRODUCT, name, text)
 #define DROP(name, text)  ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
 #define ADD(name, text)   ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
+#define JOIN(name, text)  ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
+#define MUL(name, text)   ROW(DRAW_UNIFORM, TOL_OP_ROUNDING, name, text)
+#define GATE(name, text)  ROW(DRAW_UNIFORM, TOL_OP_LONG_SUM, name, text)
+#define GN(name, text)    ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
 #define SCALE(name, text) ROW(DRAW_UNIFORM, TOL_OP_ROUNDING, name, text)
 #define LOSS(name, text)  ROW(DRAW_LOGITS, TOL_OP_FUNCTION, name, text)
 
@@ -143,6 +147,93 @@ const OpCase op_table[] = {
     {ADD("add large", "add with=b"), .in = {32, 64, 8, 8}, .relu = true, .large = true,
      .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
 
+    {MUL("mul", "mul with=b"), .in = {2, 3, 5, 5}, .grad_in = {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {MUL("mul blocks add", "mul with=b"), .in = {2, 16, 3, 3}, .grad_in = {GRAD_ADD, GRAD_ADD}},
+    {MUL("mul first only", "mul with=b"), .in = {5, 5, 3, 3}, .grad_in = {GRAD_ADD}},
+    {MUL("mul second only", "mul with=b"), .in = {1, 7, 1, 1}, .grad_in = {GRAD_NONE, GRAD_ASSIGN}},
+    {MUL("mul square", "mul with=a"), .in = {2, 5, 4, 3}, .same = true,
+     .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {MUL("mul square add", "mul with=a"), .in = {5, 16, 3, 3}, .same = true,
+     .grad_in = {GRAD_ADD, GRAD_ADD}},
+    {MUL("mul eval", "mul with=b"), .in = {2, 3, 5, 5}, .evaluation = true},
+    {MUL("mul large", "mul with=b"), .in = {32, 64, 8, 8}, .large = true,
+     .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {GATE("mul gate", "mul with=b"), .in = {2, 3, 5, 7}, .in_behind = {{.c = 3, .h = 1, .w = 1}},
+     .grad_in = {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {GATE("mul gate blocks add", "mul with=b"), .in = {2, 32, 3, 3},
+     .in_behind = {{.c = 32, .h = 1, .w = 1}}, .grad_in = {GRAD_ADD, GRAD_ADD}},
+    {GATE("mul gate half blocks", "mul with=b"), .in = {1, 24, 3, 2},
+     .in_behind = {{.c = 24, .h = 1, .w = 1}}, .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {GATE("mul gate map only", "mul with=b"), .in = {2, 5, 4, 4},
+     .in_behind = {{.c = 5, .h = 1, .w = 1}}, .grad_in = {GRAD_ASSIGN, GRAD_NONE}},
+    {GATE("mul gate only", "mul with=b"), .in = {2, 19, 3, 3},
+     .in_behind = {{.c = 19, .h = 1, .w = 1}}, .grad_in = {GRAD_NONE, GRAD_ASSIGN}},
+    {GATE("mul gate first", "mul with=b"), .in = {2, 8, 1, 1},
+     .in_behind = {{.c = 8, .h = 5, .w = 5}}, .grad_in = {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {GATE("mul gate first add", "mul with=b"), .in = {5, 7, 1, 1},
+     .in_behind = {{.c = 7, .h = 3, .w = 3}}, .grad_in = {GRAD_ADD, GRAD_ADD}},
+    {GATE("mul gate eval", "mul with=b"), .in = {2, 5, 4, 4},
+     .in_behind = {{.c = 5, .h = 1, .w = 1}}, .evaluation = true},
+    {GATE("mul gate large", "mul with=b"), .in = {32, 64, 16, 16},
+     .in_behind = {{.c = 64, .h = 1, .w = 1}}, .large = true,
+     .grad_in = {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {GATE("mul gate large odd", "mul with=b"), .in = {16, 40, 15, 15},
+     .in_behind = {{.c = 40, .h = 1, .w = 1}}, .large = true, .grad_in = {GRAD_ADD, GRAD_ASSIGN}},
+
+    {JOIN("concat", "concat with=b"), .in = {2, 3, 5, 5}, .in_behind = {{.c = 4, .h = 5, .w = 5}},
+     .grad_in = {GRAD_ASSIGN, GRAD_ASSIGN}},
+    {JOIN("concat blocks", "concat with=b"), .in = {2, 16, 3, 3},
+     .in_behind = {{.c = 32, .h = 3, .w = 3}}, .grad_in = {GRAD_ADD, GRAD_ASSIGN}},
+    {JOIN("concat half blocks", "concat with=b"), .in = {2, 8, 3, 3},
+     .in_behind = {{.c = 24, .h = 3, .w = 3}}, .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {JOIN("concat four", "concat with=b,c,d"), .in = {1, 5, 3, 2},
+     .in_behind = {{.c = 1, .h = 3, .w = 2}, {.c = 7, .h = 3, .w = 2}, {.c = 2, .h = 3, .w = 2}},
+     .grad_in = {GRAD_ASSIGN, GRAD_NONE, GRAD_ADD, GRAD_ASSIGN}},
+    {JOIN("concat flat", "concat with=b"), .in = {5, 10, 1, 1},
+     .in_behind = {{.c = 7, .h = 1, .w = 1}}, .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {JOIN("concat twice", "concat with=a"), .in = {2, 5, 3, 3}, .same = true,
+     .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {JOIN("concat thrice add", "concat with=a,a"), .in = {2, 16, 3, 3}, .same = true,
+     .grad_in = {GRAD_ADD, GRAD_ADD, GRAD_ADD}},
+    {JOIN("concat eval", "concat with=b"), .in = {2, 3, 5, 5}, .evaluation = true},
+    {JOIN("concat large", "concat with=b"), .in = {32, 64, 8, 8},
+     .in_behind = {{.c = 16, .h = 8, .w = 8}}, .large = true, .grad_in = {GRAD_ASSIGN, GRAD_ADD}},
+    {JOIN("concat large odd", "concat with=b"), .in = {16, 60, 15, 15},
+     .in_behind = {{.c = 12, .h = 15, .w = 15}}, .large = true, .grad_in = {GRAD_ADD, GRAD_ASSIGN}},
+
+    {JOIN("pad_channels", "pad_channels c=7"), .in = {2, 3, 5, 5}},
+    {JOIN("pad_channels add", "pad_channels c=9"), .in = {5, 5, 3, 2}, .grad_in = {GRAD_ADD}},
+    {JOIN("pad_channels half blocks", "pad_channels c=32"), .in = {2, 16, 3, 3}},
+    {JOIN("pad_channels half blocks add", "pad_channels c=16"), .in = {2, 8, 3, 3},
+     .grad_in = {GRAD_ADD}},
+    {JOIN("pad_channels blocks", "pad_channels c=64"), .in = {1, 32, 3, 3}},
+    {JOIN("pad_channels flat", "pad_channels c=8"), .in = {5, 6, 1, 1}},
+    {JOIN("pad_channels of none", "pad_channels c=5"), .in = {2, 5, 3, 3}},
+    {JOIN("pad_channels image", "pad_channels c=16"), .in = {2, 4, 5, 5}, .image = true},
+    {JOIN("pad_channels eval", "pad_channels c=7"), .in = {2, 3, 5, 5}, .evaluation = true},
+    {JOIN("pad_channels large", "pad_channels c=64"), .in = {32, 32, 16, 16}, .large = true},
+
+    {GN("groupnorm", "groupnorm groups=2"), .in = {5, 6, 4, 5}},
+    {GN("groupnorm blocks add", "groupnorm groups=4 eps=0.001"), .in = {2, 32, 3, 3},
+     .grad_in = {GRAD_ADD}},
+    {GN("groupnorm half blocks", "groupnorm groups=3"), .in = {2, 24, 3, 3}},
+    {GN("groupnorm of all", "groupnorm groups=1"), .in = {2, 5, 3, 3}, .grad_in = {GRAD_ADD}},
+    {GN("groupnorm of each", "groupnorm groups=7"), .in = {1, 7, 3, 4}},
+    {GN("groupnorm flat", "groupnorm groups=3"), .in = {5, 18, 1, 1}},
+    {GN("groupnorm image", "groupnorm groups=3"), .in = {4, 3, 5, 5}, .image = true},
+    {GN("groupnorm eval", "groupnorm groups=5"), .in = {2, 10, 4, 4}, .evaluation = true},
+    {GN("groupnorm large", "groupnorm groups=8"), .in = {16, 64, 16, 16}, .large = true},
+    {GN("groupnorm large odd", "groupnorm groups=2"), .in = {16, 42, 15, 15}, .large = true,
+     .grad_in = {GRAD_ADD}},
+
+    {DROP("droppath", "droppath p=0.5"), .in = {5, 3, 5, 5}},
+    {DROP("droppath flat add", "droppath p=0.2"), .in = {12, 17, 1, 1}, .grad_in = {GRAD_ADD}},
+    {DROP("droppath blocks", "droppath p=0.7"), .in = {9, 16, 3, 3}},
+    {DROP("droppath of none", "droppath p=0"), .in = {2, 5, 3, 3}},
+    {DROP("droppath one image", "droppath p=0.3"), .in = {1, 5, 3, 3}},
+    {DROP("droppath eval", "droppath p=0.5"), .in = {2, 5, 3, 3}, .evaluation = true},
+    {DROP("droppath large", "droppath p=0.2"), .in = {32, 24, 7, 7}, .large = true},
+
     {SCALE("scale", "scale by=0.125"), .in = {5, 10, 1, 1}},
     {SCALE("scale map add", "scale by=-3.7"), .in = {2, 3, 4, 4}, .grad_in = {GRAD_ADD}},
     {SCALE("scale eval", "scale by=0.125"), .in = {2, 16, 3, 3}, .evaluation = true},
@@ -220,7 +311,7 @@ Status op_case_layer(const OpCase *row, Layer *layer) {
     char text[TEXT_BYTES] = "";
     bool is_loss = op_case_type(row)->is_loss;
     int inputs = op_case_inputs(row) - row->add;
-    int before = inputs > 1 ? inputs : 0;
+    int before = inputs > 1 ? op_case_tensors(row) - row->add : 0;
     Shape image = row->in;
     Model model;
     image.n = 1;

@@ -6,7 +6,7 @@ include/lockstep/rng.h promises them:
 
     1 initial weights  parameter, element / 4      4 dropout  element / 4, lane | layer << 16, step low, step high
     2 order            epoch, lane, draw / 4       5 held-out records  draw / 4
-    3 augmentation     epoch, record, draw / 4
+    3 augmentation     epoch, record, draw / 4     7 droppath  image / 4, lane | layer << 16, step low, step high
 
 Nothing here imports, runs or reads anything of lockstep's.
 """
@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-INIT, ORDER, AUGMENT, DROPOUT, HOLDOUT = 1, 2, 3, 4, 5
+INIT, ORDER, AUGMENT, DROPOUT, HOLDOUT, DROPPATH = 1, 2, 3, 4, 5, 7
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
@@ -81,9 +81,9 @@ def held_out(seed, total, holdout):
     return sorted(records[:holdout])
 
 
-def keep_mask(seed, step, lane, layer, count, rate):
-    """1 where dropout keeps an element: where its uniform number is not below the rate."""
-    drawn = words(key_of(seed, DROPOUT), count, lane | layer << 16, step % 2**32, step >> 32)
+def keep_mask(seed, step, lane, layer, count, rate, purpose=DROPOUT):
+    """1 where dropout keeps an element, or droppath an image: where its uniform number is not below the rate."""
+    drawn = words(key_of(seed, purpose), count, lane | layer << 16, step % 2**32, step >> 32)
     return (unit(drawn) >= rate).astype(np.float64)
 
 

@@ -9,6 +9,15 @@
 
 #include "lockstep/dropout.h"
 
+static uint64_t first_kept(DropoutKey key) {
+    uint64_t keep = 0;
+    for (int i = 0; i < 64; i++) {
+        RngBlock block = dropout_block(key, i / 4);
+        keep |= (uint64_t)(dropout_keeps(key, block.word[i % 4]) != 0) << i;
+    }
+    return keep;
+}
+
 static void masks_are_as_drawn_elsewhere(void **state) {
     static const struct {
         uint64_t seed;
@@ -16,23 +25,21 @@ static void masks_are_as_drawn_elsewhere(void **state) {
         int32_t lane;
         int layer;
         double rate;
-        uint64_t keep; /* bit i: element i */
+        uint64_t keep; /* bit i: element i, of dropout, or with `path` of droppath */
+        int path;
     } masks[] = {
-        {1, 0, 0, 0, 0.5, UINT64_C(0x209f0f61fd18e99c)},
-        {9, INT64_C(5000000000), 6, 4, 0.3, UINT64_C(0x3bff8f6ffff1f9bb)},
-        {9, INT64_C(5000000000), 4, 6, 0.3, UINT64_C(0xd2313fcf4fd343a7)},
-        {UINT64_C(9223372036854775813), 7, 4095, 300, 0.9, UINT64_C(0x000900800082440a)},
+        {1, 0, 0, 0, 0.5, UINT64_C(0x209f0f61fd18e99c), 0},
+        {1, 0, 0, 0, 0.5, UINT64_C(0x6c2016c8a1cb3b44), 1},
+        {9, INT64_C(5000000000), 6, 4, 0.3, UINT64_C(0x3bff8f6ffff1f9bb), 0},
+        {9, INT64_C(5000000000), 6, 4, 0.3, UINT64_C(0x9d7cb3eff759fe7f), 1},
+        {9, INT64_C(5000000000), 4, 6, 0.3, UINT64_C(0xd2313fcf4fd343a7), 0},
+        {UINT64_C(9223372036854775813), 7, 4095, 300, 0.9, UINT64_C(0x000900800082440a), 0},
     };
     (void)state;
     for (size_t m = 0; m < sizeof masks / sizeof *masks; m++) {
-        DropoutKey key =
-            dropout_key(masks[m].seed, masks[m].step, masks[m].lane, masks[m].layer, masks[m].rate);
-        uint64_t keep = 0;
-        for (int i = 0; i < 64; i++) {
-            RngBlock block = dropout_block(key, i / 4);
-            keep |= (uint64_t)(dropout_keeps(key, block.word[i % 4]) != 0) << i;
-        }
-        assert_int_equal(keep, masks[m].keep);
+        DropoutKey key = (masks[m].path ? droppath_key : dropout_key)(
+            masks[m].seed, masks[m].step, masks[m].lane, masks[m].layer, masks[m].rate);
+        assert_int_equal(first_kept(key), masks[m].keep);
     }
 }
 

@@ -155,7 +155,8 @@ static void test_linear(void **state) {
 }
 
 static void test_same_shape(void **state) {
-    static const LayerKind kinds[] = {LAYER_RELU, LAYER_GELU, LAYER_SCALE, LAYER_DROPOUT};
+    static const LayerKind kinds[] = {LAYER_RELU, LAYER_GELU, LAYER_SCALE, LAYER_DROPOUT,
+                                      LAYER_DROPPATH};
     (void)state;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         Layer layer = {.kind = kinds[i], .n_in = 1, .in = {{1, 5, 6, 7}}};
@@ -167,6 +168,8 @@ static void test_same_shape(void **state) {
     Layer layer = {.kind = LAYER_DROPOUT, .n_in = 1, .in = {{1, 5, 6, 7}}};
     layer.args.dropout.rate = 1;
     assert_refused(&layer, "dropout: p must be below 1, or nothing would be left");
+    layer.kind = LAYER_DROPPATH;
+    assert_refused(&layer, "droppath: p must be below 1, or nothing would be left");
 }
 
 static void test_add(void **state) {
@@ -177,6 +180,79 @@ static void test_add(void **state) {
     assert_shape(layer.out, 5, 6, 7);
     layer.in[1].w = 8;
     assert_refused(&layer, "add: cannot add shapes 5 x 6 x 7 and 5 x 6 x 8: both must be the same");
+}
+
+static void test_mul(void **state) {
+    Layer layer = {.kind = LAYER_MUL, .n_in = 2, .in = {{1, 5, 6, 7}, {1, 5, 6, 7}}};
+    (void)state;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 5, 6, 7);
+    assert_int_equal(layer_mul_gate(&layer), -1);
+    layer.in[1] = (Shape){1, 5, 1, 1};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 5, 6, 7);
+    assert_int_equal(layer_mul_gate(&layer), 1);
+    layer.in[0] = (Shape){1, 5, 1, 1};
+    layer.in[1] = (Shape){1, 5, 6, 1};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 5, 6, 1);
+    assert_int_equal(layer_mul_gate(&layer), 0);
+    layer.in[0].c = 6;
+    assert_refused(&layer, "mul: cannot multiply shapes 6 x 1 x 1 and 5 x 6 x 1: both must be the "
+                           "same, or one the other's channels x 1 x 1");
+    layer.in[0] = (Shape){1, 5, 6, 2};
+    assert_refused(&layer, "mul: cannot multiply shapes 5 x 6 x 2 and 5 x 6 x 1: both must be the "
+                           "same, or one the other's channels x 1 x 1");
+    layer.in[0] = (Shape){1, 1, 6, 1};
+    assert_refused(&layer, "mul: cannot multiply shapes 1 x 6 x 1 and 5 x 6 x 1: both must be the "
+                           "same, or one the other's channels x 1 x 1");
+}
+
+static void test_concat(void **state) {
+    Layer layer = {.kind = LAYER_CONCAT,
+                   .n_in = 4,
+                   .in = {{1, 5, 6, 7}, {1, 1, 6, 7}, {1, 8, 6, 7}, {1, 2, 6, 7}}};
+    (void)state;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 16, 6, 7);
+    layer.in[2].w = 6;
+    assert_refused(&layer,
+                   "concat: cannot join maps of 6 x 7 and 6 x 6: all must have the same sides");
+}
+
+static void test_pad_channels(void **state) {
+    Layer layer = {.kind = LAYER_PAD_CHANNELS, .n_in = 1, .in = {{1, 16, 6, 7}}};
+    (void)state;
+    layer.args.pad_channels.channels = 32;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 32, 6, 7);
+    layer.args.pad_channels.channels = 16;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 16, 6, 7);
+    layer.args.pad_channels.channels = 19;
+    assert_refused(&layer, "pad_channels: half of the new channels come before, half behind: from "
+                           "16 channels to c=19 their number is odd: give c=20");
+    layer.args.pad_channels.channels = 14;
+    assert_refused(&layer, "pad_channels: c=14 is less than the 16 channels of its input: 'conv "
+                           "c=14 k=1' takes channels away");
+}
+
+static void test_groupnorm(void **state) {
+    Layer layer = {.kind = LAYER_GROUPNORM, .n_in = 1, .in = {{1, 18, 6, 7}}};
+    (void)state;
+    layer.args.groupnorm = (GroupNormArgs){.groups = 6, .eps = 1e-5};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 18, 6, 7);
+    assert_int_equal(layer.n_params, 2);
+    assert_int_equal(layer.n_running, 0);
+    assert_string_equal(layer.param[0].role, "weight");
+    assert_string_equal(layer.param[1].role, "bias");
+    assert_int_equal(layer.param[0].init, INIT_ONE);
+    assert_int_equal(layer.param[1].init, INIT_ZERO);
+    assert_true(param_count(&layer.param[0]) == 18 && param_count(&layer.param[1]) == 18);
+    assert_false(layer.param[0].decay || layer.param[1].decay);
+    layer.args.groupnorm.groups = 4;
+    assert_refused(&layer, "groupnorm: groups=4 do not divide the 18 channels of the input");
 }
 
 static void test_softmax_ce(void **state) {
@@ -202,6 +278,10 @@ int main(void) {
         cmocka_unit_test(test_linear),
         cmocka_unit_test(test_same_shape),
         cmocka_unit_test(test_add),
+        cmocka_unit_test(test_mul),
+        cmocka_unit_test(test_concat),
+        cmocka_unit_test(test_pad_channels),
+        cmocka_unit_test(test_groupnorm),
         cmocka_unit_test(test_softmax_ce),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);

@@ -257,6 +257,40 @@ static void test_layouts_see_the_ops(void **state) {
     tear_down(&built);
 }
 
+/* ---- What lives until backward ---- */
+
+/* Either factor of a product lives until its backward, also the second; of a sum none. */
+static void test_inputs_live_until_backward(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool lives;
+    } cases[] = {
+        {"a: conv c=4 k=3 p=1\nscale by=2 from=image\nconv c=4 k=1\nmul with=a\nlinear c=3\n",
+         true},
+        {"a: conv c=4 k=3 p=1\nscale by=2 from=image\nconv c=4 k=1\nadd with=a\nlinear c=3\n",
+         false},
+    };
+    enum { A = 1, OTHER = 3, OP = 3 }; /* tensors, and the op that reads them */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Model model;
+        Device *device;
+        Program *program;
+        assert_int_equal(model_parse(cases[i].text, "test", 1, (Shape){1, 3, 8, 8}, 3, 0, &model),
+                         ST_OK);
+        assert_int_equal(device_open_cpu(&(DeviceOptions){0}, &device), ST_OK);
+        assert_int_equal(program_build(device, &model, 2, true, &program), ST_OK);
+        int backward = 2 * program->n_ops - 1 - OP;
+        assert_int_equal(program->input[OP][0], OTHER);
+        assert_int_equal(program->input[OP][1], A);
+        assert_int_equal(program->buffers[A].death >= backward, cases[i].lives);
+        assert_int_equal(program->buffers[OTHER].death >= backward, cases[i].lives);
+        program_free(program);
+        device->ops->close(device);
+        model_free(&model);
+    }
+}
+
 /* A backend refuses what it does not do, in the options' words: most of it only a GPU does, and
  * bf16 not every processor. */
 static void test_options_are_the_devices_to_judge(void **state) {
@@ -361,6 +395,7 @@ int main(void) {
         cmocka_unit_test(test_relus_are_fused_and_gradients_assigned_once),
         cmocka_unit_test(test_additions_are_fused_where_they_may_be),
         cmocka_unit_test(test_layouts_see_the_ops),
+        cmocka_unit_test(test_inputs_live_until_backward),
         cmocka_unit_test(test_options_are_the_devices_to_judge),
         cmocka_unit_test(test_evaluation_needs_less_memory),
         cmocka_unit_test(test_gradient_completes_from_its_end),

@@ -114,7 +114,7 @@ static void test_page_example_is_parsed(void **state) {
 static void test_lines_of_a_kind(void **state) {
     static const char expected[] =
         "dropout: random zeros in training\n"
-        "  p=        probability of an element being dropped [number, 0 to 1; required]\n"
+        "  p=        probability of being dropped [number, 0 to 1; required]\n"
         "  reads     the layer before it (or from=)\n"
         "  gives     C x H x W\n"
         "  computes  training: out = 0 with probability p, else in / (1 - p); evaluation: out = "
