@@ -69,7 +69,7 @@ static const ArgRole backward_args[] = {{DNNL_ARG_SRC, IN},
                                         {DNNL_ARG_DIFF_SCALE, OWN},
                                         {DNNL_ARG_DIFF_SHIFT, OWN},
                                         {DNNL_ARG_SCRATCHPAD, OWN},
-                                        {BN_BACKWARD_SHIFT, KEPT_SHIFT},
+                                        {NORM_BACKWARD_SHIFT, KEPT_SHIFT},
                                         {0}};
 /* The sum of the gradients of an input that has another reader. */
 static const ArgRole sum_args[] = {
@@ -396,7 +396,7 @@ static Status list_calls(Floor *floor) {
         floor->value[t] = shares ? floor->value[layer->input[0] + 1] : floor->n_buffers++;
         floor->gradient[t] = shares ? floor->gradient[layer->input[0] + 1] : floor->n_buffers++;
     }
-    rule_layouts(floor->shape, model->n_layers, floor->wide, floor->layout);
+    rule_layouts(floor->shape, model->n_layers, false, floor->wide, floor->layout);
     for (int l = 0; l < model->n_layers; l++)
         TRY(list_layer(floor, l));
     memmove(floor->call + floor->n_calls, floor->call + CALLS_MAX - floor->n_backward,

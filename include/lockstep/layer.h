@@ -166,6 +166,9 @@ typedef struct LayerType {
      * these in layers.def. */
     bool is_loss;
     ElementRule elements;
+    /* It computes along the channels of each position: a device that can choose keeps them together
+     * in all of the program. */
+    bool along_channels;
     /* From the arguments, n_in and in[] sets out, param and running. ST_USAGE (message without file
      * and line, which the caller adds) where the shapes do not fit. */
     Status (*infer)(Layer *layer);

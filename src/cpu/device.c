@@ -103,8 +103,7 @@ static Status read_tensor(Stream *stream, double *host, const Tensor *tensor) {
 static Status layouts(Device *base, const OpTensors *ops, int n_ops, Tensor *tensors,
                       int n_tensors) {
     const CpuDevice *device = (const CpuDevice *)base;
-    (void)ops;
-    (void)n_ops;
+    bool along_channels = false;
     Shape *shapes = calloc((size_t)n_tensors, sizeof *shapes);
     int *chosen = calloc((size_t)n_tensors, sizeof *chosen);
     Status status = ST_OK;
@@ -114,7 +113,9 @@ static Status layouts(Device *base, const OpTensors *ops, int n_ops, Tensor *ten
     }
     for (int i = 0; i < n_tensors; i++)
         shapes[i] = tensors[i].shape;
-    rule_layouts(shapes, n_tensors, device->wide, chosen);
+    for (int o = 0; o < n_ops; o++)
+        along_channels = along_channels || layer_type(ops[o].layer->kind)->along_channels;
+    rule_layouts(shapes, n_tensors, along_channels, device->wide, chosen);
     for (int i = 0; i < n_tensors; i++) {
         tensors[i].layout = chosen[i];
         tensors[i].dtype = device->activation;

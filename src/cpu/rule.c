@@ -9,8 +9,8 @@ static int64_t block_of(int layout) {
     return layout == LAYOUT_BLOCKED16 ? 16 : layout == LAYOUT_BLOCKED8 ? 8 : 1;
 }
 
-void rule_layouts(const Shape *shapes, int n, bool wide, int *layouts) {
-    int layout = wide ? LAYOUT_BLOCKED16 : LAYOUT_BLOCKED8;
+void rule_layouts(const Shape *shapes, int n, bool along_channels, bool wide, int *layouts) {
+    int layout = along_channels ? LAYOUT_NHWC : wide ? LAYOUT_BLOCKED16 : LAYOUT_BLOCKED8;
     for (int i = 1; i < n; i++)
         if (is_map(shapes[i]) && shapes[i].c % block_of(layout) != 0)
             layout = LAYOUT_NHWC;

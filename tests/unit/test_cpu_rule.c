@@ -11,7 +11,7 @@
 enum { SHAPES_MAX = 6 };
 
 typedef struct LayoutCase {
-    bool wide;
+    bool wide, along_channels;
     int n;
     Shape shape[SHAPES_MAX];
     int expected[SHAPES_MAX];
@@ -22,26 +22,36 @@ static void layouts_of_programs(void **state) {
     static const LayoutCase cases[] = {
         /* whole blocks: blocked but for the image and what has no map */
         {true,
+         false,
          4,
          {{8, 3, 32, 32}, {8, 32, 32, 32}, {8, 64, 1, 1}, {8, 10, 1, 1}},
          {LAYOUT_PLAIN, LAYOUT_BLOCKED16, LAYOUT_PLAIN, LAYOUT_PLAIN}},
         /* one map of 24 channels: NHWC for all, the image too; blocks of 8 hold it */
         {true,
+         false,
          3,
          {{8, 3, 32, 32}, {8, 64, 32, 32}, {8, 24, 16, 16}},
          {LAYOUT_NHWC, LAYOUT_NHWC, LAYOUT_NHWC}},
         {false,
+         false,
          3,
          {{8, 3, 32, 32}, {8, 64, 32, 32}, {8, 24, 16, 16}},
          {LAYOUT_PLAIN, LAYOUT_BLOCKED8, LAYOUT_BLOCKED8}},
         /* a map of one column is a map */
-        {true, 2, {{8, 3, 32, 32}, {8, 5, 7, 1}}, {LAYOUT_NHWC, LAYOUT_NHWC}},
+        {true, false, 2, {{8, 3, 32, 32}, {8, 5, 7, 1}}, {LAYOUT_NHWC, LAYOUT_NHWC}},
         /* an image of whole blocks is blocked like the rest */
-        {true, 2, {{8, 16, 4, 4}, {8, 16, 4, 4}}, {LAYOUT_BLOCKED16, LAYOUT_BLOCKED16}},
+        {true, false, 2, {{8, 16, 4, 4}, {8, 16, 4, 4}}, {LAYOUT_BLOCKED16, LAYOUT_BLOCKED16}},
+        /* a layer that computes along channels: NHWC for all, though whole blocks */
+        {true,
+         true,
+         4,
+         {{8, 3, 32, 32}, {8, 32, 32, 32}, {8, 64, 1, 1}, {8, 10, 1, 1}},
+         {LAYOUT_NHWC, LAYOUT_NHWC, LAYOUT_PLAIN, LAYOUT_PLAIN}},
+        {false, true, 2, {{8, 16, 4, 4}, {8, 16, 4, 4}}, {LAYOUT_NHWC, LAYOUT_NHWC}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int layout[SHAPES_MAX];
-        rule_layouts(cases[i].shape, cases[i].n, cases[i].wide, layout);
+        rule_layouts(cases[i].shape, cases[i].n, cases[i].along_channels, cases[i].wide, layout);
         for (int t = 0; t < cases[i].n; t++)
             if (layout[t] != cases[i].expected[t])
                 fail_msg("case %zu: tensor %d has layout %d", i, t, layout[t]);
