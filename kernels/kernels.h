@@ -222,6 +222,71 @@ cudaError_t gpu_bn_backward(void *grad_x, float *grad_weight, float *grad_bias, 
 cudaError_t gpu_bn_stats(float *stats_mean, float *stats_var, const float *mean, const float *rstd,
                          int64_t rows, int64_t channels, double eps, cudaStream_t stream);
 
+/* ---- layer norm (layernorm.cu) ---- */
+
+/* y = weight (x - mean) rstd + bias by the mean and biased variance of each row, rstd = 1 /
+ * sqrt(var
+ * + eps); writes mean[rows] and rstd[rows] unless NULL. Bytes: 2 e rows channels. */
+cudaError_t gpu_layernorm(void *y, float *mean, float *rstd, const void *x, const float *weight,
+                          const float *bias, DType type, int64_t rows, int64_t channels, double eps,
+                          cudaStream_t stream);
+
+/* grad_weight, grad_bias and, unless NULL, grad_x; scratch as gpu_rows_scratch says. Bytes: rows
+ * channels e (5 + add). */
+cudaError_t gpu_layernorm_backward(void *grad_x, float *grad_weight, float *grad_bias,
+                                   const void *grad_y, const void *x, const float *weight,
+                                   const float *mean, const float *rstd, DType type, int64_t rows,
+                                   int64_t channels, bool add, void *scratch, cudaStream_t stream);
+
+/* ---- tokens (tokens.cu) ---- */
+
+/* y[n][h][w][5][c] from x[n][h][w][c]: the map, and what is to the left, right, above and below.
+ * Bytes: 6 e of x's elements; (6 + add) e. */
+cudaError_t gpu_shift(void *y, const void *x, DType type, Shape in, cudaStream_t stream);
+cudaError_t gpu_shift_backward(void *grad_x, const void *grad_y, DType type, Shape in, bool add,
+                               cudaStream_t stream);
+
+/* y[n][h / kernel][w / kernel][kernel][kernel][c] from x[n][h][w][c]. Bytes: (2 + add) e of x's
+ * elements. */
+cudaError_t gpu_patches(void *y, const void *x, DType type, Shape in, int64_t kernel,
+                        cudaStream_t stream);
+cudaError_t gpu_patches_backward(void *grad_x, const void *grad_y, DType type, Shape in,
+                                 int64_t kernel, bool add, cudaStream_t stream);
+
+/* y[n][tokens + 1][channels]: weight[channels], and x[n][tokens][channels] behind it. Backward's
+ * grad_x may be NULL. Bytes: (2 + add) e of x's elements. */
+cudaError_t gpu_class_token(void *y, const void *x, const float *weight, DType type, int64_t n,
+                            int64_t tokens, int64_t channels, cudaStream_t stream);
+cudaError_t gpu_class_token_backward(void *grad_x, float *grad_weight, const void *grad_y,
+                                     DType type, int64_t n, int64_t tokens, int64_t channels,
+                                     bool add, cudaStream_t stream);
+
+/* y[n][channels] = x[n][index][channels] of x[n][tokens][channels]; in backward zeros for the other
+ * tokens. Bytes: 2 e n channels; (1 + 2 add) e of x's elements. */
+cudaError_t gpu_token(void *y, const void *x, DType type, int64_t n, int64_t tokens,
+                      int64_t channels, int64_t index, cudaStream_t stream);
+cudaError_t gpu_token_backward(void *grad_x, const void *grad_y, DType type, int64_t n,
+                               int64_t tokens, int64_t channels, int64_t index, bool add,
+                               cudaStream_t stream);
+
+/* y[n][image] = x[n][image] + weight[image]. Bytes: 2 e n image. */
+cudaError_t gpu_positions(void *y, const void *x, const float *weight, DType type, int64_t n,
+                          int64_t image, cudaStream_t stream);
+
+/* y[n][channels] = sum over tokens of share x, share[n][tokens] = softmax(weight x + bias). Bytes:
+ * 2 e n tokens channels. */
+cudaError_t gpu_seqpool(void *y, double *share, const void *x, const float *weight,
+                        const float *bias, DType type, int64_t n, int64_t tokens, int64_t channels,
+                        cudaStream_t stream);
+
+/* grad_weight, grad_bias and, unless NULL, grad_x; grad_score[n][tokens] and scratch (as
+ * gpu_rows_scratch says of n tokens rows) are overwritten. Bytes: (3 + add) e n tokens channels. */
+cudaError_t gpu_seqpool_backward(void *grad_x, float *grad_weight, float *grad_bias,
+                                 double *grad_score, const void *grad_y, const void *x,
+                                 const double *share, const float *weight, DType type, int64_t n,
+                                 int64_t tokens, int64_t channels, bool add, void *scratch,
+                                 cudaStream_t stream);
+
 /* ---- flat ranges (flat.cu): as in DeviceOps, same bits as the other backends ---- */
 
 /* Bytes: count (4 + 8 + 8 add). */

@@ -23,6 +23,30 @@ def pad_channels(p, a, x, training):
     return F.pad(x, (0, 0, 0, 0, half, half))
 
 
+def layer_norm(p, a, x, _):
+    y = F.layer_norm(x.movedim(1, 3), x.shape[1:2], p["weight"], p["bias"], a["eps"])
+    return y.movedim(3, 1)
+
+
+def shifted(x):
+    """The map, and the map moved right, left, down and up."""
+    wide = F.pad(x, (1, 1, 1, 1))
+    moved = [wide[:, :, 1:-1, :-2], wide[:, :, 1:-1, 2:], wide[:, :, :-2, 1:-1], wide[:, :, 2:, 1:-1]]
+    return torch.cat([x, *moved], 1)
+
+
+def patches(x, k):
+    """N, C, H, W to N, k k C, tokens, 1: a token's values in the order row, column, channel."""
+    n, c, h, w = x.shape
+    return x.view(n, c, h // k, k, w // k, k).permute(0, 3, 5, 1, 2, 4).reshape(n, k * k * c, -1, 1)
+
+
+def seqpool(p, a, x, _):
+    tokens = x.flatten(2).movedim(1, 2)
+    share = F.linear(tokens, p["weight"], p["bias"]).softmax(1)
+    return (share * tokens).sum(1)[:, :, None, None]
+
+
 # By kind: from the layer's parameters by role, its arguments, what it reads, and whether it is trained.
 KINDS = {
     "conv": lambda p, a, x, _: F.conv2d(x, p["weight"], p.get("bias"), a["s"], a["p"]),
@@ -40,6 +64,13 @@ KINDS = {
     "concat": lambda p, a, *inputs: torch.cat(inputs[:-1], 1),
     "pad_channels": pad_channels,
     "scale": lambda p, a, x, _: x * a["by"],
+    "layernorm": layer_norm,
+    "shift": lambda p, a, x, _: shifted(x),
+    "patches": lambda p, a, x, _: patches(x, a["k"]),
+    "class_token": lambda p, a, x, _: torch.cat([p["weight"].expand(len(x), 1, -1).movedim(1, 2), x.flatten(2)], 2)[..., None],
+    "positions": lambda p, a, x, _: x + p["weight"].T.reshape(x.shape[1:]),
+    "token": lambda p, a, x, _: x.flatten(2)[:, :, a["index"], None, None],
+    "seqpool": seqpool,
 }
 
 

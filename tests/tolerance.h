@@ -53,6 +53,9 @@ typedef struct OpTolerance {
 /* Dot products of up to 10^3 terms in float: rounding grows as its root. */
 #define TOL_OP_PRODUCT                                                                             \
     { 3e-5, 1e-5, true }
+/* exp of dot products of up to 10^2 terms, whose rounding it magnifies, and sums weighted by it. */
+#define TOL_OP_SOFTMAX                                                                             \
+    { 3e-5, 3e-5, false }
 /* Means over 10^4 values in float, of channels whose mean exceeds their spread. */
 #define TOL_OP_NORMALISATION                                                                       \
     { 1e-4, 1e-4, false }

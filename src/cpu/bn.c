@@ -65,8 +65,8 @@ static Status bn_steps(StepPlan *plan) {
         {AT_PARAM(WEIGHT), DNNL_ARG_SCALE}, {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_SCALE},
         {AT_GRAD_PARAM(BIAS), DNNL_ARG_DIFF_SHIFT},
         {wanted ? AT_GRAD_IN(0) : AT_GRAD_OUT, DNNL_ARG_DIFF_SRC}));
-    if (BN_BACKWARD_SHIFT != 0)
-        steps_argument(plan, backward, (Arg){AT_PARAM(BIAS), BN_BACKWARD_SHIFT});
+    if (NORM_BACKWARD_SHIFT != 0)
+        steps_argument(plan, backward, (Arg){AT_PARAM(BIAS), NORM_BACKWARD_SHIFT});
     size_t mask = primitive_bytes(made[FORWARD], DNNL_ARG_WORKSPACE);
     if (mask > 0) {
         Arg workspace = {steps_saved(plan, mask), DNNL_ARG_WORKSPACE};

@@ -7,9 +7,9 @@
 
 #include <dnnl.h>
 
-/* Version 2 wants batch norm's shift in backward too; version 3 refuses it, though asked for its
- * form it gives one. 0: none. */
-enum { BN_BACKWARD_SHIFT = DNNL_VERSION_MAJOR >= 3 ? 0 : DNNL_ARG_SHIFT };
+/* Version 2 wants a normalisation's shift in backward too; version 3 refuses it, though asked for
+ * its form it gives one. 0: none. */
+enum { NORM_BACKWARD_SHIFT = DNNL_VERSION_MAJOR >= 3 ? 0 : DNNL_ARG_SHIFT };
 
 #if DNNL_VERSION_MAJOR >= 3
 
@@ -142,6 +142,26 @@ static inline dnnl_status_t dnnl_batch_normalization_backward_primitive_desc_cre
     dnnl_batch_normalization_desc_t op;
     (void)grad_src; /* as grad_dst */
     DNNL_2_CREATE(dnnl_batch_normalization_backward_desc_init(&op, prop, grad_dst, src, eps, flags),
+                  hint);
+}
+
+static inline dnnl_status_t dnnl_layer_normalization_forward_primitive_desc_create(
+    dnnl_primitive_desc_t *desc, dnnl_engine_t engine, dnnl_prop_kind_t prop, MdRef src, MdRef dst,
+    MdRef statistics, float eps, unsigned flags, const_dnnl_primitive_attr_t attr) {
+    dnnl_layer_normalization_desc_t op;
+    (void)dst; /* as src */
+    DNNL_2_CREATE(
+        dnnl_layer_normalization_forward_desc_init(&op, prop, src, statistics, eps, flags), NULL);
+}
+
+static inline dnnl_status_t dnnl_layer_normalization_backward_primitive_desc_create(
+    dnnl_primitive_desc_t *desc, dnnl_engine_t engine, dnnl_prop_kind_t prop, MdRef grad_src,
+    MdRef grad_dst, MdRef src, MdRef statistics, float eps, unsigned flags,
+    const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr) {
+    dnnl_layer_normalization_desc_t op;
+    (void)grad_src; /* as grad_dst */
+    DNNL_2_CREATE(dnnl_layer_normalization_backward_desc_init(&op, prop, grad_dst, src, statistics,
+                                                              eps, flags),
                   hint);
 }
 

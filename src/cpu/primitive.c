@@ -314,6 +314,28 @@ Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps
     return ST_OK;
 }
 
+Status primitive_layernorm_forward(dnnl_engine_t engine, const MemDesc *md, double eps,
+                                   bool training, dnnl_primitive_t *primitive) {
+    Maker m = maker_begin(false);
+    MdRef rows = maker_md(&m, md);
+    MAKE(&m, dnnl_layer_normalization_forward_primitive_desc_create(
+                 &m.desc, engine, training ? dnnl_forward_training : dnnl_forward_inference, rows,
+                 rows, NULL, (float)eps, dnnl_use_scale | dnnl_use_shift, m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
+    return ST_OK;
+}
+
+Status primitive_layernorm_backward(dnnl_engine_t engine, const MemDesc *md, double eps,
+                                    const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
+    Maker m = maker_begin(false);
+    MdRef rows = maker_md(&m, md);
+    MAKE(&m, dnnl_layer_normalization_backward_primitive_desc_create(
+                 &m.desc, engine, dnnl_backward, rows, rows, rows, NULL, (float)eps,
+                 dnnl_use_scale | dnnl_use_shift, desc_of(forward), m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
+    return ST_OK;
+}
+
 static dnnl_alg_kind_t pool_algorithm(const Pooling *p) {
     return p->average ? dnnl_pooling_avg_exclude_padding : dnnl_pooling_max;
 }

@@ -96,6 +96,13 @@ Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps,
 Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
                              const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
 
+/* Layer norm of the rows of md[rows][channels] with scale and shift; `training`: it writes mean and
+ * variance [rows], which backward reads. */
+Status primitive_layernorm_forward(dnnl_engine_t engine, const MemDesc *md, double eps,
+                                   bool training, dnnl_primitive_t *primitive);
+Status primitive_layernorm_backward(dnnl_engine_t engine, const MemDesc *md, double eps,
+                                    const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
+
 /* Square pooling windows; `average` counts no padding. `forward` of backward was made with
  * `training`. */
 typedef struct Pooling {

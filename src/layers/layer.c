@@ -63,3 +63,7 @@ int64_t layer_windows(int64_t in, int64_t kernel, int64_t stride, int64_t pad) {
 ParamSpec layer_channel_param(const char *role, int64_t channels, InitKind init) {
     return (ParamSpec){.role = role, .ndim = 1, .dim = {channels, 1, 1, 1}, .init = init};
 }
+
+int64_t layer_tokens(Shape map) {
+    return map.h * map.w;
+}

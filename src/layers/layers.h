@@ -36,6 +36,9 @@ void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias);
 /* One number a channel: a parameter that weight decay may spare, or a running statistic. */
 ParamSpec layer_channel_param(const char *role, int64_t channels, InitKind init);
 
+/* Tokens of a map: its positions, row by row. */
+int64_t layer_tokens(Shape map);
+
 /* What both kinds of pooling have for args, infer and implies. */
 extern const LayerArg layer_pool_args[];
 Status layer_infer_pool(Layer *layer);

@@ -51,7 +51,19 @@ model: |
   side: conv c=32 k=4 s=4 from=r1
   bn
   add with=r2
-  maxpool global
+  top: maxpool global
+  shift from=r2
+  patches k=2
+  layernorm eps=0.001
+  conv c=24 k=1 bias
+  class_token
+  t: positions
+  token index=2
+  one: conv c=32 k=1
+  seqpool from=t
+  conv c=32 k=1
+  add with=one
+  add with=top
   dropout p=0.3
   linear c=24 bias=0
   gelu

@@ -82,6 +82,17 @@ class Net:
         if kind in ("bn", "groupnorm"):
             self.add_param(f"{name}.weight", (x.shape[1],), 0.5, 1.5, True)
             self.add_param(f"{name}.bias", (x.shape[1],), -0.5, 0.5, True)
+        if kind == "layernorm":
+            self.add_param(f"{name}.weight", (x.shape[1],), 0.5, 1.5, True)
+            self.add_param(f"{name}.bias", (x.shape[1],), -0.5, 0.5, True)
+        if kind == "class_token":
+            self.add_param(f"{name}.weight", (x.shape[1],), -1.5, 1.5, True)
+        if kind in ("positions", "seqpool"):
+            bound = 1.5 / x.shape[1] ** 0.5
+            rows = x[0, 0].numel() if kind == "positions" else 1
+            self.add_param(f"{name}.weight", (rows, x.shape[1]), -bound, bound, kind == "positions")
+        if kind == "seqpool":
+            self.add_param(f"{name}.bias", (1,), -bound, bound, True)
         if kind == "dropout":
             kept = unit(MASKS + len(self.masks), x.numel()) >= float(args["p"])
             self.masks.append(torch.tensor(kept.astype(np.float64)).reshape(x.shape))
@@ -136,7 +147,36 @@ class Net:
             return x + saved[args["with"]]
         if kind == "scale":
             return x * float(args["by"])
+        if kind in ("layernorm", "shift", "patches", "class_token", "positions", "token", "seqpool"):
+            return self.tokens(kind, name, args, x)
         raise SystemExit(f"layer {name}: make_golden.py does not know what PyTorch has for '{kind}'")
+
+    def tokens(self, kind, name, args, x):
+        """The kinds of transformers, by PyTorch's own modules where it has them."""
+        p = self.param
+        n, c, h, w = x.shape
+        sequence = x.flatten(2).transpose(1, 2)  # N, L, C
+        if kind == "layernorm":
+            norm = F.layer_norm(sequence, (c,), p[f"{name}.weight"], p[f"{name}.bias"],
+                                float(args.get("eps", 1e-5)))
+            return norm.transpose(1, 2).reshape(n, c, h, w)
+        if kind == "shift":
+            pad = torch.nn.ZeroPad2d
+            moves = ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))
+            return torch.cat([x] + [pad(move)(x) for move in moves], 1)
+        if kind == "patches":
+            k = int(args["k"])
+            cut = F.unfold(x, k, stride=k).reshape(n, c, k * k, -1)  # channel, row and column
+            return cut.transpose(1, 2).reshape(n, k * k * c, -1, 1)
+        if kind == "class_token":
+            first = p[f"{name}.weight"].expand(n, 1, c)
+            return torch.cat((first, sequence), 1).transpose(1, 2)[..., None]
+        if kind == "positions":
+            return (sequence + p[f"{name}.weight"]).transpose(1, 2).reshape(n, c, h, w)
+        if kind == "token":
+            return sequence[:, int(args.get("index", 0))][:, :, None, None]
+        score = F.linear(sequence, p[f"{name}.weight"], p[f"{name}.bias"])  # seqpool
+        return (torch.softmax(score, 1).transpose(1, 2) @ sequence)[:, 0, :, None, None]
 
     def forward(self, x, make=False, training=True):
         saved, dropouts = {"image": x}, []
@@ -287,6 +327,29 @@ maxpool global
 linear c=4 bias=0
 """
 
+# A class token, and a pool over the tokens; maps as tokens.
+TOKENS = """\
+shift
+patches k=4
+layernorm
+conv c=12 k=1 bias
+class_token
+positions
+dropout p=0.1
+t: layernorm eps=0.001
+conv c=24 k=1 bias
+gelu
+conv c=12 k=1 bias
+add with=t
+p: layernorm
+token
+layernorm
+f: linear c=5
+seqpool from=p
+linear c=5
+add with=f
+"""
+
 
 # A gate in front of what it gates, a branch left out at random, channels joined and padded, and
 # tensors that one layer reads twice.
@@ -333,6 +396,8 @@ def main():
     make_case("branches-adam", BRANCHES, (2, 7, 7), 4, 5, 0.0, kind=1, lr=0.003)
     make_case("gated-sgd", GATED, small, 5, 6, 0.1, momentum=0.9, decay=1e-3)
     make_case("gated-adam", GATED, (2, 7, 7), 5, 5, 0.0, kind=1, lr=0.003)
+    make_case("tokens-adamw", TOKENS, small, 5, 5, 0.1, kind=2, lr=0.003, decay=0.05, all=False)
+    make_case("tokens-sgd", TOKENS, small, 5, 4, 0.0, momentum=0.9, decay=1e-3)
     for recipe, options in (("quickstart", {"momentum": 0.9, "nesterov": True, "decay": 5e-4}),
                             ("msu-net", {"momentum": 0.9, "lr": 0.01})):
         text, smoothing = config_model(recipe)

@@ -28,8 +28,9 @@ enum {
 static const double GRADIENT_SHARE = 1e-2, GRADIENT_LEAST = 1e-6;
 
 static const char *const cases[] = {
-    "residual-sgd",  "residual-sgd-plain", "residual-adam", "mixed-adamw", "mixed-sgd",
-    "branches-adam", "gated-sgd",          "gated-adam",    "quickstart",  "msu-net",
+    "residual-sgd", "residual-sgd-plain", "residual-adam", "mixed-adamw",
+    "mixed-sgd",    "branches-adam",      "gated-sgd",     "gated-adam",
+    "tokens-adamw", "tokens-sgd",         "quickstart",    "msu-net",
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -192,8 +193,6 @@ static void net_open(Net *net) {
           executor_open(net->training, net->stream, &net->weights, net->gradient, &net->trainer));
     check(net, executor_open(net->evaluation, net->stream, &net->weights, NULL, &net->evaluator));
     draw_weights(net);
-    load_batch(net, net->trainer);
-    load_batch(net, net->evaluator);
 }
 
 static void net_close(Net *net) {
@@ -221,6 +220,7 @@ static void forward(Net *net, Program *program, Executor *executor, double *loss
         float f32[BATCH_MAX];
         double f64[BATCH_MAX];
     } value;
+    load_batch(net, executor); /* the last backward may have used its memory */
     for (int op = 0; op < program_ops(program); op++)
         check(net, program_pack(program, net->stream, &net->weights, op));
     check(net, executor_forward(executor, &net->run));

@@ -25,6 +25,9 @@
 #define GATE(name, text)  ROW(DRAW_UNIFORM, TOL_OP_LONG_SUM, name, text)
 #define GN(name, text)    ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
 #define SCALE(name, text) ROW(DRAW_UNIFORM, TOL_OP_ROUNDING, name, text)
+#define LNORM(name, text) ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
+#define COPY(name, text)  ROW(DRAW_UNIFORM, TOL_OP_CHOICE, name, text)
+#define SEQP(name, text)  ROW(DRAW_UNIFORM, TOL_OP_SOFTMAX, name, text)
 #define LOSS(name, text)  ROW(DRAW_LOGITS, TOL_OP_FUNCTION, name, text)
 
 const OpCase op_table[] = {
@@ -237,6 +240,62 @@ const OpCase op_table[] = {
     {SCALE("scale", "scale by=0.125"), .in = {5, 10, 1, 1}},
     {SCALE("scale map add", "scale by=-3.7"), .in = {2, 3, 4, 4}, .grad_in = {GRAD_ADD}},
     {SCALE("scale eval", "scale by=0.125"), .in = {2, 16, 3, 3}, .evaluation = true},
+
+    {LNORM("layernorm", "layernorm"), .in = {2, 6, 3, 5}},
+    {LNORM("layernorm blocks add", "layernorm eps=0.001"), .in = {5, 16, 7, 1},
+     .grad_in = {GRAD_ADD}},
+    {LNORM("layernorm flat", "layernorm"), .in = {32, 17, 1, 1}},
+    {LNORM("layernorm one image", "layernorm"), .in = {1, 5, 3, 3}},
+    {LNORM("layernorm one channel", "layernorm"), .in = {2, 1, 3, 3}},
+    {LNORM("layernorm image", "layernorm"), .in = {4, 3, 5, 5}, .image = true},
+    {LNORM("layernorm eval", "layernorm"), .in = {2, 24, 5, 1}, .evaluation = true},
+    {LNORM("layernorm large", "layernorm"), .in = {32, 512, 65, 1}, .large = true},
+
+    {COPY("shift", "shift"), .in = {2, 3, 4, 5}},
+    {COPY("shift blocks add", "shift"), .in = {1, 16, 3, 3}, .grad_in = {GRAD_ADD}},
+    {COPY("shift one row", "shift"), .in = {5, 4, 1, 7}},
+    {COPY("shift flat", "shift"), .in = {5, 7, 1, 1}},
+    {COPY("shift image", "shift"), .in = {2, 3, 6, 6}, .image = true},
+    {COPY("shift eval", "shift"), .in = {2, 3, 5, 5}, .evaluation = true},
+    {COPY("shift large", "shift"), .in = {32, 3, 32, 32}, .large = true},
+
+    {COPY("patches 2", "patches k=2"), .in = {2, 3, 4, 6}},
+    {COPY("patches 3 add", "patches k=3"), .in = {1, 5, 9, 6}, .grad_in = {GRAD_ADD}},
+    {COPY("patches blocks", "patches k=2"), .in = {5, 16, 2, 4}},
+    {COPY("patches whole map", "patches k=4"), .in = {2, 3, 4, 4}},
+    {COPY("patches image", "patches k=4"), .in = {2, 3, 8, 8}, .image = true},
+    {COPY("patches eval", "patches k=2"), .in = {2, 3, 6, 6}, .evaluation = true},
+    {COPY("patches large", "patches k=4"), .in = {32, 15, 32, 32}, .large = true},
+
+    {COPY("class_token", "class_token"), .in = {2, 5, 6, 1}},
+    {COPY("class_token blocks add", "class_token"), .in = {5, 16, 4, 1}, .grad_in = {GRAD_ADD}},
+    {COPY("class_token of a map", "class_token"), .in = {1, 7, 3, 3}},
+    {COPY("class_token flat", "class_token"), .in = {2, 8, 1, 1}},
+    {COPY("class_token image", "class_token"), .in = {2, 3, 3, 3}, .image = true},
+    {COPY("class_token eval", "class_token"), .in = {2, 5, 6, 1}, .evaluation = true},
+    {COPY("class_token large", "class_token"), .in = {32, 128, 64, 1}, .large = true},
+
+    {COPY("positions", "positions"), .in = {2, 5, 6, 1}},
+    {COPY("positions blocks add", "positions"), .in = {5, 16, 4, 1}, .grad_in = {GRAD_ADD}},
+    {COPY("positions of a map", "positions"), .in = {1, 7, 3, 5}},
+    {COPY("positions image", "positions"), .in = {2, 3, 3, 3}, .image = true},
+    {COPY("positions eval", "positions"), .in = {2, 5, 6, 1}, .evaluation = true},
+    {COPY("positions large", "positions"), .in = {32, 128, 64, 1}, .large = true},
+
+    {COPY("token", "token"), .in = {2, 5, 6, 1}},
+    {COPY("token last add", "token index=3"), .in = {5, 16, 4, 1}, .grad_in = {GRAD_ADD}},
+    {COPY("token of a map", "token index=4"), .in = {1, 7, 3, 3}},
+    {COPY("token image", "token index=1"), .in = {2, 3, 3, 3}, .image = true},
+    {COPY("token eval", "token index=2"), .in = {2, 5, 6, 1}, .evaluation = true},
+    {COPY("token large", "token"), .in = {32, 128, 65, 1}, .large = true},
+
+    {SEQP("seqpool", "seqpool"), .in = {2, 5, 6, 1}},
+    {SEQP("seqpool blocks add", "seqpool"), .in = {5, 16, 4, 1}, .grad_in = {GRAD_ADD}},
+    {SEQP("seqpool of a map", "seqpool"), .in = {1, 9, 3, 5}},
+    {SEQP("seqpool flat", "seqpool"), .in = {2, 8, 1, 1}},
+    {SEQP("seqpool image", "seqpool"), .in = {2, 3, 3, 3}, .image = true},
+    {SEQP("seqpool eval", "seqpool"), .in = {2, 5, 6, 1}, .evaluation = true},
+    {SEQP("seqpool large", "seqpool"), .in = {32, 24, 17, 1}, .large = true},
 
     {LOSS("softmax_ce", "softmax_ce"), .in = {5, 10, 1, 1}},
     {LOSS("softmax_ce smoothed", "softmax_ce smoothing=0.1"), .in = {5, 10, 1, 1}},

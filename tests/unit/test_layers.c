@@ -268,6 +268,61 @@ static void test_softmax_ce(void **state) {
                            "linear layer before it");
 }
 
+/* What makes and counts tokens: shapes by hand. */
+static void test_tokens(void **state) {
+    (void)state;
+    Layer layer = {.kind = LAYER_SHIFT, .n_in = 1, .in = {{1, 3, 32, 32}}};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 15, 32, 32);
+    layer = (Layer){.kind = LAYER_PATCHES, .n_in = 1, .in = {layer.out}};
+    layer.args.patches.kernel = 4;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 240, 64, 1);
+    layer = (Layer){.kind = LAYER_CLASS_TOKEN, .n_in = 1, .in = {{1, 512, 8, 8}}};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 512, 65, 1);
+    assert_true(layer.n_params == 1 && param_count(&layer.param[0]) == 512);
+    assert_true(layer.param[0].init == INIT_NORMAL && layer.param[0].init_arg == 1);
+    layer = (Layer){.kind = LAYER_POSITIONS, .n_in = 1, .in = {layer.out}};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 512, 65, 1);
+    assert_true(layer.n_params == 1 && layer.param[0].ndim == 2);
+    assert_true(layer.param[0].dim[0] == 65 && layer.param[0].dim[1] == 512);
+    assert_true(layer.param[0].init == INIT_NORMAL && layer.param[0].init_arg == 1);
+    layer = (Layer){.kind = LAYER_TOKEN, .n_in = 1, .in = {layer.out}};
+    layer.args.token.index = 64;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 512, 1, 1);
+    layer = (Layer){.kind = LAYER_SEQPOOL, .n_in = 1, .in = {{1, 128, 8, 8}}};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 128, 1, 1);
+    assert_true(param_count(&layer.param[0]) == 128 && param_count(&layer.param[1]) == 1);
+    assert_true(layer.param[0].init_arg == 1 / sqrt(128));
+    layer = (Layer){.kind = LAYER_LAYERNORM, .n_in = 1, .in = {{1, 12, 5, 7}}};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 12, 5, 7);
+    assert_true(param_count(&layer.param[0]) == 12 && layer.param[0].init == INIT_ONE);
+    assert_true(param_count(&layer.param[1]) == 12 && layer.param[1].init == INIT_ZERO);
+}
+
+static void test_token_refusals(void **state) {
+    (void)state;
+    Layer layer = {.kind = LAYER_PATCHES, .n_in = 1, .in = {{1, 15, 32, 30}}};
+    layer.args.patches.kernel = 4;
+    assert_refused(&layer, "patches: k=4 does not divide its input of 32 x 30: give a k that "
+                           "divides both sides");
+    layer.in[0] = (Shape){1, 5000, 32, 32};
+    assert_refused(&layer, "patches: 4 x 4 x 5000 values a token are more than 65536: give a "
+                           "smaller k");
+    layer = (Layer){.kind = LAYER_SHIFT, .n_in = 1, .in = {{1, 20000, 2, 2}}};
+    assert_refused(&layer, "shift: five times 20000 channels are more than 65536: put it before "
+                           "the layers that widen the map");
+    layer = (Layer){.kind = LAYER_TOKEN, .n_in = 1, .in = {{1, 8, 65, 1}}};
+    layer.args.token.index = 65;
+    assert_refused(&layer, "token: index=65 is behind the last of its input's 65 tokens, which "
+                           "are counted from 0");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
@@ -283,6 +338,8 @@ int main(void) {
         cmocka_unit_test(test_pad_channels),
         cmocka_unit_test(test_groupnorm),
         cmocka_unit_test(test_softmax_ce),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_token_refusals),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
 }

@@ -1,0 +1,27 @@
+/* cuda/shift: the map and the map moved by one position four ways. */
+#include "plan.h"
+
+static Status forward(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    TRY_CUDA(gpu_shift(call->at[1], call->at[0], plan_type(plan), plan->base.desc.in[0].shape,
+                       call_stream(call)));
+    return ST_OK;
+}
+
+static Status backward(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    const OpDesc *desc = &plan->base.desc;
+    TRY_CUDA(gpu_shift_backward(call->at[1], call->at[0], plan_type(plan), desc->in[0].shape,
+                                desc->grad_in[0] == GRAD_ADD, call_stream(call)));
+    return ST_OK;
+}
+
+static Status shift_steps(StepPlan *plan) {
+    const OpDesc *desc = &plan->base.desc;
+    LAUNCH_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_OUT);
+    if (desc->training && desc->grad_in[0] != GRAD_NONE)
+        LAUNCH_STEP(plan, PASS_BACKWARD, backward, AT_GRAD_OUT, AT_GRAD_IN(0));
+    return ST_OK;
+}
+
+CUDA_OP(shift);
