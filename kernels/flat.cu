@@ -62,7 +62,7 @@ struct Shared {
     UpdateTerms terms;
     UpdateRange range;
     double grad_scale;
-    bool adam;
+    OptimizerKind kind;
 };
 
 static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
@@ -75,12 +75,12 @@ static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
     float *slot0 = (float *)range.slot[0], *slot1 = (float *)range.slot[1];
     float *ema = (float *)range.ema;
     float w = ((float *)range.weight)[i], first = slot0 ? slot0[i] : 0;
-    if (shared.adam) {
+    if (shared.kind == OPTIMIZER_SGD) {
+        update_sgd(&shared.terms, g, &w, &first);
+    } else if (shared.kind != OPTIMIZER_NONE) {
         float second = slot1[i];
         update_adam(&shared.terms, g, &w, &first, &second);
         slot1[i] = second;
-    } else {
-        update_sgd(&shared.terms, g, &w, &first);
     }
     if (slot0)
         slot0[i] = first;
@@ -147,7 +147,7 @@ cudaError_t gpu_norm(double *partial, const int64_t *fixed, const float *real, i
 
 cudaError_t gpu_update(const Update *update_, const UpdateRange *range, cudaStream_t stream) {
     Shared shared = {update_terms(update_, range->decay), *range, update_->grad_scale,
-                     update_->kind != OPTIMIZER_SGD};
+                     update_->kind};
     if (range->count < 1)
         return cudaErrorInvalidValue;
     update<<<blocks_for(range->count), BLOCK, 0, stream>>>(shared);

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-enum { CONFIG_PATH_MAX = 4096, CONFIG_MODEL_MAX = 65536 };
+enum { CONFIG_PATH_MAX = 4096, CONFIG_MODEL_MAX = 65536, CONFIG_GROUPS_MAX = 8192 };
 
 typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } DeviceChoice;
 typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
@@ -53,6 +53,7 @@ typedef struct RunConfig {
     char name[128];               /* its base name without .yaml */
     char model[CONFIG_MODEL_MAX]; /* model text */
     int model_line;               /* line of the file where the text begins */
+    int groups_line;              /* likewise, of `groups` */
 
     char data[CONFIG_PATH_MAX]; /* folder, "synthetic", or "" (CIFAR10_DIR, then data/cifar10) */
     char out[CONFIG_PATH_MAX];  /* run directory, default runs/NAME */
@@ -69,6 +70,7 @@ typedef struct RunConfig {
     bool drop_last;
     double label_smoothing;
     Optimizer optimizer;
+    char groups[CONFIG_GROUPS_MAX]; /* text of parameter groups (param_group.h) */
     Schedule schedule;
 
     DeviceChoice device;

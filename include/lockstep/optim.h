@@ -31,6 +31,7 @@ typedef enum ThresholdMode { THRESHOLD_RELATIVE, THRESHOLD_ABSOLUTE } ThresholdM
 
 /* What positions are counted in: epochs, steps, or shares (0 to 1) of total_epochs. */
 typedef enum ScheduleUnit { SCHEDULE_EPOCHS, SCHEDULE_SHARE, SCHEDULE_STEPS } ScheduleUnit;
+extern const char *const schedule_unit_names[]; /* as text has them; ended by NULL */
 
 enum { SCHEDULE_POINTS_MAX = 16 };
 
@@ -100,6 +101,9 @@ typedef struct Optimizer {
     double clip_norm; /* L2 norm the whole gradient is clipped to; 0: no clipping */
     double ema_decay; /* 0: no moving average */
 } Optimizer;
+
+/* As text has them, by OptimizerKind; ended by NULL. */
+extern const char *const optimizer_names[];
 
 /* Slots of state a parameter has: 0 (sgd without momentum), 1 or 2. */
 int optimizer_slots(const Optimizer *optimizer);

@@ -6,7 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum OptimizerKind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } OptimizerKind;
+typedef enum OptimizerKind {
+    OPTIMIZER_SGD,
+    OPTIMIZER_ADAM,
+    OPTIMIZER_ADAMW,
+    OPTIMIZER_NONE /* weights stay; only their moving average goes on */
+} OptimizerKind;
 
 /* One step's constants of the optimizer; formulas as in PyTorch's torch.optim, the order of
  * operations and their precision as in update_math.h.
@@ -14,6 +19,7 @@ typedef enum OptimizerKind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } Op
  *        w -= lr (nesterov ? g + momentum m : m)
  * adam:  g += decay w; adamw: w -= lr decay w; then m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
  *        w -= lr / correction1 * m / (sqrt(v) / sqrt(correction2) + eps)
+ * none:  frozen
  * ema (where present): e = ema_decay e + (1 - ema_decay) w */
 typedef struct Update {
     OptimizerKind kind;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lockstep/config.h"
+#include "lockstep/param_group.h"
 
 static Status check_lanes(const RunConfig *config) {
     int64_t batch = config->batch_size, lanes = config->lanes;
@@ -114,6 +115,13 @@ static Status check_augment(const Augment *augment) {
     return check_mixing(augment);
 }
 
+/* What can be said of them without a model. */
+static Status check_groups(const RunConfig *config) {
+    ParamGroups groups;
+    return param_groups_parse(config->groups, config->file, config->groups_line, &config->optimizer,
+                              &config->schedule, &groups);
+}
+
 static Status default_out(RunConfig *config) {
     if (config->out[0] != '\0')
         return ST_OK;
@@ -141,5 +149,6 @@ Status config_check(RunConfig *config) {
     const Optimizer *optimizer = &config->optimizer;
     if (optimizer->kind == OPTIMIZER_SGD && optimizer->nesterov && optimizer->momentum == 0)
         return FAIL(ST_USAGE, "optimizer.nesterov wants optimizer.momentum above 0");
+    TRY(check_groups(config));
     return default_out(config);
 }

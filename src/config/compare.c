@@ -9,8 +9,8 @@
 
 enum { SHOWN_MAX = 60 };
 
-/* The next line of model text that says something: without comment and blanks around it. False at
- * the end. */
+/* The next line of model text, or of groups, that says something: without comment and blanks around
+ * it. False at the end. */
 static bool next_line(const char **at, const char **line, int *length) {
     while (**at != '\0') {
         const char *begin = *at;
@@ -29,10 +29,10 @@ static bool next_line(const char **at, const char **line, int *length) {
     return false;
 }
 
-/* Finds the first line in which two models differ, comments and blank lines apart; `there` and
+/* Finds the first line in which two texts differ, comments and blank lines apart; `there` and
  * `here` get it, "(its end)" where one stops. True where they differ. */
-static bool model_differs(const char *old, const char *now, char there[SHOWN_MAX],
-                          char here[SHOWN_MAX]) {
+static bool text_differs(const char *old, const char *now, char there[SHOWN_MAX],
+                         char here[SHOWN_MAX]) {
     for (;;) {
         const char *a = "(its end)", *b = a;
         int length_a = (int)strlen(a), length_b = length_a;
@@ -51,7 +51,9 @@ static bool differs(const Option *option, const RunConfig *old, const RunConfig 
                     char there[SHOWN_MAX], char here[SHOWN_MAX]) {
     char buffer_old[OPTION_VALUE_MAX], buffer_now[OPTION_VALUE_MAX];
     if (option->offset == offsetof(RunConfig, model))
-        return model_differs(old->model, now->model, there, here);
+        return text_differs(old->model, now->model, there, here);
+    if (option->offset == offsetof(RunConfig, groups))
+        return text_differs(old->groups, now->groups, there, here);
     const char *a = option_format(option, old, buffer_old);
     const char *b = option_format(option, now, buffer_now);
     snprintf(there, SHOWN_MAX, "%.*s", SHOWN_MAX - 1, a);

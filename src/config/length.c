@@ -1,10 +1,12 @@
 /* How long the schedule is, and whether the run gets to see all of it. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lockstep/config.h"
 #include "lockstep/log.h"
+#include "lockstep/param_group.h"
 
 /* The length that the stored run had: where none is stored, nothing in its schedule stretched. */
 static Status stored_length(const char *text, const char *source, double *total) {
@@ -17,11 +19,27 @@ static Status stored_length(const char *text, const char *source, double *total)
     return status;
 }
 
+static Status read_groups(const RunConfig *config, ParamGroups *groups) {
+    return param_groups_parse(config->groups, config->file, config->groups_line, &config->optimizer,
+                              &config->schedule, groups);
+}
+
+/* Whether it is another run where its schedule has another length. */
+static Status stretches(const RunConfig *config, bool *result) {
+    ParamGroups groups;
+    TRY(read_groups(config, &groups));
+    *result = schedule_stretches(&config->schedule);
+    for (int g = 0; g < groups.n; g++)
+        *result |= groups.group[g].n_points > 0 && groups.group[g].unit == SCHEDULE_SHARE;
+    return ST_OK;
+}
+
 Status config_settle_length(RunConfig *config, const char *stored_text, const char *source) {
     Schedule *schedule = &config->schedule;
     double epochs = (double)config->epochs, total = epochs;
-    bool named = schedule->total_epochs > 0;
-    if (!schedule_stretches(schedule))
+    bool named = schedule->total_epochs > 0, follows;
+    TRY(stretches(config, &follows));
+    if (!follows)
         return ST_OK;
     if (stored_text)
         TRY(stored_length(stored_text, source, &total));
@@ -43,9 +61,11 @@ Status config_settle_length(RunConfig *config, const char *stored_text, const ch
 /* `at`, in epochs, is a position that the curve should get to. */
 static Status check_reached(const RunConfig *config, const char *what, double at, bool reached) {
     const Schedule *schedule = &config->schedule;
+    bool follows;
     if (reached)
         return ST_OK;
-    if (schedule_stretches(schedule) && schedule->total_epochs > (double)config->epochs) {
+    TRY(stretches(config, &follows));
+    if (follows && schedule->total_epochs > (double)config->epochs) {
         log_warn("the run has %" PRId64 " epochs, its schedule %g: %s at epoch %g is not reached",
                  config->epochs, schedule->total_epochs, what, at);
         return ST_OK;
@@ -54,6 +74,23 @@ static Status check_reached(const RunConfig *config, const char *what, double at
                 "%s at epoch %g is never reached: the run has %" PRId64 " epochs. Raise --epochs, "
                 "give positions as shares (schedule.unit share), or end a run early by --steps",
                 what, at, config->epochs);
+}
+
+/* What groups do at a position of their own must come, too. */
+static Status check_groups(const RunConfig *config, int64_t steps_per_epoch) {
+    double epochs = (double)config->epochs;
+    ParamGroups groups;
+    TRY(read_groups(config, &groups));
+    for (int g = 0; g < groups.n; g++) {
+        const ParamGroup *group = &groups.group[g];
+        double end = param_group_end(group, &config->schedule, steps_per_epoch);
+        char what[2 * GROUP_LINE_MAX];
+        snprintf(what, sizeof what, "the last point of the group '%s'", group->pattern);
+        TRY(check_reached(config, what, end, end <= epochs));
+        snprintf(what, sizeof what, "the freezing of the group '%s'", group->pattern);
+        TRY(check_reached(config, what, group->frozen_after, group->frozen_after < epochs));
+    }
+    return ST_OK;
 }
 
 /* Epochs at the end in which nothing is learned are a mistake as good as always. */
@@ -75,6 +112,7 @@ Status config_check_length(const RunConfig *config, int64_t steps_per_epoch) {
     /* What happens at a point happens in the step after it; a curve may end with the run. */
     bool reached = schedule->kind == SCHEDULE_STEP ? end < epochs : end <= epochs;
     double cut = (double)config->steps / (double)steps_per_epoch;
+    TRY(check_groups(config, steps_per_epoch));
     if (end == 0)
         return ST_OK;
     TRY(check_reached(config, "the warm-up's end", warmup, warmup <= epochs));

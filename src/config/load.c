@@ -59,6 +59,8 @@ static Status set_pair(void *context, const YamlPair *pair) {
         status_prefix("%s:%d: %s", reader->source, pair->line, pair->key);
     else if (option->offset == offsetof(RunConfig, model))
         reader->config->model_line = pair->text_line;
+    else if (option->offset == offsetof(RunConfig, groups))
+        reader->config->groups_line = pair->text_line;
     return status;
 }
 

@@ -15,7 +15,6 @@ static const char *const progresses[] = {"auto", "bar", "lines", NULL};
 static const char *const pad_modes[] = {"constant", "reflect", NULL};
 static const char *const flip_modes[] = {"random", "alternate", NULL};
 static const char *const pixel_units[] = {"one", "byte", NULL};
-static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant",  "step",    "piecewise", "cosine",
                                         "one-cycle", "plateau", NULL};
 static const char *const bys[] = {"step", "epoch", NULL};
@@ -23,7 +22,6 @@ static const char *const shapes[] = {"linear", "cosine", NULL};
 static const char *const threshold_modes[] = {"relative", "absolute", NULL};
 static const char *const ttas[] = {"none", "flip", "shifts", NULL};
 static const char *const monitors[] = {"accuracy", "loss", NULL};
-static const char *const units[] = {"epochs", "share", "steps", NULL};
 
 /* Where a field stands, and how large it is. */
 #define AT(field) offsetof(RunConfig, field), sizeof(((RunConfig *)0)->field)
@@ -121,7 +119,7 @@ const Option config_options[] = {
 
     /* how it is trained */
     {"optimizer.name", "optimizer", "NAME", OPTION_CHOICE, AT(optimizer.kind), 0, 0, "sgd",
-     optimizers, OPTION_FIXED, "the update rule"},
+     optimizer_names, OPTION_FIXED, "the update rule"},
     {"optimizer.lr", "lr", "X", OPTION_REAL, AT(schedule.lr), 0, 1e6, "0.1", NULL, OPTION_FIXED,
      "learning rate; with piecewise a factor on the values of schedule.points"},
     {"optimizer.momentum", NULL, "X", OPTION_REAL, AT(optimizer.momentum), 0, 0.9999999, "0.9",
@@ -142,14 +140,18 @@ const Option config_options[] = {
      OPTION_FIXED, "largest L2 norm of the whole gradient; 0: no clipping"},
     {"optimizer.ema-decay", NULL, "X", OPTION_REAL, AT(optimizer.ema_decay), 0, 0.9999999, "0",
      NULL, OPTION_FIXED, "of a moving average of the weights, which is then evaluated; 0: none"},
+    {"optimizer.groups", NULL, "TEXT", OPTION_TEXT, AT(groups), 0, 0, "", NULL,
+     OPTION_FIXED | OPTION_FILE_ONLY,
+     "parameters that are optimized otherwise, a group a line, as a block (groups: |): "
+     "PATTERN[,PATTERN] key=value...; docs/optimizers.md"},
     {"schedule.name", "schedule", "NAME", OPTION_CHOICE, AT(schedule.kind), 0, 0, "constant",
      schedules, OPTION_FIXED, "how the learning rate changes"},
     {"schedule.points", NULL, "LIST", OPTION_POINTS, AT(schedule), 0, 1e15, "", NULL, OPTION_FIXED,
      "step: where it falls, [30, 60]; piecewise: pairs [[0, 0], [5, 1], [24, 0]] of position and "
      "value, as a flag 0:0,5:1,24:0; one-cycle: where lr is reached and where lr-end is, or lr, "
      "lr-start again and lr-end; a position may be a fraction, 5/24"},
-    {"schedule.unit", NULL, "NAME", OPTION_CHOICE, AT(schedule.unit), 0, 0, "epochs", units,
-     OPTION_FIXED,
+    {"schedule.unit", NULL, "NAME", OPTION_CHOICE, AT(schedule.unit), 0, 0, "epochs",
+     schedule_unit_names, OPTION_FIXED,
      "what points and warmup are counted in; shares, 0 to 1, of the run's epochs fit a run of any "
      "length"},
     {"schedule.by", NULL, "WHAT", OPTION_CHOICE, AT(schedule.by), 0, 0, "step", bys, OPTION_FIXED,

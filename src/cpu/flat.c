@@ -161,7 +161,7 @@ Status cpu_norm(Stream *stream, double *partial, const int64_t *fixed, const voi
     return ST_OK;
 }
 
-/* One span of n elements: gradient, one of the three kinds, moving average. */
+/* One span of n elements: gradient, update of its kind, moving average. */
 SPAN_FN void update_span(size_t n, int64_t at, const Update *update, const UpdateTerms *terms,
                          const UpdateRange *range) {
     double exact[SPAN];
@@ -179,12 +179,12 @@ SPAN_FN void update_span(size_t n, int64_t at, const Update *update, const Updat
         memcpy(m, first, n * sizeof *m);
     if (second)
         memcpy(v, second, n * sizeof *v);
-    if (update->kind != OPTIMIZER_SGD)
-        for (int i = 0; i < SPAN; i++)
-            update_adam(terms, g[i], &w[i], &m[i], &v[i]);
-    else
+    if (update->kind == OPTIMIZER_SGD)
         for (int i = 0; i < SPAN; i++)
             update_sgd(terms, g[i], &w[i], &m[i]);
+    else if (update->kind != OPTIMIZER_NONE)
+        for (int i = 0; i < SPAN; i++)
+            update_adam(terms, g[i], &w[i], &m[i], &v[i]);
     memcpy(weight, w, n * sizeof *w);
     if (first)
         memcpy(first, m, n * sizeof *m);

@@ -4,6 +4,8 @@
 
 #include "lockstep/optim.h"
 
+const char *const optimizer_names[] = {"sgd", "adam", "adamw", NULL};
+
 int optimizer_slots(const Optimizer *optimizer) {
     if (optimizer->kind == OPTIMIZER_SGD)
         return optimizer->momentum != 0 ? 1 : 0;

@@ -2,8 +2,11 @@
  * position in epochs alone, so that any step can be computed from nothing; a plateau's rate is the
  * one exception (plateau.c). What is given in steps or shares is multiplied out to epochs. */
 #include <math.h>
+#include <stddef.h>
 
 #include "lockstep/optim.h"
+
+const char *const schedule_unit_names[] = {"epochs", "share", "steps", NULL};
 
 /* A position in epochs. Steps are divided just as the step is whose rate is asked for, so that the
  * two are equal where the steps are. */

@@ -57,7 +57,7 @@ Status REF(update)(Stream *stream, const Update *update, const UpdateRange *rang
                               : update_gradient_real(gradient[i], update->grad_scale);
         if (update->kind == OPTIMIZER_SGD)
             update_sgd(&terms, g, &weight[i], first ? &first[i] : &zero);
-        else
+        else if (update->kind != OPTIMIZER_NONE)
             update_adam(&terms, g, &weight[i], &first[i], &second[i]);
         if (ema)
             update_ema(&terms, weight[i], &ema[i]);
