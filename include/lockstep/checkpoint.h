@@ -5,7 +5,8 @@
  *                          where the run has choices made by timing
  *   /params/NAME           float32, logical order (conv O,I,KH,KW), chunked, fletcher32
  *   /running/NAME          batch-norm running statistics
- *   /optimizer/SLOT/NAME   as params
+ *   /optimizer/SLOT/NAME   as params, of those that have it: parameters may have different
+ *                          optimizers, and frozen ones have none
  *   /ema/NAME              moving average of the weights, where the run has one
  *   /state                 attributes epoch, step, position, best_*, last_accuracy, without_better,
  *                          accumulators, finished; plateau_* where the learning rate follows
@@ -35,7 +36,7 @@
 extern "C" {
 #endif
 
-enum { CHECKPOINT_FORMAT = 2, CHECKPOINT_SLOTS_MAX = 2, CHECKPOINT_HISTORY_MAX = 4096 };
+enum { CHECKPOINT_FORMAT = 2, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_HISTORY_MAX = 4096 };
 
 /* One evaluation at an epoch's end. */
 typedef struct HistoryEntry {
@@ -82,8 +83,10 @@ typedef struct Checkpoint {
     const char *slot_name[CHECKPOINT_SLOTS_MAX]; /* as read: part of config's memory */
     float *weight;                               /* [flat] */
     float *running;                              /* [running_flat] */
-    float *slot[CHECKPOINT_SLOTS_MAX];           /* [flat] each */
-    float *ema;                                  /* [flat] or NULL */
+    float *slot[CHECKPOINT_SLOTS_MAX];           /* [flat] each; two may share a buffer */
+    /* [n_params] each: the parameters that have it; NULL: all */
+    const bool *slot_has[CHECKPOINT_SLOTS_MAX];
+    float *ema; /* [flat] or NULL */
     RunState state;
 } Checkpoint;
 

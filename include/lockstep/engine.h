@@ -6,6 +6,7 @@
 
 #include "lockstep/config.h"
 #include "lockstep/dataset.h"
+#include "lockstep/grouping.h"
 #include "lockstep/program.h"
 #include "lockstep/thread.h"
 
@@ -24,7 +25,9 @@ enum {
 typedef struct Worker {
     Stream *stream;
     void *gradient; /* [flat real] device memory, of the lane in progress; NULL in eval */
-    int64_t *bad;   /* [1] device memory: values the exact sum refused */
+    /* [2] device memory: values the exact sum refused, and those of frozen parameters, which do not
+     * matter */
+    int64_t *bad;
     Executor *train[ENGINE_TRAIN_SIZES];
     Executor *eval[ENGINE_EVAL_SIZES];
     float *loss;          /* [largest batch] host */
@@ -74,9 +77,9 @@ typedef struct EngineSizes {
  * instead. */
 Status engine_open_device(const RunConfig *config, int local_rank, Device **device);
 
-/* Plans and allocates everything. `optimizer` NULL: evaluation only. */
+/* Plans and allocates everything. `optimizer` and `grouping` NULL: evaluation only. */
 Status engine_open(Engine *engine, Device *device, const Model *model, const Optimizer *optimizer,
-                   int threads, const EngineSizes *sizes);
+                   const Grouping *grouping, int threads, const EngineSizes *sizes);
 void engine_close(Engine *engine); /* accepts a zeroed struct */
 
 /* From now on compute threads, and ops in training, tell what they do in rows of `trace`. */

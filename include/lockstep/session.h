@@ -8,6 +8,7 @@
 #define LOCKSTEP_SESSION_H
 
 #include "lockstep/engine.h"
+#include "lockstep/grouping.h"
 #include "lockstep/input.h"
 #include "lockstep/ranks.h"
 #include "lockstep/trace.h"
@@ -21,6 +22,7 @@ typedef struct Session {
     Ranks ranks;
     Device *device; /* owned; NULL until opened */
     Model model;
+    Grouping grouping; /* of its parameters */
     Input input;
     Engine engine; /* `model` on `device` */
     Trace *trace;  /* owned; NULL: none. Set before session_plan */
@@ -68,6 +70,10 @@ void session_close(Session *session);
 
 /* Model text of the configuration, for the images and classes of a data set. Local. ST_USAGE. */
 Status session_parse_model(const RunConfig *config, const Dataset *dataset, Model *model);
+
+/* Groups of the configuration, for the parameters of that model. grouping_free, also after a
+ * failure. Local. ST_USAGE. */
+Status session_parse_groups(const RunConfig *config, const Model *model, Grouping *grouping);
 
 #ifdef __cplusplus
 }

@@ -16,11 +16,12 @@ typedef struct Stepper Stepper;
 
 /* What this rank brings to a step beside its lanes. */
 typedef struct StepRequest {
-    int64_t step; /* to be computed, from 0 */
-    Rates rates;
-    bool nan;   /* --crash-at: this rank's losses become NaN */
-    bool stop;  /* this rank was asked to stop */
-    bool error; /* it is in trouble that can be agreed on */
+    int64_t step;           /* to be computed, from 0 */
+    Rates rates;            /* of what is in no group */
+    const Plateau *plateau; /* of a schedule of that kind; NULL: it stands at the beginning */
+    bool nan;               /* --crash-at: this rank's losses become NaN */
+    bool stop;              /* this rank was asked to stop */
+    bool error;             /* it is in trouble that can be agreed on */
 } StepRequest;
 
 /* What came of it. Sums over all lanes are known to all ranks, in the same step. */

@@ -141,7 +141,7 @@ static Status plan(Session *session, const EvalOptions *options, const char *cho
     if (choices && session->device->ops->tuning)
         TRY(session->device->ops->tuning->begin(session->device, choices, 0));
     ranks->threads = ranks_threads(ranks, session->device, options->threads);
-    TRY(engine_open(&session->engine, session->device, &session->model, NULL, ranks->threads,
+    TRY(engine_open(&session->engine, session->device, &session->model, NULL, NULL, ranks->threads,
                     &sizes));
     return engine_load_records(&session->engine, &input->test.shard, &input->test.resident);
 }

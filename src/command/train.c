@@ -9,26 +9,34 @@
 #include "lockstep/session.h"
 #include "lockstep/versions.h"
 
+static void print_model(const RunConfig *config, const Model *model, const Grouping *grouping) {
+    if (config->json) {
+        model_describe_json(model, stdout);
+        return;
+    }
+    model_describe(model, config->lanes > 0 ? config->batch_size / config->lanes : 1, stdout);
+    grouping_describe(grouping, model, stdout);
+    if (!config->data[0])
+        printf("Assumed, as no data is named: images of %" PRId64 " x %" PRId64 " x %" PRId64
+               " and %" PRId64 " classes.\n",
+               model->image.c, model->image.h, model->image.w, model->classes);
+}
+
 /* The model for the data set that --data names; without, as it would be for CIFAR-10. */
 static Status describe(const RunConfig *config) {
     Dataset dataset;
     Model model;
+    Grouping grouping;
     dataset_cifar10(&dataset);
     if (config->data[0])
         TRY(dataset_open(config->data, config->seed, &dataset));
     TRY(session_parse_model(config, &dataset, &model));
-    if (config->json) {
-        model_describe_json(&model, stdout);
-        model_free(&model);
-        return ST_OK;
-    }
-    model_describe(&model, config->lanes > 0 ? config->batch_size / config->lanes : 1, stdout);
-    if (!config->data[0])
-        printf("Assumed, as no data is named: images of %" PRId64 " x %" PRId64 " x %" PRId64
-               " and %" PRId64 " classes.\n",
-               model.image.c, model.image.h, model.image.w, model.classes);
+    Status status = session_parse_groups(config, &model, &grouping);
+    if (status == ST_OK)
+        print_model(config, &model, &grouping);
+    grouping_free(&grouping);
     model_free(&model);
-    return ST_OK;
+    return status;
 }
 
 /* Prints and exits, without MPI: --help, --dump-config, --describe. */

@@ -38,7 +38,7 @@ static size_t flat_bytes(const Engine *engine) {
     return (size_t)engine->model->flat * dtype_size(engine->device->real);
 }
 
-static Status allocate_state(Engine *engine, const Optimizer *optimizer) {
+static Status allocate_state(Engine *engine, const Optimizer *optimizer, const Grouping *grouping) {
     Device *device = engine->device;
     size_t running = (size_t)engine->model->running_flat;
     TRY(device->ops->alloc(device, flat_bytes(engine), &engine->weights.weight));
@@ -55,7 +55,7 @@ static Status allocate_state(Engine *engine, const Optimizer *optimizer) {
         engine->digested = calloc((size_t)engine->model->flat, sizeof *engine->digested);
         TRY_ALLOC(engine->digested);
     }
-    engine->n_slots = optimizer_slots(optimizer);
+    engine->n_slots = grouping->n_slots;
     for (int i = 0; i < engine->n_slots; i++)
         TRY(device->ops->alloc(device, flat_bytes(engine), &engine->slot[i]));
     if (optimizer->ema_decay > 0) {
@@ -87,7 +87,7 @@ static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *siz
     size_t eval = sizes->n_eval > 0 ? (size_t)sizes->eval[0] : 0;
     size_t largest = train > eval ? train : eval;
     TRY(device->ops->stream_open(device, &worker->stream));
-    TRY(device->ops->alloc(device, sizeof *worker->bad, (void **)&worker->bad));
+    TRY(device->ops->alloc(device, 2 * sizeof *worker->bad, (void **)&worker->bad));
     if (train > 0)
         TRY(device->ops->alloc(device, flat_bytes(engine), &worker->gradient));
     for (int i = 0; i < engine->n_train; i++)
@@ -115,11 +115,11 @@ static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *siz
 }
 
 Status engine_open(Engine *engine, Device *device, const Model *model, const Optimizer *optimizer,
-                   int threads, const EngineSizes *sizes) {
+                   const Grouping *grouping, int threads, const EngineSizes *sizes) {
     *engine = (Engine){.device = device, .model = model};
     TRY(team_start(threads, &engine->team));
     TRY(device->ops->stream_open(device, &engine->stream));
-    TRY(allocate_state(engine, optimizer));
+    TRY(allocate_state(engine, optimizer, grouping));
     TRY(build_programs(engine, sizes));
     engine->workers = calloc((size_t)threads, sizeof *engine->workers);
     TRY_ALLOC(engine->workers);

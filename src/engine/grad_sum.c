@@ -163,20 +163,44 @@ static Status narrow(GradSum *sum, Stream *stream, int64_t begin, int64_t count)
                                      element(sum, sum->real, begin), sum->device->real, count);
 }
 
+/* Adds elements [begin, end) of a lane's gradient to the rank's sum. */
+static Status add_range(GradSum *sum, Stream *stream, int64_t begin, int64_t end,
+                        const void *gradient, bool add, int64_t *bad) {
+    const DeviceOps *ops = sum->device->ops;
+    const void *value = element(sum, (void *)(uintptr_t)gradient, begin);
+    if (begin >= end)
+        return ST_OK;
+    if (sum->exact)
+        return ops->to_fixed(stream, sum->fixed + sum->tail + begin, value, end - begin,
+                             sum->gradient.scale, sum->gradient.bound, add, bad);
+    return ops->to_real(stream, element(sum, sum->real, begin), value, end - begin, add);
+}
+
+/* What is frozen is added as well, so that the sum is whole, but is nobody's trouble. */
+static Status add_bucket(GradSum *sum, Stream *stream, int bucket, const void *gradient, bool add,
+                         int64_t *bad) {
+    int64_t begin = sum->begin[bucket], end = sum->begin[bucket + 1];
+    const Grouping *grouping = sum->grouping;
+    if (!sum->frozen)
+        return add_range(sum, stream, begin, end, gradient, add, &bad[0]);
+    for (int r = 0; r < grouping->n_ranges; r++) {
+        const GroupRange *range = &grouping->range[r];
+        TRY(add_range(sum, stream, range->begin > begin ? range->begin : begin,
+                      range->end < end ? range->end : end, gradient, add,
+                      &bad[sum->frozen[range->group]]));
+    }
+    return ST_OK;
+}
+
 Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradient, int64_t *bad,
                     bool *complete) {
-    const DeviceOps *ops = sum->device->ops;
     int64_t begin = sum->begin[bucket], count = sum->begin[bucket + 1] - begin;
-    const void *value = element(sum, (void *)(uintptr_t)gradient, begin);
     pthread_mutex_lock(&sum->lock[bucket]);
     bool add = sum->arrived[bucket] > 0;
     *complete = ++sum->arrived[bucket] == sum->expected;
     Status status = after_others(sum, stream, bucket);
-    if (status == ST_OK && sum->exact)
-        status = ops->to_fixed(stream, sum->fixed + sum->tail + begin, value, count,
-                               sum->gradient.scale, sum->gradient.bound, add, bad);
-    else if (status == ST_OK)
-        status = ops->to_real(stream, element(sum, sum->real, begin), value, count, add);
+    if (status == ST_OK)
+        status = add_bucket(sum, stream, bucket, gradient, add, bad);
     if (status == ST_OK && *complete && sum->half)
         status = narrow(sum, stream, begin, count);
     if (status == ST_OK)

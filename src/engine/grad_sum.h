@@ -17,6 +17,7 @@
 
 #include "lockstep/config.h"
 #include "lockstep/exact_sum.h"
+#include "lockstep/grouping.h"
 #include "lockstep/model.h"
 #include "lockstep/reducer.h"
 
@@ -36,9 +37,13 @@ typedef struct GradSum {
     bool exact;
     FixedPoint gradient, statistics;
     int64_t flat, running_flat;
-    int64_t tail;   /* elements before bucket 0: words, statistics, padding */
-    int64_t *fixed; /* device memory: [tail + flat], native [tail] */
-    void *real;     /* device memory: native [flat], else NULL */
+    /* Set by the stepper: [groups + 1] whose gradients may be anything in this step; NULL:
+     * nobody's. Borrowed. */
+    const bool *frozen;
+    const Grouping *grouping; /* where there are such */
+    int64_t tail;             /* elements before bucket 0: words, statistics, padding */
+    int64_t *fixed;           /* device memory: [tail + flat], native [tail] */
+    void *real;               /* device memory: native [flat], else NULL */
     uint16_t *half; /* device memory: [flat] bfloat16 where that is what travels, else NULL */
     int buckets;
     int64_t *begin;        /* [buckets + 1] ranges of the flat gradient */
@@ -61,8 +66,9 @@ void grad_sum_close(GradSum *sum); /* accepts a zeroed struct */
 /* Opens a step to which `lanes` lanes of this rank will add. Main thread. */
 Status grad_sum_begin(GradSum *sum, Stream *stream, int64_t step, int lanes);
 
-/* Adds range `bucket` of a lane's flat gradient. Compute threads. *bad as in DeviceOps.to_fixed.
- * *complete: this was the last lane, and the bucket has gone to the reducer, but for bucket 0. */
+/* Adds range `bucket` of a lane's flat gradient. Compute threads. bad[0] as in DeviceOps.to_fixed;
+ * bad[1] likewise, of what is frozen. *complete: this was the last lane, and the bucket has gone to
+ * the reducer, but for bucket 0. */
 Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradient, int64_t *bad,
                     bool *complete);
 

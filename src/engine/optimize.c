@@ -2,64 +2,102 @@
 #include "optimize.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+Status optimize_open(Optimize *optimize, Session *session) {
+    const Grouping *grouping = &session->grouping;
+    size_t groups = (size_t)grouping->groups.n + 1;
+    /* Each range may end a run of chunks. */
+    int64_t chunks = session->model.flat / NORM_CHUNK + grouping->n_ranges + 1;
+    *optimize = (Optimize){.session = session};
+    optimize->update = calloc(groups, sizeof *optimize->update);
+    TRY_ALLOC(optimize->update);
+    optimize->frozen = calloc(groups, sizeof *optimize->frozen);
+    TRY_ALLOC(optimize->frozen);
+    if (session->config->optimizer.clip_norm > 0) {
+        optimize->norm_partial = calloc((size_t)chunks, sizeof *optimize->norm_partial);
+        TRY_ALLOC(optimize->norm_partial);
+    }
+    return ST_OK;
+}
+
+void optimize_close(Optimize *optimize) {
+    free(optimize->update);
+    free(optimize->frozen);
+    free(optimize->norm_partial);
+    *optimize = (Optimize){0};
+}
+
+void optimize_begin(Optimize *optimize, const StepRequest *request) {
+    const Session *session = optimize->session;
+    const ParamGroups *groups = &session->grouping.groups;
+    int64_t steps_per_epoch = session->input.sampler.steps_per_epoch;
+    optimize->any_frozen = false;
+    for (int g = 0; g <= groups->n; g++) {
+        const ParamGroup *group = &groups->group[g];
+        Rates rates = param_group_rates(group, &session->config->schedule, request->plateau,
+                                        request->step, steps_per_epoch);
+        optimize->update[g] = optimizer_update(&group->optimizer, request->step, rates, 1);
+        optimize->frozen[g] = param_group_frozen(group, request->step, steps_per_epoch);
+        if (optimize->frozen[g]) {
+            optimize->update[g].kind = OPTIMIZER_NONE;
+            optimize->any_frozen = true;
+        }
+    }
+}
 
 typedef struct UpdateJob {
-    const Session *session;
+    const Optimize *optimize;
     const GradSum *sum;
-    Update update;
 } UpdateJob;
 
 static void *offset_in(const Engine *engine, void *flat, int64_t offset) {
     return flat ? (char *)flat + (size_t)offset * dtype_size(engine->device->real) : NULL;
 }
 
-static Status update_part(const UpdateJob *job, Worker *worker, int64_t from, int64_t to,
-                          double decay) {
-    const Engine *engine = &job->session->engine;
-    UpdateRange range = {.count = to - from,
-                         .weight = offset_in(engine, engine->weights.weight, from),
-                         .slot = {offset_in(engine, engine->slot[0], from),
-                                  offset_in(engine, engine->slot[1], from)},
-                         .ema = offset_in(engine, engine->ema, from),
-                         .decay = decay};
-    grad_sum_at(job->sum, from, &range.fixed, &range.real);
-    return from < to ? engine->device->ops->update(worker->stream, &job->update, &range) : ST_OK;
+/* Elements [from, to) of a range. The gaps between parameters hold zeros, which an update leaves
+ * alone. Of what is frozen from the start, the moving average is the weight itself. */
+static Status update_part(const UpdateJob *job, Worker *worker, const GroupRange *range,
+                          int64_t from, int64_t to) {
+    const Session *session = job->optimize->session;
+    const Engine *engine = &session->engine;
+    const ParamGroup *group = &session->grouping.groups.group[range->group];
+    bool frozen = job->optimize->frozen[range->group];
+    int slots = frozen ? 0 : optimizer_slots(&group->optimizer);
+    UpdateRange part = {.count = to - from,
+                        .weight = offset_in(engine, engine->weights.weight, from),
+                        .ema = offset_in(engine, engine->ema, from),
+                        .decay = range->decay};
+    if (from >= to || (frozen && (group->frozen || !engine->ema)))
+        return ST_OK;
+    for (int s = 0; s < slots; s++)
+        part.slot[s] = offset_in(engine, engine->slot[s], from);
+    grad_sum_at(job->sum, from, &part.fixed, &part.real);
+    return engine->device->ops->update(worker->stream, &job->optimize->update[range->group], &part);
 }
 
-static double decay_of(const Optimizer *optimizer, const ParamView *view) {
-    return view->spec.decay || optimizer->decay_all ? optimizer->weight_decay : 0;
-}
-
-/* The part of the flat range that belongs to a thread, in as few calls as there are changes of the
- * decay. The gaps between parameters hold zeros, which an update leaves alone. */
+/* The part of the flat range that belongs to a thread. */
 static Status update_job(void *context, int thread) {
     const UpdateJob *job = context;
-    const Model *model = &job->session->model;
-    const Engine *engine = &job->session->engine;
+    const Session *session = job->optimize->session;
+    const Grouping *grouping = &session->grouping;
+    const Engine *engine = &session->engine;
     Worker *worker = &engine->workers[thread];
-    const Optimizer *optimizer = &job->session->config->optimizer;
     int64_t begin, end;
-    double decay = 0;
-    split_range(model->flat, PARAM_ALIGN, team_size(engine->team), thread, &begin, &end);
-    for (int i = 0; i < model->n_params; i++) {
-        const ParamView *view = &model->params[i];
-        double next = decay_of(optimizer, view);
-        if (view->offset >= end)
-            break;
-        if (view->offset > begin && next != decay) {
-            TRY(update_part(job, worker, begin, view->offset, decay));
-            begin = view->offset;
-        }
-        decay = next;
+    split_range(session->model.flat, PARAM_ALIGN, team_size(engine->team), thread, &begin, &end);
+    for (int r = 0; r < grouping->n_ranges; r++) {
+        const GroupRange *range = &grouping->range[r];
+        TRY(update_part(job, worker, range, range->begin > begin ? range->begin : begin,
+                        range->end < end ? range->end : end));
     }
-    TRY(update_part(job, worker, begin, end, decay));
     return engine->device->ops->sync(worker->stream, SYNC_SECONDS);
 }
 
 typedef struct NormJob {
     const Engine *engine;
     const GradSum *sum;
-    double *partial; /* [chunks] */
+    int64_t begin, end; /* elements */
+    double *partial;    /* [chunks] */
 } NormJob;
 
 static Status norm_job(void *context, int thread) {
@@ -69,24 +107,44 @@ static Status norm_job(void *context, int thread) {
     const int64_t *fixed;
     const void *real;
     int64_t begin, end;
-    split_range(engine->model->flat, NORM_CHUNK, team_size(engine->team), thread, &begin, &end);
+    split_range(job->end - job->begin, NORM_CHUNK, team_size(engine->team), thread, &begin, &end);
     if (begin == end)
         return ST_OK;
-    grad_sum_at(job->sum, begin, &fixed, &real);
+    grad_sum_at(job->sum, job->begin + begin, &fixed, &real);
     TRY(engine->device->ops->norm(worker->stream, job->partial + begin / NORM_CHUNK, fixed, real,
                                   end - begin, grad_sum_unit(job->sum)));
     return engine->device->ops->sync(worker->stream, SYNC_SECONDS);
 }
 
-/* L2 norm of the whole gradient: partial sums of fixed chunks, added in order. */
-static Status gradient_norm(const Engine *engine, const GradSum *sum, double *partial,
-                            double *norm) {
-    NormJob job = {engine, sum, partial};
-    int64_t chunks = (engine->model->flat + NORM_CHUNK - 1) / NORM_CHUNK;
+/* The end of the ranges from r on that are frozen, or are not, as r is. */
+static int same_end(const Optimize *optimize, int r) {
+    const Grouping *grouping = &optimize->session->grouping;
+    bool frozen = optimize->frozen[grouping->range[r].group];
+    while (r < grouping->n_ranges && optimize->frozen[grouping->range[r].group] == frozen)
+        r++;
+    return r;
+}
+
+/* L2 norm of the gradient of all that is not frozen: partial sums of fixed chunks, added in order.
+ */
+static Status gradient_norm(const Optimize *optimize, const GradSum *sum, double *norm) {
+    const Session *session = optimize->session;
+    const Engine *engine = &session->engine;
+    const Grouping *grouping = &session->grouping;
+    int64_t chunks = 0;
     double squares = 0;
-    TRY(team_run(engine->team, norm_job, &job));
+    for (int r = 0, next; r < grouping->n_ranges; r = next) {
+        NormJob job = {.engine = engine, .sum = sum, .partial = optimize->norm_partial + chunks};
+        next = same_end(optimize, r);
+        if (optimize->frozen[grouping->range[r].group])
+            continue;
+        job.begin = grouping->range[r].begin;
+        job.end = grouping->range[next - 1].end;
+        TRY(team_run(engine->team, norm_job, &job));
+        chunks += (job.end - job.begin + NORM_CHUNK - 1) / NORM_CHUNK;
+    }
     for (int64_t c = 0; c < chunks; c++)
-        squares += partial[c];
+        squares += optimize->norm_partial[c];
     *norm = sqrt(squares);
     return ST_OK;
 }
@@ -110,20 +168,19 @@ static Status update_running(Engine *engine, const GradSum *sum) {
     return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
 }
 
-Status optimize(Session *session, const GradSum *sum, double *norm_partial,
-                const StepRequest *request, StepResult *result) {
-    const Optimizer *optimizer = &session->config->optimizer;
-    Engine *engine = &session->engine;
-    double scale = grad_sum_unit(sum);
-    if (optimizer->clip_norm > 0) {
-        TRY(gradient_norm(engine, sum, norm_partial, &result->grad_norm));
-        if (result->grad_norm > optimizer->clip_norm)
-            scale *= optimizer->clip_norm / result->grad_norm;
+Status optimize_step(Optimize *optimize, const GradSum *sum, StepResult *result) {
+    Session *session = optimize->session;
+    double scale = grad_sum_unit(sum), clip = session->config->optimizer.clip_norm;
+    UpdateJob job = {optimize, sum};
+    if (clip > 0) {
+        TRY(gradient_norm(optimize, sum, &result->grad_norm));
+        if (result->grad_norm > clip)
+            scale *= clip / result->grad_norm;
     }
-    UpdateJob job = {session, sum,
-                     optimizer_update(optimizer, request->step, request->rates, scale)};
-    TRY(team_run(engine->team, update_job, &job));
-    TRY(update_running(engine, sum));
-    engine->version++;
+    for (int g = 0; g <= session->grouping.groups.n; g++)
+        optimize->update[g].grad_scale = scale;
+    TRY(team_run(session->engine.team, update_job, &job));
+    TRY(update_running(&session->engine, sum));
+    session->engine.version++;
     return ST_OK;
 }

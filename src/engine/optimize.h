@@ -6,10 +6,24 @@
 #include "grad_sum.h"
 #include "lockstep/stepper.h"
 
+/* What a step does, group by group. */
+typedef struct Optimize {
+    Session *session;     /* borrowed */
+    Update *update;       /* [groups + 1] the constants of the step */
+    bool *frozen;         /* [groups + 1] its parameters stay as they are in this step */
+    bool any_frozen;      /* one of them */
+    double *norm_partial; /* [chunks] where gradients are clipped, else NULL */
+} Optimize;
+
+/* Allocates for the session's model and groups. Local. */
+Status optimize_open(Optimize *optimize, Session *session);
+void optimize_close(Optimize *optimize); /* accepts a zeroed struct */
+
+/* Before a step is computed: which groups are frozen, and all rates. Local. */
+void optimize_begin(Optimize *optimize, const StepRequest *request);
+
 /* Clips the gradient, updates weights, moving average and running statistics on the session's
- * compute threads, and sets the gradient norm of *result. norm_partial: room for
- * [flat / NORM_CHUNK + 1] where gradients are clipped, else NULL. Local. ST_DEVICE. */
-Status optimize(Session *session, const GradSum *sum, double *norm_partial,
-                const StepRequest *request, StepResult *result);
+ * compute threads, and sets the gradient norm of *result. Local. ST_DEVICE. */
+Status optimize_step(Optimize *optimize, const GradSum *sum, StepResult *result);
 
 #endif

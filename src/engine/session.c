@@ -20,9 +20,15 @@ Status session_parse_model(const RunConfig *config, const Dataset *dataset, Mode
                        dataset->classes, config->label_smoothing, model);
 }
 
+Status session_parse_groups(const RunConfig *config, const Model *model, Grouping *grouping) {
+    return grouping_open(model, config->groups, config->file, config->groups_line,
+                         &config->optimizer, &config->schedule, grouping);
+}
+
 Status session_find_model(Session *session) {
     TRY(input_open(&session->input, session->config));
-    return session_parse_model(session->config, &session->input.dataset, &session->model);
+    TRY(session_parse_model(session->config, &session->input.dataset, &session->model));
+    return session_parse_groups(session->config, &session->model, &session->grouping);
 }
 
 Status session_open_device(Session *session) {
@@ -100,7 +106,7 @@ static Status load_records(Session *session) {
 
 static Status plan(Session *session, const EngineSizes *sizes) {
     TRY(engine_open(&session->engine, session->device, &session->model, &session->config->optimizer,
-                    session->ranks.threads, sizes));
+                    &session->grouping, session->ranks.threads, sizes));
     return load_records(session);
 }
 
@@ -164,6 +170,7 @@ void session_close(Session *session) {
     if (session->device)
         session->device->ops->close(session->device);
     input_free(&session->input);
+    grouping_free(&session->grouping);
     model_free(&session->model);
     trace_close(session->trace);
     free(session->choices);

@@ -20,8 +20,8 @@
 struct Stepper {
     Session *session; /* borrowed */
     GradSum sum;
-    Loader *loader;       /* NULL until stepper_load */
-    double *norm_partial; /* [chunks] where gradients are clipped, else NULL */
+    Loader *loader; /* NULL until stepper_load */
+    Optimize optimize;
 };
 
 typedef struct StepJob {
@@ -143,17 +143,17 @@ static Status lanes_job(void *context, int thread) {
     Session *session = job->stepper->session;
     Worker *worker = &session->engine.workers[thread];
     const DeviceOps *ops = session->device->ops;
-    int64_t bad = 0;
-    TRY(ops->upload(worker->stream, worker->bad, &bad, sizeof bad));
+    int64_t bad[2] = {0, 0};
+    TRY(ops->upload(worker->stream, worker->bad, bad, sizeof bad));
     for (;;) {
         int64_t i = atomic_fetch_add(&job->next, 1);
         if (i >= session->input.lane_count)
             break;
         TRY(run_lane(job, worker, session->input.first_lane + i));
     }
-    TRY(ops->download(worker->stream, &bad, worker->bad, sizeof bad));
+    TRY(ops->download(worker->stream, bad, worker->bad, sizeof bad));
     TRY(ops->sync(worker->stream, SYNC_SECONDS));
-    atomic_fetch_add(&job->bad, bad);
+    atomic_fetch_add(&job->bad, bad[0]);
     return ST_OK;
 }
 
@@ -233,6 +233,8 @@ Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *res
     job.images = sampler_step_images(&session->input.sampler, job.step);
     TraceAt at = {job.step, -1};
     comm_at(comm, job.step, STAGE_COMPUTE);
+    optimize_begin(&stepper->optimize, request);
+    stepper->sum.frozen = stepper->optimize.any_frozen ? stepper->optimize.frozen : NULL;
     double start = clock_now();
     TRY(pack_for_step(session, job.step));
     double packed = clock_now();
@@ -241,7 +243,7 @@ Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *res
     double reduced = clock_now();
     comm_at(comm, job.step, STAGE_OPTIMIZER);
     if (result->bad == 0)
-        TRY(optimize(session, &stepper->sum, stepper->norm_partial, request, result));
+        TRY(optimize_step(&stepper->optimize, &stepper->sum, result));
     trace_span_until(session->row, "optimizer", "optimizer", at, reduced, clock_now());
     collect_times(&session->engine, &result->times);
     result->times.seconds[PHASE_OPTIMIZER] = clock_now() - reduced + (packed - start);
@@ -257,16 +259,12 @@ Status stepper_open(Session *session, Stepper **out) {
     stepper->session = session;
     TRY(grad_sum_open(&stepper->sum, session->ranks.comm, session->device, &session->model, config,
                       trace_row(session->trace, "reducer")));
+    stepper->sum.grouping = &session->grouping;
     for (int t = 0; t < team_size(engine->team); t++) {
         for (int i = 0; i < engine->n_train; i++)
             executor_cut(engine->workers[t].train[i], stepper->sum.begin, stepper->sum.buckets);
     }
-    if (config->optimizer.clip_norm > 0) {
-        stepper->norm_partial =
-            calloc((size_t)(session->model.flat / NORM_CHUNK + 1), sizeof *stepper->norm_partial);
-        TRY_ALLOC(stepper->norm_partial);
-    }
-    return ST_OK;
+    return optimize_open(&stepper->optimize, session);
 }
 
 void stepper_close(Stepper *stepper) {
@@ -274,7 +272,7 @@ void stepper_close(Stepper *stepper) {
         return;
     loader_stop(stepper->loader);
     grad_sum_close(&stepper->sum);
-    free(stepper->norm_partial);
+    optimize_close(&stepper->optimize);
     free(stepper);
 }
 

@@ -3,9 +3,11 @@
 
 #include "checkpoint_format.h"
 
-static void add_views(HashState *hash, const ParamView *views, int n, const float *base) {
+static void add_views(HashState *hash, const ParamView *views, int n, const bool *has,
+                      const float *base) {
     for (int i = 0; i < n; i++)
-        hash_add(hash, base + views[i].offset, (size_t)views[i].count * sizeof *base);
+        if (!has || has[i])
+            hash_add(hash, base + views[i].offset, (size_t)views[i].count * sizeof *base);
 }
 
 void checkpoint_hash_plateau(HashState *hash, const RunState *state) {
@@ -23,10 +25,10 @@ Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
     uint64_t step = (uint64_t)checkpoint->state.step;
     HashState *hash = hash_new();
     TRY_ALLOC(hash);
-    add_views(hash, model->params, model->n_params, checkpoint->weight);
-    add_views(hash, model->running, model->n_running, checkpoint->running);
+    add_views(hash, model->params, model->n_params, NULL, checkpoint->weight);
+    add_views(hash, model->running, model->n_running, NULL, checkpoint->running);
     if (checkpoint->ema)
-        add_views(hash, model->params, model->n_params, checkpoint->ema);
+        add_views(hash, model->params, model->n_params, NULL, checkpoint->ema);
     /* By name, so that the order in which an optimizer numbers its slots does not matter. */
     const char *last = "";
     for (int done = 0; done < checkpoint->n_slots; done++) {
@@ -42,7 +44,8 @@ Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
             return FAIL(ST_INTERNAL, "two optimizer slots have one name");
         }
         last = checkpoint->slot_name[next];
-        add_views(hash, model->params, model->n_params, checkpoint->slot[next]);
+        add_views(hash, model->params, model->n_params, checkpoint->slot_has[next],
+                  checkpoint->slot[next]);
     }
     hash_add(hash, &step, sizeof step);
     checkpoint_hash_plateau(hash, &checkpoint->state);

@@ -279,24 +279,43 @@ void checkpoint_meta_free(Checkpoint *checkpoint) {
     memset(checkpoint, 0, sizeof *checkpoint);
 }
 
+static void zero(float *base, int64_t flat) {
+    if (base)
+        memset(base, 0, (size_t)flat * sizeof *base);
+}
+
+/* Those of the n views that `has` (NULL: all), into `base`. */
 static Status read_views(hid_t parent, const char *name, const ParamView *views, int n,
-                         int64_t flat, float *base) {
+                         const bool *has, float *base) {
     Status status = ST_OK;
     hid_t group = -1;
-    int64_t members = 0;
-    memset(base, 0, (size_t)flat * sizeof *base);
+    int64_t members = 0, wanted = 0;
     TRY_DONE(hdf5_open_group(parent, name, &group));
     TRY_DONE(hdf5_members(group, &members));
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        if (has && !has[i])
+            continue;
+        wanted++;
         TRY_DONE(hdf5_get_array(group, views[i].name, H5T_IEEE_F32LE, views[i].spec.ndim,
                                 views[i].spec.dim, base + views[i].offset));
-    if (members != n)
-        status =
-            FAIL(ST_CHECKPOINT, "%s has %" PRId64 " arrays, the model has %d", name, members, n);
+    }
+    if (members != wanted)
+        status = FAIL(ST_CHECKPOINT, "%s has %" PRId64 " arrays, the model has %" PRId64, name,
+                      members, wanted);
 done:
     if (group >= 0)
         H5Gclose(group);
     return status;
+}
+
+/* The gaps, and what a slot is not of. Slots may share a buffer, so all are cleared first. */
+static void zero_arrays(const Checkpoint *checkpoint) {
+    int64_t flat = checkpoint->model->flat;
+    zero(checkpoint->weight, flat);
+    zero(checkpoint->running, checkpoint->model->running_flat);
+    zero(checkpoint->ema, flat);
+    for (int i = 0; i < checkpoint->n_slots; i++)
+        zero(checkpoint->slot[i], flat);
 }
 
 Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
@@ -305,20 +324,20 @@ Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
     Status status = ST_OK;
     hid_t file = -1, optimizer = -1;
     TRY_DONE(hdf5_open_image(bytes, size, &file));
+    zero_arrays(checkpoint);
     if (checkpoint->weight)
-        TRY_DONE(read_views(file, "params", model->params, model->n_params, model->flat,
-                            checkpoint->weight));
+        TRY_DONE(
+            read_views(file, "params", model->params, model->n_params, NULL, checkpoint->weight));
     if (checkpoint->running)
-        TRY_DONE(read_views(file, "running", model->running, model->n_running, model->running_flat,
+        TRY_DONE(read_views(file, "running", model->running, model->n_running, NULL,
                             checkpoint->running));
     if (checkpoint->ema)
-        TRY_DONE(
-            read_views(file, "ema", model->params, model->n_params, model->flat, checkpoint->ema));
+        TRY_DONE(read_views(file, "ema", model->params, model->n_params, NULL, checkpoint->ema));
     TRY_DONE(hdf5_open_group(file, "optimizer", &optimizer));
     for (int i = 0; i < checkpoint->n_slots; i++) {
         if (checkpoint->slot[i])
             TRY_DONE(read_views(optimizer, checkpoint->slot_name[i], model->params, model->n_params,
-                                model->flat, checkpoint->slot[i]));
+                                checkpoint->slot_has[i], checkpoint->slot[i]));
     }
 done:
     if (optimizer >= 0)

@@ -47,19 +47,25 @@ done:
     return status;
 }
 
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 Status checkpoint_walk(hid_t file, const Checkpoint *meta,
                        void (*each)(void *context, const WalkArray *array), void *context) {
     Status status = ST_OK;
     const Walk walk = {each, context};
     hid_t optimizer = -1;
-    int first = meta->n_slots == 2 && strcmp(meta->slot_name[0], meta->slot_name[1]) > 0;
+    const char *slots[CHECKPOINT_SLOTS_MAX];
+    memcpy(slots, meta->slot_name, sizeof slots);
+    qsort(slots, (size_t)meta->n_slots, sizeof slots[0], by_name);
     TRY_DONE(walk_group(&walk, file, "params"));
     TRY_DONE(walk_group(&walk, file, "running"));
     if (meta->has_ema)
         TRY_DONE(walk_group(&walk, file, "ema"));
     TRY_DONE(hdf5_open_group(file, "optimizer", &optimizer));
     for (int i = 0; i < meta->n_slots; i++)
-        TRY_DONE(walk_group(&walk, optimizer, meta->slot_name[i ^ first]));
+        TRY_DONE(walk_group(&walk, optimizer, slots[i]));
 done:
     if (optimizer >= 0)
         H5Gclose(optimizer);

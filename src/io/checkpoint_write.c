@@ -95,14 +95,17 @@ done:
     return status;
 }
 
+/* `has`: NULL or [n], which of the views. */
 static Status write_views(hid_t parent, const char *name, const ParamView *views, int n,
-                          const float *base) {
+                          const bool *has, const float *base) {
     Status status = ST_OK;
     hid_t group = -1;
     TRY_DONE(hdf5_create_group(parent, name, &group));
-    for (int i = 0; i < n; i++)
-        TRY_DONE(hdf5_put_array(group, views[i].name, H5T_IEEE_F32LE, views[i].spec.ndim,
-                                views[i].spec.dim, base + views[i].offset));
+    for (int i = 0; i < n; i++) {
+        if (!has || has[i])
+            TRY_DONE(hdf5_put_array(group, views[i].name, H5T_IEEE_F32LE, views[i].spec.ndim,
+                                    views[i].spec.dim, base + views[i].offset));
+    }
 done:
     if (group >= 0)
         H5Gclose(group);
@@ -113,14 +116,15 @@ static Status write_arrays(hid_t file, const Checkpoint *checkpoint) {
     const Model *model = checkpoint->model;
     Status status = ST_OK;
     hid_t optimizer = -1;
-    TRY_DONE(write_views(file, "params", model->params, model->n_params, checkpoint->weight));
-    TRY_DONE(write_views(file, "running", model->running, model->n_running, checkpoint->running));
+    TRY_DONE(write_views(file, "params", model->params, model->n_params, NULL, checkpoint->weight));
+    TRY_DONE(
+        write_views(file, "running", model->running, model->n_running, NULL, checkpoint->running));
     TRY_DONE(hdf5_create_group(file, "optimizer", &optimizer));
     for (int i = 0; i < checkpoint->n_slots; i++)
         TRY_DONE(write_views(optimizer, checkpoint->slot_name[i], model->params, model->n_params,
-                             checkpoint->slot[i]));
+                             checkpoint->slot_has[i], checkpoint->slot[i]));
     if (checkpoint->ema)
-        TRY_DONE(write_views(file, "ema", model->params, model->n_params, checkpoint->ema));
+        TRY_DONE(write_views(file, "ema", model->params, model->n_params, NULL, checkpoint->ema));
 done:
     if (optimizer >= 0)
         H5Gclose(optimizer);

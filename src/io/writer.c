@@ -113,6 +113,14 @@ static float *copy_of(const float *shape, int64_t count, bool *failed) {
     return copy;
 }
 
+/* The first slot that has the buffer of slot i. */
+static int first_of(const Checkpoint *shape, int i) {
+    int first = 0;
+    while (shape->slot[first] != shape->slot[i])
+        first++;
+    return first;
+}
+
 static Status allocate(Writer *writer, const Checkpoint *shape) {
     const Model *model = shape->model;
     bool failed = false;
@@ -120,8 +128,11 @@ static Status allocate(Writer *writer, const Checkpoint *shape) {
     writer->copy.running = copy_of(shape->running, model->running_flat, &failed);
     writer->copy.ema = copy_of(shape->ema, model->flat, &failed);
     writer->copy.n_slots = shape->n_slots;
-    for (int i = 0; i < shape->n_slots; i++)
-        writer->copy.slot[i] = copy_of(shape->slot[i], model->flat, &failed);
+    for (int i = 0; i < shape->n_slots; i++) {
+        int first = first_of(shape, i);
+        writer->copy.slot[i] =
+            first < i ? writer->copy.slot[first] : copy_of(shape->slot[i], model->flat, &failed);
+    }
     return failed
                ? FAIL(ST_INTERNAL, "out of memory for the copy that checkpoints are written from")
                : ST_OK;
@@ -131,8 +142,10 @@ static void release(Writer *writer) {
     free(writer->copy.weight);
     free(writer->copy.running);
     free(writer->copy.ema);
-    for (int i = 0; i < CHECKPOINT_SLOTS_MAX; i++)
-        free(writer->copy.slot[i]);
+    for (int i = 0; i < writer->copy.n_slots; i++) {
+        if (first_of(&writer->copy, i) == i)
+            free(writer->copy.slot[i]);
+    }
     free(writer->copy.state.history);
     pthread_mutex_destroy(&writer->lock);
     free(writer);

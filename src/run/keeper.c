@@ -11,6 +11,7 @@
 #include "lockstep/log.h"
 #include "lockstep/sessions.h"
 #include "lockstep/writer.h"
+#include "state_view.h"
 #include "version.h"
 
 struct Keeper {
@@ -94,27 +95,18 @@ Status keeper_reset(Keeper *keeper) {
 /* The state as views of keeper->host, without bringing that up to date. */
 static Checkpoint view(const Keeper *keeper, const RunState *state) {
     const Session *session = keeper->session;
-    const HostState *host = &keeper->host;
-    Checkpoint checkpoint = {.model = &session->model,
-                             .config = keeper->config_text,
+    Checkpoint checkpoint = {.config = keeper->config_text,
                              .autotune = session->choices,
                              .seed = session->config->seed,
                              .lanes = session->config->lanes,
                              .dataset_hash = session->input.hash,
-                             .n_slots = session->engine.n_slots,
-                             .weight = host->weight,
-                             .running = host->running,
-                             .ema = host->ema,
                              .state = *state};
+    state_view(session, &keeper->host, &checkpoint);
     snprintf(checkpoint.git, sizeof checkpoint.git, "%s", LOCKSTEP_GIT);
     snprintf(checkpoint.dataset, sizeof checkpoint.dataset, "%s",
              dataset_name(&session->input.dataset));
     snprintf(checkpoint.instruction_set, sizeof checkpoint.instruction_set, "%s",
              session->device->instruction_set);
-    for (int i = 0; i < checkpoint.n_slots; i++) {
-        checkpoint.slot_name[i] = optimizer_slot_name(&session->config->optimizer, i);
-        checkpoint.slot[i] = host->slot[i];
-    }
     return checkpoint;
 }
 
@@ -149,8 +141,7 @@ static Status take(void *context) {
 
 static Status fetch(void *context, const Checkpoint *to) {
     Keeper *keeper = context;
-    HostState host = {.weight = to->weight, .running = to->running, .ema = to->ema};
-    memcpy(host.slot, to->slot, sizeof host.slot);
+    HostState host = state_view_of(keeper->session, to);
     return device_snapshot_fetch(&keeper->snapshot, &host);
 }
 
@@ -194,6 +185,7 @@ static Status describe_model(const Session *session, char **text) {
     FILE *out = open_memstream(text, &length);
     TRY_ALLOC(out);
     model_describe(&session->model, session->config->batch_size / session->config->lanes, out);
+    grouping_describe(&session->grouping, &session->model, out);
     return fclose(out) == 0 ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
 }
 

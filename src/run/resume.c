@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lockstep/log.h"
+#include "state_view.h"
 #include "version.h"
 
 /* A checkpoint as this rank has it. */
@@ -129,20 +130,11 @@ static Status copy_state(const RunState *from, RunState *state) {
 /* Local. */
 static Status load(Resume *resume, Session *session, HostState *host, RunState *state) {
     Checkpoint *checkpoint = &resume->checkpoint;
-    Engine *engine = &session->engine;
     TRY(check_compatible(session, checkpoint, resume->path));
-    checkpoint->model = &session->model;
-    checkpoint->n_slots = engine->n_slots;
-    for (int i = 0; i < engine->n_slots; i++) {
-        checkpoint->slot_name[i] = optimizer_slot_name(&session->config->optimizer, i);
-        checkpoint->slot[i] = host->slot[i];
-    }
-    checkpoint->weight = host->weight;
-    checkpoint->running = host->running;
-    checkpoint->ema = host->ema;
+    state_view(session, host, checkpoint);
     TRY(checkpoint_parse_arrays(resume->bytes, resume->size, resume->path, checkpoint));
     TRY(copy_state(&checkpoint->state, state));
-    return engine_put(engine, host);
+    return engine_put(&session->engine, host);
 }
 
 /* Slots are zero; the moving average begins at the initial weights. Local. */

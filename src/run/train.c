@@ -236,7 +236,8 @@ static Status diverged(const Train *run, const StepResult *step) {
 
 static StepRequest next_step(const Train *run) {
     const RunConfig *config = run->session.config;
-    StepRequest request = {.step = run->state.step, .stop = signals_stop_requested()};
+    StepRequest request = {
+        .step = run->state.step, .plateau = &run->state.plateau, .stop = signals_stop_requested()};
     request.rates = schedule_rates(&config->schedule, &run->state.plateau, &config->optimizer,
                                    request.step, run->session.input.sampler.steps_per_epoch);
     request.nan = crash_due(&config->crash, config->out, request.step, run->session.ranks.comm);
