@@ -39,5 +39,23 @@ words=(--holdout 12 --optimizer.lr 0.1 --optimizer.ema-decay 0.8 --log-every 3)
 as_the_oracle "the first part of a run" 2 --steps 5 "${words[@]}"
 from_there "a resumed run, from its first step on" 3 --steps 10 "${words[@]}"
 check "it was resumed" test "$(result run-$oracle_runs resumed_from)" = 5
+
+# ---- Groups of parameters. ----
+with_groups <<'GROUPS'
+conv1.bias lr-factor=3 points=0:1,1.5:0 frozen-after=1.5
+bn:bias lr=0.4 weight-decay=0.1 momentum=0.5 nesterov   # as a kind, not a name
+conv2.*,bn1.weight optimizer=adamw lr=0.01 weight-decay=0.02
+linear1.weight momentum=0 weight-decay=0
+GROUPS
+for ranks in 1 3; do
+    as_the_oracle "four groups and a rest, clipping, EMA on $ranks" $ranks --steps 8 --holdout 12 --optimizer.lr 0.1 \
+        --optimizer.clip-norm 1.2 --optimizer.ema-decay 0.8 --optimizer.nesterov "${piecewise[@]}"
+done
+with_groups <<'GROUPS'
+conv1.weight frozen
+*.bias optimizer=sgd lr-factor=5 points=0:0.2,1/2:1,1:0 unit=share
+GROUPS
+as_the_oracle "frozen weights, SGD within Adam, shares" 2 --epochs 3 --steps 7 --holdout 12 --optimizer.name adam \
+    --optimizer.lr 0.02 --optimizer.clip-norm 0.7 --optimizer.ema-decay 0.7 --schedule.warmup-epochs 1
 compare_all
 finish

@@ -136,10 +136,12 @@ class Comparison:
             for group in before:
                 for k, old in before[group].items():
                     some = torch.ones_like(old, dtype=torch.bool)
-                    if group in ("params", "ema") and self.o["optimizer.name"] != "sgd":
+                    if group in ("params", "ema") and self.t.own(k)["optimizer.name"] != "sgd":
                         gradient = report["grad"][k].abs()
                         some = gradient > LEAST_GRADIENT * float((gradient**2).mean() ** 0.5)
                     self.array(f"step {number}: /{group}/{k}", old, found[group][k], after[group][k], some)
+                    if group == "params" and self.t.frozen(self.t.own(k), number - 1):
+                        self.expect(f"step {number}: {k} is frozen", torch.equal(found[group][k], old), "changed", "as it was")
             step = report["loss"], self.right(report["logits"], report["labels"]), len(report["labels"])
             self.logged.append(step)
             self.epoch.append(step)

@@ -4,7 +4,8 @@
 #   from_there WHAT RANKS WORD...      goes on with that run; all of its steps are to be compared, in its place
 #   compare_all                        compares them, in one process: PyTorch takes seconds to start
 #
-# $oracle_words come before a run's own words.
+# $oracle_words come before a run's own words; $oracle_recipe is the recipe, oracle.yaml unless it is set. with_groups makes
+# another one of it: standard input holds the lines of optimizer.groups.
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # tests/lib.sh sets recipes and log
 
@@ -12,6 +13,7 @@ python=/usr/bin/python3
 $python -c 'import h5py, torch, yaml' 2>/dev/null || skip_all "python3-torch, python3-h5py or python3-yaml is missing"
 small_data "$tmp/data" 13 20 || { fail "small data" && finish; }
 oracle_words=()
+oracle_recipe=$recipes/oracle.yaml
 oracle_runs=0
 
 from_there() {
@@ -19,9 +21,15 @@ from_there() {
     shift 2
     set -- "${oracle_words[@]}" "$@"
     rm -f "$tmp/case-$oracle_runs"
-    train "run-$oracle_runs" "$ranks" "$recipes/oracle.yaml" --data "$tmp/data" "$@"
+    train "run-$oracle_runs" "$ranks" "$oracle_recipe" --data "$tmp/data" "$@"
     [ "$code" = 0 ] || { fail "$what: trains" "$(tail -n 20 "$log")" && return; }
-    (IFS=$'\t' && echo "$what	$tmp/run-$oracle_runs	$tmp/data	$recipes/oracle.yaml	$*") >"$tmp/case-$oracle_runs"
+    (IFS=$'\t' && echo "$what	$tmp/run-$oracle_runs	$tmp/data	$oracle_recipe	$*") >"$tmp/case-$oracle_runs"
+}
+
+with_groups() {
+    oracle_recipe=$tmp/groups-$oracle_runs.yaml
+    { sed '/^optimizer:/q' "$recipes/oracle.yaml" && echo "  groups: |" && sed 's/^/    /' &&
+        sed '1,/^optimizer:/d' "$recipes/oracle.yaml"; } >"$oracle_recipe"
 }
 
 as_the_oracle() {

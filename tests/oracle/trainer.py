@@ -8,10 +8,14 @@ are dealt to lanes and steps, and what an average is over, is what docs/design.m
     the gradient is that of the mean loss over all images of the step; batch norm sees a lane at a time
     running = (1 - momentum) running + momentum * (mean of the lanes' statistics by their images)
     lr = warm-up factor * curve, both of the epochs done before the step
+    a parameter is optimized as the first line of optimizer.groups says that matches it; points of a group's own are a curve
+    instead of the run's, frozen parameters count nowhere (docs/optimizers.md)
 
 No random number, no sum and no state comes from lockstep: a state is read, a step is computed, the next is compared.
 """
+import fnmatch
 import math
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -75,10 +79,22 @@ def parse_model(text):
     return layers
 
 
+def parse_groups(text):
+    """[([pattern], {key: value})]"""
+    groups = []
+    for line in text.splitlines():
+        words = line.split("#")[0].split()
+        if words:
+            pairs = [word.partition("=") for word in words[1:]]
+            groups.append((words[0].split(","), {k: v if k in ("optimizer", "points", "unit") else float(v or 1) for k, _, v in pairs}))
+    return groups
+
+
 class Trainer:
     def __init__(self, recipe, flags, folder):
         self.o = o = options(recipe, flags)
         self.layers = parse_model(o["model"])
+        self.groups = parse_groups(o.get("optimizer.groups", ""))
         self.pixels, self.labels = read_records(folder, [f"data_batch_{i}" for i in range(1, 6)])
         self.test = read_records(folder, ["test_batch"])
         if first := o["train-records"]:
@@ -121,11 +137,45 @@ class Trainer:
                 k, s = int(a["k"]), int(a.get("s", 1 if kind == "conv" else a["k"]))
                 side = (side + 2 * int(a.get("p", 0)) - k) // s + 1
         params = {k: torch.tensor(v) for k, v in params.items()}
-        slots = {"sgd": ["momentum"] if self.o["optimizer.momentum"] else []}.get(
-            self.o["optimizer.name"], ["exp_avg", "exp_avg_sq"])
-        return {"params": params, "running": {k: torch.tensor(v) for k, v in running.items()},
-                "ema": dict(params) if self.o["optimizer.ema-decay"] else {},
-                **{"optimizer/" + s: {k: torch.zeros_like(v) for k, v in params.items()} for s in slots}}
+        state = {"params": params, "running": {k: torch.tensor(v) for k, v in running.items()},
+                 "ema": dict(params) if self.o["optimizer.ema-decay"] else {}}
+        for k, v in params.items():
+            for slot in self.slots(self.own(k)):
+                state.setdefault("optimizer/" + slot, {})[k] = torch.zeros_like(v)
+        return state
+
+    def slots(self, o):
+        if o.get("frozen"):
+            return []
+        if o["optimizer.name"] == "sgd":
+            return ["momentum"] if o["optimizer.momentum"] else []
+        return ["exp_avg", "exp_avg_sq"]
+
+    def own(self, k):
+        """The options as they are for parameter k."""
+        layer, role = k.split(".")
+        kind = next(kind for kind, name, _ in self.layers if name == layer)
+        for patterns, keys in self.groups:
+            for pattern in patterns:
+                of_kind, colon, roles = pattern.partition(":")
+                if fnmatch.fnmatchcase(role, roles) and of_kind == kind if colon else fnmatch.fnmatchcase(k, pattern):
+                    named = {"optimizer": "optimizer.name"}
+                    return {**self.o, **{named.get(key, "optimizer." + key if "optimizer." + key in self.o and key != "lr" else key): v
+                                         for key, v in keys.items()}, "decays": "weight-decay" in keys}
+        return self.o
+
+    def frozen(self, o, step):
+        return "frozen" in o or step / self.steps_per_epoch >= o.get("frozen-after", math.inf)
+
+    def lr_of(self, o, step):
+        """The learning rate of a parameter with these options."""
+        lr = self.lr(step)
+        if "points" in o:
+            length = self.o["schedule.total-epochs"] or self.o["epochs"]
+            unit = {"epochs": 1, "share": length, "steps": 1 / self.steps_per_epoch}[o.get("unit", self.o["schedule.unit"])]
+            at, value = np.array([[float(Fraction(x)) for x in point.split(":")] for point in o["points"].split(",")]).T
+            lr = self.o["optimizer.lr"] * float(np.interp(self.position(step), at * unit, value))
+        return lr * o.get("lr", self.o["optimizer.lr"]) / self.o["optimizer.lr"] * o.get("lr-factor", 1)
 
     def forward(self, x, w, running=None, place=None, statistics=None):
         """Logits. `running`: evaluation with them; else training in place = (step, lane), where `statistics` gets
@@ -258,14 +308,20 @@ class Trainer:
         """The state after step number `step`, counted from 0, and what is reported of it."""
         o, lr = self.o, self.lr(step)
         grad, statistics, loss, logits, labels = self.gradients(state, step)
-        norm = math.sqrt(sum(float((g**2).sum()) for g in grad.values()))
+        own = {k: self.own(k) for k in state["params"]}
+        norm = math.sqrt(sum(float((g**2).sum()) for k, g in grad.items() if not self.frozen(own[k], step)))
         clip = o["optimizer.clip-norm"]
         clipped = 0 < clip < norm
         after = {group: {} for group in state}
         for k, w in state["params"].items():
-            g = grad[k] * (clip / norm if clipped else 1)
-            decay = o["optimizer.weight-decay"] if o["optimizer.decay-all"] or k in self.decayed else 0
-            after["params"][k] = self.update(state, after, k, w, g, lr, decay, step)
+            g, p = grad[k] * (clip / norm if clipped else 1), own[k]
+            decay = p["optimizer.weight-decay"] if p["optimizer.decay-all"] or p.get("decays") or k in self.decayed else 0
+            if self.frozen(p, step):
+                after["params"][k] = w
+                for slot in self.slots(p):
+                    after["optimizer/" + slot][k] = state["optimizer/" + slot][k]
+            else:
+                after["params"][k] = self.update(p, state, after, k, w, g, self.lr_of(p, step), decay, step)
             if state["ema"]:
                 keep = o["optimizer.ema-decay"]
                 after["ema"][k] = keep * state["ema"][k] + (1 - keep) * after["params"][k]
@@ -274,8 +330,7 @@ class Trainer:
         return after, {"loss": loss, "logits": logits, "labels": labels, "lr": lr, "grad_norm": norm,
                        "clipped": clipped, "grad": grad}
 
-    def update(self, state, after, k, w, g, lr, decay, step):
-        o = self.o
+    def update(self, o, state, after, k, w, g, lr, decay, step):
         if o["optimizer.name"] == "sgd":
             g = g + decay * w
             if not o["optimizer.momentum"]:

@@ -1,0 +1,100 @@
+#!/bin/bash
+# limit: 300
+# Groups of parameters in whole runs: the same bits at any number of ranks, after a crash and a resume; what is frozen never
+# changes; what cannot be meant is refused by line. (Numbers: tests/e2e/oracle.sh.)
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 164 130 || { fail "small data" && finish; }
+export CIFAR10_DIR=$tmp/data
+
+# recipe NAME [SED]: small.yaml under a new name, with lines of optimizer.groups from standard input and an edit before that.
+recipe() {
+    { sed -e "${2:-}" "$recipes/small.yaml" | sed '/^optimizer:/q' && echo "  groups: |" && sed 's/^/    /' &&
+        sed -e "${2:-}" "$recipes/small.yaml" | sed '1,/^optimizer:/d'; } >"$tmp/$1.yaml"
+}
+
+# everywhere NAME STEPS WORD...: the run of $tmp/NAME.yaml comes to the same bits on 1, 2 and 3 ranks, with threads, and
+# where it crashes in mid-epoch and goes on elsewhere.
+everywhere() {
+    local name=$1 steps=$2
+    shift 2
+    train "$name" 1 "$tmp/$name.yaml" --steps "$steps" "$@"
+    check "$name: trains" test "$code $(result "$name" step)" = "0 $steps"
+    for ranks in 2 3; do
+        train "$name-$ranks" $ranks "$tmp/$name.yaml" --steps "$steps" "$@"
+        same "$name-$ranks" "$name" "$name: $ranks ranks"
+    done
+    train "$name-threads" 2 "$tmp/$name.yaml" --steps "$steps" --threads 3 "$@"
+    same "$name-threads" "$name" "$name: 2 ranks x 3 threads"
+    train "$name-crash" 2 "$tmp/$name.yaml" --steps "$steps" --checkpoint-every 7 --crash-at 17 "$@"
+    check "$name: it crashes" test $code = 137
+    train "$name-crash" 3 "$tmp/$name.yaml" --steps "$steps" --checkpoint-every 7 "$@"
+    same "$name-crash" "$name" "$name: a crash in mid-epoch, then on with 3 ranks"
+    check "$name: it was resumed" test "$(result "$name-crash" resumed_from)" = 14
+    check "$name: its checkpoint verifies" "$program" inspect --verify "$(newest "$name")"
+}
+
+# ---- Groups. ----
+recipe groups <<'LINES'
+conv1.* frozen                                     # 12 steps an epoch
+bn:bias optimizer=sgd lr=0.02 points=0:1,2:0       # as a kind
+conv2.weight frozen-after=1.25
+linear1.* lr-factor=0.5 beta1=0.8 weight-decay=0.01
+LINES
+everywhere groups 30
+cat >"$tmp/arrays.py" <<'PY'
+"""arrays A.h5 B.h5: which parameters, and which of their state, are the same bits in both."""
+import sys
+import h5py
+a, b = (h5py.File(path) for path in sys.argv[1:3])
+same = lambda x, y: set(x) == set(y) and {n for n in x if x[n][()].tobytes() == y[n][()].tobytes()}
+print("params", *sorted(same(a["params"], b["params"])))
+print("ema", *sorted(same(a["ema"], b["ema"])))
+for slot in sorted(a["optimizer"]):
+    print(slot, *sorted(a["optimizer"][slot]), "of which the same:", *sorted(same(a["optimizer"][slot], b["optimizer"][slot])))
+PY
+# Epochs of 12 steps: conv2.weight is frozen from step 15 on.
+train frozen 2 "$tmp/groups.yaml" --steps 30 --checkpoint-every 1 --keep 100
+cp "$tmp/frozen/checkpoints/step-00000001.h5" "$tmp/1.h5"
+cp "$tmp/frozen/checkpoints/step-00000014.h5" "$tmp/14.h5"
+cp "$tmp/frozen/checkpoints/step-00000015.h5" "$tmp/15.h5"
+cp "$tmp/frozen/checkpoints/step-00000030.h5" "$tmp/30.h5"
+arrays() { /usr/bin/python3 "$tmp/arrays.py" "$tmp/$1.h5" "$tmp/$2.h5" >"$tmp/said" 2>&1 || cat "$tmp/said"; }
+if ! /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+    skip "what is frozen does not change" "python3-h5py is missing"
+else
+    arrays 1 14
+    check "conv1 never changes, nor does its average" test "$(sed -n 1,2p "$tmp/said" | tr '\n' ' ')" = \
+        "params conv1.bias conv1.weight ema conv1.bias conv1.weight "
+    arrays 14 15
+    check "conv2.weight changes in step 15" test "$(sed -n 1p "$tmp/said")" = "params conv1.bias conv1.weight"
+    arrays 15 30
+    check "conv2.weight no longer changes then" test "$(sed -n 1p "$tmp/said")" = "params conv1.bias conv1.weight conv2.weight"
+    check "nor does its state, but its average does" test "$(sed -n '2p;/exp_avg_sq/p' "$tmp/said" | sed 's/ bn1.weight.*the same:/ .../')" = \
+        "ema conv1.bias conv1.weight
+exp_avg_sq ... conv2.weight"
+    check "what is of SGD has its momentum alone, and the frozen nothing" test \
+        "$(sed -n '/^momentum/p;/^exp_avg /p' "$tmp/said" | sed 's/ of which.*//')" = \
+        "exp_avg bn1.weight bn2.weight bn3.weight conv2.weight conv3.weight linear1.bias linear1.weight
+momentum bn1.bias bn2.bias bn3.bias"
+fi
+"$program" train "$tmp/groups.yaml" --describe >"$log" 2>&1
+check "--describe shows each parameter's group" grep -qx '  bn:bias optimizer=sgd lr=0.02 points=0:1,2:0: 64 parameters in bn1.bias, bn2.bias, bn3.bias' "$log"
+check "so does the log" grep -q '  the rest: .* parameters in bn1.weight, bn2.weight, conv3.weight, bn3.weight' "$tmp/groups/log.txt"
+
+# ---- What cannot be meant. ----
+sed 's/conv2.weight frozen/conv9.weight frozen/' "$tmp/groups.yaml" >"$tmp/wrong.yaml"
+line=$(grep -n conv9 "$tmp/wrong.yaml" | cut -d: -f1)
+train wrong 2 "$tmp/wrong.yaml" --steps 3
+one_error 2 "wrong.yaml:$line: 'conv9.weight' matches no parameter; did you mean 'conv[123].weight'\\?" "a pattern that matches nothing"
+sed 's/frozen-after=1.25/frozen-after=40/' "$tmp/groups.yaml" >"$tmp/wrong.yaml"
+train wrong 2 "$tmp/wrong.yaml" --steps 3 --reset
+one_error 2 "the freezing of the group 'conv2.weight' at epoch 40 is never reached" "frozen after the run's end"
+sed 's/lr-factor=0.5/lr-factor=0.25/' "$tmp/groups.yaml" >"$tmp/wrong.yaml"
+train groups 2 "$tmp/wrong.yaml" --steps 36
+one_error 2 'optimizer.groups linear1.\* lr-factor=0.5 beta1=0.8 .* there, linear1.\* lr-factor=0.25 .* here' "other groups at a resume"
+sed 's/ *# as a kind/ # comments may change/' "$tmp/groups.yaml" >"$tmp/other.yaml"
+train groups 2 "$tmp/other.yaml" --steps 36
+check "another comment is no other group" test "$code $(result groups resumed_from)" = "0 30"
+finish
