@@ -48,7 +48,7 @@ static void open_sum(Reduction reduction, int64_t bucket_bytes) {
     check(comm_open_self(10, &f.comm));
     check(device_open_ref(&(DeviceOptions){0}, &f.device));
     check(f.device->ops->stream_open(f.device, &f.stream));
-    check(grad_sum_open(&f.sum, f.comm, f.device, &f.model, &f.config));
+    check(grad_sum_open(&f.sum, f.comm, f.device, &f.model, &f.config, NULL));
     f.sum.grouping = &f.grouping;
     f.frozen[0] = true;
 }
@@ -66,11 +66,12 @@ static void close_sum(void) {
 static void add_lanes(const float *gradient, int64_t bad[2]) {
     int64_t words[TAIL_WORDS] = {0};
     double busy;
+    bool complete;
     bad[0] = bad[1] = 0;
-    check(grad_sum_begin(&f.sum, f.stream, 2));
+    check(grad_sum_begin(&f.sum, f.stream, 0, 2));
     for (int lane = 0; lane < 2; lane++)
         for (int b = f.sum.buckets - 1; b >= 0; b--)
-            check(grad_sum_add(&f.sum, f.stream, b, gradient, bad));
+            check(grad_sum_add(&f.sum, f.stream, b, gradient, bad, &complete));
     check(grad_sum_finish(&f.sum, f.stream, words));
     check(grad_sum_wait(&f.sum, f.stream, &busy));
 }
