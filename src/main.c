@@ -24,6 +24,8 @@ static const Command commands[] = {
     {"report", report_command, "pictures and a page of runs: lockstep report RUN... [--out DIR]"},
     {"plot", plot_command,
      "a figure of a table: lockstep plot TABLE.csv --x COLUMN --y COLUMN --out FILE"},
+    {"runs", runs_command,
+     "a table of the runs below a folder: lockstep runs [DIR] [--csv|--json] [--sort COLUMN]"},
     {"preflight", preflight_command,
      "whether the hosts of a run are ready: lockstep preflight CONFIG [--KEY VALUE]..."},
     {"bench", bench_command,

@@ -27,6 +27,9 @@ Status report_command(int argc, char **argv);
 /* A figure of a table. Local. */
 Status plot_command(int argc, char **argv);
 
+/* A table of the runs below a folder. Local. */
+Status runs_command(int argc, char **argv);
+
 /* Speed of a recipe by phase and layer. Collective. */
 Status bench_command(int argc, char **argv);
 

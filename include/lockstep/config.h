@@ -18,7 +18,12 @@
 extern "C" {
 #endif
 
-enum { CONFIG_PATH_MAX = 4096, CONFIG_MODEL_MAX = 65536, CONFIG_GROUPS_MAX = 8192 };
+enum {
+    CONFIG_PATH_MAX = 4096,
+    CONFIG_MODEL_MAX = 65536,
+    CONFIG_GROUPS_MAX = 8192,
+    CONFIG_CHANGES_MAX = 8192
+};
 
 typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } DeviceChoice;
 typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
@@ -54,6 +59,9 @@ typedef struct RunConfig {
     char model[CONFIG_MODEL_MAX]; /* model text */
     int model_line;               /* line of the file where the text begins */
     int groups_line;              /* likewise, of `groups` */
+    /* a line KEY=VALUE for each option of the run (config_each) that environment and flags gave
+     * another value than the file did, or, without a file, than the default */
+    char changes[CONFIG_CHANGES_MAX];
 
     char data[CONFIG_PATH_MAX]; /* folder, "synthetic", or "" (CIFAR10_DIR, then data/cifar10) */
     char out[CONFIG_PATH_MAX];  /* run directory, default runs/NAME */

@@ -37,6 +37,15 @@ typedef struct RunDir {
 Status rundir_open(const char *path, RunDir *dir);
 void rundir_close(RunDir *dir);
 
+/* Whether a process has the directory, for who only reads it: no lock is tried, which a run that
+ * begins at that moment would take for a rival's. */
+typedef enum RunHolder {
+    HOLDER_NONE,
+    HOLDER_ALIVE, /* seen to be */
+    HOLDER_AWAY   /* named, but of another host or another namespace of processes */
+} RunHolder;
+RunHolder rundir_holder(const char *path);
+
 /* ST_CHECKPOINT, naming the new owner, where the directory is no longer ours. Thread-safe. */
 Status rundir_check(const RunDir *dir);
 

@@ -4,7 +4,8 @@
  * It tells when, where and how the run went on, which metrics.jsonl does not: that one is the same
  * bytes however often a run was stopped. A start without an end was a crash. It is never cut back:
  * of what was computed twice, this is the trace. Lines are {"kind":"start",...} with time, step,
- * host, ranks, threads, device, libraries, version, job (of Slurm, or null) and command; and
+ * host, ranks, threads, device, libraries, version, job (of Slurm, or null), recipe (the file, as
+ * it was named), changes (of options over the recipe as it was then: an object) and command; and
  * {"kind":"end",...} with time, step and status. */
 #ifndef LOCKSTEP_SESSIONS_H
 #define LOCKSTEP_SESSIONS_H
@@ -18,6 +19,7 @@ extern "C" {
 typedef struct SessionStart {
     int64_t step; /* steps done when it began */
     const char *host, *device, *libraries, *version;
+    const char *recipe, *changes; /* RunConfig.file and .changes */
     int ranks, threads;
 } SessionStart;
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "changes.h"
 #include "lockstep/parse.h"
 #include "options.h"
 #include "value.h"
@@ -301,6 +302,20 @@ static Status set_defaults(RunConfig *config) {
     return ST_OK;
 }
 
+/* What is said over the file, and a note of it. */
+static Status load_over(int argc, char **argv, RunConfig *config) {
+    RunConfig *recipe = malloc(sizeof *recipe);
+    TRY_ALLOC(recipe);
+    *recipe = *config;
+    Status status = load_environment(config);
+    if (status == ST_OK)
+        status = load_flags(argc, argv, config);
+    if (status == ST_OK)
+        config_note_changes(recipe, config);
+    free(recipe);
+    return status;
+}
+
 Status config_load(int argc, char **argv, RunConfig *config) {
     const char *file = NULL;
     TRY(set_defaults(config));
@@ -311,8 +326,7 @@ Status config_load(int argc, char **argv, RunConfig *config) {
     TRY(find_file(argc, argv, &file));
     if (file)
         TRY(load_file(config, file));
-    TRY(load_environment(config));
-    TRY(load_flags(argc, argv, config));
+    TRY(load_over(argc, argv, config));
     return config_check(config);
 }
 

@@ -305,6 +305,17 @@ Status owner_check(const char *folder, const char *text) {
                 folder, who);
 }
 
+RunHolder owner_life(const char *folder) {
+    char text[OWNER_TEXT_MAX];
+    Holder holder, me = myself();
+    if (look(folder, "", text) == OWNER_UNKNOWN || !read_text(text, &holder) || holder.ended)
+        return HOLDER_NONE;
+    if (seen_dead(&holder, &me))
+        return HOLDER_NONE;
+    bool here = strcmp(me.boot, holder.boot) == 0 && strcmp(me.space, holder.space) == 0;
+    return here ? HOLDER_ALIVE : HOLDER_AWAY;
+}
+
 void owner_release(int fd) {
     static const char ended[] = "ended\n";
     /* Only file systems without locks need the note: where it cannot be written, the next run

@@ -8,7 +8,7 @@
 #ifndef LOCKSTEP_IO_OWNER_H
 #define LOCKSTEP_IO_OWNER_H
 
-#include "lockstep/status.h"
+#include "lockstep/rundir.h"
 
 enum { OWNER_TEXT_MAX = 512 };
 
@@ -28,6 +28,9 @@ Ownership owner_look(const char *folder, const char *text);
 
 /* ST_CHECKPOINT unless it does; names the new owner. */
 Status owner_check(const char *folder, const char *text);
+
+/* See rundir_holder. */
+RunHolder owner_life(const char *folder);
 
 /* Notes in the file behind `fd` that its process has ended, and closes it. */
 void owner_release(int fd);

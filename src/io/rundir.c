@@ -88,6 +88,10 @@ void rundir_close(RunDir *dir) {
     dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
 }
 
+RunHolder rundir_holder(const char *path) {
+    return owner_life(path);
+}
+
 Status rundir_check(const RunDir *dir) {
     return owner_check(dir->path, dir->owner);
 }

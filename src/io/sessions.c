@@ -3,12 +3,14 @@
 
 #include <cJSON.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "file_util.h"
 #include "lockstep/clock.h"
+#include "lockstep/config.h"
 #include "lockstep/text.h"
 
 /* The words of this process's command line with blanks between, as far as they fit. */
@@ -69,6 +71,19 @@ static cJSON *new_line(const char *kind, int64_t step) {
     return line;
 }
 
+/* An object of lines KEY=VALUE. */
+static void add_changes(cJSON *line, const char *changes) {
+    cJSON *object = cJSON_AddObjectToObject(line, "changes");
+    char key[128], value[CONFIG_CHANGES_MAX];
+    while (*changes) {
+        size_t length = strcspn(changes, "\n"), name = strcspn(changes, "=");
+        snprintf(key, sizeof key, "%.*s", (int)name, changes);
+        snprintf(value, sizeof value, "%.*s", (int)(length - name - 1), changes + name + 1);
+        cJSON_AddStringToObject(object, key, value);
+        changes += length + (changes[length] == '\n');
+    }
+}
+
 Status sessions_start(const RunDir *dir, const SessionStart *start) {
     char command[4096];
     const char *job = getenv("SLURM_JOB_ID");
@@ -84,6 +99,8 @@ Status sessions_start(const RunDir *dir, const SessionStart *start) {
         cJSON_AddStringToObject(line, "job", job);
     else
         cJSON_AddNullToObject(line, "job");
+    cJSON_AddStringToObject(line, "recipe", start->recipe);
+    add_changes(line, start->changes);
     cJSON_AddStringToObject(line, "command", command);
     return append(dir, line);
 }

@@ -80,6 +80,7 @@ static EvalPoint eval_point(const cJSON *line) {
 
 static void add_metric(Facts *facts, const cJSON *line) {
     const char *kind = fact_text(line, "kind");
+    snprintf(facts->measured_on, sizeof facts->measured_on, "%s", fact_text(line, "dataset"));
     if (strcmp(kind, "train") == 0)
         facts->train[facts->n_train++] = train_point(line);
     else if (strcmp(kind, "eval") == 0)
@@ -104,7 +105,7 @@ static void each_line(Facts *facts, char *text, void (*add)(Facts *, const cJSON
     }
 }
 
-static Status read_metrics(Facts *facts) {
+Status facts_read_metrics(Facts *facts) {
     char *text;
     TRY(read_text(facts->path, "metrics.jsonl", &text));
     if (!text)
@@ -197,7 +198,7 @@ static void name_of(const char *path, char *name, size_t room) {
     snprintf(name, room, "%.*s", (int)room - 1, slash && slash[1] ? slash + 1 : real);
 }
 
-Status facts_read(const char *path, Facts *facts) {
+Status facts_read_head(const char *path, Facts *facts) {
     *facts = (Facts){0};
     if (strlen(path) >= sizeof facts->path)
         return FAIL(ST_USAGE, "the path %.40s... is too long", path);
@@ -206,9 +207,13 @@ Status facts_read(const char *path, Facts *facts) {
     if (access(path, F_OK) != 0)
         return FAIL(ST_USAGE, "%s: %s", path, strerror(errno));
     TRY(read_config(facts));
-    TRY(read_metrics(facts));
     TRY(read_sessions(facts));
-    TRY(read_result(facts));
+    return read_result(facts);
+}
+
+Status facts_read(const char *path, Facts *facts) {
+    TRY(facts_read_head(path, facts));
+    TRY(facts_read_metrics(facts));
     TRY(predictions_read(path, &facts->predictions));
     add_last_test(facts);
     facts->has_images =

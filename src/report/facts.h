@@ -39,6 +39,7 @@ typedef struct Facts {
     EvalPoint *eval;
     SessionFact *sessions;
     double steps_per_epoch;  /* 0: not known */
+    char measured_on[64];    /* the data set's name in metrics.jsonl; "": not known */
     Dataset dataset;         /* classes and their names, also where the images are not found */
     Predictions predictions; /* images 0: none */
     bool has_images;         /* the data set is where the run had it */
@@ -47,6 +48,11 @@ typedef struct Facts {
 /* ST_USAGE where `path` is no run directory; ST_CHECKPOINT. */
 Status facts_read(const char *path, Facts *facts);
 void facts_free(Facts *facts);
+
+/* Parts of it, for who looks at many runs: configuration, sessions and result, which are small; and
+ * then metrics.jsonl. */
+Status facts_read_head(const char *path, Facts *facts);
+Status facts_read_metrics(Facts *facts);
 
 /* Of a JSON object: NaN, or "", where the value is not there. */
 double fact_number(const cJSON *object, const char *key);

@@ -217,6 +217,8 @@ static Status note_start(Keeper *keeper, int64_t step, const char *libraries) {
                           .device = session->device->description,
                           .libraries = libraries,
                           .version = LOCKSTEP_VERSION " (" LOCKSTEP_GIT ")",
+                          .recipe = session->config->file,
+                          .changes = session->config->changes,
                           .ranks = session->ranks.size,
                           .threads = session->ranks.threads};
     return sessions_start(&keeper->dir, &start);

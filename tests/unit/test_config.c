@@ -120,6 +120,16 @@ static void test_order_of_sources(void **state) {
     assert_false(config.drop_last);
 }
 
+static void test_changes(void **state) {
+    (void)state;
+    setenv("LOCKSTEP_SEED", "60", 1);
+    must_load(MODEL "epochs: 5\nkeep: 7\n", "--keep 700 --epochs 5 --lr 0.5 --out /a --threads 2");
+    assert_string_equal(config.changes, "seed=60\noptimizer.lr=0.5\nkeep=700\n");
+    unsetenv("LOCKSTEP_SEED");
+    must_load(MODEL, "--batch-size 256");
+    assert_string_equal(config.changes, "");
+}
+
 static void test_flag_forms(void **state) {
     (void)state;
     must_load(MODEL, "--lr=0.25 --optimizer adamw --schedule cosine --optimizer.beta1 0.8 --quiet "
@@ -611,6 +621,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_defaults, each),
         cmocka_unit_test_setup(test_order_of_sources, each),
+        cmocka_unit_test_setup(test_changes, each),
         cmocka_unit_test_setup(test_flag_forms, each),
         cmocka_unit_test_setup(test_yaml_values, each),
         cmocka_unit_test_setup(test_refused_files, each),

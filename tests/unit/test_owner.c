@@ -226,6 +226,29 @@ static void without_locks(void **state) {
     fixture_close(&f);
 }
 
+/* What who only looks is told, while it is so. */
+static void seen_from_outside(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_holder(f.folder), HOLDER_NONE);
+    pid_t child = holder(f.folder);
+    assert_int_equal(rundir_holder(f.folder), HOLDER_ALIVE);
+    rewrite(&f, "boot", "another");
+    assert_int_equal(rundir_holder(f.folder), HOLDER_AWAY);
+    bury(child);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(rundir_holder(f.folder), HOLDER_ALIVE);
+    rundir_close(&dir);
+    assert_int_equal(rundir_holder(f.folder), HOLDER_NONE);
+    bury(holder(f.folder));
+    assert_int_equal(rundir_holder(f.folder), HOLDER_NONE);
+    fixture_save(fixture_path(&f, "owner"), "host a\npid 1\n", 13);
+    assert_int_equal(rundir_holder(f.folder), HOLDER_NONE);
+    fixture_close(&f);
+}
+
 static void a_torn_file_is_nobodys(void **state) {
     (void)state;
     Fixture f;
@@ -248,6 +271,7 @@ int main(void) {
         cmocka_unit_test(the_log_asks),
         cmocka_unit_test(a_left_over_is_refused),
         cmocka_unit_test(without_locks),
+        cmocka_unit_test(seen_from_outside),
         cmocka_unit_test(a_torn_file_is_nobodys),
     };
     job(NULL, NULL);
