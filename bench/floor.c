@@ -357,6 +357,17 @@ static Status create_pair(const Floor *floor, int l, dnnl_primitive_t *forward,
                                 backward);
     case LAYER_GELU:
         return create_pointwise(floor, POINTWISE_GELU, 0, &md, forward, backward);
+    case LAYER_SILU:
+        return create_pointwise(floor, POINTWISE_SILU, 0, &md, forward, backward);
+    case LAYER_SIGMOID:
+        return create_pointwise(floor, POINTWISE_SIGMOID, 0, &md, forward, backward);
+    case LAYER_TANH:
+        return create_pointwise(floor, POINTWISE_TANH, 0, &md, forward, backward);
+    case LAYER_RELU6:
+        return create_pointwise(floor, POINTWISE_RELU6, 0, &md, forward, backward);
+    case LAYER_LEAKY_RELU:
+        return create_pointwise(floor, POINTWISE_LEAKY_RELU, layer->args.leaky_relu.slope, &md,
+                                forward, backward);
     case LAYER_RELU:
         return create_pointwise(floor, POINTWISE_RELU, 0, &md, forward, backward);
     default:

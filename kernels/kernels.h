@@ -85,6 +85,24 @@ cudaError_t gpu_relu(void *y, const void *x, DType type, int64_t count, cudaStre
 cudaError_t gpu_relu_backward(void *grad_x, const void *grad_y, const void *y, DType type,
                               int64_t count, bool add, cudaStream_t stream);
 
+/* Functions that kernels compute. The gradient of SILU is one of x, that of the others of y. */
+typedef enum Activation {
+    ACTIVATION_SILU,
+    ACTIVATION_SIGMOID,
+    ACTIVATION_TANH,
+    ACTIVATION_RELU6,
+    ACTIVATION_LEAKY_RELU /* `slope` is its factor of negative x, at least 0 */
+} Activation;
+
+/* y = f(x). NaN stays NaN. Bytes: 2 e count. */
+cudaError_t gpu_activation(void *y, const void *x, Activation function, double slope, DType type,
+                           int64_t count, cudaStream_t stream);
+
+/* grad_x = grad_y f', which follows from x or y at `at`. Bytes: (3 + add) e count. */
+cudaError_t gpu_activation_backward(void *grad_x, const void *grad_y, const void *at,
+                                    Activation function, double slope, DType type, int64_t count,
+                                    bool add, cudaStream_t stream);
+
 /* y = factor x; with factor 1 and add the sum of two gradients. Bytes: (2 + add) e count. */
 cudaError_t gpu_scale(void *y, const void *x, double factor, DType type, int64_t count, bool add,
                       cudaStream_t stream);

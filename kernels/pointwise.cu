@@ -26,6 +26,56 @@ struct Scale {
     __device__ float operator()(float a, float) const { return a * factor; }
 };
 
+static __device__ inline float sigmoid_of(float x) {
+    return 1 / (1 + expf(-x));
+}
+
+/* Each activation as two operations: of x, and of grad and what its gradient follows from. */
+struct Silu {
+    __device__ float operator()(float x, float) const { return x / (1 + expf(-x)); }
+};
+
+struct SiluBackward {
+    __device__ float operator()(float grad, float x) const {
+        float s = sigmoid_of(x);
+        return grad * (s * (1 + x * (1 - s)));
+    }
+};
+
+struct Sigmoid {
+    __device__ float operator()(float x, float) const { return sigmoid_of(x); }
+};
+
+struct SigmoidBackward {
+    __device__ float operator()(float grad, float y) const { return grad * (y * (1 - y)); }
+};
+
+struct Tanh {
+    __device__ float operator()(float x, float) const { return tanhf(x); }
+};
+
+struct TanhBackward {
+    __device__ float operator()(float grad, float y) const { return grad * (1 - y * y); }
+};
+
+struct Relu6 {
+    __device__ float operator()(float x, float) const { return x <= 0 ? 0 : x >= 6 ? 6 : x; }
+};
+
+struct Relu6Backward {
+    __device__ float operator()(float grad, float y) const { return y <= 0 || y >= 6 ? 0 : grad; }
+};
+
+struct LeakyRelu {
+    float slope;
+    __device__ float operator()(float x, float) const { return x > 0 ? x : slope * x; }
+};
+
+struct LeakyReluBackward {
+    float slope;
+    __device__ float operator()(float grad, float y) const { return y > 0 ? grad : slope * grad; }
+};
+
 /* y = operation(a, b), or y += operation(a, b). b may be NULL; y may be a or b. */
 template <int V, typename T, typename Operation>
 static __global__ void __launch_bounds__(BLOCK)
@@ -74,6 +124,42 @@ cudaError_t gpu_relu(void *y, const void *x, DType type, int64_t count, cudaStre
 cudaError_t gpu_relu_backward(void *grad_x, const void *grad_y, const void *y, DType type,
                               int64_t count, bool add, cudaStream_t stream) {
     return launch(grad_x, grad_y, y, type, count, add, ReluBackward{}, stream);
+}
+
+cudaError_t gpu_activation(void *y, const void *x, Activation function, double slope, DType type,
+                           int64_t count, cudaStream_t stream) {
+    switch (function) {
+    case ACTIVATION_SILU:
+        return launch(y, x, NULL, type, count, false, Silu{}, stream);
+    case ACTIVATION_SIGMOID:
+        return launch(y, x, NULL, type, count, false, Sigmoid{}, stream);
+    case ACTIVATION_TANH:
+        return launch(y, x, NULL, type, count, false, Tanh{}, stream);
+    case ACTIVATION_RELU6:
+        return launch(y, x, NULL, type, count, false, Relu6{}, stream);
+    case ACTIVATION_LEAKY_RELU:
+        return launch(y, x, NULL, type, count, false, LeakyRelu{(float)slope}, stream);
+    }
+    return cudaErrorInvalidValue;
+}
+
+cudaError_t gpu_activation_backward(void *grad_x, const void *grad_y, const void *at,
+                                    Activation function, double slope, DType type, int64_t count,
+                                    bool add, cudaStream_t stream) {
+    switch (function) {
+    case ACTIVATION_SILU:
+        return launch(grad_x, grad_y, at, type, count, add, SiluBackward{}, stream);
+    case ACTIVATION_SIGMOID:
+        return launch(grad_x, grad_y, at, type, count, add, SigmoidBackward{}, stream);
+    case ACTIVATION_TANH:
+        return launch(grad_x, grad_y, at, type, count, add, TanhBackward{}, stream);
+    case ACTIVATION_RELU6:
+        return launch(grad_x, grad_y, at, type, count, add, Relu6Backward{}, stream);
+    case ACTIVATION_LEAKY_RELU:
+        return launch(grad_x, grad_y, at, type, count, add, LeakyReluBackward{(float)slope},
+                      stream);
+    }
+    return cudaErrorInvalidValue;
 }
 
 cudaError_t gpu_scale(void *y, const void *x, double factor, DType type, int64_t count, bool add,

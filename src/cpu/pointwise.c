@@ -10,12 +10,15 @@ Status pointwise_steps(StepPlan *plan, Pointwise function, double factor) {
     if (!desc->training || desc->grad_in[0] == GRAD_NONE)
         return ST_OK;
 
-    plan->base.backward_reads_out = function == POINTWISE_RELU;
-    plan->base.backward_reads_in = function == POINTWISE_GELU ? READS_IN(0) : 0;
-    /* Scaling reads neither, but oneDNN wants a source: the gradient serves. */
-    Arg reads = {function == POINTWISE_GELU ? AT_IN(0) : AT_GRAD_OUT, DNNL_ARG_SRC};
-    if (function == POINTWISE_RELU)
-        reads = (Arg){AT_OUT, DNNL_ARG_DST};
+    bool reads_out = primitive_pointwise_reads(function) == DNNL_ARG_DST;
+    bool reads_in = !reads_out && function != POINTWISE_SCALE;
+    plan->base.backward_reads_out = reads_out;
+    plan->base.backward_reads_in = reads_in ? READS_IN(0) : 0;
+    /* For scaling the gradient serves as a source. */
+    Arg reads = {reads_out  ? AT_OUT
+                 : reads_in ? AT_IN(0)
+                            : AT_GRAD_OUT,
+                 primitive_pointwise_reads(function)};
     TRY(primitive_pointwise_backward(plan_engine(plan), function, factor, &md, &backward));
     Step *step =
         PRIMITIVE_STEP(plan, PASS_BACKWARD, backward, reads, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},

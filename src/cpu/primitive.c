@@ -364,19 +364,42 @@ Status primitive_pool_backward(dnnl_engine_t engine, const Pooling *p,
     return ST_OK;
 }
 
-static dnnl_alg_kind_t pointwise_algorithm(Pointwise function) {
-    return function == POINTWISE_RELU   ? dnnl_eltwise_relu_use_dst_for_bwd
-           : function == POINTWISE_GELU ? dnnl_eltwise_gelu_erf
-                                        : dnnl_eltwise_linear;
+/* oneDNN's name of a function, the parameters that are not the caller's, and what backward reads.
+ */
+typedef struct PointwiseForm {
+    dnnl_alg_kind_t algorithm;
+    int reads;
+    float alpha, beta;
+} PointwiseForm;
+
+static const PointwiseForm pointwise_forms[] = {
+    [POINTWISE_RELU] = {dnnl_eltwise_relu_use_dst_for_bwd, DNNL_ARG_DST, 0, 0},
+    [POINTWISE_GELU] = {dnnl_eltwise_gelu_erf, DNNL_ARG_SRC, 0, 0},
+    [POINTWISE_SCALE] = {dnnl_eltwise_linear, DNNL_ARG_SRC, 0, 0},
+    [POINTWISE_SILU] = {dnnl_eltwise_swish, DNNL_ARG_SRC, 1, 0},
+    [POINTWISE_SIGMOID] = {dnnl_eltwise_logistic_use_dst_for_bwd, DNNL_ARG_DST, 0, 0},
+    [POINTWISE_TANH] = {dnnl_eltwise_tanh_use_dst_for_bwd, DNNL_ARG_DST, 0, 0},
+    [POINTWISE_RELU6] = {dnnl_eltwise_clip_v2_use_dst_for_bwd, DNNL_ARG_DST, 0, 6},
+    [POINTWISE_LEAKY_RELU] = {dnnl_eltwise_relu_use_dst_for_bwd, DNNL_ARG_DST, 0, 0},
+};
+
+int primitive_pointwise_reads(Pointwise function) {
+    return pointwise_forms[function].reads;
+}
+
+static float pointwise_alpha(Pointwise function, double factor) {
+    bool given = function == POINTWISE_SCALE || function == POINTWISE_LEAKY_RELU;
+    return given ? (float)factor : pointwise_forms[function].alpha;
 }
 
 Status primitive_pointwise_forward(dnnl_engine_t engine, Pointwise function, double factor,
                                    const MemDesc *md, dnnl_primitive_t *primitive) {
+    const PointwiseForm *form = &pointwise_forms[function];
     Maker m = maker_begin(false);
     MdRef map = maker_md(&m, md);
-    MAKE(&m, dnnl_eltwise_forward_primitive_desc_create(&m.desc, engine, dnnl_forward_training,
-                                                        pointwise_algorithm(function), map, map,
-                                                        (float)factor, 0, m.attr));
+    MAKE(&m, dnnl_eltwise_forward_primitive_desc_create(
+                 &m.desc, engine, dnnl_forward_training, form->algorithm, map, map,
+                 pointwise_alpha(function, factor), form->beta, m.attr));
     TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
@@ -385,11 +408,12 @@ Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, do
                                     const MemDesc *md, dnnl_primitive_t *primitive) {
     dnnl_primitive_t forward = NULL;
     TRY(primitive_pointwise_forward(engine, function, factor, md, &forward));
+    const PointwiseForm *form = &pointwise_forms[function];
     Maker m = maker_begin(false);
     MdRef map = maker_md(&m, md);
-    MAKE(&m, dnnl_eltwise_backward_primitive_desc_create(
-                 &m.desc, engine, pointwise_algorithm(function), map, map, map, (float)factor, 0,
-                 desc_of(forward), m.attr));
+    MAKE(&m, dnnl_eltwise_backward_primitive_desc_create(&m.desc, engine, form->algorithm, map, map,
+                                                         map, pointwise_alpha(function, factor),
+                                                         form->beta, desc_of(forward), m.attr));
     dnnl_status_t result = maker_finish(&m, primitive);
     primitive_free(forward);
     TRY_DNNL(result);

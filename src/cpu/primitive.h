@@ -116,8 +116,22 @@ Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *pooling,
 Status primitive_pool_backward(dnnl_engine_t engine, const Pooling *pooling,
                                const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
 
-/* Element-wise functions. The backward pass of ReLU reads the output, of GELU the input. */
-typedef enum Pointwise { POINTWISE_RELU, POINTWISE_GELU, POINTWISE_SCALE } Pointwise;
+/* Element-wise functions. `factor` is that of SCALE, and the slope of LEAKY_RELU. */
+typedef enum Pointwise {
+    POINTWISE_RELU,
+    POINTWISE_GELU,
+    POINTWISE_SCALE,
+    POINTWISE_SILU,
+    POINTWISE_SIGMOID,
+    POINTWISE_TANH,
+    POINTWISE_RELU6,
+    POINTWISE_LEAKY_RELU
+} Pointwise;
+
+/* What the backward pass reads besides the gradient: DNNL_ARG_SRC or DNNL_ARG_DST. SCALE needs
+ * neither, but oneDNN wants a source. */
+int primitive_pointwise_reads(Pointwise function);
+
 Status primitive_pointwise_forward(dnnl_engine_t engine, Pointwise function, double factor,
                                    const MemDesc *md, dnnl_primitive_t *primitive);
 Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, double factor,

@@ -197,6 +197,68 @@ static void pointwise_is_right(void **state) {
     }
 }
 
+static const struct {
+    Activation function;
+    double slope;
+} activations[] = {{ACTIVATION_SILU, 0},
+                   {ACTIVATION_SIGMOID, 0},
+                   {ACTIVATION_TANH, 0},
+                   {ACTIVATION_RELU6, 0},
+                   {ACTIVATION_LEAKY_RELU, 0.3}};
+enum { ACTIVATIONS = sizeof activations / sizeof *activations };
+
+/* The value at x, and the slope, of what backward reads: x of silu, the output of the others. */
+static double activation(int kind, double x) {
+    double s = 1 / (1 + exp(-x));
+    const double values[ACTIVATIONS] = {x * s, s, tanh(x), fmin(relu(x), 6), x > 0 ? x : 0.3 * x};
+    return values[kind];
+}
+
+static double activation_slope(int kind, double at) {
+    double s = 1 / (1 + exp(-at));
+    const double slopes[ACTIVATIONS] = {s + at * s * (1 - s), at * (1 - at), 1 - at * at,
+                                        at > 0 && at<6, at> 0 ? 1 : 0.3};
+    return slopes[kind];
+}
+
+static void activations_are_right(void **state) {
+    (void)state;
+    for (int v = 0; v < 8 * ACTIVATIONS; v++) {
+        DType type = types[v % 2];
+        int64_t count = v / 2 % 2 ? 1024 : 1003;
+        bool add = v / 4 % 2;
+        int kind = v / 8;
+        Activation function = activations[kind].function;
+        double slope = activations[kind].slope;
+        Point p = point_begin(type, count);
+        for (int64_t i = 0; i < count; i++)
+            expected[i] =
+                (add ? p.y.host[i] : 0) + p.a.host[i] * activation_slope(kind, p.b.host[i]);
+        check_cuda(gpu_activation_backward(p.y.device, p.a.device, p.b.device, function, slope,
+                                           type, count, add, NULL));
+        array_expect(&p.y, expected, tolerance_of(type));
+        for (int64_t i = 0; i < count; i++)
+            expected[i] = activation(kind, p.a.host[i]);
+        check_cuda(gpu_activation(p.y.device, p.a.device, function, slope, type, count, NULL));
+        point_end(&p);
+    }
+}
+
+static void activations_keep_nan(void **state) {
+    (void)state;
+    enum { COUNT = 100 };
+    for (int v = 0; v < 2 * ACTIVATIONS; v++) {
+        Array nan = array_unset(COUNT, types[v % 2]), y = array_random(COUNT, types[v % 2], 1);
+        check_cuda(gpu_activation(y.device, nan.device, activations[v / 2].function,
+                                  activations[v / 2].slope, y.type, COUNT, NULL));
+        array_fetch(&y);
+        for (int i = 0; i < COUNT; i++)
+            assert_true(isnan(y.host[i]));
+        array_free(&nan);
+        array_free(&y);
+    }
+}
+
 static void bias_is_added(void **state) {
     (void)state;
     for (int v = 0; v < 8; v++) {
@@ -329,9 +391,10 @@ static void odd_rows_of_logits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(images_are_the_cpus), cmocka_unit_test(layouts_turn),
-        cmocka_unit_test(pointwise_is_right),  cmocka_unit_test(bias_is_added),
-        cmocka_unit_test(dropout_is_the_cpus), cmocka_unit_test(loss_is_right),
+        cmocka_unit_test(images_are_the_cpus),   cmocka_unit_test(layouts_turn),
+        cmocka_unit_test(pointwise_is_right),    cmocka_unit_test(bias_is_added),
+        cmocka_unit_test(activations_are_right), cmocka_unit_test(activations_keep_nan),
+        cmocka_unit_test(dropout_is_the_cpus),   cmocka_unit_test(loss_is_right),
         cmocka_unit_test(odd_rows_of_logits),
     };
     if (skip_without_gpu())

@@ -51,8 +51,11 @@ model: |
   side: conv c=32 k=4 s=4 from=r1
   bn
   add with=r2
+  silu
+  conv c=32 k=1 bias
+  r3: leaky_relu slope=0.2
   top: maxpool global
-  shift from=r2
+  shift from=r3
   patches k=2
   layernorm eps=0.001
   conv c=24 k=1 bias
@@ -67,6 +70,13 @@ model: |
   dropout p=0.3
   linear c=24 bias=0
   gelu
+  linear c=20
+  tanh
+  linear c=20
+  sigmoid
+  linear c=20
+  scale by=4
+  relu6
   linear c=10
   scale by=0.5
 EOF

@@ -31,6 +31,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIGS = os.path.join(HERE, "..", "..", "configs")
 
 
+ACTIVATIONS = {"silu": F.silu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu6": F.relu6}
+
+
 def unit(stream, count):
     """count numbers in [0, 1), multiples of 2^-24: a hash of (stream, index)."""
     x = np.arange(count, dtype=np.uint32) + np.uint32((stream * 0x9E3779B9) & 0xFFFFFFFF)
@@ -116,6 +119,10 @@ class Net:
             return F.relu(x)
         if kind == "gelu":
             return F.gelu(x)
+        if kind in ACTIVATIONS:
+            return ACTIVATIONS[kind](x)
+        if kind == "leaky_relu":
+            return F.leaky_relu(x, float(args.get("slope", 0.01)))
         if kind in ("maxpool", "avgpool"):
             k = x.shape[2] if "global" in args else int(args["k"])
             s, pad = int(args.get("s", k)), int(args.get("p", 0))
@@ -384,6 +391,26 @@ linear c=5
 """
 
 
+# Every activation; inputs on both sides of relu6's bounds.
+ACTIVATED = """\
+conv c=6 k=3 p=1 bias
+silu
+conv c=7 k=3 s=2 p=1 bias
+leaky_relu slope=0.2
+conv c=5 k=3 p=1 bias
+scale by=6
+relu6
+conv c=6 k=1 bias
+leaky_relu
+maxpool global
+linear c=9
+tanh
+linear c=8
+sigmoid
+linear c=4
+"""
+
+
 def main():
     torch.manual_seed(0)
     small = (3, 8, 8)
@@ -398,6 +425,7 @@ def main():
     make_case("gated-adam", GATED, (2, 7, 7), 5, 5, 0.0, kind=1, lr=0.003)
     make_case("tokens-adamw", TOKENS, small, 5, 5, 0.1, kind=2, lr=0.003, decay=0.05, all=False)
     make_case("tokens-sgd", TOKENS, small, 5, 4, 0.0, momentum=0.9, decay=1e-3)
+    make_case("activated-sgd", ACTIVATED, (3, 7, 7), 4, 5, 0.1, momentum=0.9)
     for recipe, options in (("quickstart", {"momentum": 0.9, "nesterov": True, "decay": 5e-4}),
                             ("msu-net", {"momentum": 0.9, "lr": 0.01})):
         text, smoothing = config_model(recipe)

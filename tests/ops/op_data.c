@@ -49,7 +49,9 @@ static void shape_input(const OpCase *row, Shape shape, Draw *d, double *in) {
     if (row->draw == DRAW_DISTINCT)
         draw_permutation(d, count, in);
     for (int64_t i = 0; i < count; i++) {
-        if (row->draw == DRAW_OFF_ZERO && fabs(in[i]) < KINK)
+        if (row->draw == DRAW_OFF_SIX)
+            in[i] = fabs(8 * in[i] - 6) < KINK ? 6 - KINK : 8 * in[i];
+        if ((row->draw == DRAW_OFF_ZERO || row->draw == DRAW_OFF_SIX) && fabs(in[i]) < KINK)
             in[i] = KINK;
         if (row->draw == DRAW_CHANNELS)
             in[i] = (float)(in[i] * (1 + 0.1 * (double)(i / map % shape.c % 7)) +

@@ -11,24 +11,27 @@
 /* Of the rows of a kind: what their inputs are like, and how far off another backend may be. */
 #define ROW(drawn, allowed, row, line)                                                             \
     .name = row, .text = line, .draw = drawn, .tolerance = allowed
-#define CONV(name, text)  ROW(DRAW_UNIFORM, TOL_OP_CONVOLUTION, name, text)
-#define BN(name, text)    ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
-#define RELU(name, text)  ROW(DRAW_OFF_ZERO, TOL_OP_SAME_BITS, name, text)
-#define GELU(name, text)  ROW(DRAW_UNIFORM, TOL_OP_FUNCTION, name, text)
-#define MAX(name, text)   ROW(DRAW_DISTINCT, TOL_OP_CHOICE, name, text)
-#define AVG(name, text)   ROW(DRAW_UNIFORM, TOL_OP_SHORT_SUM, name, text)
-#define LIN(name, text)   ROW(DRAW_UNIFORM, TOL_OP_PRODUCT, name, text)
-#define DROP(name, text)  ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
-#define ADD(name, text)   ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
-#define JOIN(name, text)  ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
-#define MUL(name, text)   ROW(DRAW_UNIFORM, TOL_OP_ROUNDING, name, text)
-#define GATE(name, text)  ROW(DRAW_UNIFORM, TOL_OP_LONG_SUM, name, text)
-#define GN(name, text)    ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
-#define SCALE(name, text) ROW(DRAW_UNIFORM, TOL_OP_ROUNDING, name, text)
-#define LNORM(name, text) ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
-#define COPY(name, text)  ROW(DRAW_UNIFORM, TOL_OP_CHOICE, name, text)
-#define SEQP(name, text)  ROW(DRAW_UNIFORM, TOL_OP_SOFTMAX, name, text)
-#define LOSS(name, text)  ROW(DRAW_LOGITS, TOL_OP_FUNCTION, name, text)
+#define CONV(name, text)   ROW(DRAW_UNIFORM, TOL_OP_CONVOLUTION, name, text)
+#define BN(name, text)     ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
+#define RELU(name, text)   ROW(DRAW_OFF_ZERO, TOL_OP_SAME_BITS, name, text)
+#define GELU(name, text)   ROW(DRAW_UNIFORM, TOL_OP_FUNCTION, name, text)
+#define MAX(name, text)    ROW(DRAW_DISTINCT, TOL_OP_CHOICE, name, text)
+#define AVG(name, text)    ROW(DRAW_UNIFORM, TOL_OP_SHORT_SUM, name, text)
+#define LIN(name, text)    ROW(DRAW_UNIFORM, TOL_OP_PRODUCT, name, text)
+#define DROP(name, text)   ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
+#define ADD(name, text)    ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
+#define JOIN(name, text)   ROW(DRAW_UNIFORM, TOL_OP_SAME_BITS, name, text)
+#define MUL(name, text)    ROW(DRAW_UNIFORM, TOL_OP_ROUNDING, name, text)
+#define GATE(name, text)   ROW(DRAW_UNIFORM, TOL_OP_LONG_SUM, name, text)
+#define GN(name, text)     ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
+#define SCALE(name, text)  ROW(DRAW_UNIFORM, TOL_OP_ROUNDING, name, text)
+#define LNORM(name, text)  ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
+#define COPY(name, text)   ROW(DRAW_UNIFORM, TOL_OP_CHOICE, name, text)
+#define SEQP(name, text)   ROW(DRAW_UNIFORM, TOL_OP_SOFTMAX, name, text)
+#define LOSS(name, text)   ROW(DRAW_LOGITS, TOL_OP_FUNCTION, name, text)
+#define SMOOTH(name, text) ROW(DRAW_LOGITS, TOL_OP_FUNCTION, name, text)
+#define RELU6(name, text)  ROW(DRAW_OFF_SIX, TOL_OP_SAME_BITS, name, text)
+#define LEAKY(name, text)  ROW(DRAW_OFF_ZERO, TOL_OP_ROUNDING, name, text)
 
 const OpCase op_table[] = {
     {CONV("conv 3x3", "conv c=4 k=3 p=1"), .in = {2, 3, 6, 6}},
@@ -102,6 +105,36 @@ const OpCase op_table[] = {
     {GELU("gelu flat add", "gelu"), .in = {5, 17, 1, 1}, .grad_in = {GRAD_ADD}},
     {GELU("gelu eval", "gelu"), .in = {1, 16, 4, 4}, .evaluation = true},
     {GELU("gelu large", "gelu"), .in = {32, 64, 8, 8}, .large = true},
+
+    {SMOOTH("silu", "silu"), .in = {2, 3, 5, 5}},
+    {SMOOTH("silu flat add", "silu"), .in = {5, 17, 1, 1}, .grad_in = {GRAD_ADD}},
+    {SMOOTH("silu eval", "silu"), .in = {1, 16, 4, 4}, .evaluation = true},
+    {SMOOTH("silu large", "silu"), .in = {32, 64, 8, 8}, .large = true},
+
+    {SMOOTH("sigmoid", "sigmoid"), .in = {2, 3, 5, 5}},
+    {SMOOTH("sigmoid flat add", "sigmoid"), .in = {5, 17, 1, 1}, .grad_in = {GRAD_ADD}},
+    {SMOOTH("sigmoid eval", "sigmoid"), .in = {1, 16, 4, 4}, .evaluation = true},
+    {SMOOTH("sigmoid large", "sigmoid"), .in = {32, 64, 8, 8}, .large = true},
+
+    {SMOOTH("tanh", "tanh"), .in = {2, 3, 5, 5}},
+    {SMOOTH("tanh flat add", "tanh"), .in = {5, 17, 1, 1}, .grad_in = {GRAD_ADD}},
+    {SMOOTH("tanh eval", "tanh"), .in = {1, 16, 4, 4}, .evaluation = true},
+    {SMOOTH("tanh large", "tanh"), .in = {32, 64, 8, 8}, .large = true},
+
+    {RELU6("relu6", "relu6"), .in = {2, 3, 5, 5}},
+    {RELU6("relu6 flat add", "relu6"), .in = {5, 17, 1, 1}, .grad_in = {GRAD_ADD}},
+    {RELU6("relu6 kinks", "relu6"), .in = {2, 16, 5, 5}, .ties = true, .large = true},
+    {RELU6("relu6 eval", "relu6"), .in = {1, 16, 4, 4}, .evaluation = true},
+    {RELU6("relu6 large", "relu6"), .in = {32, 64, 8, 8}, .large = true},
+
+    {LEAKY("leaky_relu", "leaky_relu"), .in = {2, 3, 5, 5}},
+    {LEAKY("leaky_relu flat add", "leaky_relu slope=0.2"), .in = {5, 17, 1, 1},
+     .grad_in = {GRAD_ADD}},
+    {LEAKY("leaky_relu flat zero", "leaky_relu slope=0"), .in = {1, 16, 3, 3}},
+    {LEAKY("leaky_relu kinks", "leaky_relu slope=0.3"), .in = {2, 16, 5, 5}, .ties = true,
+     .large = true},
+    {LEAKY("leaky_relu eval", "leaky_relu slope=1"), .in = {1, 16, 4, 4}, .evaluation = true},
+    {LEAKY("leaky_relu large", "leaky_relu"), .in = {32, 64, 8, 8}, .large = true},
 
     {MAX("maxpool 2", "maxpool k=2"), .in = {2, 3, 6, 6}},
     {MAX("maxpool 2 rest", "maxpool k=2"), .in = {2, 16, 5, 7}},

@@ -12,6 +12,7 @@
 typedef enum OpDraw {
     DRAW_UNIFORM,  /* in [-1, 1) */
     DRAW_OFF_ZERO, /* the same, but none near 0 */
+    DRAW_OFF_SIX,  /* in [-8, 8), but none near 0 or 6 */
     DRAW_DISTINCT, /* no two alike, in [-2, 2) */
     DRAW_CHANNELS, /* channels of different means and spreads */
     DRAW_LOGITS    /* in [-4, 4) */

@@ -112,6 +112,7 @@ static void test_refusals(void **state) {
          "m:1: conv: 'c=9999999999999999999' is out of bounds: 1 to 65536"},
         {"conv c=8 k=3 c=8", "m:1: 'c' is given twice"},
         {"conv c=8 k=3 bias=2", "m:1: conv: 'bias=2' is out of bounds: 0 to 1"},
+        {"leaky_relu slope=-0.1", "m:1: leaky_relu: 'slope=-0.1' is out of bounds: 0 to 1"},
         {"dropout p=half", "m:1: dropout: 'p=half' is not a number"},
         {"conv c=8 k=40", "m:1: conv: a kernel of k=40 does not fit its input of 32 x 32: give a "
                           "smaller k or a larger p"},
