@@ -297,7 +297,7 @@ static void test_tokens(void **state) {
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 128, 1, 1);
     assert_true(param_count(&layer.param[0]) == 128 && param_count(&layer.param[1]) == 1);
-    assert_true(layer.param[0].init_arg == 1 / sqrt(128));
+    assert_true(layer.param[0].init == INIT_FAN_IN_UNIFORM && layer.param[0].init_arg == 1);
     layer = (Layer){.kind = LAYER_LAYERNORM, .n_in = 1, .in = {{1, 12, 5, 7}}};
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 12, 5, 7);
