@@ -10,9 +10,8 @@ static Status infer(Layer *layer) {
         .role = "weight",
         .ndim = 1,
         .dim = {in.c, 1, 1, 1},
-        .init = INIT_NORMAL,
-        .init_arg = 1,
     };
+    layer_set_init(layer, &layer->param[0]);
     return ST_OK;
 }
 
@@ -26,5 +25,6 @@ const LayerType layer_class_token = {
     .min_inputs = 1,
     .max_inputs = 1,
     .along_channels = true,
+    .init = &layer_init_vector,
     .infer = infer,
 };

@@ -9,9 +9,8 @@ static Status infer(Layer *layer) {
         .role = "weight",
         .ndim = 2,
         .dim = {layer_tokens(in), in.c, 1, 1},
-        .init = INIT_NORMAL,
-        .init_arg = 1,
     };
+    layer_set_init(layer, &layer->param[0]);
     return layer_infer_same(layer);
 }
 
@@ -25,5 +24,6 @@ const LayerType layer_positions = {
     .min_inputs = 1,
     .max_inputs = 1,
     .along_channels = true,
+    .init = &layer_init_vector,
     .infer = infer,
 };

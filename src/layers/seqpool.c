@@ -26,6 +26,7 @@ const LayerType layer_seqpool = {
     .min_inputs = 1,
     .max_inputs = 1,
     .along_channels = true,
+    .init = &layer_init_weight,
     .infer = infer,
     .multiply_adds = multiply_adds,
 };
