@@ -54,8 +54,14 @@ void model_free(Model *model);
 
 /* Writes the initial weights, as the ParamSpecs say, from Philox counters of `seed`: by default
  * PyTorch's (conv and linear weight and bias U(-1/sqrt(fan_in), 1/sqrt(fan_in)), bn weight 1 and
- * bias 0). weights[flat], running[running_flat] (mean 0, variance 1). */
+ * bias 0). weights[flat], running[running_flat] (mean 0, variance 1). Whitening filters
+ * remain 0: session_initial_weights has the images. */
 void model_init(const Model *model, uint64_t seed, float *weights, float *running);
+
+/* Fills the weight of one parameter that begins by INIT_WHITENING, which model_init leaves 0; it
+ * has no images. moments[d][d], d = dim[1] dim[2] dim[3]: the mean over patches of images of the
+ * product of each two of their elements; overwritten. ST_INTERNAL: memory. */
+Status model_whiten(const ParamView *view, double *moments, float *weights);
 
 /* Prints one line a layer: name, output shape, parameters, multiply-adds and bytes of its
  * activations for one image; then totals. */

@@ -61,6 +61,11 @@ Status session_read(Session *session);
  * Collective, agreed. */
 Status session_plan(Session *session, const char *resumed_from);
 
+/* The weights and running statistics that a run begins with: from the seed, and whitening filters
+ * from the first 5,000 training images. weights[flat], running[running_flat], on the host.
+ * Collective, agreed; after session_read. */
+Status session_initial_weights(Session *session, float *weights, float *running);
+
 /* Says in the log what runs where. Local. */
 void session_announce(const Session *session);
 

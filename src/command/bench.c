@@ -133,14 +133,15 @@ static Status print_bench(Bench *bench) {
     return ST_OK;
 }
 
-/* The weights that a run would begin with. Local. */
+/* The weights that a run would begin with. Collective, agreed. */
 static Status start_state(Session *session) {
+    Comm *comm = session->ranks.comm;
     HostState host = {0};
-    Status status = host_state_open(&session->engine, &host);
-    if (status == ST_OK) {
-        model_init(&session->model, session->config->seed, host.weight, host.running);
-        status = engine_put(&session->engine, &host);
-    }
+    Status status = comm_agree(comm, host_state_open(&session->engine, &host));
+    if (status == ST_OK)
+        status = session_initial_weights(session, host.weight, host.running);
+    if (status == ST_OK)
+        status = comm_agree(comm, engine_put(&session->engine, &host));
     host_state_free(&host);
     return status;
 }
@@ -154,7 +155,6 @@ static Status open_bench(Bench *bench) {
     TRY_ALLOC(bench->seconds);
     TRY_ALLOC(bench->forward);
     TRY_ALLOC(bench->backward);
-    TRY(start_state(&bench->session));
     TRY(stepper_open(&bench->session, &bench->stepper));
     return stepper_load(bench->stepper, 0, passes(bench) * (WARM_STEPS + bench->steps));
 }
@@ -166,6 +166,7 @@ static Status bench_ranks(Bench *bench) {
     TRY(session_plan(session, NULL));
     session_announce(session);
     TRY(input_report(&session->input, session->ranks.comm));
+    TRY(start_state(session));
     TRY(comm_agree(session->ranks.comm, open_bench(bench)));
     TRY(measure(bench));
     return print_bench(bench);

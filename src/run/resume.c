@@ -137,7 +137,7 @@ static Status load(Resume *resume, Session *session, HostState *host, RunState *
     return engine_put(&session->engine, host);
 }
 
-/* Slots are zero; the moving average begins at the initial weights. Local. */
+/* Slots are zero; the moving average begins at the initial weights. Collective, agreed. */
 static Status begin(Session *session, HostState *host, RunState *state) {
     const Model *model = &session->model;
     const RunConfig *config = session->config;
@@ -146,10 +146,10 @@ static Status begin(Session *session, HostState *host, RunState *state) {
                         .last_accuracy = NAN,
                         .has_plateau = schedule->kind == SCHEDULE_PLATEAU,
                         .plateau = plateau_begin(schedule, config->monitor == MONITOR_ACCURACY)};
-    model_init(model, session->config->seed, host->weight, host->running);
+    TRY(session_initial_weights(session, host->weight, host->running));
     if (host->ema)
         memcpy(host->ema, host->weight, (size_t)model->flat * sizeof *host->ema);
-    return engine_put(&session->engine, host);
+    return comm_agree(session->ranks.comm, engine_put(&session->engine, host));
 }
 
 Status resume_load(Resume *resume, Session *session, RunState *state) {
@@ -157,8 +157,8 @@ Status resume_load(Resume *resume, Session *session, RunState *state) {
     HostState host = {0};
     Status status = comm_agree(comm, host_state_open(&session->engine, &host));
     if (status == ST_OK)
-        status = comm_agree(comm, resume->path[0] ? load(resume, session, &host, state)
-                                                  : begin(session, &host, state));
+        status = resume->path[0] ? comm_agree(comm, load(resume, session, &host, state))
+                                 : begin(session, &host, state);
     host_state_free(&host);
     if (status == ST_OK && resume->path[0])
         log_info("resumed from %s: step %" PRId64 " (epoch %" PRId64 ", %" PRId64
