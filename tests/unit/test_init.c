@@ -267,6 +267,46 @@ static void described_text(void **state) {
     model_free(&net);
 }
 
+/* By default no weight that text has a say in begins at 0, and a kind whose infer asks how it
+ * begins has a rule. */
+static void kinds_have_rules(void **state) {
+    (void)state;
+    for (int kind = 0; kind < LAYER_KINDS; kind++) {
+        const LayerType *type = layer_type((LayerKind)kind);
+        char text[1024];
+        Model net;
+        snprintf(text, sizeof text, "%s%s", type->example, type->is_loss ? "" : "\nlinear c=10");
+        assert_int_equal(model_parse(text, "m", 1, (Shape){1, 3, 32, 32}, 10, 0, &net), ST_OK);
+        for (int i = 0; i < net.n_params; i++) {
+            if (strcmp(net.params[i].spec.role, "weight") == 0 &&
+                net.params[i].spec.init == INIT_ZERO)
+                fail_msg("%s: %s begins at 0: give layer kind %s a .init (LayerType)", text,
+                         net.params[i].name, type->name);
+        }
+        model_free(&net);
+    }
+}
+
+/* A learned vector: class_token's, positions'. */
+static void vectors_of_text(void **state) {
+    Model net;
+    (void)state;
+    assert_int_equal(model_parse("default positions std=0.02\npatches k=4\nclass_token "
+                                 "init=zero\npositions\npositions std=0.5\nlinear c=10",
+                                 "m", 1, (Shape){1, 3, 32, 32}, 10, 0, &net),
+                     ST_OK);
+    assert_true(net.params[0].spec.init == INIT_ZERO);
+    assert_true(net.params[1].spec.init == INIT_NORMAL && net.params[1].spec.init_arg == 0.02);
+    assert_true(net.params[2].spec.init == INIT_NORMAL && net.params[2].spec.init_arg == 0.5);
+    model_free(&net);
+    assert_int_equal(
+        model_parse("positions gain=2\nlinear c=10", "m", 1, (Shape){1, 3, 32, 32}, 10, 0, &net),
+        ST_USAGE);
+    assert_string_equal(status_message(),
+                        "m:1: positions has no argument 'gain'; it takes init, std, from");
+    status_clear();
+}
+
 /* The words of text are the names of what they stand for. */
 static void words_are_names(void **state) {
     (void)state;
@@ -325,6 +365,8 @@ int main(void) {
         cmocka_unit_test(refused_text),
         cmocka_unit_test(described_text),
         cmocka_unit_test(words_are_names),
+        cmocka_unit_test(kinds_have_rules),
+        cmocka_unit_test(vectors_of_text),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -278,18 +278,14 @@ static void test_tokens(void **state) {
     layer.args.patches.kernel = 4;
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 240, 64, 1);
-    layer = (Layer){.kind = LAYER_CLASS_TOKEN,
-                    .init = layer_type(LAYER_CLASS_TOKEN)->init->otherwise,
-                    .n_in = 1,
-                    .in = {{1, 512, 8, 8}}};
+    layer = (Layer){.kind = LAYER_CLASS_TOKEN, .n_in = 1, .in = {{1, 512, 8, 8}}};
+    layer.init = layer_init_vector.otherwise;
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 512, 65, 1);
     assert_true(layer.n_params == 1 && param_count(&layer.param[0]) == 512);
     assert_true(layer.param[0].init == INIT_NORMAL && layer.param[0].init_arg == 1);
-    layer = (Layer){.kind = LAYER_POSITIONS,
-                    .init = layer_type(LAYER_POSITIONS)->init->otherwise,
-                    .n_in = 1,
-                    .in = {layer.out}};
+    layer = (Layer){.kind = LAYER_POSITIONS, .n_in = 1, .in = {layer.out}};
+    layer.init = layer_init_vector.otherwise;
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 512, 65, 1);
     assert_true(layer.n_params == 1 && layer.param[0].ndim == 2);
@@ -299,10 +295,8 @@ static void test_tokens(void **state) {
     layer.args.token.index = 64;
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 512, 1, 1);
-    layer = (Layer){.kind = LAYER_SEQPOOL,
-                    .init = layer_type(LAYER_SEQPOOL)->init->otherwise,
-                    .n_in = 1,
-                    .in = {{1, 128, 8, 8}}};
+    layer = (Layer){.kind = LAYER_SEQPOOL, .n_in = 1, .in = {{1, 128, 8, 8}}};
+    layer.init = layer_init_weight.otherwise;
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 128, 1, 1);
     assert_true(param_count(&layer.param[0]) == 128 && param_count(&layer.param[1]) == 1);
