@@ -6,7 +6,8 @@
  * the faster of direct and Winograd, timed here; layouts are the backend's. Nothing else is shared
  * with the backend's ops.
  *
- *     build/bench/floor configs/resnet9.yaml [--threads T] [--batch-size B] [--lanes L] */
+ *     build/bench/floor configs/resnet9.yaml [--threads T] [--batch-size B] [--lanes L]
+ *                       [--precision bf16] */
 #include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -90,6 +91,7 @@ typedef struct Floor {
     const Model *model;
     int64_t batch;
     bool wide;
+    DType type; /* of activations, and of the weights they meet */
     Shape shape[LAYERS_MAX];
     int layout[LAYERS_MAX], value[LAYERS_MAX], gradient[LAYERS_MAX]; /* the latter two: buffers */
     int kept[LAYERS_MAX][KEPT];
@@ -230,7 +232,7 @@ static Status list_pass(Floor *floor, const Layer *layer, Product product, Pass 
     bool conv = layer->kind == LAYER_CONV;
     Call *call = add_call(floor, layer, pass != FORWARD, names[pass]);
     TRY(create_product(floor, &product, conv, pass, forward, &call->primitive));
-    if (conv) {
+    if (conv && floor->type == DT_F32) { /* Winograd is for fp32 alone */
         dnnl_primitive_t other;
         double direct, winograd;
         product.winograd = true; /* where there is none this is direct again */
@@ -251,15 +253,15 @@ static Product product_of(const Floor *floor, int l, bool relu) {
     Shape x = floor->shape[in], y = floor->shape[out];
     int64_t features = x.c * x.h * x.w, k = layer->args.conv.kernel;
     if (layer->kind == LAYER_LINEAR)
-        return (Product){.src = md_plain(2, (int64_t[]){x.n, features}),
-                         .dst = md_plain(2, (int64_t[]){y.n, y.c}),
-                         .weights = md_any(2, (int64_t[]){y.c, features}),
+        return (Product){.src = md_typed(md_plain(2, (int64_t[]){x.n, features}), floor->type),
+                         .dst = md_typed(md_plain(2, (int64_t[]){y.n, y.c}), floor->type),
+                         .weights = md_typed(md_any(2, (int64_t[]){y.c, features}), floor->type),
                          .bias = md_plain(1, &y.c),
                          .has_bias = layer->args.linear.bias,
                          .relu = relu};
-    return (Product){.src = md_activation(DT_F32, x, floor->layout[in]),
-                     .dst = md_activation(DT_F32, y, floor->layout[out]),
-                     .weights = md_any(4, (int64_t[]){y.c, x.c, k, k}),
+    return (Product){.src = md_activation(floor->type, x, floor->layout[in]),
+                     .dst = md_activation(floor->type, y, floor->layout[out]),
+                     .weights = md_typed(md_any(4, (int64_t[]){y.c, x.c, k, k}), floor->type),
                      .bias = md_plain(1, &y.c),
                      .has_bias = layer->args.conv.bias,
                      .relu = relu,
@@ -302,7 +304,7 @@ static bool is_fused_relu(const Model *model, int l) {
 /* A fused ReLU has no forward call of its own; behind batch norm no backward one either. */
 static Status list_fused_relu(Floor *floor, int l) {
     const Layer *layer = &floor->model->layers[l];
-    MemDesc md = md_activation(DT_F32, floor->shape[l + 1], floor->layout[l + 1]);
+    MemDesc md = md_activation(floor->type, floor->shape[l + 1], floor->layout[l + 1]);
     if (floor->model->layers[layer->input[0]].kind == LAYER_BN)
         return ST_OK;
     Call *backward = add_call(floor, layer, true, "backward");
@@ -316,8 +318,8 @@ static Pooling pooling_of(const Floor *floor, int l) {
     int in = layer->input[0] + 1;
     Tensor out = {.shape = floor->shape[l + 1], .layout = floor->layout[l + 1]};
     int layout = rule_layout_beside(&out, floor->layout[in]);
-    return (Pooling){.src = md_activation(DT_F32, floor->shape[in], floor->layout[in]),
-                     .dst = md_activation(DT_F32, out.shape, layout),
+    return (Pooling){.src = md_activation(floor->type, floor->shape[in], floor->layout[in]),
+                     .dst = md_activation(floor->type, out.shape, layout),
                      .kernel = layer->args.pool.kernel,
                      .stride = layer->args.pool.stride,
                      .pad = layer->args.pool.pad,
@@ -337,7 +339,7 @@ static Status create_pair(const Floor *floor, int l, dnnl_primitive_t *forward,
                           dnnl_primitive_t *backward) {
     const Layer *layer = &floor->model->layers[l];
     dnnl_engine_t engine = floor->engine;
-    MemDesc md = md_activation(DT_F32, floor->shape[l + 1], floor->layout[l + 1]);
+    MemDesc md = md_activation(floor->type, floor->shape[l + 1], floor->layout[l + 1]);
     bool relu = relu_fused_behind(floor->model, l);
     Pooling pooling;
     switch (layer->kind) {
@@ -509,8 +511,8 @@ static Status measure(const Floor *floor, int threads, const char *name) {
     }
     if (status == ST_OK) {
         print_calls(floor, &lanes[0]);
-        printf("floor of %s: %.1f images/s (lanes of %ld images on %d threads)\n", name,
-               images_per_s, (long)floor->batch, threads);
+        printf("floor of %s%s: %.1f images/s (lanes of %ld images on %d threads)\n", name,
+               floor->type == DT_BF16 ? " in bf16" : "", images_per_s, (long)floor->batch, threads);
     }
     pthread_barrier_destroy(&start);
     free(lanes);
@@ -528,6 +530,7 @@ static Status run(int argc, char **argv, RunConfig *config, Floor *floor, Model 
         threads = THREADS_MAX;
     omp_set_num_threads(1);
     floor->model = model;
+    floor->type = config->precision == PRECISION_BF16 ? DT_BF16 : DT_F32;
     floor->batch = config->batch_size / (config->lanes > 0 ? config->lanes : threads);
     floor->wide =
         (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
