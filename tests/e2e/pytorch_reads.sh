@@ -51,6 +51,15 @@ model: |
   side: conv c=32 k=4 s=4 from=r1
   bn
   add with=r2
+  groupnorm groups=4 eps=0.001
+  g3: gelu
+  avgpool global
+  linear c=32
+  mul with=g3
+  droppath p=0.2
+  concat with=g3,side
+  mul with=concat1
+  pad_channels c=100
   silu
   conv c=32 k=1 bias
   r3: leaky_relu slope=0.2
