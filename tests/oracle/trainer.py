@@ -127,10 +127,11 @@ class Trainer:
                     params[name + ".bias"] = draws.initial(self.o["seed"], number, (out,), bound)
                     number += 1
                 channels = out
-            if kind == "bn":
+            if kind in ("bn", "groupnorm"):
                 params[name + ".weight"], params[name + ".bias"] = np.ones(channels), np.zeros(channels)
-                running[name + ".running_mean"], running[name + ".running_var"] = np.zeros(channels), np.ones(channels)
                 number += 2
+            if kind == "bn":
+                running[name + ".running_mean"], running[name + ".running_var"] = np.zeros(channels), np.ones(channels)
             if "global" in a or kind == "linear":
                 side = 1
             elif kind in ("conv", "maxpool", "avgpool"):
@@ -194,6 +195,8 @@ class Trainer:
                     statistics[name + ".running_var"] = var.detach() * n / (n - 1)
                 x = (x - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
                 x = x * w[name + ".weight"][:, None, None] + w[name + ".bias"][:, None, None]
+            elif kind == "groupnorm":
+                x = F.group_norm(x, int(a["groups"]), w[name + ".weight"], w[name + ".bias"])
             elif kind == "relu":
                 x = F.relu(x)
             elif kind == "gelu":
@@ -208,6 +211,10 @@ class Trainer:
                 if running is None:
                     keep = draws.keep_mask(self.o["seed"], *place, index, x.numel(), p)
                     x = x * torch.tensor(keep).view(x.shape) / (1 - p)
+            elif kind == "droppath":
+                if running is None:
+                    keep = draws.keep_mask(self.o["seed"], *place, index, len(x), p, draws.DROPPATH)
+                    x = x * torch.tensor(keep).view(-1, 1, 1, 1) / (1 - p)
             else:
                 raise ValueError(f"{kind}: not a layer of this trainer")
         return x
