@@ -342,10 +342,17 @@ static Status create_pair(const Floor *floor, int l, dnnl_primitive_t *forward,
     MemDesc md = md_activation(floor->type, floor->shape[l + 1], floor->layout[l + 1]);
     bool relu = relu_fused_behind(floor->model, l);
     Pooling pooling;
+    BatchNorm norm;
     switch (layer->kind) {
     case LAYER_BN:
-        TRY(primitive_bn_forward(engine, &md, layer->args.bn.eps, true, relu, forward));
-        return primitive_bn_backward(engine, &md, layer->args.bn.eps, relu, *forward, backward);
+        norm = (BatchNorm){.map = md,
+                           .eps = layer->args.bn.eps,
+                           .scale = layer->args.bn.scale,
+                           .shift = layer->args.bn.bias,
+                           .relu = relu,
+                           .training = true};
+        TRY(primitive_bn_forward(engine, &norm, forward));
+        return primitive_bn_backward(engine, &norm, *forward, backward);
     case LAYER_ADD:
         TRY(primitive_add(engine, &md, relu, forward));
         return primitive_add(engine, &md, false, backward);

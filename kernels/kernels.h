@@ -64,6 +64,9 @@ cudaError_t gpu_to_nchw(void *to, DType to_type, const void *from, DType from_ty
                         int64_t from_channels, int64_t n, int64_t c, int64_t hw,
                         cudaStream_t stream);
 
+/* to[count] = value. Bytes: 4 count. */
+cudaError_t gpu_fill(float *to, float value, int64_t count, cudaStream_t stream);
+
 /* Float to bf16 or back, or a copy. Bytes: count (from + to). */
 cudaError_t gpu_cast(void *to, DType to_type, const void *from, DType from_type, int64_t count,
                      cudaStream_t stream);

@@ -71,6 +71,19 @@ static __global__ void __launch_bounds__(BLOCK) cast(To *to, const From *from, i
         to[i] = from_float<To>(as_float(from[i]));
 }
 
+static __global__ void __launch_bounds__(BLOCK) fill(float *to, float value, uint32_t count) {
+    uint32_t i = thread_index();
+    if (i < count)
+        to[i] = value;
+}
+
+cudaError_t gpu_fill(float *to, float value, int64_t count, cudaStream_t stream) {
+    if (count < 1 || count > INT32_MAX)
+        return cudaErrorInvalidValue;
+    fill<<<blocks_for(count), BLOCK, 0, stream>>>(to, value, (uint32_t)count);
+    return cudaGetLastError();
+}
+
 static int64_t tiles(int64_t n, int64_t channels, int64_t hw) {
     return n * ((channels + TILE - 1) / TILE) * ((hw + TILE - 1) / TILE);
 }

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 
 def batch_norm(p, a, x, training):
-    return F.batch_norm(x, p["running_mean"], p["running_var"], p["weight"], p["bias"], training, a["momentum"], a["eps"])
+    return F.batch_norm(x, p["running_mean"], p["running_var"], p.get("weight"), p.get("bias"), training, a["momentum"], a["eps"])
 
 
 def droppath(p, a, x, training):

@@ -102,6 +102,11 @@ typedef struct Layer {
 } Layer;
 
 /* What an argument's value is, and the field of Layer that holds it. */
+/* Where the bias of a batch norm stands among its parameters: first, where its scale is fixed. */
+static inline int bn_bias_param(const Layer *layer) {
+    return layer->args.bn.scale ? 1 : 0;
+}
+
 typedef enum ArgType {
     ARG_INT,  /* int64_t */
     ARG_REAL, /* double */

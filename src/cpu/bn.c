@@ -20,23 +20,41 @@ enum { FORWARD, BACKWARD };
 
 static Status make(const StepPlan *plan, DType type, dnnl_primitive_t made[PRIMITIVES_MAX]) {
     const OpDesc *desc = &plan->base.desc;
+    const BnArgs *args = &desc->layer->args.bn;
     dnnl_engine_t engine = plan_engine(plan);
-    double eps = desc->layer->args.bn.eps;
-    MemDesc md = md_typed(plan_md_in(plan), type);
-    TRY(primitive_bn_forward(engine, &md, eps, desc->training, desc->relu, &made[FORWARD]));
-    if (!desc->training)
-        return ST_OK;
-    return primitive_bn_backward(engine, &md, eps, desc->relu, made[FORWARD], &made[BACKWARD]);
+    BatchNorm norm = {.map = md_typed(plan_md_in(plan), type),
+                      .eps = args->eps,
+                      .scale = args->scale,
+                      .shift = args->bias,
+                      .relu = desc->relu,
+                      .training = desc->training};
+    TRY(primitive_bn_forward(engine, &norm, &made[FORWARD]));
+    return desc->training ? primitive_bn_backward(engine, &norm, made[FORWARD], &made[BACKWARD])
+                          : ST_OK;
+}
+
+/* Appends the parameters that the layer has; in backward their gradients as well. */
+static void add_params(StepPlan *plan, Step *step, bool backward) {
+    const Layer *layer = plan->base.desc.layer;
+    int bias = bn_bias_param(layer);
+    if (layer->args.bn.scale)
+        steps_argument(plan, step, (Arg){AT_PARAM(WEIGHT), DNNL_ARG_SCALE});
+    if (layer->args.bn.scale && backward)
+        steps_argument(plan, step, (Arg){AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_SCALE});
+    if (layer->args.bn.bias && (!backward || BN_BACKWARD_SHIFT != 0))
+        steps_argument(plan, step, (Arg){AT_PARAM(bias), DNNL_ARG_SHIFT});
+    if (layer->args.bn.bias && backward)
+        steps_argument(plan, step, (Arg){AT_GRAD_PARAM(bias), DNNL_ARG_DIFF_SHIFT});
 }
 
 static Status bn_evaluation(StepPlan *plan, const Activations *activations,
                             dnnl_primitive_t forward) {
     Step *step;
-    return ACTIVATIONS_STEP(plan, PASS_FORWARD, activations, forward, &step,
-                            {AT_IN(0), DNNL_ARG_SRC}, {AT_OUT, DNNL_ARG_DST},
-                            {AT_RUNNING(MEAN), DNNL_ARG_MEAN},
-                            {AT_RUNNING(VARIANCE), DNNL_ARG_VARIANCE},
-                            {AT_PARAM(WEIGHT), DNNL_ARG_SCALE}, {AT_PARAM(BIAS), DNNL_ARG_SHIFT});
+    TRY(ACTIVATIONS_STEP(plan, PASS_FORWARD, activations, forward, &step, {AT_IN(0), DNNL_ARG_SRC},
+                         {AT_OUT, DNNL_ARG_DST}, {AT_RUNNING(MEAN), DNNL_ARG_MEAN},
+                         {AT_RUNNING(VARIANCE), DNNL_ARG_VARIANCE}));
+    add_params(plan, step, false);
+    return ST_OK;
 }
 
 static Status bn_steps(StepPlan *plan) {
@@ -53,20 +71,17 @@ static Status bn_steps(StepPlan *plan) {
     plan->base.backward_reads_in = READS_IN(0);
     TRY(ACTIVATIONS_STEP(plan, PASS_FORWARD, &activations, made[FORWARD], &forward,
                          {AT_IN(0), DNNL_ARG_SRC}, {AT_OUT, DNNL_ARG_DST}, {mean, DNNL_ARG_MEAN},
-                         {variance, DNNL_ARG_VARIANCE}, {AT_PARAM(WEIGHT), DNNL_ARG_SCALE},
-                         {AT_PARAM(BIAS), DNNL_ARG_SHIFT}));
+                         {variance, DNNL_ARG_VARIANCE}));
+    add_params(plan, forward, false);
     LOOP_STEP(plan, PASS_FORWARD, report, mean, variance, AT_STATS(MEAN), AT_STATS(VARIANCE));
 
     /* In a net that starts with bn nothing reads the input's gradient, but oneDNN writes it. */
     bool wanted = desc->grad_in[0] != GRAD_NONE;
-    TRY(ACTIVATIONS_STEP(
-        plan, PASS_BACKWARD, &activations, made[BACKWARD], &backward, {AT_IN(0), DNNL_ARG_SRC},
-        {mean, DNNL_ARG_MEAN}, {variance, DNNL_ARG_VARIANCE}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
-        {AT_PARAM(WEIGHT), DNNL_ARG_SCALE}, {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_SCALE},
-        {AT_GRAD_PARAM(BIAS), DNNL_ARG_DIFF_SHIFT},
-        {wanted ? AT_GRAD_IN(0) : AT_GRAD_OUT, DNNL_ARG_DIFF_SRC}));
-    if (NORM_BACKWARD_SHIFT != 0)
-        steps_argument(plan, backward, (Arg){AT_PARAM(BIAS), NORM_BACKWARD_SHIFT});
+    TRY(ACTIVATIONS_STEP(plan, PASS_BACKWARD, &activations, made[BACKWARD], &backward,
+                         {AT_IN(0), DNNL_ARG_SRC}, {mean, DNNL_ARG_MEAN},
+                         {variance, DNNL_ARG_VARIANCE}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
+                         {wanted ? AT_GRAD_IN(0) : AT_GRAD_OUT, DNNL_ARG_DIFF_SRC}));
+    add_params(plan, backward, true);
     size_t mask = primitive_bytes(made[FORWARD], DNNL_ARG_WORKSPACE);
     if (mask > 0) {
         Arg workspace = {steps_saved(plan, mask), DNNL_ARG_WORKSPACE};

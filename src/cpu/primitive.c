@@ -293,29 +293,30 @@ Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *p,
     return ST_OK;
 }
 
-static unsigned bn_flags(bool training, bool relu) {
-    return dnnl_use_scale | dnnl_use_shift | (relu ? dnnl_fuse_norm_relu : 0u) |
-           (training ? 0u : dnnl_use_global_stats);
+static unsigned bn_flags(const BatchNorm *norm) {
+    return (norm->scale ? dnnl_use_scale : 0u) | (norm->shift ? dnnl_use_shift : 0u) |
+           (norm->relu ? dnnl_fuse_norm_relu : 0u) | (norm->training ? 0u : dnnl_use_global_stats);
 }
 
-Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
-                            bool relu, dnnl_primitive_t *primitive) {
+Status primitive_bn_forward(dnnl_engine_t engine, const BatchNorm *norm,
+                            dnnl_primitive_t *primitive) {
     Maker m = maker_begin(false);
-    MdRef map = maker_md(&m, md);
+    MdRef map = maker_md(&m, &norm->map);
     MAKE(&m, dnnl_batch_normalization_forward_primitive_desc_create(
-                 &m.desc, engine, training ? dnnl_forward_training : dnnl_forward_inference, map,
-                 map, (float)eps, bn_flags(training, relu), m.attr));
+                 &m.desc, engine, norm->training ? dnnl_forward_training : dnnl_forward_inference,
+                 map, map, (float)norm->eps, bn_flags(norm), m.attr));
     TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }
 
-Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
+Status primitive_bn_backward(dnnl_engine_t engine, const BatchNorm *norm,
                              const_dnnl_primitive_t forward, dnnl_primitive_t *primitive) {
+    bool params = norm->scale || norm->shift;
     Maker m = maker_begin(false);
-    MdRef map = maker_md(&m, md);
+    MdRef map = maker_md(&m, &norm->map);
     MAKE(&m, dnnl_batch_normalization_backward_primitive_desc_create(
-                 &m.desc, engine, dnnl_backward, map, map, map, (float)eps, bn_flags(true, relu),
-                 desc_of(forward), m.attr));
+                 &m.desc, engine, params ? dnnl_backward : dnnl_backward_data, map, map, map,
+                 (float)norm->eps, bn_flags(norm), desc_of(forward), m.attr));
     TRY_DNNL(maker_finish(&m, primitive));
     return ST_OK;
 }

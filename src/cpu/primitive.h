@@ -89,11 +89,19 @@ Status primitive_linear_backward_weights(dnnl_engine_t engine, const Product *pr
  * processor: version 3.2 and later do not, for fp32. */
 bool primitive_has_winograd(dnnl_engine_t engine, bool wide);
 
-/* Batch norm with scale and shift, which are fp32 like the statistics; `training`: by the batch's
- * statistics, which it writes. */
-Status primitive_bn_forward(dnnl_engine_t engine, const MemDesc *md, double eps, bool training,
-                            bool relu, dnnl_primitive_t *primitive);
-Status primitive_bn_backward(dnnl_engine_t engine, const MemDesc *md, double eps, bool relu,
+/* Batch norm; `training`: by the batch's statistics, which it writes. Parameters, statistics and
+ * their gradients are fp32. */
+typedef struct BatchNorm {
+    MemDesc map;
+    double eps;
+    bool scale, shift; /* there are parameters */
+    bool relu;         /* behind it */
+    bool training;
+} BatchNorm;
+
+Status primitive_bn_forward(dnnl_engine_t engine, const BatchNorm *norm,
+                            dnnl_primitive_t *primitive);
+Status primitive_bn_backward(dnnl_engine_t engine, const BatchNorm *norm,
                              const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
 
 /* Layer norm of the rows of md[rows][channels] with scale and shift; `training`: it writes mean and

@@ -1,8 +1,9 @@
 /* cuda/bn: batch norm, with a fused addition and ReLU. In training either direction is cuDNN's
  * where it has an engine (whole vectors of channels; an addition with a ReLU behind it), else our
  * kernels'; both keep the batch's mean and 1 / sqrt(var + eps) in `saved` for backward and report
- * mean and unbiased variance. Evaluation is a kernel. Without an addition the other summand's
- * address is NULL, which is what kernels and graphs ask. */
+ * mean and unbiased variance. Evaluation is a kernel. A fixed scale or offset is a constant that
+ * packing makes, and its gradient goes nowhere, for graphs and kernels want all of them. Without an
+ * addition the other summand's address is NULL, which is what kernels and graphs ask. */
 #include "plan.h"
 
 static double bn_eps(const StepPlan *plan) {
@@ -87,34 +88,69 @@ static Status report(const StepCall *call) {
     return ST_OK;
 }
 
-/* The batch's statistics, from forward to backward. */
-typedef struct Saved {
-    Operand mean, rstd;
-} Saved;
+/* Vectors of an op: its parameters, their gradients, and the batch's statistics, from forward to
+ * backward. */
+typedef struct Vectors {
+    Operand weight, bias, grad_weight, grad_bias, mean, rstd;
+} Vectors;
 
-static void forward_steps(StepPlan *plan, const GraphBn *bn, Saved saved) {
+static Status fill_ones(const StepCall *call) {
+    TRY_CUDA(gpu_fill(call->at[0], 1, plan_channels(call->plan), call_stream(call)));
+    return ST_OK;
+}
+
+static Status fill_zeros(const StepCall *call) {
+    TRY_CUDA(gpu_fill(call->at[0], 0, plan_channels(call->plan), call_stream(call)));
+    return ST_OK;
+}
+
+static Operand constant(StepPlan *plan, size_t row, StepFn fill) {
+    Operand packed = steps_packed(plan, row);
+    LAUNCH_STEP(plan, PASS_PACK, fill, packed);
+    return packed;
+}
+
+static Vectors list_vectors(StepPlan *plan) {
+    const Layer *layer = plan->base.desc.layer;
+    size_t row = (size_t)plan_channels(plan) * sizeof(float);
+    int bias = bn_bias_param(layer);
+    Vectors at = {.weight = AT_PARAM(WEIGHT), .bias = AT_PARAM(bias)};
+    if (!layer->args.bn.scale)
+        at.weight = constant(plan, row, fill_ones);
+    if (!layer->args.bn.bias)
+        at.bias = constant(plan, row, fill_zeros);
+    if (!plan->base.desc.training)
+        return at;
+    at.mean = steps_saved(plan, row);
+    at.rstd = steps_saved(plan, row);
+    at.grad_weight = layer->args.bn.scale ? AT_GRAD_PARAM(WEIGHT) : steps_saved(plan, row);
+    at.grad_bias = layer->args.bn.bias ? AT_GRAD_PARAM(bias) : steps_saved(plan, row);
+    return at;
+}
+
+static void forward_steps(StepPlan *plan, const GraphBn *bn, const Vectors *at) {
     Graph *graph = NULL;
     if (plan_has_engine(graph_bn_forward(plan_target(plan), bn, &graph))) {
         GRAPH_STEP(plan, PASS_FORWARD, graph, {AT_IN(0), ROLE_X}, {AT_OUT, ROLE_Y},
-                   {AT_PARAM(WEIGHT), ROLE_SCALE}, {AT_PARAM(BIAS), ROLE_BIAS},
-                   {saved.mean, ROLE_MEAN}, {saved.rstd, ROLE_RSTD}, {AT_IN(1), ROLE_Z});
-        LAUNCH_STEP(plan, PASS_FORWARD, report, saved.mean, saved.rstd, AT_STATS(MEAN),
+                   {at->weight, ROLE_SCALE}, {at->bias, ROLE_BIAS}, {at->mean, ROLE_MEAN},
+                   {at->rstd, ROLE_RSTD}, {AT_IN(1), ROLE_Z});
+        LAUNCH_STEP(plan, PASS_FORWARD, report, at->mean, at->rstd, AT_STATS(MEAN),
                     AT_STATS(VARIANCE));
         return;
     }
     plan->base.own_kernels = true;
     steps_need_workspace(plan, gpu_rows_scratch(plan_rows(plan), plan_channels(plan)));
-    LAUNCH_STEP(plan, PASS_FORWARD, train, AT_IN(0), AT_OUT, AT_PARAM(WEIGHT), AT_PARAM(BIAS),
-                saved.mean, saved.rstd, AT_STATS(MEAN), AT_STATS(VARIANCE), AT_WORKSPACE, AT_IN(1));
+    LAUNCH_STEP(plan, PASS_FORWARD, train, AT_IN(0), AT_OUT, at->weight, at->bias, at->mean,
+                at->rstd, AT_STATS(MEAN), AT_STATS(VARIANCE), AT_WORKSPACE, AT_IN(1));
 }
 
-static void backward_steps(StepPlan *plan, const GraphBn *bn, Saved saved) {
+static void backward_steps(StepPlan *plan, const GraphBn *bn, const Vectors *at) {
     Graph *graph = NULL;
     if (plan_has_engine(graph_bn_backward(plan_target(plan), bn->shape, bn->dtype, &graph))) {
         Operand gradient = mask_gradient(plan);
         GRAPH_STEP(plan, PASS_BACKWARD, graph, {AT_IN(0), ROLE_X}, {gradient, ROLE_DY},
-                   {AT_PARAM(WEIGHT), ROLE_SCALE}, {saved.mean, ROLE_MEAN}, {saved.rstd, ROLE_RSTD},
-                   {AT_GRAD_PARAM(WEIGHT), ROLE_DSCALE}, {AT_GRAD_PARAM(BIAS), ROLE_DBIAS},
+                   {at->weight, ROLE_SCALE}, {at->mean, ROLE_MEAN}, {at->rstd, ROLE_RSTD},
+                   {at->grad_weight, ROLE_DSCALE}, {at->grad_bias, ROLE_DBIAS},
                    plan_grad_in(plan, 0, ROLE_DX));
         plan_finish_grad_in(plan, 0);
     } else {
@@ -124,9 +160,9 @@ static void backward_steps(StepPlan *plan, const GraphBn *bn, Saved saved) {
         Operand gradient = bn->add ? mask_gradient(plan) : AT_GRAD_OUT;
         /* Where the input's gradient is not wanted its address is NULL, which is what the kernel
          * asks. */
-        LAUNCH_STEP(plan, PASS_BACKWARD, train_backward, AT_IN(0), gradient, AT_OUT,
-                    AT_PARAM(WEIGHT), saved.mean, saved.rstd, AT_GRAD_PARAM(WEIGHT),
-                    AT_GRAD_PARAM(BIAS), AT_GRAD_IN(0), AT_WORKSPACE);
+        LAUNCH_STEP(plan, PASS_BACKWARD, train_backward, AT_IN(0), gradient, AT_OUT, at->weight,
+                    at->mean, at->rstd, at->grad_weight, at->grad_bias, AT_GRAD_IN(0),
+                    AT_WORKSPACE);
     }
     finish_gradient(plan);
 }
@@ -138,18 +174,15 @@ static Status bn_steps(StepPlan *plan) {
                   .eps = bn_eps(plan),
                   .add = desc->add,
                   .relu = desc->relu};
-    size_t row = (size_t)bn.shape.c * sizeof(float);
+    Vectors at = list_vectors(plan);
     if (!desc->training) {
-        LAUNCH_STEP(plan, PASS_FORWARD, infer, AT_IN(0), AT_OUT, AT_PARAM(WEIGHT), AT_PARAM(BIAS),
+        LAUNCH_STEP(plan, PASS_FORWARD, infer, AT_IN(0), AT_OUT, at.weight, at.bias,
                     AT_RUNNING(MEAN), AT_RUNNING(VARIANCE), AT_IN(1));
         return ST_OK;
     }
-    Saved saved;
-    saved.mean = steps_saved(plan, row);
-    saved.rstd = steps_saved(plan, row);
     plan->base.backward_reads_in = READS_IN(0);
-    forward_steps(plan, &bn, saved);
-    backward_steps(plan, &bn, saved);
+    forward_steps(plan, &bn, &at);
+    backward_steps(plan, &bn, &at);
     return ST_OK;
 }
 

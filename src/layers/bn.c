@@ -1,13 +1,15 @@
-/* bn: batch normalisation over N, H and W of each channel, with a learned scale and offset and
- * running statistics for evaluation. */
+/* bn: batch normalisation over N, H and W of each channel (arXiv:1502.03167), with a learned scale
+ * and offset, either of which may be fixed, and running statistics for evaluation. */
 #include "layers.h"
 
 static Status infer(Layer *layer) {
     int64_t channels = layer->in[0].c;
     layer->out = layer->in[0];
-    layer->n_params = 2;
-    layer->param[0] = layer_channel_param("weight", channels, INIT_ONE);
-    layer->param[1] = layer_channel_param("bias", channels, INIT_ZERO);
+    layer->n_params = 0;
+    if (layer->args.bn.scale)
+        layer->param[layer->n_params++] = layer_channel_param("weight", channels, INIT_ONE);
+    if (layer->args.bn.bias)
+        layer->param[layer->n_params++] = layer_channel_param("bias", channels, INIT_ZERO);
     layer->n_running = 2;
     layer->running[0] = layer_channel_param("running_mean", channels, INIT_ZERO);
     layer->running[1] = layer_channel_param("running_var", channels, INIT_ONE);
@@ -20,6 +22,10 @@ static const LayerArg args[] = {
      "added to the variance", NULL},
     {"momentum", ARG_REAL, offsetof(Layer, args.bn.momentum), 0, 1, 0.1, ABSENT_DEFAULT,
      "weight of the new batch in the running statistics", NULL},
+    {"scale", ARG_FLAG, offsetof(Layer, args.bn.scale), 0, 1, 1, ABSENT_DEFAULT,
+     "learn a scale; scale=0: fixed at 1", NULL},
+    {"bias", ARG_FLAG, offsetof(Layer, args.bn.bias), 0, 1, 1, ABSENT_DEFAULT,
+     "learn an offset; bias=0: fixed at 0", NULL},
     {0},
 };
 

@@ -1,4 +1,5 @@
-/* ref/bn: y = weight (x - mean) rstd + bias a channel, rstd = 1 / sqrt(var + eps). Training takes
+/* ref/bn: y = weight (x - mean) rstd + bias a channel, rstd = 1 / sqrt(var + eps); without a
+ * parameter the weight is 1, the bias 0. Training takes
  * mean and biased variance of the batch, saves mean and rstd for backward, and reports mean and
  * unbiased variance (0 of a single value); evaluation takes the running ones. */
 #include <math.h>
@@ -16,6 +17,22 @@ static Status bn_plan(Device *device, const OpDesc *desc, OpPlan **plan) {
     TRY(REF(plan_new)(&REF(op_bn), desc, saved, plan));
     (*plan)->backward_reads_in = READS_IN(0);
     return ST_OK;
+}
+
+/* The parameters' memory, and that of their gradients; NULL where the layer has no such parameter.
+ */
+typedef struct Affine {
+    real *weight, *bias;
+} Affine;
+
+static Affine affine(const OpBound *bound, const Tensor param[LAYER_PARAMS_MAX]) {
+    const Layer *layer = bound->plan->desc.layer;
+    return (Affine){layer->args.bn.scale ? param[0].data : NULL,
+                    layer->args.bn.bias ? param[bn_bias_param(layer)].data : NULL};
+}
+
+static double weight_of(Affine at, int64_t c) {
+    return at.weight ? at.weight[c] : 1;
 }
 
 /* Mean and rstd of the batch; writes the layer's statistics. */
@@ -49,7 +66,7 @@ static Status bn_forward(Stream *stream, OpBound *bound, const LaneRun *run) {
     (void)run;
     Shape s = bound->memory.in[0].shape;
     const real *x = bound->memory.in[0].data;
-    const real *weight = bound->memory.param[0].data, *bias = bound->memory.param[1].data;
+    Affine at_param = affine(bound, bound->memory.param);
     real *y = bound->memory.out.data;
     Channel *saved = bound->memory.saved;
 
@@ -62,7 +79,8 @@ static Status bn_forward(Stream *stream, OpBound *bound, const LaneRun *run) {
             for (int64_t i = 0; i < s.h * s.w; i++) {
                 int64_t at = ref_at(s, n, c, 0, i);
                 double normal = (x[at] - channel.mean) * channel.rstd;
-                y[at] = ref_result(bound, weight[c] * normal + bias[c]);
+                double bias = at_param.bias ? at_param.bias[c] : 0;
+                y[at] = ref_result(bound, weight_of(at_param, c) * normal + bias);
             }
     }
     return ST_OK;
@@ -76,11 +94,10 @@ static Status bn_backward(Stream *stream, OpBound *bound, const LaneRun *run) {
     const OpDesc *desc = &bound->plan->desc;
     Shape s = bound->memory.in[0].shape;
     const real *x = bound->memory.in[0].data;
-    const real *weight = bound->memory.param[0].data;
+    Affine at_param = affine(bound, bound->memory.param);
+    Affine grad = affine(bound, bound->memory.grad_param);
     const Channel *saved = bound->memory.saved;
     real *grad_x = bound->memory.grad_in[0].data;
-    real *grad_weight = bound->memory.grad_param[0].data;
-    real *grad_bias = bound->memory.grad_param[1].data;
     int64_t map = s.h * s.w;
     double count = (double)(s.n * map);
 
@@ -92,8 +109,10 @@ static Status bn_backward(Stream *stream, OpBound *bound, const LaneRun *run) {
                 sum += ref_grad(bound, at);
                 sum_normal += ref_grad(bound, at) * (x[at] - saved[c].mean) * saved[c].rstd;
             }
-        grad_weight[c] = (real)sum_normal;
-        grad_bias[c] = (real)sum;
+        if (grad.weight)
+            grad.weight[c] = (real)sum_normal;
+        if (grad.bias)
+            grad.bias[c] = (real)sum;
         if (desc->grad_in[0] == GRAD_NONE)
             continue;
         for (int64_t n = 0; n < s.n; n++)
@@ -101,7 +120,8 @@ static Status bn_backward(Stream *stream, OpBound *bound, const LaneRun *run) {
                 int64_t at = ref_at(s, n, c, 0, i);
                 double normal = (x[at] - saved[c].mean) * saved[c].rstd;
                 double rest = ref_grad(bound, at) - sum / count - normal * sum_normal / count;
-                ref_put(desc->grad_in[0], &grad_x[at], weight[c] * saved[c].rstd * rest);
+                ref_put(desc->grad_in[0], &grad_x[at],
+                        weight_of(at_param, c) * saved[c].rstd * rest);
             }
     }
     return ST_OK;

@@ -39,17 +39,17 @@ model: |
   gelu
   maxpool k=3 s=2 p=1
   trunk: conv c=16 k=3 p=1  # a comment
-  bn eps=0.001
+  bn eps=0.001 scale=0
   r1: relu
   conv c=16 k=3 p=1
   bn
   add with=trunk
   avgpool k=3 s=2 p=1
   conv c=32 k=3 s=2 p=1
-  bn
+  bn bias=0
   r2: relu
   side: conv c=32 k=4 s=4 from=r1
-  bn
+  bn scale=0 bias=0
   add with=r2
   groupnorm groups=4 eps=0.001
   g3: gelu

@@ -82,7 +82,11 @@ class Net:
             self.add_param(f"{name}.weight", dims, -bound, bound, False)
             if int(args.get("bias", kind == "linear")):
                 self.add_param(f"{name}.bias", (out,), -bound, bound, True)
-        if kind in ("bn", "groupnorm"):
+        if kind == "bn":
+            for role, flag, low in (("weight", "scale", 0.5), ("bias", "bias", -0.5)):
+                if int(args.get(flag, 1)):
+                    self.add_param(f"{name}.{role}", (x.shape[1],), low, low + 1, True)
+        if kind == "groupnorm":
             self.add_param(f"{name}.weight", (x.shape[1],), 0.5, 1.5, True)
             self.add_param(f"{name}.bias", (x.shape[1],), -0.5, 0.5, True)
         if kind == "layernorm":
@@ -113,7 +117,7 @@ class Net:
                 self.stats[f"{name}.running_var"] = var.detach()
             return F.batch_norm(x, None if training else self.stats[f"{name}.running_mean"],
                                 None if training else self.stats[f"{name}.running_var"],
-                                p[f"{name}.weight"], p[f"{name}.bias"], training, 0.0,
+                                p.get(f"{name}.weight"), p.get(f"{name}.bias"), training, 0.0,
                                 float(args.get("eps", 1e-5)))
         if kind == "relu":
             return F.relu(x)
@@ -410,6 +414,25 @@ sigmoid
 linear c=4
 """
 
+# Batch norm with fixed scales, fixed offsets and both.
+BLOCKS = """\
+conv c=8 k=3 p=1
+bn scale=0 eps=1e-12
+r1: relu
+conv c=8 k=3 p=1 s=1
+bn bias=0
+add with=r1
+relu
+conv c=12 k=3 s=2 p=1
+bn scale=0 bias=0
+silu
+conv c=6 k=1
+bn
+relu6
+avgpool global
+linear c=4
+"""
+
 
 def main():
     torch.manual_seed(0)
@@ -426,6 +449,7 @@ def main():
     make_case("tokens-adamw", TOKENS, small, 5, 5, 0.1, kind=2, lr=0.003, decay=0.05, all=False)
     make_case("tokens-sgd", TOKENS, small, 5, 4, 0.0, momentum=0.9, decay=1e-3)
     make_case("activated-sgd", ACTIVATED, (3, 7, 7), 4, 5, 0.1, momentum=0.9)
+    make_case("blocks-sgd", BLOCKS, (3, 7, 7), 4, 5, 0.1, momentum=0.9, decay=1e-3, all=False)
     for recipe, options in (("quickstart", {"momentum": 0.9, "nesterov": True, "decay": 5e-4}),
                             ("msu-net", {"momentum": 0.9, "lr": 0.01})):
         text, smoothing = config_model(recipe)

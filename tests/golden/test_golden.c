@@ -29,8 +29,8 @@ static const double GRADIENT_SHARE = 1e-2, GRADIENT_LEAST = 1e-6;
 
 static const char *const cases[] = {
     "residual-sgd",  "residual-sgd-plain", "residual-adam", "mixed-adamw", "mixed-sgd",
-    "branches-adam", "activated-sgd",      "gated-sgd",     "gated-adam",  "tokens-adamw",
-    "tokens-sgd",    "quickstart",         "msu-net",
+    "branches-adam", "activated-sgd",      "blocks-sgd",    "gated-sgd",   "gated-adam",
+    "tokens-adamw",  "tokens-sgd",         "quickstart",    "msu-net",
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 

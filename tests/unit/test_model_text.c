@@ -237,6 +237,22 @@ static void test_flat_order(void **state) {
     model_free(&model);
 }
 
+/* What is fixed is no parameter; a bias without a scale before it is the layer's first. */
+static void test_fixed_parameters(void **state) {
+    static const char *const names[] = {"bn1.bias", "bn2.weight", "linear1.weight", "linear1.bias"};
+    Model model;
+    (void)state;
+    must_parse("bn scale=0\nbn bias=0\nbn scale=0 bias=0\nlinear c=10", &model);
+    assert_int_equal(model.n_params, 4);
+    for (int i = 0; i < 4; i++)
+        assert_string_equal(model.params[i].name, names[i]);
+    assert_int_equal(model.params[0].which, 0);
+    assert_true(model.params[0].spec.init == INIT_ZERO && model.params[1].spec.init == INIT_ONE);
+    assert_true(model.parameters == 3 + 3 + 30720 + 10);
+    assert_int_equal(model.n_running, 6);
+    model_free(&model);
+}
+
 static void check_uniform(const Model *model, const float *weights, const char *name,
                           double bound) {
     const ParamView *view = find_view(model, name, false);
@@ -492,6 +508,7 @@ int main(void) {
         cmocka_unit_test(test_first_line),
         cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_flat_order),
+        cmocka_unit_test(test_fixed_parameters),
         cmocka_unit_test(test_initial_weights),
         cmocka_unit_test(test_initial_weights_are_pinned),
         cmocka_unit_test(test_describe_json),
