@@ -252,6 +252,8 @@ static Product product_of(const Floor *floor, int l, bool relu) {
     int in = layer->input[0] + 1, out = l + 1;
     Shape x = floor->shape[in], y = floor->shape[out];
     int64_t features = x.c * x.h * x.w, k = layer->args.conv.kernel;
+    int64_t groups = layer->kind == LAYER_CONV ? layer->args.conv.groups : 1;
+    const int64_t dims[] = {groups, y.c / groups, x.c / groups, k, k};
     if (layer->kind == LAYER_LINEAR)
         return (Product){.src = md_typed(md_plain(2, (int64_t[]){x.n, features}), floor->type),
                          .dst = md_typed(md_plain(2, (int64_t[]){y.n, y.c}), floor->type),
@@ -261,7 +263,8 @@ static Product product_of(const Floor *floor, int l, bool relu) {
                          .relu = relu};
     return (Product){.src = md_activation(floor->type, x, floor->layout[in]),
                      .dst = md_activation(floor->type, y, floor->layout[out]),
-                     .weights = md_typed(md_any(4, (int64_t[]){y.c, x.c, k, k}), floor->type),
+                     .weights =
+                         md_typed(groups > 1 ? md_any(5, dims) : md_any(4, dims + 1), floor->type),
                      .bias = md_plain(1, &y.c),
                      .has_bias = layer->args.conv.bias,
                      .relu = relu,

@@ -49,7 +49,7 @@ def seqpool(p, a, x, _):
 
 # By kind: from the layer's parameters by role, its arguments, what it reads, and whether it is trained.
 KINDS = {
-    "conv": lambda p, a, x, _: F.conv2d(x, p["weight"], p.get("bias"), a["s"], a["p"]),
+    "conv": lambda p, a, x, _: F.conv2d(x, p["weight"], p.get("bias"), a["s"], a["p"], 1, a["groups"]),
     "bn": batch_norm,
     "groupnorm": lambda p, a, x, _: F.group_norm(x, a["groups"], p["weight"], p["bias"], a["eps"]),
     "relu": lambda p, a, x, _: F.relu(x),

@@ -41,7 +41,7 @@ static void add_params(StepPlan *plan, Step *step, bool backward) {
         steps_argument(plan, step, (Arg){AT_PARAM(WEIGHT), DNNL_ARG_SCALE});
     if (layer->args.bn.scale && backward)
         steps_argument(plan, step, (Arg){AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_SCALE});
-    if (layer->args.bn.bias && (!backward || BN_BACKWARD_SHIFT != 0))
+    if (layer->args.bn.bias && (!backward || NORM_BACKWARD_SHIFT != 0))
         steps_argument(plan, step, (Arg){AT_PARAM(bias), DNNL_ARG_SHIFT});
     if (layer->args.bn.bias && backward)
         steps_argument(plan, step, (Arg){AT_GRAD_PARAM(bias), DNNL_ARG_DIFF_SHIFT});

@@ -5,24 +5,30 @@
 
 enum { FORWARD, WEIGHTS, DATA };
 
+/* With the groups' dimension first, where there are several: the same memory. */
 static MemDesc plain_weights(const StepPlan *plan) {
-    return md_plain(4, plan->base.desc.layer->param[WEIGHT].dim);
+    const Layer *layer = plan->base.desc.layer;
+    int64_t groups = layer->args.conv.groups;
+    const int64_t *dim = layer->param[WEIGHT].dim;
+    if (groups == 1)
+        return md_plain(4, dim);
+    return md_plain(5, (int64_t[]){groups, dim[0] / groups, dim[1], dim[2], dim[3]});
 }
 
 static Product product_of(const StepPlan *plan, DType type) {
     const OpDesc *desc = &plan->base.desc;
     const ConvArgs *args = &desc->layer->args.conv;
-    const int64_t *dim = desc->layer->param[WEIGHT].dim;
+    MemDesc plain = plain_weights(plan);
     bool wide = ((const CpuDevice *)plan->device)->wide;
     return (Product){.src = md_typed(plan_md_in(plan), type),
                      .dst = md_typed(plan_md_out(plan), type),
-                     .weights = md_typed(md_any(4, dim), type),
-                     .bias = md_plain(1, dim),
+                     .weights = md_typed(md_any(plain.ndim, plain.dim), type),
+                     .bias = md_plain(1, &args->channels),
                      .has_bias = args->bias,
                      .relu = desc->relu,
                      .stride = args->stride,
                      .pad = args->pad,
-                     .winograd = type == DT_F32 &&
+                     .winograd = type == DT_F32 && args->groups == 1 &&
                                  rule_winograd(desc->in[0].shape, desc->out.shape, args->kernel,
                                                args->stride, args->pad, wide)};
 }

@@ -83,8 +83,8 @@ MemDesc md_activation(DType type, Shape shape, int layout) {
 }
 
 MemDesc md_plain(int ndim, const int64_t *dim) {
-    static const dnnl_format_tag_t tags[] = {dnnl_format_tag_undef, dnnl_a, dnnl_ab, dnnl_abc,
-                                             dnnl_abcd};
+    static const dnnl_format_tag_t tags[] = {
+        dnnl_format_tag_undef, dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde};
     return md_tagged(ndim, dim, tags[ndim]);
 }
 

@@ -62,7 +62,7 @@ bool md_equal(const MemDesc *a, const MemDesc *b);
  * dst and weights have one type; the bias and both parameters' gradients are fp32. */
 typedef struct Product {
     MemDesc src, dst;
-    MemDesc weights; /* in any order */
+    MemDesc weights; /* in any order; of a convolution in groups G,O/G,I/G,KH,KW */
     MemDesc bias;
     bool has_bias;
     bool relu; /* behind the forward pass */

@@ -26,7 +26,8 @@ void rule_layouts(const Shape *shapes, int n, bool along_channels, bool wide, in
  * maps of 1 x 1, which fit any. */
 int rule_layout_beside(const Tensor *tensor, int beside);
 
-/* Whether a convolution goes through Winograd's algorithm F(4x4, 3x3), forward and backward. */
+/* Whether a convolution of one group goes through Winograd's algorithm F(4x4, 3x3), forward and
+ * backward. */
 bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide);
 
 /* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */

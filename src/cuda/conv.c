@@ -69,6 +69,7 @@ static Status conv_steps(StepPlan *plan) {
                       .kernel = args->kernel,
                       .stride = args->stride,
                       .pad = args->pad,
+                      .groups = args->groups,
                       .bias = args->bias,
                       .relu = desc->relu};
     plan->base.backward_reads_in = READS_IN(0);

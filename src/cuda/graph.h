@@ -91,6 +91,7 @@ typedef struct GraphConv {
     DType dtype; /* of all tensors but the bias: DT_F32 or DT_BF16; sums are fp32 */
     Shape x, y;
     int64_t kernel, stride, pad;
+    int64_t groups;  /* cuDNN takes them from the channels of X and W */
     bool bias, relu; /* behind the forward pass */
 } GraphConv;
 

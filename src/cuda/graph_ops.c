@@ -1,4 +1,6 @@
 /* cuda/graph_ops: the patterns of operations this backend uses, as cuDNN graphs. See graph.h. */
+#include <stdio.h>
+
 #include "graph_plan.h"
 
 /* Printed in names: "128x64x32x32". */
@@ -8,14 +10,17 @@
 /* ---- Convolution ---- */
 
 static Shape filter_shape(const GraphConv *conv) {
-    return (Shape){conv->y.c, conv->x.c, conv->kernel, conv->kernel};
+    return (Shape){conv->y.c, conv->x.c / conv->groups, conv->kernel, conv->kernel};
 }
 
 static void begin_conv(Builder *builder, GraphTarget *target, const GraphConv *conv,
                        const char *pass) {
-    build_begin(builder, target, conv->dtype, true, "conv %s " SHAPE_FORMAT " to %d k%d s%d p%d",
+    char groups[24] = "";
+    if (conv->groups > 1)
+        snprintf(groups, sizeof groups, " g%d", (int)conv->groups);
+    build_begin(builder, target, conv->dtype, true, "conv %s " SHAPE_FORMAT " to %d k%d s%d p%d%s",
                 pass, SHAPE_ARGS(conv->x), (int)conv->y.c, (int)conv->kernel, (int)conv->stride,
-                (int)conv->pad);
+                (int)conv->pad, groups);
 }
 
 /* The operation's attributes that all passes share; their names are the pass's own. */

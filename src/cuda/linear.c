@@ -12,6 +12,7 @@ static GraphConv as_conv(const StepPlan *plan) {
                        .y = desc->out.shape,
                        .kernel = 1,
                        .stride = 1,
+                       .groups = 1,
                        .bias = desc->layer->args.linear.bias,
                        .relu = desc->relu};
 }

@@ -1,6 +1,20 @@
 /* ref/conv: y[n,o,i,j] = bias[o] + sum over c, ky, kx of weight[o,c,ky,kx]
- *                                  x[n, c, i stride - pad + ky, j stride - pad + kx]. */
+ *                                  x[n, first + c, i stride - pad + ky, j stride - pad + kx],
+ * c over the channels of one group, `first` the first of o's group. */
 #include "ref.h"
+
+/* The weight's O, I/groups, KH, KW. */
+static Shape kernel_of(const OpBound *bound) {
+    const ConvArgs *args = &bound->plan->desc.layer->args.conv;
+    return (Shape){args->channels, bound->memory.in[0].shape.c / args->groups, args->kernel,
+                   args->kernel};
+}
+
+/* The first input channel that output o reads. */
+static int64_t first_input(const OpBound *bound, int64_t o) {
+    const ConvArgs *args = &bound->plan->desc.layer->args.conv;
+    return o / (args->channels / args->groups) * kernel_of(bound).c;
+}
 
 static Status conv_plan(Device *device, const OpDesc *desc, OpPlan **plan) {
     (void)device;
@@ -14,7 +28,7 @@ static Status conv_forward(Stream *stream, OpBound *bound, const LaneRun *run) {
     (void)run;
     const ConvArgs *args = &bound->plan->desc.layer->args.conv;
     Shape in = bound->memory.in[0].shape, out = bound->memory.out.shape;
-    Shape kernel = {out.c, in.c, args->kernel, args->kernel};
+    Shape kernel = kernel_of(bound);
     const real *x = bound->memory.in[0].data;
     const real *weight = bound->memory.param[0].data;
     const real *bias = args->bias ? bound->memory.param[1].data : NULL;
@@ -25,7 +39,7 @@ static Status conv_forward(Stream *stream, OpBound *bound, const LaneRun *run) {
             for (int64_t i = 0; i < out.h; i++)
                 for (int64_t j = 0; j < out.w; j++) {
                     double sum = bias ? bias[o] : 0;
-                    for (int64_t c = 0; c < in.c; c++)
+                    for (int64_t c = 0; c < kernel.c; c++)
                         for (int64_t ky = 0; ky < kernel.h; ky++)
                             for (int64_t kx = 0; kx < kernel.w; kx++) {
                                 int64_t h = i * args->stride - args->pad + ky;
@@ -33,7 +47,7 @@ static Status conv_forward(Stream *stream, OpBound *bound, const LaneRun *run) {
                                 if (h < 0 || h >= in.h || w < 0 || w >= in.w)
                                     continue;
                                 sum += (double)weight[ref_at(kernel, o, c, ky, kx)] *
-                                       x[ref_at(in, n, c, h, w)];
+                                       x[ref_at(in, n, first_input(bound, o) + c, h, w)];
                             }
                     y[ref_at(out, n, o, i, j)] = ref_result(bound, sum);
                 }
@@ -46,8 +60,9 @@ static double conv_grad_x(const OpBound *bound, Shape kernel, int64_t n, int64_t
     const ConvArgs *args = &bound->plan->desc.layer->args.conv;
     const real *weight = bound->memory.param[0].data;
     Shape out = bound->memory.out.shape;
+    int64_t outputs = args->channels / args->groups, group = c / kernel.c;
     double sum = 0;
-    for (int64_t o = 0; o < out.c; o++)
+    for (int64_t o = group * outputs; o < (group + 1) * outputs; o++)
         for (int64_t ky = 0; ky < kernel.h; ky++)
             for (int64_t kx = 0; kx < kernel.w; kx++) {
                 int64_t i = h + args->pad - ky, j = w + args->pad - kx; /* times stride */
@@ -56,7 +71,7 @@ static double conv_grad_x(const OpBound *bound, Shape kernel, int64_t n, int64_t
                 i /= args->stride;
                 j /= args->stride;
                 if (i < out.h && j < out.w)
-                    sum += weight[ref_at(kernel, o, c, ky, kx)] *
+                    sum += weight[ref_at(kernel, o, c % kernel.c, ky, kx)] *
                            ref_grad(bound, ref_at(out, n, o, i, j));
             }
     return sum;
@@ -74,7 +89,8 @@ static double conv_grad_weight(const OpBound *bound, int64_t o, int64_t c, int64
                 int64_t h = i * args->stride - args->pad + ky;
                 int64_t w = j * args->stride - args->pad + kx;
                 if (h >= 0 && h < in.h && w >= 0 && w < in.w)
-                    sum += x[ref_at(in, n, c, h, w)] * ref_grad(bound, ref_at(out, n, o, i, j));
+                    sum += x[ref_at(in, n, first_input(bound, o) + c, h, w)] *
+                           ref_grad(bound, ref_at(out, n, o, i, j));
             }
     return sum;
 }
@@ -85,7 +101,7 @@ static Status conv_backward(Stream *stream, OpBound *bound, const LaneRun *run) 
     const OpDesc *desc = &bound->plan->desc;
     const ConvArgs *args = &desc->layer->args.conv;
     Shape in = bound->memory.in[0].shape, out = bound->memory.out.shape;
-    Shape kernel = {out.c, in.c, args->kernel, args->kernel};
+    Shape kernel = kernel_of(bound);
 
     real *grad_x = bound->memory.grad_in[0].data;
     if (desc->grad_in[0] != GRAD_NONE)

@@ -76,7 +76,7 @@ class Net:
         if kind in ("conv", "linear"):
             out = int(args["c"])
             side = int(args["k"]) if kind == "conv" else 0
-            inputs = x.shape[1] if kind == "conv" else x[0].numel()
+            inputs = x.shape[1] // int(args.get("groups", 1)) if kind == "conv" else x[0].numel()
             bound = 1.5 / (inputs * max(side, 1) ** 2) ** 0.5
             dims = (out, inputs, side, side) if side else (out, inputs)
             self.add_param(f"{name}.weight", dims, -bound, bound, False)
@@ -108,7 +108,8 @@ class Net:
         p = self.param
         if kind == "conv":
             return F.conv2d(x, p[f"{name}.weight"], p.get(f"{name}.bias"),
-                            int(args.get("s", 1)), int(args.get("p", 0)))
+                            int(args.get("s", 1)), int(args.get("p", 0)), 1,
+                            int(args.get("groups", 1)))
         if kind == "bn":
             if training:
                 count = x.numel() / x.shape[1]
@@ -414,18 +415,19 @@ sigmoid
 linear c=4
 """
 
-# Batch norm with fixed scales, fixed offsets and both.
+# Batch norm with fixed scales, fixed offsets and both; convolutions in groups, depthwise too.
 BLOCKS = """\
 conv c=8 k=3 p=1
 bn scale=0 eps=1e-12
 r1: relu
-conv c=8 k=3 p=1 s=1
+conv c=8 k=3 p=1 groups=8
 bn bias=0
 add with=r1
 relu
-conv c=12 k=3 s=2 p=1
+conv c=12 k=3 s=2 p=1 groups=4 bias
 bn scale=0 bias=0
 silu
+conv c=24 k=3 groups=12
 conv c=6 k=1
 bn
 relu6

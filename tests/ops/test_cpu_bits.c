@@ -143,6 +143,10 @@ static void same_bits_of_real_sizes(void **state) {
          .text = "conv c=64 k=3 p=1",
          .in = {64, 3, 32, 32},
          .image = true},
+        {.name = "conv groups", .text = "conv c=128 k=3 p=1 groups=4", .in = {32, 128, 16, 16}},
+        {.name = "conv depthwise",
+         .text = "conv c=128 k=3 p=1 groups=128",
+         .in = {64, 128, 16, 16}},
         {.name = "bn", .text = "bn", .draw = DRAW_CHANNELS, .in = {64, 64, 32, 32}},
         {.name = "linear", .text = "linear c=1024", .in = {32, 128, 4, 4}},
     };

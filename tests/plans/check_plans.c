@@ -108,6 +108,8 @@ static const char *replaced(const Check *check, const char *name) {
         return "a convolution of 1 x 1 maps: every engine for products uses tensor cores";
     if (starts_with(name, "bn forward+add eps"))
         return "a kernel of lockstep's own: engines that add want a ReLU behind it";
+    if (starts_with(name, "conv forward+bias") && strstr(name, " g"))
+        return "a kernel of lockstep's own for the bias, behind the convolution";
     return NULL;
 }
 

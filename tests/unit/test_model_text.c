@@ -112,6 +112,11 @@ static void test_refusals(void **state) {
          "m:1: conv: 'c=9999999999999999999' is out of bounds: 1 to 65536"},
         {"conv c=8 k=3 c=8", "m:1: 'c' is given twice"},
         {"conv c=8 k=3 bias=2", "m:1: conv: 'bias=2' is out of bounds: 0 to 1"},
+        {"conv c=8 k=3 groups=3",
+         "m:1: conv: groups=3 must divide its input's channels, 3, and its own, c=8"},
+        {"conv c=8 k=3\nconv c=12 k=3 groups=3",
+         "m:2: conv: groups=3 must divide its input's channels, 8, and its own, c=12"},
+        {"conv c=8 k=3 groups=0", "m:1: conv: 'groups=0' is out of bounds: 1 to 65536"},
         {"leaky_relu slope=-0.1", "m:1: leaky_relu: 'slope=-0.1' is out of bounds: 0 to 1"},
         {"dropout p=half", "m:1: dropout: 'p=half' is not a number"},
         {"conv c=8 k=40", "m:1: conv: a kernel of k=40 does not fit its input of 32 x 32: give a "
@@ -250,6 +255,18 @@ static void test_fixed_parameters(void **state) {
     assert_true(model.params[0].spec.init == INIT_ZERO && model.params[1].spec.init == INIT_ONE);
     assert_true(model.parameters == 3 + 3 + 30720 + 10);
     assert_int_equal(model.n_running, 6);
+    model_free(&model);
+}
+
+static void test_groups(void **state) {
+    Model model;
+    (void)state;
+    must_parse("conv c=12 k=3 groups=3\nconv c=24 k=5 groups=12 bias\nlinear c=10", &model);
+    const int64_t *grouped = model.params[0].spec.dim, *depthwise = model.params[1].spec.dim;
+    assert_true(grouped[0] == 12 && grouped[1] == 1 && grouped[2] == 3 && grouped[3] == 3);
+    assert_true(depthwise[0] == 24 && depthwise[1] == 1 && depthwise[2] == 5);
+    assert_true(layer_multiply_adds(&model.layers[0]) == 12 * 9 * 30 * 30);
+    assert_true(layer_multiply_adds(&model.layers[1]) == 24 * 25 * 26 * 26);
     model_free(&model);
 }
 
@@ -509,6 +526,7 @@ int main(void) {
         cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_flat_order),
         cmocka_unit_test(test_fixed_parameters),
+        cmocka_unit_test(test_groups),
         cmocka_unit_test(test_initial_weights),
         cmocka_unit_test(test_initial_weights_are_pinned),
         cmocka_unit_test(test_describe_json),

@@ -1,5 +1,6 @@
 /* conv: convolution forward and both gradients. Each is the same walk over output places, window
- * places and channels; they differ in which of the three tensors is summed into. */
+ * places and channels of a group; they differ in which of the three tensors is summed into. The
+ * filter has the channels of one group. */
 #include <stdlib.h>
 
 #include "desc.h"
@@ -17,13 +18,14 @@ static void visit(const Conv *c, Sum into, double *sum, int64_t n, int64_t k, in
                   int64_t q) {
     const int64_t *x = c->x.tensor->dim, *y = c->y.tensor->dim, *w = c->w.tensor->dim;
     int64_t iy = ((n * y[1] + k) * y[2] + p) * y[3] + q;
+    int64_t first = k / (y[1] / (x[1] / w[1])) * w[1]; /* channel of X in k's group */
     for (int64_t r = 0; r < w[2]; r++) {
         int64_t h = p * c->op->stride[0] - c->op->pad[0] + r * c->op->dilation[0];
         for (int64_t s = 0; h >= 0 && h < x[2] && s < w[3]; s++) {
             int64_t v = q * c->op->stride[1] - c->op->pad[1] + s * c->op->dilation[1];
-            for (int64_t ch = 0; v >= 0 && v < x[3] && ch < x[1]; ch++) {
-                int64_t ix = ((n * x[1] + ch) * x[2] + h) * x[3] + v;
-                int64_t iw = ((k * x[1] + ch) * w[2] + r) * w[3] + s;
+            for (int64_t ch = 0; v >= 0 && v < x[3] && ch < w[1]; ch++) {
+                int64_t ix = ((n * x[1] + first + ch) * x[2] + h) * x[3] + v;
+                int64_t iw = ((k * w[1] + ch) * w[2] + r) * w[3] + s;
                 if (into == INTO_Y)
                     sum[iy] += (double)c->x.value[ix] * c->w.value[iw];
                 else if (into == INTO_X)

@@ -38,7 +38,9 @@ static void check_convolution(const Operation *op) {
         sim_report("%s: not of four dimensions", op->name);
     want(op, y, 0, x->dim[0]);
     want(op, y, 1, w->dim[0]);
-    want(op, w, 1, x->dim[1]);
+    if (x->dim[1] % w->dim[1] != 0 || y->dim[1] % (x->dim[1] / w->dim[1]) != 0)
+        sim_report("%s: filters of %ld channels cut neither %ld inputs nor %ld outputs in groups",
+                   op->name, (long)w->dim[1], (long)x->dim[1], (long)y->dim[1]);
     for (int i = 0; i < 2; i++)
         want(op, y, 2 + i, slid(op, x->dim[2 + i], w->dim[2 + i], i));
     /* Types that cuDNN mixes: an intermediate in fp32 behind bf16 inputs. */
