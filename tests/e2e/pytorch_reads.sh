@@ -38,7 +38,7 @@ model: |
   conv c=16 k=3 p=1 bias
   gelu
   maxpool k=3 s=2 p=1
-  trunk: conv c=16 k=3 p=1  # a comment
+  trunk: conv c=16 k=3 p=1 groups=4  # a comment
   bn eps=0.001 scale=0
   r1: relu
   conv c=16 k=3 p=1
@@ -61,7 +61,7 @@ model: |
   mul with=concat1
   pad_channels c=100
   silu
-  conv c=32 k=1 bias
+  conv c=32 k=3 p=1 groups=4 bias
   r3: leaky_relu slope=0.2
   top: maxpool global
   shift from=r3

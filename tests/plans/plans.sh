@@ -14,7 +14,7 @@ mkdir -p "$out"
 # Each combination is a process of its own, as many at a time as there are cores. Its own libcuda comes first.
 export LD_LIBRARY_PATH=$PWD/$BUILD/tests/plans/driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 plan_one() {
-    local recipes=(configs/*.yaml tests/recipes/{small,residual}.yaml)
+    local recipes=(configs/*.yaml tests/recipes/{small,residual,groups}.yaml)
     [ "$2" != bf16 ] || recipes+=(configs/resnet9.yaml:1)
     "$program" "tests/plans/gpus/$1.json" "$2" "$out/$1-$2.tsv" "${recipes[@]}" >"$out/$1-$2.log" 2>&1
     local rc=$?
