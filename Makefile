@@ -31,7 +31,8 @@ endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
 TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-text \
-              check-includes check-circles check-headers check-scripts check-ptxas clean help
+              check-includes check-circles check-headers check-scripts check-ptxas clean help \
+              timing-study checkpoint-study accuracy
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
 endif
@@ -215,3 +216,4 @@ include mk/check.mk
 include mk/sim.mk
 include mk/gpu.mk
 include mk/scale.mk
+include mk/study.mk

@@ -277,6 +277,7 @@ typedef struct CudaVersions {
     const char *name[CUDA_LIBRARIES]; /* "CUDA" (its runtime), "cuDNN", "NCCL" */
     char built[CUDA_LIBRARIES][CUDA_VERSION_TEXT], loaded[CUDA_LIBRARIES][CUDA_VERSION_TEXT];
     char driver[CUDA_VERSION_TEXT]; /* the newest CUDA that it can run; "": there is no driver */
+    int gpus;                       /* that this process sees */
 } CudaVersions;
 
 /* The backends. Each opens for this process alone. */

@@ -61,6 +61,7 @@ typedef struct RunResult {
     const char *tta;                   /* its name, "none": there is none */
     int64_t epoch, step;
     double images_per_s, wall_s;
+    double train_s; /* of wall_s in steps: without evaluations and checkpoints */
     int ranks;
     int64_t lanes;
     const char *device, *dataset, *git;

@@ -47,6 +47,8 @@ static void print_cuda(FILE *out) {
     for (int i = 0; i < CUDA_LIBRARIES; i++)
         fprintf(out, "%s %s (built with %s)\n", cuda.name[i], cuda.loaded[i], cuda.built[i]);
     fprintf(out, "NVIDIA driver: %s%s\n", cuda.driver[0] ? "for CUDA up to " : "none", cuda.driver);
+    if (cuda.driver[0])
+        fprintf(out, "GPUs: %d\n", cuda.gpus);
 }
 
 void versions_print(FILE *out) {

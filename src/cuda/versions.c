@@ -1,5 +1,5 @@
-/* cuda/versions: the libraries that the backend was built with, and those it has loaded. None of
- * these calls needs a driver. */
+/* cuda/versions: the libraries that the backend was built with, and those it has loaded. No call
+ * needs a driver but the one that counts GPUs. */
 #include "cuda.h"
 
 #include <nccl.h>
@@ -26,6 +26,9 @@ CUDA_SHOWN void cuda_versions(CudaVersions *versions) {
     cuda_text(runtime, versions->loaded[0]);
     other_text(cudnnGetVersion(), versions->loaded[1]);
     other_text((size_t)nccl, versions->loaded[2]);
-    if (cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0)
-        cuda_text(driver, versions->driver);
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver <= 0)
+        return;
+    cuda_text(driver, versions->driver);
+    if (cudaGetDeviceCount(&versions->gpus) != cudaSuccess)
+        versions->gpus = 0;
 }

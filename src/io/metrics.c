@@ -292,6 +292,7 @@ static cJSON *result_object(const RunResult *result) {
     cJSON_AddNumberToObject(root, "ranks", result->ranks);
     cJSON_AddNumberToObject(root, "images_per_s", result->images_per_s);
     cJSON_AddNumberToObject(root, "wall_s", result->wall_s);
+    cJSON_AddNumberToObject(root, "train_s", result->train_s);
     put_times(root, &result->times);
     return root;
 }

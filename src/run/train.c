@@ -304,6 +304,7 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
                         .step = state->step,
                         .images_per_s = spent_rate(&run->journal.meter.total),
                         .wall_s = wall,
+                        .train_s = run->journal.meter.total.seconds,
                         .ranks = session->ranks.size,
                         .lanes = session->config->lanes,
                         .device = session->device->ops->name,

@@ -234,6 +234,7 @@ static void result(void **state) {
                    .step = 300,
                    .images_per_s = 100,
                    .wall_s = 2,
+                   .train_s = 1.5,
                    .ranks = 4,
                    .lanes = 8,
                    .device = "cpu",
@@ -257,6 +258,7 @@ static void result(void **state) {
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "test_loss")));
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "resumed_from")));
     assert_int_equal(cJSON_GetObjectItem(o, "best_step")->valueint, 200);
+    assert_true(cJSON_GetObjectItem(o, "train_s")->valuedouble == 1.5);
     cJSON *row = cJSON_GetArrayItem(cJSON_GetObjectItem(o, "confusion"), 2);
     assert_int_equal(cJSON_GetArrayItem(row, 5)->valueint, 1);
     assert_true(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "class_accuracy"), 2)->valuedouble ==
