@@ -35,8 +35,8 @@ study=${STUDY:-runs/accuracy-$name}
 
 collect() {
     compgen -G "$study/*/row.csv" >/dev/null || return 0
-    all_rows "$study" >"$study/.study"
-    mv "$study/.study" "$study/study.csv"
+    all_rows "$study" >"$study/.study.$mine"
+    mv "$study/.study.$mine" "$study/study.csv"
     awk -F, -v OFS=, -v name="$name" -v target="$target" "$statistics"'
         NR == 1 { read_names(); next }
         {
@@ -48,8 +48,8 @@ collect() {
         END {
             print "recipe,runs,accuracy_mean,accuracy_sd,accuracy_min,accuracy_max,target,share"
             print name, n, real(mean(all)), real(deviation(all)), least, most, target, target == "" ? "" : real(reached / n)
-        }' "$study/study.csv" >"$study/.summary"
-    mv "$study/.summary" "$study/summary.csv"
+        }' "$study/study.csv" >"$study/.summary.$mine"
+    mv "$study/.summary.$mine" "$study/summary.csv"
 }
 at_stop() { collect; }
 

@@ -34,8 +34,8 @@ launcher=()
 # ---- Tables and the plot ----
 collect() {
     compgen -G "$study/*/row.csv" >/dev/null || return 0
-    all_rows "$study" >"$study/.study"
-    mv "$study/.study" "$study/study.csv"
+    all_rows "$study" >"$study/.study.$mine"
+    mv "$study/.study.$mine" "$study/study.csv"
     awk -F, -v OFS=, "$statistics"'
         NR == 1 { read_names(); next }
         {
@@ -52,8 +52,8 @@ collect() {
                     real(deviation(held[key])), real(mean(accuracy[key])), real(deviation(accuracy[key])), \
                     real(mean(time[key]) / mean(time[keys[n]]))
             }
-        }' "$study/study.csv" >"$study/.summary"
-    mv "$study/.summary" "$study/summary.csv"
+        }' "$study/study.csv" >"$study/.summary.$mine"
+    mv "$study/.summary.$mine" "$study/summary.csv"
     figure "$study" time --x per_1000_steps --y time_s_mean --spread time_s_sd --x-log --from-zero \
         --x-label "checkpoints in 1,000 steps" --y-label seconds --title "Time of $steps steps by frequency of checkpoints"
 }

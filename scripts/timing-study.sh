@@ -129,9 +129,9 @@ collect() {
     while :; do
         before=$(find "$study" -mindepth 2 -maxdepth 2 -name row.csv | wc -l)
         [ "$before" -gt 0 ] || { echo "no run is done yet" && return; }
-        all_rows "$study" "${known[@]}" >"$study/.study.$$"
-        summarize <"$study/.study.$$" >"$study/.summary.$$"
-        mv "$study/.study.$$" "$study/study.csv" && mv "$study/.summary.$$" "$study/summary.csv"
+        all_rows "$study" "${known[@]}" >"$study/.study.$mine"
+        summarize <"$study/.study.$mine" >"$study/.summary.$mine"
+        mv "$study/.study.$mine" "$study/study.csv" && mv "$study/.summary.$mine" "$study/summary.csv"
         plots
         # Of several jobs that collect at once the last one must have seen all rows.
         rows=$(find "$study" -mindepth 2 -maxdepth 2 -name row.csv | wc -l)
@@ -220,12 +220,12 @@ if [ $mode = one ]; then
 fi
 hardware=$study/hardware-$(hostname -s).txt
 [ -s "$hardware" ] || describe_host "$hardware"
-grep -v '^setting ' "$hardware" >"$hardware.$$" || true
+grep -v '^setting ' "$hardware" >"$hardware.$mine" || true
 for setting in "${known[@]}"; do
-    echo "setting $(setting_line "$setting")" >>"$hardware.$$"
+    echo "setting $(setting_line "$setting")" >>"$hardware.$mine"
     [[ " ${settings[*]} " != *" $setting "* ]] || setting_line "$setting"
 done
-mv "$hardware.$$" "$hardware"
+mv "$hardware.$mine" "$hardware"
 
 # Repeats vary slowest, so that an early look shows every combination, and a slow hour hits all alike.
 here=0 there=0

@@ -21,6 +21,8 @@
 
 study_name=${study_name:?}
 at_stop() { :; }
+# Ends the name of a file that no other process, of no other node, may use.
+mine=$(hostname -s).$$
 stop() { echo "$study_name: $*" >&2 && exit 2; }
 
 program=${BUILD:-build}/lockstep
@@ -78,15 +80,15 @@ open_study() {
     lanes=$(sed -n 's/^lanes: //p' <<<"$dump") epochs=$(sed -n 's/^epochs: //p' <<<"$dump") batch=$(sed -n 's/^batch-size: //p' <<<"$dump")
     # Not what each run has its own of, nor what does not matter.
     grep -vE '^(batch-size|seed|checkpoint-every|data|out|device|threads|progress|progress-width|quiet|report): ' <<<"$dump" \
-        >"$folder/.recipe.$$"
+        >"$folder/.recipe.$mine"
     # Several jobs may come at once: the first one names it.
-    ln "$folder/.recipe.$$" "$folder/recipe.yaml" 2>/dev/null || [ -e "$folder/recipe.yaml" ] || cp "$folder/.recipe.$$" "$folder/recipe.yaml"
-    if ! cmp -s "$folder/.recipe.$$" "$folder/recipe.yaml"; then
-        diff "$folder/recipe.yaml" "$folder/.recipe.$$" >&2 || true
-        rm "$folder/.recipe.$$"
+    ln "$folder/.recipe.$mine" "$folder/recipe.yaml" 2>/dev/null || [ -e "$folder/recipe.yaml" ] || cp "$folder/.recipe.$mine" "$folder/recipe.yaml"
+    if ! cmp -s "$folder/.recipe.$mine" "$folder/recipe.yaml"; then
+        diff "$folder/recipe.yaml" "$folder/.recipe.$mine" >&2 || true
+        rm "$folder/.recipe.$mine"
         stop "$folder has runs of another recipe (< there, > now): name another folder by STUDY=DIR, or remove it"
     fi
-    rm "$folder/.recipe.$$"
+    rm "$folder/.recipe.$mine"
 }
 
 # ---- One run ----
@@ -205,15 +207,17 @@ statistics='
     function read_names(    i) { for (i = 1; i <= NF; i++) at[$i] = i }'
 
 figure() {
-    local folder=$1 name=$2
+    local folder=$1 name=$2 kind file why
     shift 2
-    "$program" plot "$folder/summary.csv" "$@" --out "$folder/$name.svg" || exit
-    if ! "$program" plot "$folder/summary.csv" "$@" --out "$folder/.$name.png" 2>"$folder/.why"; then
-        echo "$study_name: no $name.png: $(cat "$folder/.why")" >&2
-    else
-        mv "$folder/.$name.png" "$folder/$name.png"
-    fi
-    rm -f "$folder/.why"
+    for kind in svg png; do
+        file=$folder/.$name.$mine.$kind
+        if why=$("$program" plot "$folder/summary.csv" "$@" --out "$file" 2>&1); then
+            mv "$file" "$folder/$name.$kind"
+        else
+            echo "$study_name: no $name.$kind: $why" >&2
+            [ $kind = png ] || exit 1
+        fi
+    done
 }
 
 describe_host() {
@@ -231,5 +235,5 @@ describe_host() {
             nvidia-smi --query-gpu=index,name,memory.total,driver_version --format=csv,noheader | sed 's/^/GPU /' || true
         fi
         "$program" --version
-    } >"$1.$$" && mv "$1.$$" "$1"
+    } >"$1.$mine" && mv "$1.$mine" "$1"
 }

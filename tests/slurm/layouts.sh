@@ -29,8 +29,11 @@ submit_train threads "--nodes=1 --cpus-per-task=2" train.sbatch --steps $steps
 STAGE_DATA=1 SCRATCH=$home/tmp submit_train staged "--nodes=2 --ntasks-per-node=2" train.sbatch --steps $steps
 submit_train wrong "--nodes=2" train.sbatch --steps $steps --bach-size 32
 submit_train wrong-resilient "--nodes=2" train-resilient.sbatch --steps $steps --lr many
-DEVICES="cpu ref" BATCHES="32 64" REPEATS=1 STUDY=$tmp/study submit study "--array=0-4 --open-mode=append" timing-study.sbatch \
+export BATCHES="32 64" REPEATS=1
+SETTINGS="cpu cores" STUDY=$tmp/study submit study "--nodes=2 --array=0-4 --open-mode=append" timing-study.sbatch \
     $recipes/tiny.yaml --lanes $lanes --steps 4
+STUDY=$tmp/whole-study submit whole-study "--nodes=2 --ntasks-per-node=2" timing-study.sbatch $recipes/tiny.yaml --lanes $lanes --steps 4
+unset BATCHES REPEATS
 submit evaluated "--ntasks=3" evaluate.sbatch "$tmp/reference/best.h5" --json
 submit_train looked "--nodes=2 --ntasks-per-node=2" preflight.sbatch
 submit_train no-data "--nodes=2 --ntasks-per-node=2" preflight.sbatch --data "$tmp/nowhere"
@@ -92,12 +95,22 @@ check "a wrong value: is not requeued" test "$(restarts wrong-resilient)" = 0
 # An array's jobs are shown together; the one with the highest index starts last.
 study_ended() { ! on_login squeue -h -j "${job[study]}" | grep -q .; }
 check "the timing study ends" until_true "$patience" study_ended
-awk 'NR == 1 || FNR > 1' "$tmp"/study/*/row.csv >"$tmp/study.csv"
-check "the timing study: a row for each combination" \
-    test "$(cut -d , -f 1-3 "$tmp/study.csv" | sort | tr '\n' ' ')" = "cpu,32,1 cpu,64,1 device,batch,repeat ref,32,1 ref,64,1 "
-# shellcheck disable=SC2016 # awk's
-check "the timing study: every field filled in" \
-    awk -F , 'NR > 1 { for (i = 1; i <= NF; i++) if ($i == "") exit 1 } NF != 12 { exit 1 }' "$tmp/study.csv"
+ends whole-study COMPLETED 0:0 "the timing study in one job: completes"
+for name in study whole-study; do
+    check "the timing study ($name): a row for each combination" test "$(cut -d , -f 1-3 "$tmp/$name/study.csv" | tr '\n' ' ')" = \
+        "setting,batch,repeat cpu,32,1 cpu,64,1 cores,32,1 cores,64,1 "
+    # shellcheck disable=SC2016 # awk's
+    check "the timing study ($name): every field filled in" \
+        awk -F , 'NR == 1 { n = NF } NF != n { exit 1 } { for (i = 1; i <= NF; i++) if ($i == "") exit 1 }' "$tmp/$name/study.csv"
+    # shellcheck disable=SC2016 # awk's
+    check "the timing study ($name): as many hashes as rows" awk -F , '
+        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        length($at["state_hash"]) != 16 || $at["state_hash"] in seen { exit 1 } { seen[$at["state_hash"]] }' "$tmp/$name/study.csv"
+    check "the timing study ($name): a summary and plots" test "$(wc -l <"$tmp/$name/summary.csv") $(find "$tmp/$name" -name '*.svg' | wc -l)" = "5 2"
+done
+check "the timing study in one job: cores are those of four ranks on two nodes" test "$(cut -d , -f 1,5 "$tmp/whole-study/study.csv" | tail -n 2 |
+    tr '\n' ' ')" = "cores,4 cores,4 "
+check "the timing study in one job: says what is not there" said whole-study '^single: not there: no GPU'
 check "the timing study: one index too many is an error that names the array" said study 'no combination 4: .*--array=0-3'
 check "the timing study: and a failed job" grep -q 'JobState=FAILED' <(on_login scontrol show job "${job[study]}_4")
 finish
