@@ -208,6 +208,7 @@ recipe_of "$@"
 refuse_own --batch-size --seed --out --device --threads --reset --resume
 find_data
 open_study "$study" --epochs "${EPOCHS:-20}" --batch-size "${batches[0]}" "${args[@]}"
+[[ $lanes =~ ^[0-9]+$ ]] || stop "$config needs a number of lanes, the same on every device: say --lanes N behind it"
 for size in "${batches[@]}"; do
     [ $((size % lanes)) = 0 ] || stop "a batch of $size cannot be shared out to $lanes lanes: say other BATCHES, or --lanes behind CONFIG"
 done

@@ -158,6 +158,9 @@ wrong "a batch that is none" "BATCHES: 'many' is no whole number" BATCHES=many $
 wrong "a seed for all" '--seed is the study.s own' $tiny --seed 3
 wrong "a recipe that is not there" 'there is no recipe configs/nothing.yaml' RECIPE=nothing
 wrong "an index too many" 'no combination 48: submit with --array=0-47' "BATCHES=32 64" REPEATS=6 --one 48 $tiny
-EPOCHS=many study $tiny
-check "epochs that are none are refused" bash -c "[ $code = 2 ] && grep -q 'EPOCHS' '$log'"
+wrong "epochs that are none" "EPOCHS: 'many' is no whole number" EPOCHS=many $tiny
+wrong "lanes that follow the machine" 'needs a number of lanes' STUDY="$tmp/auto" $tiny --lanes auto
+CIFAR10_DIR=$tmp/nowhere STUDY=$tmp/none study $tiny
+check "a run that fails ends the study with its code, and its last words" \
+    bash -c "[ $code = 3 ] && grep -q 'cpu-32-1 ended with code 3' '$log' && grep -q 'lockstep: .*nowhere' '$log' && [ ! -e '$tmp/none/study.csv' ]"
 finish
