@@ -18,6 +18,8 @@ static const Command commands[] = {
      "train a recipe: lockstep train configs/quickstart.yaml [--KEY VALUE]..."},
     {"eval", eval_command,
      "accuracy of a checkpoint: lockstep eval CHECKPOINT [--data DIR] [--json]"},
+    {"predict", predict_command,
+     "what a checkpoint takes pictures for: lockstep predict CHECKPOINT IMAGE.png..."},
     {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
     {"layers", layers_command,
      "every kind of layer, and how model text is written: lockstep layers [KIND]"},

@@ -15,6 +15,9 @@ Status train_command(int argc, char **argv);
 /* Accuracy of a checkpoint on the test set. Collective. */
 Status eval_command(int argc, char **argv);
 
+/* What a checkpoint takes pictures for. One process; Collective of that. */
+Status predict_command(int argc, char **argv);
+
 /* What is in a checkpoint, and whether every byte checks. Local. */
 Status inspect_command(int argc, char **argv);
 

@@ -32,6 +32,13 @@ double eval_class_accuracy(const EvalResult *result, int64_t label);
  * own failure is agreed on. */
 Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment, Tta tta,
                 EvalResult *result);
+/* Of a set that is this rank's alone: what softmax gives each of the model's outputs
+ * (evaluate_outputs: at least as many as classes) for each image, probability[records][outputs].
+ * Local. */
+int64_t evaluate_outputs(const Engine *engine);
+Status evaluate_probabilities(Engine *engine, const EvalSet *set, const Augment *augment, Tta tta,
+                              double *probability);
+
 void eval_result_free(EvalResult *result); /* accepts a zeroed struct; Local */
 
 #ifdef __cplusplus

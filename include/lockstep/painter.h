@@ -89,6 +89,17 @@ Status painter_png_there(void);
 /* One picture, as it is, as a PNG file. */
 Status png_encode(const Picture *picture, char **bytes, size_t *size);
 
+/* The pixels of a PNG file: planes of red, green and blue, which the caller frees. What is
+ * transparent is shown on white. */
+typedef struct PngImage {
+    uint8_t *planes; /* [3][h][w] */
+    int64_t h, w;
+} PngImage;
+
+/* ST_DATA where the file cannot be read, is no PNG or has more than 100 million pixels; ST_DEVICE
+ * without cairo. */
+Status png_read(const char *path, PngImage *image);
+
 /* About how wide a text will be: a little more than fonts without serifs need. */
 double text_width(const char *words, double size, bool bold);
 

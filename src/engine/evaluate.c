@@ -29,6 +29,7 @@ typedef struct EvalJob {
     size_t logit_bytes;
     char *logits;      /* [threads][logit_bytes] host: of one batch */
     int64_t *outcomes; /* [records of the set] see outcome_of */
+    double *share;     /* [records of the set][outputs] by softmax, or NULL */
 } EvalJob;
 
 /* Images and labels of the `images` records from `at` in the rank's records. */
@@ -129,6 +130,16 @@ static float probability(const void *logits, DType dtype, int64_t outputs, int64
     return (float)(1 / sum);
 }
 
+/* What softmax gives each output. */
+static void put_shares(const void *logits, DType dtype, int64_t outputs, int64_t image,
+                       int64_t predicted, double *share) {
+    double top = logit(logits, dtype, image * outputs + predicted), sum = 0;
+    for (int64_t c = 0; c < outputs; c++)
+        sum += share[c] = exp(logit(logits, dtype, image * outputs + c) - top);
+    for (int64_t c = 0; c < outputs; c++)
+        share[c] /= sum;
+}
+
 /* What came of one image as one whole number: label, prediction, bits of the probability. Where all
  * ranks but one have zero, their sum brings it to all of them. */
 static int64_t outcome_of(int32_t label, int32_t predicted, float share) {
@@ -169,6 +180,9 @@ static Status evaluate_batch(const EvalJob *job, int thread, int64_t batch) {
         job->outcomes[from + i] =
             outcome_of(worker->label[i], worker->predicted[i],
                        probability(logits, output.dtype, outputs, i, worker->predicted[i]));
+        if (job->share)
+            put_shares(logits, output.dtype, outputs, i, worker->predicted[i],
+                       job->share + (from + i) * outputs);
     }
     counts[AT_IMAGES] += images;
     return ST_OK;
@@ -184,15 +198,21 @@ static Status evaluate_job(void *context, int thread) {
     }
 }
 
-/* This rank's share: adds to counts[room], and sets its own of outcomes[records]. */
-static Status evaluate_local(Engine *engine, const EvalSet *set, const Augment *augment, Tta tta,
-                             int64_t room, int64_t *counts, int64_t *outcomes) {
+/* This rank's share of what `asked` is set up for: adds to counts[room], and sets its own of
+ * asked->outcomes and ->share. */
+static Status evaluate_local(const EvalJob *asked, Tta tta, int64_t *counts) {
+    Engine *engine = asked->engine;
     int threads = team_size(engine->team);
-    EvalJob job = {
-        .engine = engine, .set = set, .augment = augment, .room = room, .outcomes = outcomes};
+    int64_t room = asked->room;
+    EvalJob job = {.engine = engine,
+                   .set = asked->set,
+                   .augment = asked->augment,
+                   .room = room,
+                   .outcomes = asked->outcomes,
+                   .share = asked->share};
     Status status = ST_OK;
     job.n_views = views_of(tta, job.view);
-    atomic_store(&job.next, set->first);
+    atomic_store(&job.next, job.set->first);
     job.counts = calloc((size_t)(threads * room), sizeof *job.counts);
     TRY_ALLOC(job.counts);
     /* Programs stand by falling batch. */
@@ -250,8 +270,10 @@ Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *a
     Status status = outcomes ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
     if (status == ST_OK)
         status = result_open(result, classes, set->records);
+    EvalJob job = {
+        .engine = engine, .set = set, .augment = augment, .room = room, .outcomes = outcomes};
     if (status == ST_OK)
-        status = evaluate_local(engine, set, augment, tta, room, result->counts, outcomes);
+        status = evaluate_local(&job, tta, result->counts);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(comm_sum_i64(comm, result->counts, room));
     TRY_DONE(comm_sum_i64(comm, outcomes, set->records));
@@ -267,5 +289,24 @@ Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *a
                        : fixed_value(fixed_loss(), counts[AT_LOSS]) / (double)result->images;
 done:
     free(outcomes);
+    return status;
+}
+
+int64_t evaluate_outputs(const Engine *engine) {
+    return executor_logits(engine->workers[0].eval[0]).shape.c;
+}
+
+Status evaluate_probabilities(Engine *engine, const EvalSet *set, const Augment *augment, Tta tta,
+                              double *probability) {
+    EvalJob job = {.engine = engine,
+                   .set = set,
+                   .augment = augment,
+                   .room = count_room(engine->model->classes),
+                   .share = probability};
+    int64_t *counts = calloc((size_t)(job.room + set->records), sizeof *counts);
+    TRY_ALLOC(counts);
+    job.outcomes = counts + job.room;
+    Status status = evaluate_local(&job, tta, counts);
+    free(counts);
     return status;
 }

@@ -47,7 +47,10 @@ check "the rows are the true classes" test "$rows" = "$labels"
 
 "$program" eval "$last" >"$log" 2>&1
 check "eval for people: accuracy" grep -qF "test accuracy $(awk -v a="$(result run test_accuracy)" 'BEGIN { printf "%.2f", 100 * a }') %" "$log"
-check "eval for people: ten classes" test "$(grep -cE '^  [a-z]+ +[0-9.]+ %$' "$log")" = 10
+check "eval for people: ten classes" test "$(grep -cE '^  [a-z]+ +[0-9.]+ %( +[0-9]+){10}$' "$log")" = 10
+check "eval for people: the confusion matrix, under the classes' names" test \
+    "$(sed -nE 's/^  [a-z]+ +[0-9.]+ %((  *[0-9]+){10})$/\1/p' "$log" | tr -s ' \n' ' ')" = "$(result run confusion | tr -s '[], ' ' ')" -a \
+    "$(grep -c ' airpl  autom   bird    cat   deer    dog   frog  horse   ship  truck  <- taken for$' "$log")" = 1
 check "eval for people: says that it used the moving average" grep -q 'moving average' "$log"
 
 # ---- While training goes on. ----

@@ -1,0 +1,142 @@
+/* loaded: see loaded.h. */
+#include "loaded.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lockstep/parse.h"
+
+const char load_options_help[] =
+    "  --device D    auto (default), cpu, cuda, ref\n"
+    "  --eval.tta N  test-time augmentation: none, flip, shifts; default: as the run has it\n"
+    "  --threads T   compute threads a rank; default: all cores\n";
+
+static Status parse_device(const char *word, DeviceChoice *device) {
+    static const char *const names[] = {"auto", "cpu", "cuda", "ref"};
+    static const DeviceChoice choices[] = {DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF};
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            *device = choices[i];
+            return ST_OK;
+        }
+    }
+    return FAIL(ST_USAGE, "--device %s: not one of auto, cpu, cuda, ref", word);
+}
+
+Status load_option(const char *command, int argc, char **argv, int *i, LoadOptions *options,
+                   bool *taken) {
+    const char *word = argv[*i];
+    *taken = strcmp(word, "--device") == 0 || strcmp(word, "--threads") == 0 ||
+             strcmp(word, "--eval.tta") == 0;
+    if (!*taken)
+        return ST_OK;
+    if (*i + 1 == argc)
+        return FAIL(ST_USAGE, "%s needs a value; see lockstep %s --help", word, command);
+    const char *value = argv[++*i];
+    if (strcmp(word, "--device") == 0)
+        return parse_device(value, &options->device);
+    if (strcmp(word, "--threads") == 0) {
+        if (parse_int(value, &options->threads) != PARSE_OK || options->threads < 1)
+            return FAIL(ST_USAGE, "--threads %s: not a number from 1", value);
+        return ST_OK;
+    }
+    options->tta_named = true;
+    if (!config_tta_find(value, &options->tta))
+        return FAIL(ST_USAGE, "--eval.tta %s: not one of none, flip, shifts", value);
+    return ST_OK;
+}
+
+/* Of a run directory the best checkpoint, or the newest where no evaluation has been. */
+static Status find_checkpoint(LoadOptions *options) {
+    struct stat info;
+    const char *named = options->checkpoint;
+    char folder[CONFIG_PATH_MAX];
+    if (stat(named, &info) != 0 || !S_ISDIR(info.st_mode))
+        return ST_OK;
+    if (strlen(named) + sizeof "/checkpoints" > sizeof folder)
+        return FAIL(ST_USAGE, "%s: the path is too long", named);
+    snprintf(options->found, sizeof options->found, "%.4000s/best.h5", named);
+    snprintf(folder, sizeof folder, "%.4000s/checkpoints", named);
+    options->checkpoint = options->found;
+    if (access(options->found, F_OK) == 0)
+        return ST_OK;
+    TRY(checkpoint_newest(folder, false, options->found));
+    return options->found[0]
+               ? ST_OK
+               : FAIL(ST_CHECKPOINT, "%s: holds no checkpoint; is it a run directory?", named);
+}
+
+/* The configuration of the run, but for where and how fast. */
+static Status configure(Session *session, const LoadOptions *options,
+                        const Checkpoint *checkpoint) {
+    RunConfig *config = session->config;
+    TRY(config_from_text(checkpoint->config, options->checkpoint, config));
+    if (options->data)
+        snprintf(config->data, sizeof config->data, "%s", options->data);
+    else if (strcmp(checkpoint->dataset, "synthetic") == 0)
+        snprintf(config->data, sizeof config->data, "synthetic");
+    config->device = options->device;
+    if (options->tta_named)
+        config->tta = options->tta;
+    config->precision = PRECISION_FP32;
+    config->autotune = false; /* the checkpoint has the choices */
+    config->reduction_type = REDUCTION_FP32;
+    return ST_OK;
+}
+
+/* Plans the model for the batches of the images. */
+static Status plan(Session *session, const LoadOptions *options, const char *choices) {
+    Ranks *ranks = &session->ranks;
+    Input *input = &session->input;
+    EngineSizes sizes = {0};
+    sizes.n_eval = input_eval_sizes(input, sizes.eval);
+    TRY(session_open_device(session));
+    if (choices && session->device->ops->tuning)
+        TRY(session->device->ops->tuning->begin(session->device, choices, 0));
+    ranks->threads = ranks_threads(ranks, session->device, options->threads);
+    TRY(engine_open(&session->engine, session->device, &session->model, NULL, NULL, ranks->threads,
+                    &sizes));
+    return engine_load_records(&session->engine, &input->test.shard, &input->test.resident);
+}
+
+/* Brings the weights that are evaluated to the engine: the moving average where the run has one. */
+static Status load_weights(Session *session, const char *bytes, size_t size, const char *path,
+                           Checkpoint *checkpoint) {
+    HostState host = {0};
+    Status status = host_state_open(&session->engine, &host);
+    checkpoint->model = &session->model;
+    checkpoint->running = host.running;
+    if (checkpoint->has_ema)
+        checkpoint->ema = host.weight;
+    else
+        checkpoint->weight = host.weight;
+    if (status == ST_OK)
+        status = checkpoint_parse_arrays(bytes, size, path, checkpoint);
+    if (status == ST_OK)
+        status = engine_put(&session->engine, &host);
+    host_state_free(&host);
+    return status;
+}
+
+Status load_checkpoint(Session *session, LoadOptions *options, Checkpoint *checkpoint,
+                       FindImages find, void *context) {
+    TRY(find_checkpoint(options));
+    const char *path = options->checkpoint;
+    char *bytes = NULL;
+    size_t size = 0;
+    TRY(checkpoint_load(path, &bytes, &size));
+    Status status = checkpoint_parse_meta(bytes, size, path, checkpoint);
+    if (status == ST_OK)
+        status = configure(session, options, checkpoint);
+    if (status == ST_OK)
+        status = find(session, checkpoint, context);
+    if (status == ST_OK)
+        status = plan(session, options, checkpoint->autotune);
+    if (status == ST_OK)
+        status = load_weights(session, bytes, size, path, checkpoint);
+    free(bytes);
+    return status;
+}
