@@ -2,7 +2,7 @@
 #
 # Variables:  CUDA=0 | 1 (without, or not without, the CUDA backend; default: where CUDA, cuDNN and NCCL are found)
 #             CC=clang   SANITIZE=address,undefined | thread   WERROR=1   BUILD=DIR   V=1 (show the commands)
-#             NP= DATA= CONFIG= ARGS= RESUME=1 (make run)      SETUP=0 (install nothing)
+#             NP= DATA= CONFIG= ARGS= NEW=1 RESUME=1 (make run)      SETUP=0 (install nothing)
 #
 # src/*/*.c become liblockstep.a, src/main.c the program. All that needs CUDA (src/cuda, kernels/*.cu) becomes
 # liblockstep_cuda.so beside it, which the program loads when it is asked for a GPU. Each src/ref/*.c is compiled twice:

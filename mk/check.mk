@@ -12,7 +12,7 @@ SLURM_TESTS := $(filter-out %/lib.sh,$(wildcard tests/slurm/*.sh))
 # What several threads of one rank share; ThreadSanitizer cannot follow MPI and oneDNN.
 THREADED := $(foreach word,thread loader reducer writer,$(wildcard tests/unit/test_*$(word)*.c))
 
-run: ## set up, build, find the data, train (NP=4 CONFIG= DATA= ARGS=); starts over unless RESUME=1
+run: ## set up, build, find the data, train (NP=4 CONFIG= DATA= ARGS=); never removes a run
 	@scripts/run.sh
 
 setup: ## install the packages that are missing (SETUP=0: only name them)

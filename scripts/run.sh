@@ -1,11 +1,13 @@
 #!/bin/bash
-# What `make run` does: set up, build, find the data, train. Obeys these variables:
+# What `make run` does: set up, build, find the data, train. It never removes a run: one that has not come to its end goes on;
+# one that has stays, and the new one goes beside it, to runs/quickstart.2, runs/quickstart.3 and so on. Obeys these variables:
 #
 #   NP=4                              ranks (more than cores: they share)
 #   CONFIG=configs/quickstart.yaml    what to train
 #   DATA=DIR or synthetic             the images; before CIFAR10_DIR, which comes before data/cifar10 and a download
-#   ARGS="--epochs 2 --seed 7"        more options for the trainer
-#   RESUME=1                          go on with the run in the same directory instead of starting over
+#   ARGS="--epochs 2 --seed 7"        more options for the trainer; with --reset or --resume it does as they say, in place
+#   NEW=1                             begin a new run, also where the last one has not come to its end
+#   RESUME=1                          go on with the last run, also where it has (for more epochs)
 #   SETUP=0                           install nothing
 #
 # A folder that somebody named must hold the images. Only when nobody named one and the download fails,
@@ -23,7 +25,6 @@ scripts/setup.sh build
 env -u MAKEFLAGS -u MFLAGS make --no-print-directory -j"$(nproc)" all
 
 read -ra args <<<"${ARGS:-}"
-[ "${RESUME:-0}" = 1 ] || args+=(--reset)
 
 # The option --data in ARGS speaks for itself.
 if [[ " ${ARGS:-} " != *" --data"[\ =]* ]]; then
@@ -36,6 +37,52 @@ if [[ " ${ARGS:-} " != *" --data"[\ =]* ]]; then
         data=synthetic
     fi
     args+=(--data "$data")
+fi
+
+# ---- Which run. ----
+# The number of the last of the runs $1, $1.2, $1.3 ...; 0 where there is none.
+last_run() {
+    local path number last=0
+    [ ! -e "$1" ] || last=1
+    for path in "$1".*; do
+        number=${path#"$1".}
+        if [[ $number =~ ^[1-9][0-9]{0,8}$ ]] && [ "$number" -gt "$last" ]; then last=$number; fi
+    done
+    echo "$last"
+}
+
+# numbered BASE N
+numbered() { if [ "$2" -le 1 ]; then echo "$1"; else echo "$1.$2"; fi; }
+
+# Sets $run. $goes_on: where it has begun already.
+choose_run() {
+    local base=$1 last status
+    last=$(last_run "$base")
+    run=$(numbered "$base" "$last")
+    status=
+    if [ -e "$run/sessions.jsonl" ] || [ -e "$run/metrics.jsonl" ] || [ -e "$run/result.json" ]; then
+        status=$("$build/lockstep" runs "$run" --csv --columns status | tail -n +2)
+    fi
+    goes_on=
+    if [ -z "$status" ]; then
+        echo "run: $run begins"
+    elif [ "${NEW:-0}" = 1 ] || { [ "${RESUME:-0}" != 1 ] && [[ $status = finished || $status = damaged ]]; }; then
+        run=$(numbered "$base" $((last + 1)))
+        echo "run: $(numbered "$base" "$last") is $status and stays as it is; $run begins"
+    else
+        goes_on=yes
+        echo "run: $run ($status) goes on; NEW=1 begins another one beside it"
+    fi
+}
+
+goes_on=
+if [[ ! " ${ARGS:-} " =~ \ --(reset|resume)[\ =] ]]; then
+    # Flags, environment and recipe may name another directory: the trainer knows.
+    base=$("$build/lockstep" train "$config" "${args[@]}" --dump-config)
+    base=$(sed -n 's/^out: //p' <<<"$base")
+    if [[ $base = \'*\' ]]; then base=${base:1:-1} base=${base//\'\'/\'}; fi
+    choose_run "$base"
+    args+=(--out "$run")
 fi
 
 # Every rank gets a terminal of its own from mpirun, so only this script can tell whether somebody watches.
@@ -79,6 +126,8 @@ while :; do
     [ "$stops" -ne "$before" ] || break
 done
 if [ $rc -eq 75 ]; then
-    echo "stopped; \`make run RESUME=1\` goes on from the checkpoint"
+    echo "stopped; \`make run\` goes on from the checkpoint"
+elif [ $rc -eq 2 ] && [ -n "$goes_on" ]; then
+    echo "run: to leave $run as it is and begin another run: make run NEW=1" >&2
 fi
 exit $rc

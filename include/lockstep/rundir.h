@@ -53,7 +53,7 @@ Status rundir_check(const RunDir *dir);
 bool rundir_lost(const RunDir *dir);
 
 /* Removes checkpoints, metrics, events, result, sessions, autotune.txt and crash marker: --reset.
- */
+ * Says in the log what it removes. */
 Status rundir_reset(RunDir *dir);
 
 /* True where the directory holds checkpoints (good or bad). */

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "file_util.h"
+#include "lockstep/log.h"
 #include "owner.h"
 
 static Status remove_ours(const RunDir *dir, const char *folder, const char *name) {
@@ -142,32 +143,60 @@ done:
     return status;
 }
 
+static bool is_checkpoint(const char *name) {
+    const char *suffix = strstr(name, ".h5");
+    return is_checkpoint_part(name) &&
+           (strcmp(suffix, ".h5") == 0 || strcmp(suffix, ".h5.bad") == 0);
+}
+
+/* Files of a folder that `which` says. */
+static int count_some(const char *folder, bool (*which)(const char *name)) {
+    int n = 0;
+    DIR *list = opendir(folder);
+    for (struct dirent *entry; list && (entry = readdir(list));)
+        n += which(entry->d_name);
+    if (list)
+        closedir(list);
+    return n;
+}
+
+/* What --reset removes, each NAME and at the end NULL. */
+static const char *const reset_names[] = {"best.h5",      "result.json",    "metrics.jsonl",
+                                          "autotune.txt", "sessions.jsonl", "predictions.h5",
+                                          "trace.json",   "crash-fired",    NULL};
+
+/* Says so before it is done. */
+static void announce_reset(const RunDir *dir, const char *board) {
+    char path[4096], list[512] = "";
+    struct stat info;
+    int checkpoints = count_some(dir->checkpoints, is_checkpoint);
+    if (checkpoints > 0)
+        snprintf(list, sizeof list, ", %d checkpoint%s", checkpoints, checkpoints == 1 ? "" : "s");
+    for (int i = 0; reset_names[i]; i++) {
+        size_t used = strlen(list);
+        if (file_join(dir->path, reset_names[i], path) == ST_OK && lstat(path, &info) == 0)
+            snprintf(list + used, sizeof list - used, ", %s", reset_names[i]);
+    }
+    if (count_some(board, is_event_file) > 0)
+        strcat(list, ", TensorBoard's events");
+    if (list[0])
+        log_info("--reset: removes from %s: %s", dir->path, list + 2);
+}
+
 Status rundir_reset(RunDir *dir) {
-    static const char *const names[] = {"best.h5",      "result.json",    "metrics.jsonl",
-                                        "autotune.txt", "sessions.jsonl", "predictions.h5",
-                                        "trace.json",   "crash-fired"};
     char board[4096];
     TRY(file_join(dir->path, "tensorboard", board));
+    announce_reset(dir, board);
     TRY(remove_some(dir, dir->checkpoints, is_checkpoint_part));
     TRY(remove_some(dir, board, is_event_file));
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        TRY(remove_ours(dir, dir->path, names[i]));
+    for (int i = 0; reset_names[i]; i++)
+        TRY(remove_ours(dir, dir->path, reset_names[i]));
     TRY(file_sync_folder(dir->checkpoints));
     return file_sync_folder(dir->path);
 }
 
 bool rundir_has_checkpoints(const RunDir *dir) {
-    bool found = false;
-    DIR *list = opendir(dir->checkpoints);
-    if (!list)
-        return false;
-    for (struct dirent *entry; !found && (entry = readdir(list));) {
-        const char *suffix = strstr(entry->d_name, ".h5");
-        found = is_checkpoint_part(entry->d_name) &&
-                (strcmp(suffix, ".h5") == 0 || strcmp(suffix, ".h5.bad") == 0);
-    }
-    closedir(list);
-    return found;
+    return count_some(dir->checkpoints, is_checkpoint) > 0;
 }
 
 /* A new file with what the old one holds. */
