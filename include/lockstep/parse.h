@@ -26,6 +26,10 @@ ParseResult parse_real(const char *text, double *value);
  * none is near enough to be what was meant. Borrowed from the list. */
 const char *nearest_name(const char *word, const char *const *names);
 
+/* Order of names as people count, < 0, 0 or > 0: whole numbers in them by their value (run.2 before
+ * run.10), and reals where they follow an '=' (lr=0.25 before lr=0.5). */
+int name_order(const char *a, const char *b);
+
 #ifdef __cplusplus
 }
 #endif

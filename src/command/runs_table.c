@@ -123,9 +123,9 @@ static int compare(const void *a, const void *b, void *context) {
         const char *x = words_of(order->column, left), *y = words_of(order->column, right);
         if ((*x == '\0') != (*y == '\0'))
             return *x == '\0' ? 1 : -1;
-        result = strverscmp(x, y);
+        result = name_order(x, y);
     }
-    return result != 0 ? order->sign * result : strverscmp(left->name, right->name);
+    return result != 0 ? order->sign * result : name_order(left->name, right->name);
 }
 
 Status runs_sort(Catalogue *catalogue, const char *by) {

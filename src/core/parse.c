@@ -118,3 +118,35 @@ const char *nearest_name(const char *word, const char *const *names) {
     }
     return least <= limit ? nearest : NULL;
 }
+
+/* Reads a number at *at and moves behind it; false where there is none. */
+static bool next_number(const char **at, bool real, double *value) {
+    const char *first = *at + (real && **at == '-');
+    char *end;
+    if (!isdigit((unsigned char)first[*first == '.' && real]))
+        return false;
+    *value = real ? strtod(*at, &end) : (double)strtoull(*at, &end, 10);
+    *at = end;
+    return true;
+}
+
+int name_order(const char *a, const char *b) {
+    const char *whole_a = a, *whole_b = b;
+    bool real = false;
+    while (*a || *b) {
+        const char *before_a = a, *before_b = b;
+        double x, y;
+        if (next_number(&a, real, &x) && next_number(&b, real, &y)) {
+            if (x != y)
+                return x < y ? -1 : 1;
+            real = false;
+            continue;
+        }
+        a = before_a, b = before_b;
+        if (*a != *b)
+            return (unsigned char)*a - (unsigned char)*b;
+        real = *a == '=';
+        a++, b++;
+    }
+    return strcmp(whole_a, whole_b); /* 01 and 1 */
+}

@@ -22,7 +22,6 @@ const LayerType layer_class_token = {
     .formula = "out[c, 0] = W[c]; out[c, l + 1] = in[c, l], position l counted row by row",
     .example = "patches k=4\nclass_token",
     .args = layer_no_args,
-    .init = &layer_init_vector,
     .min_inputs = 1,
     .max_inputs = 1,
     .along_channels = true,

@@ -21,7 +21,6 @@ const LayerType layer_positions = {
     .formula = "out[c, l] = in[c, l] + W[l, c], position l counted row by row",
     .example = "patches k=4\npositions",
     .args = layer_no_args,
-    .init = &layer_init_vector,
     .min_inputs = 1,
     .max_inputs = 1,
     .along_channels = true,

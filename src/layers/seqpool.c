@@ -23,7 +23,6 @@ const LayerType layer_seqpool = {
                "over c of W[c] in[c, l])",
     .example = "conv c=16 k=4 s=4\nseqpool",
     .args = layer_no_args,
-    .init = &layer_init_weight,
     .min_inputs = 1,
     .max_inputs = 1,
     .along_channels = true,

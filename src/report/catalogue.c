@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "facts.h"
+#include "lockstep/parse.h"
 #include "lockstep/rundir.h"
 #include "lockstep/text.h"
 #include "settings.h"
@@ -236,7 +237,7 @@ static Status walk(Catalogue *catalogue, const char *path, size_t name_at, int d
 }
 
 static int by_name(const void *a, const void *b) {
-    return strverscmp(((const RunRow *)a)->name, ((const RunRow *)b)->name);
+    return name_order(((const RunRow *)a)->name, ((const RunRow *)b)->name);
 }
 
 Status catalogue_read(const char *folder, Catalogue *catalogue) {

@@ -73,12 +73,27 @@ static void test_nearest_name(void **state) {
     assert_null(nearest_name(longer, names));
 }
 
+static void test_name_order(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "",           "a",          "a=-1",    "a=-.5_b=1", "a=0.02",    "a=0.1_b=2",  "a=0.1_b=9",
+        "a=0.1_b=10", "a=1e-1x",    "a=.25",   "a=0.5",     "a=5",       "a=x",        "run",
+        "run.2",      "run.2/last", "run.010", "run.10",    "run.010.5", "run.010.25", "run2"};
+    int n = sizeof names / sizeof *names;
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++) {
+            int order = name_order(names[i], names[j]);
+            if ((order > 0) - (order < 0) != (i > j) - (i < j))
+                fail_msg("%s and %s: %d", names[i], names[j], order);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_numbers),
-        cmocka_unit_test(test_unsigned_numbers),
-        cmocka_unit_test(test_reals),
-        cmocka_unit_test(test_nearest_name),
+        cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_unsigned_numbers),
+        cmocka_unit_test(test_reals),         cmocka_unit_test(test_nearest_name),
+        cmocka_unit_test(test_name_order),
     };
     return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
 }
