@@ -12,9 +12,10 @@
 #   --KEY VALUE        an option of lockstep train, for all runs (--data, --epochs ...)
 #
 # In the end there are DIR/runs.csv and DIR/report/report.html; the table is that of `lockstep runs DIR`, the report that of
-# `lockstep report`, with means over the seeds. The same command again goes on: runs that are finished stay as they are. A run that
-# fails keeps no other from running; the code of the first that failed is the script's. Ctrl-C, USR1 and TERM end the sweep after a
-# checkpoint, with code 75. Relative paths count from the root of the clone. Variables:
+# `lockstep report`, with means over the seeds; jobs write to DIR/job-*.out. The same command again goes on: runs that are
+# finished stay as they are. A run that fails keeps no other from running; the code of the first that failed is the script's.
+# Ctrl-C, USR1 and TERM end the sweep after a checkpoint, with code 75. Relative paths count from the root of the clone.
+# Variables:
 #
 #   NP=2, RANKS_PER_NODE, LAUNCHER ...   see scripts/slurm/launch.sh --help
 #   SBATCH_ARGS="--nodes=2 --time=1:00:00"   with --slurm: more words for sbatch
@@ -111,8 +112,9 @@ echo "sweep: ${#lines[@]} runs in $out"
 # ---- As an array of jobs ----
 if [ -n "$slurm" ]; then
     read -ra more <<<"${SBATCH_ARGS:-}"
-    array=$(sbatch --parsable --array="0-$((${#lines[@]} - 1))${PARALLEL:+%$PARALLEL}" "${more[@]}" scripts/slurm/sweep.sbatch "$plan")
-    last=$(sbatch --parsable --dependency="afterany:${array%%;*}" --job-name=lockstep-sweep-end --output=%x-%j.out \
+    array=$(sbatch --parsable --array="0-$((${#lines[@]} - 1))${PARALLEL:+%$PARALLEL}" --output="$out/job-%A_%a.out" "${more[@]}" \
+        scripts/slurm/sweep.sbatch "$plan")
+    last=$(sbatch --parsable --dependency="afterany:${array%%;*}" --job-name=lockstep-sweep-end --output="$out/job-%j.out" \
         --wrap "cd $(printf %q "$PWD") && scripts/sweep.sh --end $(printf %q "$out")")
     echo "sweep: jobs ${array%%;*}; when they are done job ${last%%;*} makes $out/runs.csv and $out/report"
     exit

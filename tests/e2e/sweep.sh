@@ -86,7 +86,7 @@ export CALLS=$tmp/calls
 PATH=$tmp/bin:$PATH PARALLEL=2 SBATCH_ARGS="--nodes=1 --time=5" sweep $tiny --seeds 3 --out "$tmp/array" --steps 4 --threads 1 --slurm
 check "as an array of jobs" test "$code $(rows array run,status)" = "0 seed=1,finished seed=2,finished seed=3,finished "
 check "at most two at a time, with words for sbatch" \
-    grep -qxF "sbatch --parsable --array=0-2%2 --nodes=1 --time=5 scripts/slurm/sweep.sbatch $tmp/array/sweep.tsv" "$CALLS"
+    grep -qxF "sbatch --parsable --array=0-2%2 --output=$tmp/array/job-%A_%a.out --nodes=1 --time=5 scripts/slurm/sweep.sbatch $tmp/array/sweep.tsv" "$CALLS"
 check "a last job, after all of them, makes the table" \
     bash -c "grep -q '^sbatch --parsable --dependency=afterany:78 ' '$CALLS' && [ \$(wc -l <'$tmp/array/runs.csv') = 4 ]"
 check "the bits are those of runs by hand" bash -c "
