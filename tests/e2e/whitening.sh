@@ -42,7 +42,8 @@ for ranks in 1 3; do
     check "$ranks ranks: filters are numpy's eigenvectors" filters still-$ranks
 done
 same still-3 still-1 "3 ranks have the filters of 1"
-check "the log says what they are made of" grep -q 'conv1.weight: whitening filters of 576600 patches of 2 x 2, of the first 600 training images' "$tmp/still-1/log.txt"
+check "the log says what they are made of" grep -q \
+    'conv1.weight: whitening filters of 576600 patches of 2 x 2, of the first 600 training images' "$tmp/still-1/log.txt"
 train held 2 "$recipe" --steps 1 --optimizer.lr 0 --holdout 200
 check "records that are held out have no part in them" filters held 200
 train synthetic 2 "$recipe" --steps 1 --data synthetic

@@ -54,7 +54,7 @@ static void test_conv(void **state) {
     Layer layer = {.kind = LAYER_CONV, .n_in = 1, .in = {{1, 3, 32, 30}}};
     (void)state;
     layer.init = layer_init_weight.otherwise;
-    layer.args.conv = (ConvArgs){.channels = 16, .kernel = 3, .stride = 2, .pad = 1};
+    layer.args.conv = (ConvArgs){.channels = 16, .groups = 1, .kernel = 3, .stride = 2, .pad = 1};
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 16, 16, 15);
     assert_int_equal(layer.n_params, 1);
@@ -74,17 +74,30 @@ static void test_conv(void **state) {
     assert_int_equal(layer.param[1].init, INIT_UNIFORM);
     assert_true(layer.param[1].init_arg == 1 / sqrt(27));
 
-    layer.args.conv = (ConvArgs){.channels = 16, .kernel = 33, .stride = 1, .pad = 1};
+    layer.args.conv = (ConvArgs){.channels = 16, .groups = 1, .kernel = 33, .stride = 1, .pad = 1};
     assert_refused(&layer, "conv: a kernel of k=33 does not fit its input of 32 x 30: give a "
                            "smaller k or a larger p");
-    layer.args.conv = (ConvArgs){.channels = 16, .kernel = 3, .stride = 1, .pad = 3};
+    layer.args.conv = (ConvArgs){.channels = 16, .groups = 1, .kernel = 3, .stride = 1, .pad = 3};
     assert_refused(&layer, "conv: p=3 must be smaller than k=3");
+}
+
+static void test_grouped_conv(void **state) {
+    Layer layer = {.kind = LAYER_CONV, .n_in = 1, .in = {{1, 12, 8, 8}}};
+    (void)state;
+    layer.init = layer_init_weight.otherwise;
+    layer.args.conv =
+        (ConvArgs){.channels = 20, .groups = 4, .kernel = 3, .stride = 1, .pad = 1, .bias = true};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_true(layer.param[0].dim[0] == 20 && layer.param[0].dim[1] == 3);
+    assert_true(layer.param[1].init_arg == 1 / sqrt(27));
+    assert_true(layer_multiply_adds(&layer) == 20 * 27 * 64);
 }
 
 static void test_bn(void **state) {
     Layer layer = {.kind = LAYER_BN, .n_in = 1, .in = {{1, 20, 4, 4}}};
     (void)state;
     layer.args.bn.momentum = 0.25;
+    layer.args.bn.scale = layer.args.bn.bias = true;
     assert_int_equal(infer(&layer), ST_OK);
     assert_shape(layer.out, 20, 4, 4);
     assert_int_equal(layer.n_params, 2);
@@ -328,21 +341,14 @@ static void test_token_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_bn),
-        cmocka_unit_test(test_pools),
-        cmocka_unit_test(test_pool_refusals),
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_same_shape),
-        cmocka_unit_test(test_add),
-        cmocka_unit_test(test_mul),
-        cmocka_unit_test(test_concat),
-        cmocka_unit_test(test_pad_channels),
-        cmocka_unit_test(test_groupnorm),
-        cmocka_unit_test(test_softmax_ce),
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_token_refusals),
+        cmocka_unit_test(test_table),        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_grouped_conv), cmocka_unit_test(test_bn),
+        cmocka_unit_test(test_pools),        cmocka_unit_test(test_pool_refusals),
+        cmocka_unit_test(test_linear),       cmocka_unit_test(test_same_shape),
+        cmocka_unit_test(test_add),          cmocka_unit_test(test_mul),
+        cmocka_unit_test(test_concat),       cmocka_unit_test(test_pad_channels),
+        cmocka_unit_test(test_groupnorm),    cmocka_unit_test(test_softmax_ce),
+        cmocka_unit_test(test_tokens),       cmocka_unit_test(test_token_refusals),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
 }
