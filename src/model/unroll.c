@@ -129,11 +129,11 @@ static Status read_repeat(Unroll *unroll, int number, const Line *line) {
 
 static Status read_end(Unroll *unroll, int number, const Line *line) {
     const Parser *parser = unroll->parser;
-    Repeat *repeat = &unroll->open[unroll->depth - 1];
     if (line->n_words > 1)
         return FAIL_AT(parser, number, "end stands alone, not before '%s'", line->word[1]);
     if (unroll->depth == 0)
         return FAIL_AT(parser, number, "end, but no repeat is open above it");
+    Repeat *repeat = &unroll->open[unroll->depth - 1];
     if (parser->model->n_layers == repeat->layers_before) {
         return FAIL_AT(parser, number, "no layer stands between this end and the repeat of line %d",
                        text_line(parser, repeat->line));
