@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "layers.h"
 
@@ -56,13 +57,23 @@ static bool has_gain(InitKind init) {
     return init >= INIT_FAN_IN_UNIFORM && init <= INIT_PARTIAL_DIRAC;
 }
 
+/* Kinds where it is a choice have a flag for it. */
+static bool has_bias(const Layer *layer) {
+    const LayerArg *arg = layer_type(layer->kind)->args;
+    while (arg->key && strcmp(arg->key, "bias") != 0)
+        arg++;
+    return !arg->key || *(const bool *)((const char *)layer + arg->offset);
+}
+
 bool layer_arg_is_used(const Layer *layer, const LayerArg *arg) {
     const InitArgs *init = &layer->init;
     switch (arg->offset) {
     case offsetof(Layer, init.gain):
         return has_gain(init->weight);
     case offsetof(Layer, init.std):
-        return init->weight == INIT_NORMAL || init->bias == INIT_NORMAL;
+        return init->weight == INIT_NORMAL || (init->bias == INIT_NORMAL && has_bias(layer));
+    case offsetof(Layer, init.bias):
+        return has_bias(layer);
     case offsetof(Layer, init.whitening_eps):
         return init->weight == INIT_WHITENING;
     default:

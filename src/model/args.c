@@ -175,10 +175,13 @@ static Status check_used(const Parser *parser, const Layer *layer, uint64_t seen
     const LayerType *type = layer_type(layer->kind);
     const LayerArg *arg;
     for (int bit = 0; (arg = layer_arg(type, bit)); bit++) {
-        if ((seen >> bit & 1) != 0 && !layer_arg_is_used(layer, arg)) {
-            return FAIL_AT(parser, layer->line, "%s: '%s' has no meaning with init=%s", type->name,
-                           arg->key, init_name(layer->init.weight));
-        }
+        if ((seen >> bit & 1) == 0 || layer_arg_is_used(layer, arg))
+            continue;
+        if (arg->offset == offsetof(Layer, init.bias))
+            return FAIL_AT(parser, layer->line, "%s: '%s' has no meaning without a bias",
+                           type->name, arg->key);
+        return FAIL_AT(parser, layer->line, "%s: '%s' has no meaning with init=%s", type->name,
+                       arg->key, init_name(layer->init.weight));
     }
     return ST_OK;
 }
@@ -226,6 +229,12 @@ static Status read_default(Parser *parser, int kind, int number, Line *line, int
     for (int i = first; i < line->n_words; i++)
         TRY(read_word(parser, &defaults->layer, NO_LAYER, line->word[i], &seen));
     defaults->given |= seen;
+    /* Whether there is a bias, and how it begins, layers say one by one. */
+    const LayerArg *arg;
+    for (int bit = 0; (arg = layer_arg(layer_type((LayerKind)kind), bit)); bit++) {
+        if (arg->offset == offsetof(Layer, init.bias))
+            seen &= ~(UINT64_C(1) << bit);
+    }
     return check_used(parser, &defaults->layer, seen);
 }
 

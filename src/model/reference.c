@@ -137,7 +137,8 @@ static void print_init(const InitRule *init, FILE *out) {
     char text[CELL_MAX] = "by";
     Layer plain = {.init = init->otherwise};
     for (const LayerArg *arg = init->args; arg->key; arg++) {
-        if (!layer_arg_is_used(&plain, arg) || layer_arg_default(init, arg) < arg->min)
+        if (arg->type != ARG_WORD &&
+            (!layer_arg_is_used(&plain, arg) || layer_arg_default(init, arg) < arg->min))
             continue;
         add(text, " %s=", arg->key);
         add_default(text, init, arg);
