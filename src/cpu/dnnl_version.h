@@ -7,8 +7,8 @@
 
 #include <dnnl.h>
 
-/* Version 2 wants a normalisation's shift in backward too; version 3 refuses it, though asked for
- * its form it gives one. 0: none. */
+/* Version 2 wants batch norm's shift in backward too; version 3 refuses it, though asked for its
+ * form it gives one. 0: none. Layer norm's is wanted by both. */
 enum { NORM_BACKWARD_SHIFT = DNNL_VERSION_MAJOR >= 3 ? 0 : DNNL_ARG_SHIFT };
 
 #if DNNL_VERSION_MAJOR >= 3

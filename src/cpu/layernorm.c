@@ -33,8 +33,7 @@ static Status layernorm_steps(StepPlan *plan) {
         {AT_PARAM(WEIGHT), DNNL_ARG_SCALE}, {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_SCALE},
         {AT_GRAD_PARAM(BIAS), DNNL_ARG_DIFF_SHIFT},
         {wanted ? AT_GRAD_IN(0) : AT_GRAD_OUT, DNNL_ARG_DIFF_SRC});
-    if (NORM_BACKWARD_SHIFT != 0)
-        steps_argument(plan, backward_step, (Arg){AT_PARAM(BIAS), NORM_BACKWARD_SHIFT});
+    steps_argument(plan, backward_step, (Arg){AT_PARAM(BIAS), DNNL_ARG_SHIFT});
     return wanted ? plan_grad_in(plan, backward_step, 0) : ST_OK;
 }
 
