@@ -22,7 +22,7 @@
 #   PARALLEL=4                               with --slurm: at most so many jobs at a time
 set -euo pipefail
 
-case ${1:---help} in -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d' && exit ;; esac
+case ${1:---help} in -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit ;; esac
 cd "$(dirname "$0")/.."
 program=${PROGRAM:-build/lockstep}
 die() { echo "sweep.sh: $*" >&2 && exit 2; }
