@@ -308,6 +308,47 @@ cudaError_t gpu_seqpool_backward(void *grad_x, float *grad_weight, float *grad_b
                                  int64_t tokens, int64_t channels, bool add, void *scratch,
                                  cudaStream_t stream);
 
+/* ---- attention (attention.cu) ---- */
+
+/* A matrix of each head of each image: element (i, j) of head h of image n at n image + h head +
+ * i row + j column. */
+typedef struct GpuMatrix {
+    int64_t rows, columns;
+    int64_t image, head, row, column;
+} GpuMatrix;
+
+/* to = left right for each head; left and right of `type`. Bytes: those of all three, a factor as
+ * often as the other one has tiles of 32. */
+cudaError_t gpu_multiply_heads(void *to, DType to_type, GpuMatrix to_view, const void *left,
+                               GpuMatrix left_view, const void *right, GpuMatrix right_view,
+                               DType type, int64_t images, int64_t heads, bool add,
+                               cudaStream_t stream);
+
+/* share[rows][tokens] = softmax along each row of factor score, the factor being exp(*temperature),
+ * or `scale` where that is NULL; share may be score. mask_diagonal: element row % tokens of a row
+ * counts as minus infinity. Bytes: (4 + e) rows tokens. */
+cudaError_t gpu_softmax_rows(void *share, const float *score, DType type, int64_t rows,
+                             int64_t tokens, const float *temperature, double scale,
+                             bool mask_diagonal, cudaStream_t stream);
+
+/* grad_score = factor share (grad_share - sum over the row of share grad_share); it may be
+ * grad_share. Bytes: (4 + 2 e) rows tokens. */
+cudaError_t gpu_softmax_rows_backward(void *grad_score, const float *grad_share, const void *share,
+                                      DType type, int64_t rows, int64_t tokens,
+                                      const float *temperature, double scale, cudaStream_t stream);
+
+/* *sum = sum over rows and channels of x y, whose rows lie x_row and y_row elements apart, in fixed
+ * parts. Bytes: 2 e rows channels. */
+size_t gpu_dot_rows_scratch(int64_t rows, int64_t channels);
+cudaError_t gpu_dot_rows(float *sum, const void *x, int64_t x_row, const void *y, int64_t y_row,
+                         DType type, int64_t rows, int64_t channels, void *scratch,
+                         cudaStream_t stream);
+
+/* to[r][c] += from[r][c], the rows of `to` lying to_row elements apart. Bytes: 3 e rows channels.
+ */
+cudaError_t gpu_add_rows(void *to, int64_t to_row, const void *from, DType type, int64_t rows,
+                         int64_t channels, cudaStream_t stream);
+
 /* ---- flat ranges (flat.cu): as in DeviceOps, same bits as the other backends ---- */
 
 /* Bytes: count (4 + 8 + 8 add). */

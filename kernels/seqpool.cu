@@ -121,16 +121,6 @@ struct FinishToken {
     }
 };
 
-/* One warp. */
-static __global__ void sum_scores(float *sum, const double *grad_score, uint32_t count) {
-    double mine = 0;
-    for (uint32_t i = threadIdx.x; i < count; i += WARP)
-        mine += grad_score[i];
-    mine = warp_sum(mine);
-    if (threadIdx.x == 0)
-        sum[0] = (float)mine;
-}
-
 cudaError_t gpu_seqpool_backward(void *grad_x, float *grad_weight, float *grad_bias,
                                  double *grad_score, const void *grad_y, const void *x,
                                  const double *share, const float *weight, DType type, int64_t n,
@@ -146,6 +136,6 @@ cudaError_t gpu_seqpool_backward(void *grad_x, float *grad_weight, float *grad_b
         reduce_rows(n * tokens, channels, scratch,
                     VisitToken<T>{grad_score, (const T *)x, (uint32_t)channels},
                     FinishToken{grad_weight}, stream);
-        sum_scores<<<1, WARP, 0, stream>>>(grad_bias, grad_score, (uint32_t)(n * tokens));
+        sum_all<<<1, WARP, 0, stream>>>(grad_bias, grad_score, (uint32_t)(n * tokens));
     });
 }

@@ -21,4 +21,14 @@ static __device__ inline float warp_max(float x) {
     return x;
 }
 
+/* *sum = sum of value[count], in a fixed order: for one warp. */
+static __global__ void sum_all(float *sum, const double *value, uint32_t count) {
+    double mine = 0;
+    for (uint32_t i = threadIdx.x; i < count; i += WARP)
+        mine += value[i];
+    mine = warp_sum(mine);
+    if (threadIdx.x == 0)
+        sum[0] = (float)mine;
+}
+
 #endif

@@ -41,6 +41,15 @@ def patches(x, k):
     return x.view(n, c, h // k, k, w // k, k).permute(0, 3, 5, 1, 2, 4).reshape(n, k * k * c, -1, 1)
 
 
+def attention(p, a, x, _):
+    q, k, v = x.flatten(2).unflatten(1, (3, a["heads"], -1)).transpose(3, 4).unbind(1)  # N, heads, L, D
+    scale = p["weight"].exp() if a["temperature"] else q.shape[3] ** -0.5
+    score = q @ k.transpose(2, 3) * scale
+    if a["mask_diagonal"]:
+        score = score.masked_fill(torch.eye(score.shape[3], dtype=torch.bool), float("-inf"))
+    return (score.softmax(3) @ v).transpose(2, 3).reshape(len(x), -1, *x.shape[2:])
+
+
 def seqpool(p, a, x, _):
     tokens = x.flatten(2).movedim(1, 2)
     share = F.linear(tokens, p["weight"], p["bias"]).softmax(1)
@@ -74,6 +83,7 @@ KINDS = {
     "patches": lambda p, a, x, _: patches(x, a["k"]),
     "class_token": lambda p, a, x, _: torch.cat([p["weight"].expand(len(x), 1, -1).movedim(1, 2), x.flatten(2)], 2)[..., None],
     "positions": lambda p, a, x, _: x + p["weight"].T.reshape(x.shape[1:]),
+    "attention": attention,
     "token": lambda p, a, x, _: x.flatten(2)[:, :, a["index"], None, None],
     "seqpool": seqpool,
 }

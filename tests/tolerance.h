@@ -56,6 +56,9 @@ typedef struct OpTolerance {
 /* exp of dot products of up to 10^2 terms, whose rounding it magnifies, and sums weighted by it. */
 #define TOL_OP_SOFTMAX                                                                             \
     { 3e-5, 3e-5, false }
+/* Products, their softmax, and products of that. */
+#define TOL_OP_ATTENTION                                                                           \
+    { 3e-5, 3e-5, true }
 /* Means over 10^4 values in float, of channels whose mean exceeds their spread. */
 #define TOL_OP_NORMALISATION                                                                       \
     { 1e-4, 1e-4, false }

@@ -21,6 +21,11 @@ static inline dnnl_status_t md_make(MdOwned *md, int ndim, const dnnl_dims_t dim
     return dnnl_memory_desc_create_with_tag(md, ndim, dim, type, tag);
 }
 
+static inline dnnl_status_t md_make_strided(MdOwned *md, int ndim, const dnnl_dims_t dim,
+                                            dnnl_data_type_t type, const dnnl_dims_t stride) {
+    return dnnl_memory_desc_create_with_strides(md, ndim, dim, type, stride);
+}
+
 static inline MdRef md_ref(const MdOwned *md) {
     return *md;
 }
@@ -45,6 +50,11 @@ typedef dnnl_memory_desc_t MdOwned;
 static inline dnnl_status_t md_make(MdOwned *md, int ndim, const dnnl_dims_t dim,
                                     dnnl_data_type_t type, dnnl_format_tag_t tag) {
     return dnnl_memory_desc_init_by_tag(md, ndim, dim, type, tag);
+}
+
+static inline dnnl_status_t md_make_strided(MdOwned *md, int ndim, const dnnl_dims_t dim,
+                                            dnnl_data_type_t type, const dnnl_dims_t stride) {
+    return dnnl_memory_desc_init_by_strides(md, ndim, dim, type, stride);
 }
 
 static inline MdRef md_ref(const MdOwned *md) {
@@ -216,6 +226,14 @@ static inline dnnl_status_t dnnl_binary_primitive_desc_create(dnnl_primitive_des
                                                               const_dnnl_primitive_attr_t attr) {
     dnnl_binary_desc_t op;
     DNNL_2_CREATE(dnnl_binary_desc_init(&op, algorithm, one, other, dst), NULL);
+}
+
+static inline dnnl_status_t dnnl_matmul_primitive_desc_create(dnnl_primitive_desc_t *desc,
+                                                              dnnl_engine_t engine, MdRef src,
+                                                              MdRef weights, MdRef bias, MdRef dst,
+                                                              const_dnnl_primitive_attr_t attr) {
+    dnnl_matmul_desc_t op;
+    DNNL_2_CREATE(dnnl_matmul_desc_init(&op, src, weights, bias, dst), NULL);
 }
 
 #undef DNNL_2_CREATE

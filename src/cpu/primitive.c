@@ -114,7 +114,9 @@ static MdRef maker_md(Maker *maker, const MemDesc *md) {
         return md->of;
     MdOwned *owned = &maker->md[maker->n_md];
     dnnl_data_type_t type = md->type == DT_BF16 ? dnnl_bf16 : dnnl_f32;
-    if (md_make(owned, md->ndim, md->dim, type, md->tag) != dnnl_success)
+    dnnl_status_t result = md->strided ? md_make_strided(owned, md->ndim, md->dim, type, md->stride)
+                                       : md_make(owned, md->ndim, md->dim, type, md->tag);
+    if (result != dnnl_success)
         return NULL;
     maker->n_md++;
     return md_ref(owned);
@@ -454,6 +456,18 @@ Status primitive_mul(dnnl_engine_t engine, const MemDesc *md, bool add,
     if (add)
         maker_sum(&m);
     return binary(engine, dnnl_binary_mul, md, &m, primitive);
+}
+
+Status primitive_matmul(dnnl_engine_t engine, const MemDesc *src, const MemDesc *weights,
+                        const MemDesc *dst, bool add, dnnl_primitive_t *primitive) {
+    Maker m = maker_begin(false);
+    if (add)
+        maker_sum(&m);
+    MAKE(&m,
+         dnnl_matmul_primitive_desc_create(&m.desc, engine, maker_md(&m, src),
+                                           maker_md(&m, weights), NULL, maker_md(&m, dst), m.attr));
+    TRY_DNNL(maker_finish(&m, primitive));
+    return ST_OK;
 }
 
 Status primitive_reorder(dnnl_engine_t engine, const MemDesc *from, const MemDesc *to, bool add,

@@ -16,14 +16,16 @@
 #include "lockstep/status.h"
 #include "lockstep/tensor.h"
 
-/* The form of memory: a type and a tag's, or that of an argument of a primitive, which must live as
- * long. Zeroed: empty. */
+/* The form of memory: a type and a tag's or strides', or that of an argument of a primitive, which
+ * must live as long. Zeroed: empty. */
 typedef struct MemDesc {
     DType type; /* DT_F32 or DT_BF16 */
     int ndim;
     dnnl_dims_t dim; /* [ndim] */
     dnnl_format_tag_t tag;
-    MdRef of; /* NULL: type and tag's */
+    bool strided; /* instead of the tag: element i at the sum of i stride */
+    dnnl_dims_t stride;
+    MdRef of; /* NULL: type and tag's or strides' */
 } MemDesc;
 
 /* Evaluates a oneDNN call once; ST_DEVICE naming it if it fails. */
@@ -144,6 +146,10 @@ Status primitive_pointwise_forward(dnnl_engine_t engine, Pointwise function, dou
                                    const MemDesc *md, dnnl_primitive_t *primitive);
 Status primitive_pointwise_backward(dnnl_engine_t engine, Pointwise function, double factor,
                                     const MemDesc *md, dnnl_primitive_t *primitive);
+
+/* DST = SRC WEIGHTS, or DST += SRC WEIGHTS, for each matrix of the leading dimensions. */
+Status primitive_matmul(dnnl_engine_t engine, const MemDesc *src, const MemDesc *weights,
+                        const MemDesc *dst, bool add, dnnl_primitive_t *primitive);
 
 /* DST = SRC_0 + SRC_1, one layout for all; DST may be SRC_0. */
 Status primitive_add(dnnl_engine_t engine, const MemDesc *md, bool relu,

@@ -69,7 +69,11 @@ model: |
   layernorm eps=0.001
   conv c=24 k=1 bias
   class_token
-  t: positions
+  positions
+  conv c=24 k=1
+  attention heads=2
+  conv c=48 k=1
+  t: attention heads=4 mask_diagonal temperature
   token index=2
   one: conv c=32 k=1
   seqpool from=t

@@ -92,6 +92,8 @@ class Net:
         if kind == "layernorm":
             self.add_param(f"{name}.weight", (x.shape[1],), 0.5, 1.5, True)
             self.add_param(f"{name}.bias", (x.shape[1],), -0.5, 0.5, True)
+        if kind == "attention" and "temperature" in args:
+            self.add_param(f"{name}.weight", (1,), -1.5, 1.5, True)
         if kind == "class_token":
             self.add_param(f"{name}.weight", (x.shape[1],), -1.5, 1.5, True)
         if kind in ("positions", "seqpool"):
@@ -159,7 +161,8 @@ class Net:
             return x + saved[args["with"]]
         if kind == "scale":
             return x * float(args["by"])
-        if kind in ("layernorm", "shift", "patches", "class_token", "positions", "token", "seqpool"):
+        if kind in ("layernorm", "shift", "patches", "class_token", "positions", "attention", "token",
+                    "seqpool"):
             return self.tokens(kind, name, args, x)
         raise SystemExit(f"layer {name}: make_golden.py does not know what PyTorch has for '{kind}'")
 
@@ -185,10 +188,27 @@ class Net:
             return torch.cat((first, sequence), 1).transpose(1, 2)[..., None]
         if kind == "positions":
             return (sequence + p[f"{name}.weight"]).transpose(1, 2).reshape(n, c, h, w)
+        if kind == "attention":
+            return self.attention(name, int(args["heads"]), args, sequence, x)
         if kind == "token":
             return sequence[:, int(args.get("index", 0))][:, :, None, None]
         score = F.linear(sequence, p[f"{name}.weight"], p[f"{name}.bias"])  # seqpool
         return (torch.softmax(score, 1).transpose(1, 2) @ sequence)[:, 0, :, None, None]
+
+    def attention(self, name, heads, args, sequence, x):
+        """By the formula, a head at a time."""
+        n, tokens, width = sequence.shape
+        size = width // 3 // heads
+        scale = torch.exp(self.param[f"{name}.weight"]) if "temperature" in args else size ** -0.5
+        hidden = torch.eye(tokens, dtype=torch.bool) & ("mask_diagonal" in args)
+        out = []
+        for head in range(heads):
+            at = [(part * heads + head) * size for part in range(3)]
+            q, k, v = (sequence[:, :, begin:begin + size] for begin in at)
+            score = torch.einsum("nld,nmd->nlm", q, k) * scale
+            share = torch.softmax(score.masked_fill(hidden, -torch.inf), 2)
+            out.append(torch.einsum("nlm,nmd->nld", share, v))
+        return torch.cat(out, 2).transpose(1, 2).reshape(n, heads * size, *x.shape[2:])
 
     def forward(self, x, make=False, training=True):
         saved, dropouts = {"image": x}, []
@@ -349,10 +369,17 @@ class_token
 positions
 dropout p=0.1
 t: layernorm eps=0.001
+conv c=36 k=1
+attention heads=3 mask_diagonal temperature
+conv c=12 k=1 bias
+add with=t
+u: layernorm
 conv c=24 k=1 bias
 gelu
 conv c=12 k=1 bias
-add with=t
+add with=u
+conv c=30 k=1
+attention heads=2
 p: layernorm
 token
 layernorm

@@ -28,6 +28,7 @@
 #define LNORM(name, text)  ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
 #define COPY(name, text)   ROW(DRAW_UNIFORM, TOL_OP_CHOICE, name, text)
 #define SEQP(name, text)   ROW(DRAW_UNIFORM, TOL_OP_SOFTMAX, name, text)
+#define ATT(name, text)    ROW(DRAW_UNIFORM, TOL_OP_ATTENTION, name, text)
 #define LOSS(name, text)   ROW(DRAW_LOGITS, TOL_OP_FUNCTION, name, text)
 #define SMOOTH(name, text) ROW(DRAW_LOGITS, TOL_OP_FUNCTION, name, text)
 #define RELU6(name, text)  ROW(DRAW_OFF_SIX, TOL_OP_SAME_BITS, name, text)
@@ -373,6 +374,29 @@ const OpCase op_table[] = {
     {COPY("token image", "token index=1"), .in = {2, 3, 3, 3}, .image = true},
     {COPY("token eval", "token index=2"), .in = {2, 5, 6, 1}, .evaluation = true},
     {COPY("token large", "token"), .in = {32, 128, 65, 1}, .large = true},
+
+    {ATT("attention", "attention heads=2"), .in = {2, 18, 5, 1}},
+    {ATT("attention one head add", "attention heads=1"), .in = {5, 48, 7, 1},
+     .grad_in = {GRAD_ADD}},
+    {ATT("attention blocks", "attention heads=3"), .in = {1, 144, 9, 1}},
+    {ATT("attention of a map", "attention heads=2"), .in = {2, 12, 3, 5}},
+    {ATT("attention one token", "attention heads=2"), .in = {3, 12, 1, 1}},
+    {ATT("attention one value", "attention heads=3"), .in = {2, 9, 4, 1}},
+    {ATT("attention masked", "attention heads=2 mask_diagonal"), .in = {2, 24, 6, 1}},
+    {ATT("attention temperature", "attention heads=2 temperature"), .in = {2, 30, 6, 1}},
+    {ATT("attention all add", "attention heads=2 mask_diagonal temperature"), .in = {5, 36, 5, 1},
+     .grad_in = {GRAD_ADD}},
+    {ATT("attention image", "attention heads=1"), .in = {2, 3, 3, 3}, .image = true},
+    {ATT("attention image temperature", "attention heads=1 temperature"), .in = {2, 3, 3, 3},
+     .image = true},
+    {ATT("attention eval", "attention heads=2 mask_diagonal temperature"), .in = {2, 30, 6, 1},
+     .evaluation = true},
+    {ATT("attention large", "attention heads=6 mask_diagonal"), .in = {4, 1152, 65, 1},
+     .large = true},
+    {ATT("attention large temperature", "attention heads=48 temperature"), .in = {2, 576, 17, 1},
+     .large = true},
+    {ATT("attention large map", "attention heads=2"), .in = {8, 384, 8, 8}, .large = true,
+     .grad_in = {GRAD_ADD}},
 
     {SEQP("seqpool", "seqpool"), .in = {2, 5, 6, 1}},
     {SEQP("seqpool blocks add", "seqpool"), .in = {5, 16, 4, 1}, .grad_in = {GRAD_ADD}},

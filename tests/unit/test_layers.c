@@ -321,6 +321,29 @@ static void test_tokens(void **state) {
     assert_true(param_count(&layer.param[1]) == 12 && layer.param[1].init == INIT_ZERO);
 }
 
+static void test_attention(void **state) {
+    (void)state;
+    Layer layer = {.kind = LAYER_ATTENTION, .n_in = 1, .in = {{1, 1152, 65, 1}}};
+    layer.args.attention.heads = 6;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 384, 65, 1);
+    assert_int_equal(layer.n_params, 0);
+    assert_true(layer_multiply_adds(&layer) == 2 * 6 * 65 * 65 * 64);
+    layer.args.attention.temperature = true;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_int_equal(layer.n_params, 1);
+    assert_true(param_count(&layer.param[0]) == 1 && layer.param[0].init == INIT_CONSTANT);
+    assert_true(fabs(exp(layer.param[0].init_arg) - 0.125) < 1e-15); /* 1 / sqrt(64) */
+    layer.args.attention.heads = 5;
+    assert_refused(&layer, "attention: its input's 1152 channels are not 3 x 5 heads of equal size "
+                           "(queries, keys, values): give the layer before it a multiple of 15 "
+                           "channels");
+    layer.in[0] = (Shape){1, 15, 1, 1};
+    layer.args.attention.mask_diagonal = true;
+    assert_refused(&layer, "attention: with mask_diagonal a token does not see itself, and there "
+                           "is no other: leave mask_diagonal out");
+}
+
 static void test_token_refusals(void **state) {
     (void)state;
     Layer layer = {.kind = LAYER_PATCHES, .n_in = 1, .in = {{1, 15, 32, 30}}};
@@ -341,14 +364,23 @@ static void test_token_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),        cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_grouped_conv), cmocka_unit_test(test_bn),
-        cmocka_unit_test(test_pools),        cmocka_unit_test(test_pool_refusals),
-        cmocka_unit_test(test_linear),       cmocka_unit_test(test_same_shape),
-        cmocka_unit_test(test_add),          cmocka_unit_test(test_mul),
-        cmocka_unit_test(test_concat),       cmocka_unit_test(test_pad_channels),
-        cmocka_unit_test(test_groupnorm),    cmocka_unit_test(test_softmax_ce),
-        cmocka_unit_test(test_tokens),       cmocka_unit_test(test_token_refusals),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_grouped_conv),
+        cmocka_unit_test(test_bn),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_pool_refusals),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_same_shape),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_mul),
+        cmocka_unit_test(test_concat),
+        cmocka_unit_test(test_pad_channels),
+        cmocka_unit_test(test_groupnorm),
+        cmocka_unit_test(test_softmax_ce),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_token_refusals),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
 }
