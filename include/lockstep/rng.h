@@ -70,6 +70,33 @@ RNG_FN RngBlock rng_block(RngKey key, uint32_t c0, uint32_t c1, uint32_t c2, uin
     return out;
 }
 
+enum { RNG_WIDE = 32 };
+
+/* word[k][i] = word k of the block with counter c0 + i: the same rounds side by side, as loops that
+ * compilers make vectors of. */
+RNG_FN void rng_wide(RngKey key, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3,
+                     uint32_t word[4][RNG_WIDE]) {
+    uint32_t k0 = key.word[0], k1 = key.word[1];
+    for (int i = 0; i < RNG_WIDE; i++) {
+        word[0][i] = c0 + (uint32_t)i;
+        word[1][i] = c1;
+        word[2][i] = c2;
+        word[3][i] = c3;
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < RNG_WIDE; i++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * word[0][i];
+            uint64_t p1 = (uint64_t)0xCD9E8D57u * word[2][i];
+            word[0][i] = (uint32_t)(p1 >> 32) ^ word[1][i] ^ k0;
+            word[2][i] = (uint32_t)(p0 >> 32) ^ word[3][i] ^ k1;
+            word[1][i] = (uint32_t)p1;
+            word[3][i] = (uint32_t)p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
 /* Uniform in [0, 1): the top 24 bits, exact in float. */
 RNG_FN float rng_unit(uint32_t word) {
     return (float)(word >> 8) * 0x1p-24f;

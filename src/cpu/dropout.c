@@ -1,14 +1,24 @@
 /* cpu/dropout: y = x / (1 - rate) where the element is kept, 0 where not; a copy outside training.
  *
- * Forward draws the mask once, a byte an element in logical order, and keeps it in `saved`. The
- * mask counts elements in N, C, H, W order whatever the layout, so the loop that applies it walks
- * memory in its order and the mask in strides. */
+ * Forward draws the mask once, a byte an element, and keeps it in `saved` in memory order. A mask
+ * counts elements in N, C, H, W order whatever the layout: in another layout it is drawn in temp
+ * and brought into memory order from there.
+ *
+ * The two loops over elements are cut into spans, as in flat.c: loops of constant length over
+ * arrays that cannot overlap become whole vectors. */
 #include "plan.h"
 
 #include <string.h>
 
 #include "lockstep/dropout.h"
 #include "rows.h"
+
+/* Compiles a loop for each width of registers; results have the same bits in each. */
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+
+enum { SPAN = 16 };
+
+#define SPAN_FN static inline __attribute__((always_inline))
 
 /* Memory order as four nested loops; stride: in the mask. */
 typedef struct Walk {
@@ -19,63 +29,84 @@ static Walk walk_of(Shape s, int layout) {
     int64_t map = s.h * s.w, image = s.c * map, block = layout == LAYOUT_BLOCKED16 ? 16 : 8;
     if (layout == LAYOUT_NHWC)
         return (Walk){{1, s.n, map, s.c}, {0, image, 1, map}};
-    if (layout == LAYOUT_PLAIN)
-        return (Walk){{1, 1, 1, s.n * image}, {0, 0, 0, 1}};
     return (Walk){{s.n, s.c / block, map, block}, {image, block * map, 1, map}};
 }
 
-/* What is done to each element: y = factor x, or y += factor x. */
-typedef struct Apply {
-    DType type; /* of x and y */
-    const uint8_t *keep;
-    float scale;
-    bool add;
-} Apply;
-
-/* One run of memory; `stride` is 1 in plain layout. */
-static void apply_row(const Apply *apply, const uint8_t *keep, int64_t count, int64_t stride,
-                      const void *from, void *to) {
-    float x_room[ROW_PIECE], y_room[ROW_PIECE];
-    for (int64_t first = 0; first < count; first += ROW_PIECE) {
-        int64_t n = row_piece(count, first);
-        void *row = row_at(apply->type, to, first);
-        const float *x = row_read(apply->type, row_at(apply->type, from, first), n, x_room);
-        float *y = row_open(apply->type, row, n, apply->add, y_room);
-        for (int64_t i = 0; i < n; i++) {
-            float value = keep[(first + i) * stride] ? x[i] * apply->scale : 0;
-            y[i] = apply->add ? y[i] + value : value;
-        }
-        row_close(apply->type, row, n, y);
-    }
-}
-
-static void apply_all(const Apply *apply, Walk walk, const char *x, char *y) {
-    size_t row = (size_t)walk.count[3] * dtype_size(apply->type);
+/* A mask from logical order to that of memory. */
+static void reorder(Walk walk, const uint8_t *from, uint8_t *to) {
     for (int64_t a = 0; a < walk.count[0]; a++)
         for (int64_t b = 0; b < walk.count[1]; b++)
-            for (int64_t c = 0; c < walk.count[2]; c++, x += row, y += row)
-                apply_row(apply,
-                          apply->keep + a * walk.stride[0] + b * walk.stride[1] +
-                              c * walk.stride[2],
-                          walk.count[3], walk.stride[3], x, y);
+            for (int64_t c = 0; c < walk.count[2]; c++, to += walk.count[3]) {
+                const uint8_t *row =
+                    from + a * walk.stride[0] + b * walk.stride[1] + c * walk.stride[2];
+                for (int64_t d = 0; d < walk.count[3]; d++)
+                    to[d] = row[d * walk.stride[3]];
+            }
+}
+
+/* keep[4 RNG_WIDE] from element 4 `first` on: dropout_block and dropout_keeps side by side. */
+SPAN_FN void draw_wide(DropoutKey key, uint32_t first, uint8_t *keep) {
+    uint32_t word[4][RNG_WIDE], four[RNG_WIDE];
+    rng_wide(key.key, first, key.place, key.step_low, key.step_high, word);
+    for (int i = 0; i < RNG_WIDE; i++)
+        four[i] = (uint32_t)dropout_keeps(key, word[0][i]) |
+                  (uint32_t)dropout_keeps(key, word[1][i]) << 8 |
+                  (uint32_t)dropout_keeps(key, word[2][i]) << 16 |
+                  (uint32_t)dropout_keeps(key, word[3][i]) << 24;
+    for (int i = 0; i < RNG_WIDE; i++) /* whatever the order of bytes */
+        for (int k = 0; k < 4; k++)
+            keep[4 * i + k] = (uint8_t)(four[i] >> 8 * k);
+}
+
+/* keep[count]: the mask of this lane and step, in logical order. */
+CLONES static void draw(DropoutKey key, int64_t count, uint8_t *keep) {
+    enum { WIDE = 4 * RNG_WIDE };
+    int64_t first = 0;
+    uint8_t rest[WIDE];
+    for (; first + WIDE <= count; first += WIDE)
+        draw_wide(key, (uint32_t)(first / 4), keep + first);
+    draw_wide(key, (uint32_t)(first / 4), rest);
+    memcpy(keep + first, rest, (size_t)(count - first));
+}
+
+/* n elements: y = scale x where kept, else 0 whatever x is; with `add` that is added to y. */
+SPAN_FN void apply_span(size_t n, const uint8_t *keep, float scale, bool add, const float *x,
+                        float *y) {
+    uint8_t kept[SPAN] = {0};
+    float from[SPAN] = {0}, to[SPAN] = {0};
+    memcpy(kept, keep, n);
+    memcpy(from, x, n * sizeof *from);
+    if (add)
+        memcpy(to, y, n * sizeof *to);
+    for (int i = 0; i < SPAN; i++) {
+        float value = kept[i] ? from[i] * scale : 0;
+        to[i] = add ? to[i] + value : value;
+    }
+    memcpy(y, to, n * sizeof *to);
+}
+
+CLONES static void apply_row(int64_t count, const uint8_t *keep, float scale, bool add,
+                             const float *x, float *y) {
+    int64_t i = 0;
+    for (; i + SPAN <= count; i += SPAN)
+        apply_span(SPAN, keep + i, scale, add, x + i, y + i);
+    apply_span((size_t)(count - i), keep + i, scale, add, x + i, y + i);
 }
 
 /* at: from, to, mask. */
 static void apply_mask(const StepCall *call, bool add) {
     const OpDesc *desc = &call->plan->base.desc;
-    Apply apply = {.type = plan_type(call->plan),
-                   .keep = call->at[2],
-                   .scale = (float)dropout_scale(desc->layer->args.dropout.rate),
-                   .add = add};
-    apply_all(&apply, walk_of(desc->out.shape, desc->out.layout), call->at[0], call->at[1]);
-}
-
-/* keep[count]: the mask of this lane and step. */
-static void draw(DropoutKey key, int64_t count, uint8_t *keep) {
-    for (int64_t block = 0; block < (count + 3) / 4; block++) {
-        RngBlock words = dropout_block(key, block);
-        for (int64_t i = 0; i < 4 && 4 * block + i < count; i++)
-            keep[4 * block + i] = (uint8_t)dropout_keeps(key, words.word[i]);
+    DType type = plan_type(call->plan);
+    float x_room[ROW_PIECE], y_room[ROW_PIECE];
+    float scale = (float)dropout_scale(desc->layer->args.dropout.rate);
+    int64_t count = shape_count(desc->out.shape);
+    for (int64_t first = 0; first < count; first += ROW_PIECE) {
+        int64_t n = row_piece(count, first);
+        void *row = row_at(type, call->at[1], first);
+        const float *x = row_read(type, row_at(type, call->at[0], first), n, x_room);
+        float *y = row_open(type, row, n, add, y_room);
+        apply_row(n, (const uint8_t *)call->at[2] + first, scale, add, x, y);
+        row_close(type, row, n, y);
     }
 }
 
@@ -86,17 +117,22 @@ static Status copy(const StepCall *call) {
     return ST_OK;
 }
 
+/* at: from, to, mask; temp where memory is in another order than masks are. */
 static Status forward(const StepCall *call) {
     const OpDesc *desc = &call->plan->base.desc;
     const LaneRun *run = call->run;
-    void *const *at = call->at;
-    double rate = desc->layer->args.dropout.rate;
     int64_t count = shape_count(desc->out.shape);
+    bool reorders = desc->out.layout != LAYOUT_PLAIN;
+    uint8_t *logical = call->at[reorders ? 3 : 2];
     const uint8_t *given = lane_mask(run, desc->ordinal);
     if (given)
-        memcpy(at[2], given, (size_t)count);
+        memcpy(logical, given, (size_t)count);
     else
-        draw(dropout_key(run->seed, run->step, run->lane, desc->index, rate), count, at[2]);
+        draw(dropout_key(run->seed, run->step, run->lane, desc->index,
+                         desc->layer->args.dropout.rate),
+             count, logical);
+    if (reorders)
+        reorder(walk_of(desc->out.shape, desc->out.layout), logical, call->at[2]);
     apply_mask(call, false);
     return ST_OK;
 }
@@ -108,12 +144,15 @@ static Status backward(const StepCall *call) {
 
 static Status dropout_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
+    size_t count = (size_t)shape_count(desc->out.shape);
     if (!desc->training) {
         LOOP_STEP(plan, PASS_FORWARD, copy, AT_IN(0), AT_OUT);
         return ST_OK;
     }
-    Operand mask = steps_saved(plan, (size_t)shape_count(desc->out.shape));
-    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_OUT, mask);
+    Operand mask = steps_saved(plan, count);
+    if (desc->out.layout != LAYOUT_PLAIN)
+        steps_need_temp(plan, count);
+    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_OUT, mask, AT_TEMP);
     if (desc->grad_in[0] != GRAD_NONE)
         LOOP_STEP(plan, PASS_BACKWARD, backward, AT_GRAD_OUT, AT_GRAD_IN(0), mask);
     return ST_OK;
