@@ -92,6 +92,13 @@ static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
     }
 }
 
+static __global__ void __launch_bounds__(BLOCK)
+    lookahead(float *slow, float *fast, int64_t count, float alpha) {
+    int64_t i = flat_index();
+    if (i < count)
+        update_lookahead(alpha, &slow[i], &fast[i]);
+}
+
 /* Elements are dealt out to a fixed number of threads at most, sums of blocks are added by integer
  * atomics: the order of additions modulo 2^64 does not matter. */
 enum { DIGEST_BLOCKS = 1024 };
@@ -151,6 +158,14 @@ cudaError_t gpu_update(const Update *update_, const UpdateRange *range, cudaStre
     if (range->count < 1)
         return cudaErrorInvalidValue;
     update<<<blocks_for(range->count), BLOCK, 0, stream>>>(shared);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_lookahead(float *slow, float *fast, int64_t count, float alpha,
+                          cudaStream_t stream) {
+    if (count < 1)
+        return cudaErrorInvalidValue;
+    lookahead<<<blocks_for(count), BLOCK, 0, stream>>>(slow, fast, count, alpha);
     return cudaGetLastError();
 }
 

@@ -363,6 +363,9 @@ cudaError_t gpu_norm(double *partial, const int64_t *fixed, const float *real, i
 /* `update` and `range` are host memory, read before the launch. Bytes: count ((fixed ? 8 : 4) + 8
  * + 8 slots + 8 ema). */
 cudaError_t gpu_update(const Update *update, const UpdateRange *range, cudaStream_t stream);
+/* Bytes: count 16. */
+cudaError_t gpu_lookahead(float *slow, float *fast, int64_t count, float alpha,
+                          cudaStream_t stream);
 /* Bytes: 4 count. */
 cudaError_t gpu_digest(Digest *digest, const float *value, int64_t count, cudaStream_t stream);
 

@@ -7,6 +7,8 @@
  *   /running/NAME          batch-norm running statistics
  *   /optimizer/SLOT/NAME   as params, of those that have it: parameters may have different
  *                          optimizers, and frozen ones have none
+ *   /optimizer/slow/NAME   Lookahead's slow weights, and as /optimizer/slow_running/NAME its slow
+ *                          running statistics
  *   /ema/NAME              moving average of the weights, where the run has one
  *   /state                 attributes epoch, step, position, best_*, last_accuracy, without_better,
  *                          accumulators, finished; plateau_* where the learning rate follows
@@ -86,7 +88,8 @@ typedef struct Checkpoint {
     float *slot[CHECKPOINT_SLOTS_MAX];           /* [flat] each; two may share a buffer */
     /* [n_params] each: the parameters that have it; NULL: all */
     const bool *slot_has[CHECKPOINT_SLOTS_MAX];
-    float *ema; /* [flat] or NULL */
+    float *slow_running; /* [running_flat] or NULL */
+    float *ema;          /* [flat] or NULL */
     RunState state;
 } Checkpoint;
 
@@ -144,8 +147,8 @@ Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]);
 Status checkpoint_prune(const char *folder, int64_t keep, const char *spare,
                         const CheckpointGate *gate);
 
-/* Hash of params, running, ema and slots (by name), each in model-text order, logical row-major,
- * gaps left out, then the step as uint64, then the plateau where there is one. */
+/* Hash of params, running, ema, slots (by name) and slow_running, each in model-text order, logical
+ * row-major, gaps left out, then the step as uint64, then the plateau where there is one. */
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *hash);
 
 #ifdef __cplusplus

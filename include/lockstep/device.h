@@ -235,6 +235,8 @@ typedef struct DeviceOps {
     Status (*norm)(Stream *stream, double *partial, const int64_t *fixed, const void *real,
                    int64_t count, double scale);
     Status (*update)(Stream *stream, const Update *update, const UpdateRange *range);
+    /* slow += alpha (fast - slow); fast = slow: real[count] each. */
+    Status (*lookahead)(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
     /* Optional: reals to bfloat16, rounded to nearest even, or back. NULL: sums travel as reals. */
     Status (*convert)(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
                       int64_t count);

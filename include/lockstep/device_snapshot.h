@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-enum { SNAPSHOT_PARTS = 3 + ENGINE_SLOTS };
+enum { SNAPSHOT_PARTS = 3 + GROUPING_SLOTS };
 
 /* One array of the state; absent ones have 0 bytes. */
 typedef struct SnapshotPart {

@@ -17,7 +17,6 @@ extern "C" {
 enum {
     ENGINE_TRAIN_SIZES = 3,
     ENGINE_EVAL_SIZES = 4,
-    ENGINE_SLOTS = 2,
     SYNC_SECONDS = 300 /* for device work that has no other deadline */
 };
 
@@ -57,12 +56,12 @@ typedef struct Engine {
     PackedProgram eval[ENGINE_EVAL_SIZES];
     Weights weights;  /* what is trained */
     Weights averaged; /* what is evaluated: the moving average where there is one, else `weights` */
-    int n_slots;
-    void *slot[ENGINE_SLOTS]; /* [flat real] optimizer state */
-    void *ema;                /* [flat real] or NULL */
-    float *running;           /* [running_flat] host copy of weights.running */
-    float *digested;          /* [flat] host, where the device makes no digest; else NULL */
-    int64_t version;          /* grows with every change of the weights */
+    void *slot[GROUPING_SLOTS]; /* [flat real] optimizer state; NULL: nobody has any */
+    void *ema;                  /* [flat real] or NULL */
+    float *running;             /* [running_flat] host copy of weights.running */
+    float *slow_running;        /* [running_flat] host: Lookahead's; NULL: there is none */
+    float *digested;            /* [flat] host, where the device makes no digest; else NULL */
+    int64_t version;            /* grows with every change of the weights */
     int n_records;
     void **records; /* [n_records] arrays in device memory (engine_load_records) */
 } Engine;
@@ -92,12 +91,15 @@ Status engine_load_records(Engine *engine, const Shard *shard, const uint8_t **r
 /* Host arrays to device state and back; NULL arrays are left out. ema is set to weight where
  * `weight` is given and `ema` is not. */
 typedef struct HostState {
-    float *weight, *running, *slot[ENGINE_SLOTS], *ema;
+    float *weight, *running, *slot[GROUPING_SLOTS], *ema;
 } HostState;
 
 /* Room for all that the engine has, zeroed. The caller frees it, also after a failure. */
 Status host_state_open(const Engine *engine, HostState *state);
 void host_state_free(HostState *state); /* accepts a zeroed struct */
+
+/* Moving average and slow weights, where there are any, begin at weight and running. */
+void host_state_begin(Engine *engine, HostState *state);
 
 Status engine_put(Engine *engine, const HostState *state);
 Status engine_get(Engine *engine, const HostState *state);

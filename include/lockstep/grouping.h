@@ -10,12 +10,13 @@
 extern "C" {
 #endif
 
-enum { GROUPING_STATES_MAX = 3, GROUPING_SLOTS = 2 };
+/* Slots: the optimizer's two, and that of Lookahead's slow weights. */
+enum { GROUPING_STATES_MAX = 4, GROUPING_SLOTS = 3, SLOT_SLOW = 2 };
 
 /* A named piece of optimizer state. Pieces of optimizers that no parameter shares may be in one
  * slot: a flat buffer. */
 typedef struct GroupState {
-    const char *name; /* "momentum", "exp_avg", "exp_avg_sq" */
+    const char *name; /* "momentum", "exp_avg", "exp_avg_sq", "slow" */
     int slot;         /* below GROUPING_SLOTS */
     bool *has;        /* [n_params] whose it is; elsewhere the slot is zero or another's */
 } GroupState;
@@ -33,7 +34,7 @@ typedef struct Grouping {
     int *group_of; /* [n_params] index in groups.group */
     int n_ranges;
     GroupRange *range;
-    int n_slots; /* flat buffers that the states need */
+    bool has_slot[GROUPING_SLOTS]; /* flat buffers that the states need */
     int n_states;
     GroupState state[GROUPING_STATES_MAX];
 } Grouping;

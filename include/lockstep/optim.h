@@ -92,6 +92,21 @@ double schedule_warmup_end(const Schedule *schedule, int64_t steps_per_epoch);
 /* Where the curve changes for the last time, in epochs; 0: it never does. */
 double schedule_end(const Schedule *schedule, int64_t steps_per_epoch);
 
+/* Lookahead (Zhang, Lucas, Hinton, Ba 2019): slow weights follow the trained ones, and these go
+ * back to them: slow += alpha (fast - slow); fast = slow. Batch norm's running statistics likewise.
+ */
+typedef struct Lookahead {
+    int64_t every;       /* steps; 0: none */
+    double decay, power; /* alpha = 1 - decay (t / T)^power after t of T steps */
+} Lookahead;
+
+/* Steps of a run of so many epochs. */
+int64_t lookahead_length(double total_epochs, int64_t steps_per_epoch);
+
+/* Whether the weights go back when `done` of `length` steps are done, and with which alpha: in the
+ * last step always, with 0 unless that is a step of its own. */
+bool lookahead_due(const Lookahead *lookahead, int64_t done, int64_t length, double *alpha);
+
 typedef struct Optimizer {
     OptimizerKind kind;
     bool nesterov;
@@ -100,6 +115,7 @@ typedef struct Optimizer {
     bool decay_all;   /* also biases and batch-norm parameters */
     double clip_norm; /* L2 norm the whole gradient is clipped to; 0: no clipping */
     double ema_decay; /* 0: no moving average */
+    Lookahead lookahead;
 } Optimizer;
 
 /* As text has them, by OptimizerKind; ended by NULL. */

@@ -99,5 +99,12 @@ UPDATE_FN void update_ema(const UpdateTerms *t, UPDATE_REAL w, UPDATE_REAL *e) {
     *e = t->ema_keep * *e + t->ema_rest * w;
 }
 
+/* Lookahead: the slow weight follows the fast one, which goes back to it. */
+UPDATE_FN void update_lookahead(UPDATE_REAL alpha, UPDATE_REAL *slow, UPDATE_REAL *fast) {
+    UPDATE_REAL moved = *slow + alpha * (*fast - *slow);
+    *slow = moved;
+    *fast = moved;
+}
+
 #undef UPDATE_FN
 #endif

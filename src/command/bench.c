@@ -140,8 +140,10 @@ static Status start_state(Session *session) {
     Status status = comm_agree(comm, host_state_open(&session->engine, &host));
     if (status == ST_OK)
         status = session_initial_weights(session, host.weight, host.running);
-    if (status == ST_OK)
+    if (status == ST_OK) {
+        host_state_begin(&session->engine, &host);
         status = comm_agree(comm, engine_put(&session->engine, &host));
+    }
     host_state_free(&host);
     return status;
 }

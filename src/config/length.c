@@ -28,7 +28,7 @@ static Status read_groups(const RunConfig *config, ParamGroups *groups) {
 static Status stretches(const RunConfig *config, bool *result) {
     ParamGroups groups;
     TRY(read_groups(config, &groups));
-    *result = schedule_stretches(&config->schedule);
+    *result = schedule_stretches(&config->schedule) || config->optimizer.lookahead.every > 0;
     for (int g = 0; g < groups.n; g++)
         *result |= groups.group[g].n_points > 0 && groups.group[g].unit == SCHEDULE_SHARE;
     return ST_OK;
@@ -93,6 +93,18 @@ static Status check_groups(const RunConfig *config, int64_t steps_per_epoch) {
     return ST_OK;
 }
 
+/* Slow weights are what such a run is for: they must get to be the weights. */
+static void check_lookahead(const RunConfig *config, int64_t steps_per_epoch) {
+    int64_t length = lookahead_length(config->schedule.total_epochs, steps_per_epoch);
+    int64_t end = config->epochs * steps_per_epoch;
+    if (config->steps > 0 && config->steps < end)
+        end = config->steps;
+    if (config->optimizer.lookahead.every > 0 && end < length)
+        log_warn("the run ends at step %" PRId64 ", and its schedule at step %" PRId64
+                 ": lookahead does not end with the slow weights",
+                 end, length);
+}
+
 /* Epochs at the end in which nothing is learned are a mistake as good as always. */
 static void warn_of_zero(const RunConfig *config, int64_t steps_per_epoch) {
     const Schedule *schedule = &config->schedule;
@@ -113,6 +125,7 @@ Status config_check_length(const RunConfig *config, int64_t steps_per_epoch) {
     bool reached = schedule->kind == SCHEDULE_STEP ? end < epochs : end <= epochs;
     double cut = (double)config->steps / (double)steps_per_epoch;
     TRY(check_groups(config, steps_per_epoch));
+    check_lookahead(config, steps_per_epoch);
     if (end == 0)
         return ST_OK;
     TRY(check_reached(config, "the warm-up's end", warmup, warmup <= epochs));

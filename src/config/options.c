@@ -144,6 +144,15 @@ const Option config_options[] = {
      OPTION_FIXED | OPTION_FILE_ONLY,
      "parameters that are optimized otherwise, a group a line, as a block (groups: |): "
      "PATTERN[,PATTERN] key=value...; docs/optimizers.md"},
+    {"lookahead.every", NULL, "STEPS", OPTION_INT, AT(optimizer.lookahead.every), 0, 1e9, "0", NULL,
+     OPTION_FIXED,
+     "Lookahead: slow weights follow the trained ones every so many steps, and these go back to "
+     "them; they do once more in the schedule's last step; 0: none"},
+    {"lookahead.decay", NULL, "X", OPTION_REAL, AT(optimizer.lookahead.decay), 0, 1, "0.5", NULL,
+     OPTION_FIXED, "the share of the slow weights that stays each time"},
+    {"lookahead.power", NULL, "X", OPTION_REAL, AT(optimizer.lookahead.power), 0, 100, "0", NULL,
+     OPTION_FIXED,
+     "that share is multiplied by the part of the run that is over to this power; 0: constant"},
     {"schedule.name", "schedule", "NAME", OPTION_CHOICE, AT(schedule.kind), 0, 0, "constant",
      schedules, OPTION_FIXED, "how the learning rate changes"},
     {"schedule.points", NULL, "LIST", OPTION_POINTS, AT(schedule), 0, 1e15, "", NULL, OPTION_FIXED,

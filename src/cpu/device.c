@@ -151,6 +151,7 @@ static const DeviceOps device_ops = {
     .to_real = cpu_to_real,
     .norm = cpu_norm,
     .update = cpu_update,
+    .lookahead = cpu_lookahead,
 };
 
 /* Names the arithmetic, as people call it and as ranks compare it: in bf16 it is another. */

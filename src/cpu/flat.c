@@ -206,6 +206,29 @@ CLONES static void update_range(const Update *update, const UpdateRange *range) 
     update_span((size_t)(range->count - i), i, update, &terms, range);
 }
 
+SPAN_FN void lookahead_span(size_t n, float alpha, float *slow, float *fast) {
+    float s[SPAN] = {0}, f[SPAN] = {0};
+    memcpy(s, slow, n * sizeof *s);
+    memcpy(f, fast, n * sizeof *f);
+    for (int i = 0; i < SPAN; i++)
+        update_lookahead(alpha, &s[i], &f[i]);
+    memcpy(slow, s, n * sizeof *s);
+    memcpy(fast, f, n * sizeof *f);
+}
+
+CLONES static void lookahead_range(int64_t count, float alpha, float *slow, float *fast) {
+    int64_t i = 0;
+    for (; i + SPAN <= count; i += SPAN)
+        lookahead_span(SPAN, alpha, slow + i, fast + i);
+    lookahead_span((size_t)(count - i), alpha, slow + i, fast + i);
+}
+
+Status cpu_lookahead(Stream *stream, void *slow, void *fast, int64_t count, double alpha) {
+    (void)stream;
+    lookahead_range(count, (float)alpha, slow, fast);
+    return ST_OK;
+}
+
 Status cpu_update(Stream *stream, const Update *update, const UpdateRange *range) {
     (void)stream;
     update_range(update, range);

@@ -10,5 +10,6 @@ Status cpu_to_real(Stream *stream, void *sum, const void *value, int64_t count, 
 Status cpu_norm(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
                 int64_t count, double scale);
 Status cpu_update(Stream *stream, const Update *update, const UpdateRange *range);
+Status cpu_lookahead(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
 
 #endif

@@ -39,6 +39,12 @@ Status cuda_update(Stream *stream, const Update *update, const UpdateRange *rang
     return ST_OK;
 }
 
+Status cuda_lookahead(Stream *stream, void *slow, void *fast, int64_t count, double alpha) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_lookahead(slow, fast, count, (float)alpha, stream->stream));
+    return ST_OK;
+}
+
 Status cuda_convert(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
                     int64_t count) {
     TRY(cuda_enter(stream->device));

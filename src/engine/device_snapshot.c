@@ -18,7 +18,7 @@ Status device_snapshot_open(DeviceSnapshot *snapshot, Engine *engine) {
     add(snapshot, 0, engine->weights.weight, flat);
     add(snapshot, 1, engine->weights.running, engine->model->running_flat);
     add(snapshot, 2, engine->ema, flat);
-    for (int i = 0; i < ENGINE_SLOTS; i++)
+    for (int i = 0; i < GROUPING_SLOTS; i++)
         add(snapshot, 3 + i, engine->slot[i], flat);
     for (int p = 0; p < SNAPSHOT_PARTS; p++) {
         if (snapshot->part[p].bytes > 0)
@@ -49,8 +49,8 @@ Status device_snapshot_take(DeviceSnapshot *snapshot) {
 }
 
 Status device_snapshot_fetch(DeviceSnapshot *snapshot, const HostState *to) {
-    float *const host[SNAPSHOT_PARTS] = {to->weight, to->running, to->ema, to->slot[0],
-                                         to->slot[1]};
+    float *host[SNAPSHOT_PARTS] = {to->weight, to->running, to->ema};
+    memcpy(host + 3, to->slot, sizeof to->slot);
     const DeviceOps *ops = snapshot->engine->device->ops;
     for (int p = 0; p < SNAPSHOT_PARTS; p++) {
         const SnapshotPart *part = &snapshot->part[p];

@@ -55,9 +55,14 @@ static Status allocate_state(Engine *engine, const Optimizer *optimizer, const G
         engine->digested = calloc((size_t)engine->model->flat, sizeof *engine->digested);
         TRY_ALLOC(engine->digested);
     }
-    engine->n_slots = grouping->n_slots;
-    for (int i = 0; i < engine->n_slots; i++)
-        TRY(device->ops->alloc(device, flat_bytes(engine), &engine->slot[i]));
+    for (int i = 0; i < GROUPING_SLOTS; i++) {
+        if (grouping->has_slot[i])
+            TRY(device->ops->alloc(device, flat_bytes(engine), &engine->slot[i]));
+    }
+    if (optimizer->lookahead.every > 0) {
+        engine->slow_running = calloc(running + 1, sizeof *engine->slow_running);
+        TRY_ALLOC(engine->slow_running);
+    }
     if (optimizer->ema_decay > 0) {
         TRY(device->ops->alloc(device, flat_bytes(engine), &engine->ema));
         engine->averaged.weight = engine->ema;
@@ -158,13 +163,14 @@ void engine_close(Engine *engine) {
         program_free(engine->eval[i].program);
     device->ops->release(device, engine->weights.weight);
     device->ops->release(device, engine->weights.running);
-    for (int i = 0; i < ENGINE_SLOTS; i++)
+    for (int i = 0; i < GROUPING_SLOTS; i++)
         device->ops->release(device, engine->slot[i]);
     device->ops->release(device, engine->ema);
     for (int i = 0; i < engine->n_records; i++)
         device->ops->release(device, engine->records[i]);
     free(engine->records);
     free(engine->running);
+    free(engine->slow_running);
     free(engine->digested);
     if (engine->stream)
         device->ops->stream_close(engine->stream);
@@ -223,7 +229,7 @@ Status engine_put(Engine *engine, const HostState *state) {
     int64_t flat = engine->model->flat, running = engine->model->running_flat;
     TRY(put(engine, engine->weights.weight, state->weight, flat));
     TRY(put(engine, engine->ema, state->ema ? state->ema : state->weight, flat));
-    for (int i = 0; i < engine->n_slots; i++)
+    for (int i = 0; i < GROUPING_SLOTS; i++)
         TRY(put(engine, engine->slot[i], state->slot[i], flat));
     TRY(put(engine, engine->weights.running, state->running, running));
     if (state->running && running > 0)
@@ -236,7 +242,7 @@ Status engine_get(Engine *engine, const HostState *state) {
     int64_t flat = engine->model->flat;
     TRY(get(engine, state->weight, engine->weights.weight, flat));
     TRY(get(engine, state->ema, engine->ema, flat));
-    for (int i = 0; i < engine->n_slots; i++)
+    for (int i = 0; i < GROUPING_SLOTS; i++)
         TRY(get(engine, state->slot[i], engine->slot[i], flat));
     TRY(get(engine, state->running, engine->weights.running, engine->model->running_flat));
     return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
@@ -248,7 +254,9 @@ Status host_state_open(const Engine *engine, HostState *state) {
     TRY_ALLOC(state->weight);
     state->running = calloc(running + 1, sizeof *state->running);
     TRY_ALLOC(state->running);
-    for (int i = 0; i < engine->n_slots; i++) {
+    for (int i = 0; i < GROUPING_SLOTS; i++) {
+        if (!engine->slot[i])
+            continue;
         state->slot[i] = calloc(flat, sizeof *state->slot[i]);
         TRY_ALLOC(state->slot[i]);
     }
@@ -263,9 +271,20 @@ void host_state_free(HostState *state) {
     free(state->weight);
     free(state->running);
     free(state->ema);
-    for (int i = 0; i < ENGINE_SLOTS; i++)
+    for (int i = 0; i < GROUPING_SLOTS; i++)
         free(state->slot[i]);
     *state = (HostState){0};
+}
+
+void host_state_begin(Engine *engine, HostState *state) {
+    size_t flat = (size_t)engine->model->flat * sizeof *state->weight;
+    size_t running = (size_t)engine->model->running_flat * sizeof *state->running;
+    if (state->ema)
+        memcpy(state->ema, state->weight, flat);
+    if (state->slot[SLOT_SLOW])
+        memcpy(state->slot[SLOT_SLOW], state->weight, flat);
+    if (engine->slow_running)
+        memcpy(engine->slow_running, state->running, running);
 }
 
 Status engine_digest(Engine *engine, Digest *digest) {
@@ -319,8 +338,10 @@ int engine_find(const PackedProgram *programs, int n, int64_t batch) {
 }
 
 size_t engine_bytes(const Engine *engine) {
-    size_t flats = 1 + (size_t)engine->n_slots + (engine->ema != NULL);
+    size_t flats = 1 + (size_t)(engine->ema != NULL);
     size_t slots = 0;
+    for (int i = 0; i < GROUPING_SLOTS; i++)
+        flats += engine->slot[i] != NULL;
     for (int i = 0; i < engine->n_train; i++)
         slots += program_executor_bytes(engine->train[i].program);
     for (int i = 0; i < engine->n_eval; i++)

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lockstep/update_math.h"
+
 Status optimize_open(Optimize *optimize, Session *session) {
     const Grouping *grouping = &session->grouping;
     size_t groups = (size_t)grouping->groups.n + 1;
@@ -32,11 +34,15 @@ void optimize_begin(Optimize *optimize, const StepRequest *request) {
     const Session *session = optimize->session;
     const ParamGroups *groups = &session->grouping.groups;
     int64_t steps_per_epoch = session->input.sampler.steps_per_epoch;
+    const RunConfig *config = session->config;
     optimize->any_frozen = false;
+    optimize->goes_back = lookahead_due(
+        &config->optimizer.lookahead, request->step + 1,
+        lookahead_length(config->schedule.total_epochs, steps_per_epoch), &optimize->alpha);
     for (int g = 0; g <= groups->n; g++) {
         const ParamGroup *group = &groups->group[g];
-        Rates rates = param_group_rates(group, &session->config->schedule, request->plateau,
-                                        request->step, steps_per_epoch);
+        Rates rates = param_group_rates(group, &config->schedule, request->plateau, request->step,
+                                        steps_per_epoch);
         optimize->update[g] = optimizer_update(&group->optimizer, request->step, rates, 1);
         optimize->frozen[g] = param_group_frozen(group, request->step, steps_per_epoch);
         if (optimize->frozen[g]) {
@@ -76,6 +82,18 @@ static Status update_part(const UpdateJob *job, Worker *worker, const GroupRange
     return engine->device->ops->update(worker->stream, &job->optimize->update[range->group], &part);
 }
 
+/* Back to the slow weights; what is frozen stays where it is. */
+static Status go_back(const UpdateJob *job, Worker *worker, const GroupRange *range, int64_t from,
+                      int64_t to) {
+    const Optimize *optimize = job->optimize;
+    const Engine *engine = &optimize->session->engine;
+    if (from >= to || !optimize->goes_back || optimize->frozen[range->group])
+        return ST_OK;
+    return engine->device->ops->lookahead(
+        worker->stream, offset_in(engine, engine->slot[SLOT_SLOW], from),
+        offset_in(engine, engine->weights.weight, from), to - from, optimize->alpha);
+}
+
 /* The part of the flat range that belongs to a thread. */
 static Status update_job(void *context, int thread) {
     const UpdateJob *job = context;
@@ -87,8 +105,10 @@ static Status update_job(void *context, int thread) {
     split_range(session->model.flat, PARAM_ALIGN, team_size(engine->team), thread, &begin, &end);
     for (int r = 0; r < grouping->n_ranges; r++) {
         const GroupRange *range = &grouping->range[r];
-        TRY(update_part(job, worker, range, range->begin > begin ? range->begin : begin,
-                        range->end < end ? range->end : end));
+        int64_t from = range->begin > begin ? range->begin : begin;
+        int64_t to = range->end < end ? range->end : end;
+        TRY(update_part(job, worker, range, from, to));
+        TRY(go_back(job, worker, range, from, to));
     }
     return engine->device->ops->sync(worker->stream, SYNC_SECONDS);
 }
@@ -149,8 +169,9 @@ static Status gradient_norm(const Optimize *optimize, const GradSum *sum, double
     return ST_OK;
 }
 
-/* running = (1 - momentum) running + momentum * mean over lanes, from the tail. */
-static Status update_running(Engine *engine, const GradSum *sum) {
+/* running = (1 - momentum) running + momentum * mean over lanes, from the tail; then Lookahead. */
+static Status update_running(const Optimize *optimize, const GradSum *sum) {
+    Engine *engine = &optimize->session->engine;
     const Model *model = engine->model;
     if (model->running_flat == 0)
         return ST_OK;
@@ -163,6 +184,8 @@ static Status update_running(Engine *engine, const GradSum *sum) {
                 (float)((1 - momentum) * (double)engine->running[j] + momentum * mean);
         }
     }
+    for (int64_t j = 0; optimize->goes_back && j < model->running_flat; j++)
+        update_lookahead((float)optimize->alpha, &engine->slow_running[j], &engine->running[j]);
     TRY(engine->device->ops->upload(engine->stream, engine->weights.running, engine->running,
                                     (size_t)model->running_flat * sizeof *engine->running));
     return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
@@ -180,7 +203,7 @@ Status optimize_step(Optimize *optimize, const GradSum *sum, StepResult *result)
     for (int g = 0; g <= session->grouping.groups.n; g++)
         optimize->update[g].grad_scale = scale;
     TRY(team_run(session->engine.team, update_job, &job));
-    TRY(update_running(&session->engine, sum));
+    TRY(update_running(optimize, sum));
     session->engine.version++;
     return ST_OK;
 }

@@ -12,6 +12,8 @@ typedef struct Optimize {
     Update *update;       /* [groups + 1] the constants of the step */
     bool *frozen;         /* [groups + 1] its parameters stay as they are in this step */
     bool any_frozen;      /* one of them */
+    bool goes_back;       /* Lookahead: weights go back to the slow ones after this step, */
+    double alpha;         /* and these follow by so much before */
     double *norm_partial; /* [chunks] where gradients are clipped, else NULL */
 } Optimize;
 

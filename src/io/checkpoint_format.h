@@ -11,6 +11,9 @@
 
 enum { CHECKPOINT_FILE_NAME = 64 };
 
+/* Among the slots of /optimizer, whose names it is behind, the one that is no parameters'. */
+#define SLOW_RUNNING "slow_running"
+
 /* The integers of RunState under their names in /state. */
 typedef struct StateField {
     const char *name;

@@ -47,6 +47,8 @@ Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
         add_views(hash, model->params, model->n_params, checkpoint->slot_has[next],
                   checkpoint->slot[next]);
     }
+    if (checkpoint->slow_running)
+        add_views(hash, model->running, model->n_running, NULL, checkpoint->slow_running);
     hash_add(hash, &step, sizeof step);
     checkpoint_hash_plateau(hash, &checkpoint->state);
     *value = hash_value(hash);

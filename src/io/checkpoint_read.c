@@ -313,6 +313,7 @@ static void zero_arrays(const Checkpoint *checkpoint) {
     int64_t flat = checkpoint->model->flat;
     zero(checkpoint->weight, flat);
     zero(checkpoint->running, checkpoint->model->running_flat);
+    zero(checkpoint->slow_running, checkpoint->model->running_flat);
     zero(checkpoint->ema, flat);
     for (int i = 0; i < checkpoint->n_slots; i++)
         zero(checkpoint->slot[i], flat);
@@ -339,6 +340,9 @@ Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
             TRY_DONE(read_views(optimizer, checkpoint->slot_name[i], model->params, model->n_params,
                                 checkpoint->slot_has[i], checkpoint->slot[i]));
     }
+    if (checkpoint->slow_running)
+        TRY_DONE(read_views(optimizer, SLOW_RUNNING, model->running, model->n_running, NULL,
+                            checkpoint->slow_running));
 done:
     if (optimizer >= 0)
         H5Gclose(optimizer);

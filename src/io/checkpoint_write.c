@@ -39,6 +39,8 @@ static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t stat
         size_t used = strlen(slots);
         snprintf(slots + used, sizeof slots - used, "%s%s", i ? " " : "", checkpoint->slot_name[i]);
     }
+    if (checkpoint->slow_running)
+        strcat(slots, checkpoint->n_slots > 0 ? " " SLOW_RUNNING : SLOW_RUNNING);
     clock_iso8601(now);
     TRY_DONE(hdf5_create_group(file, "meta", &group));
     TRY_DONE(hdf5_put_int(group, "format_version", CHECKPOINT_FORMAT));
@@ -123,6 +125,9 @@ static Status write_arrays(hid_t file, const Checkpoint *checkpoint) {
     for (int i = 0; i < checkpoint->n_slots; i++)
         TRY_DONE(write_views(optimizer, checkpoint->slot_name[i], model->params, model->n_params,
                              checkpoint->slot_has[i], checkpoint->slot[i]));
+    if (checkpoint->slow_running)
+        TRY_DONE(write_views(optimizer, SLOW_RUNNING, model->running, model->n_running, NULL,
+                             checkpoint->slow_running));
     if (checkpoint->ema)
         TRY_DONE(write_views(file, "ema", model->params, model->n_params, NULL, checkpoint->ema));
 done:

@@ -127,6 +127,7 @@ static Status allocate(Writer *writer, const Checkpoint *shape) {
     writer->copy.weight = copy_of(shape->weight, model->flat, &failed);
     writer->copy.running = copy_of(shape->running, model->running_flat, &failed);
     writer->copy.ema = copy_of(shape->ema, model->flat, &failed);
+    writer->copy.slow_running = copy_of(shape->slow_running, model->running_flat, &failed);
     writer->copy.n_slots = shape->n_slots;
     for (int i = 0; i < shape->n_slots; i++) {
         int first = first_of(shape, i);
@@ -142,6 +143,7 @@ static void release(Writer *writer) {
     free(writer->copy.weight);
     free(writer->copy.running);
     free(writer->copy.ema);
+    free(writer->copy.slow_running);
     for (int i = 0; i < writer->copy.n_slots; i++) {
         if (first_of(&writer->copy, i) == i)
             free(writer->copy.slot[i]);
@@ -210,7 +212,9 @@ static Status fill(Writer *writer, const Checkpoint *from) {
         TRY(writer->hooks.take(writer->hooks.context));
     else
         copy_arrays(&own, from);
+    copy_array(own.slow_running, from->slow_running, from->model->running_flat);
     writer->copy = *from;
+    writer->copy.slow_running = own.slow_running;
     writer->copy.weight = own.weight;
     writer->copy.running = own.running;
     writer->copy.ema = own.ema;

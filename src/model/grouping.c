@@ -111,28 +111,33 @@ static void cut_ranges(const Model *model, Grouping *grouping) {
     }
 }
 
-/* Adds the states of parameter p. */
+/* Notes that parameter p has a state of that name. */
+static Status add_state(const Model *model, Grouping *grouping, int p, const char *name, int slot) {
+    int s = 0;
+    while (s < grouping->n_states && strcmp(grouping->state[s].name, name) != 0)
+        s++;
+    GroupState *state = &grouping->state[s];
+    if (s == grouping->n_states) {
+        state->has = calloc((size_t)model->n_params, sizeof *state->has);
+        TRY_ALLOC(state->has);
+        state->name = name;
+        state->slot = slot;
+        grouping->has_slot[slot] = true;
+        grouping->n_states++;
+    }
+    state->has[p] = true;
+    return ST_OK;
+}
+
 static Status add_states(const Model *model, Grouping *grouping, int p) {
     const ParamGroup *group = &grouping->groups.group[grouping->group_of[p]];
-    int slots = group->frozen ? 0 : optimizer_slots(&group->optimizer);
-    if (slots > grouping->n_slots)
-        grouping->n_slots = slots;
-    for (int slot = 0; slot < slots; slot++) {
-        const char *name = optimizer_slot_name(&group->optimizer, slot);
-        int s = 0;
-        while (s < grouping->n_states && strcmp(grouping->state[s].name, name) != 0)
-            s++;
-        GroupState *state = &grouping->state[s];
-        if (s == grouping->n_states) {
-            state->has = calloc((size_t)model->n_params, sizeof *state->has);
-            TRY_ALLOC(state->has);
-            state->name = name;
-            state->slot = slot;
-            grouping->n_states++;
-        }
-        state->has[p] = true;
-    }
-    return ST_OK;
+    const Optimizer *optimizer = &group->optimizer;
+    if (group->frozen)
+        return ST_OK;
+    for (int slot = 0; slot < optimizer_slots(optimizer); slot++)
+        TRY(add_state(model, grouping, p, optimizer_slot_name(optimizer, slot), slot));
+    return optimizer->lookahead.every > 0 ? add_state(model, grouping, p, "slow", SLOT_SLOW)
+                                          : ST_OK;
 }
 
 Status grouping_open(const Model *model, const char *text, const char *source, int first_line,

@@ -210,7 +210,7 @@ static void note_host(const Probe *probes, int r) {
 /* Bytes of one checkpoint, nearly. */
 static int64_t checkpoint_bytes(const Session *session) {
     const Optimizer *optimizer = &session->config->optimizer;
-    int64_t copies = 1 + session->grouping.n_slots + (optimizer->ema_decay > 0);
+    int64_t copies = 1 + session->grouping.n_states + (optimizer->ema_decay > 0);
     return 4 * (copies * session->model.flat + session->model.running_flat);
 }
 

@@ -65,6 +65,14 @@ Status REF(update)(Stream *stream, const Update *update, const UpdateRange *rang
     return ST_OK;
 }
 
+Status REF(lookahead)(Stream *stream, void *slow, void *fast, int64_t count, double alpha) {
+    (void)stream;
+    real *s = slow, *f = fast;
+    for (int64_t i = 0; i < count; i++)
+        update_lookahead((real)alpha, &s[i], &f[i]);
+    return ST_OK;
+}
+
 Status REF(digest)(Stream *stream, Digest *digest, const void *value, int64_t count) {
     (void)stream;
     const real *from = value;

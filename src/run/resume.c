@@ -137,7 +137,7 @@ static Status load(Resume *resume, Session *session, HostState *host, RunState *
     return engine_put(&session->engine, host);
 }
 
-/* Slots are zero; the moving average begins at the initial weights. Collective, agreed. */
+/* The optimizer's state is zero; averages begin at the initial weights. Collective, agreed. */
 static Status begin(Session *session, HostState *host, RunState *state) {
     const Model *model = &session->model;
     const RunConfig *config = session->config;
@@ -147,8 +147,7 @@ static Status begin(Session *session, HostState *host, RunState *state) {
                         .has_plateau = schedule->kind == SCHEDULE_PLATEAU,
                         .plateau = plateau_begin(schedule, config->monitor == MONITOR_ACCURACY)};
     TRY(session_initial_weights(session, host->weight, host->running));
-    if (host->ema)
-        memcpy(host->ema, host->weight, (size_t)model->flat * sizeof *host->ema);
+    host_state_begin(&session->engine, host);
     return comm_agree(session->ranks.comm, engine_put(&session->engine, host));
 }
 

@@ -10,6 +10,7 @@ void state_view(const Session *session, const HostState *host, Checkpoint *check
     checkpoint->weight = host->weight;
     checkpoint->running = host->running;
     checkpoint->ema = host->ema;
+    checkpoint->slow_running = session->engine.slow_running;
     checkpoint->n_slots = grouping->n_states;
     for (int i = 0; i < grouping->n_states; i++) {
         const GroupState *state = &grouping->state[i];

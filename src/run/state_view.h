@@ -5,8 +5,8 @@
 #include "lockstep/checkpoint.h"
 #include "lockstep/session.h"
 
-/* Sets model, arrays and slots of *checkpoint: views of *host, to be written, or read into. Local.
- */
+/* Sets model, arrays and slots of *checkpoint: views of *host, and of what the engine has on the
+ * host, to be written, or read into. Local. */
 void state_view(const Session *session, const HostState *host, Checkpoint *checkpoint);
 
 /* The other way: the arrays of a checkpoint as those of a HostState. */

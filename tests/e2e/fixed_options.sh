@@ -8,7 +8,7 @@
 small_data "$tmp/data" 16 30 || { fail "small data" && finish; }
 export CIFAR10_DIR=$tmp/data
 sed '/^log-every/d' $recipes/small.yaml >"$tmp/small.yaml"
-words=(--batch-size 32 --lanes 4 --reduction native --steps 3 --augment.crop-pad 0 --augment.mixup 0.2)
+words=(--batch-size 32 --lanes 4 --reduction native --steps 3 --augment.crop-pad 0 --augment.mixup 0.2 --optimizer.ema-decay 0)
 
 # KEY, the value that the run has, and another one. The run: small.yaml with these words.
 fixed='
@@ -47,8 +47,11 @@ optimizer.eps 1e-08 1e-07
 optimizer.weight-decay 0.0005 0.001
 optimizer.decay-all false true
 optimizer.clip-norm 5 4
-optimizer.ema-decay 0.9 0.8
+optimizer.ema-decay 0 0.8
 optimizer.groups - -
+lookahead.every 0 5
+lookahead.decay 0.5 0.6
+lookahead.power 0 3
 schedule.name cosine constant
 schedule.points - 1,2
 schedule.gamma 0.1 0.2

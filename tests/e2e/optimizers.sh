@@ -83,6 +83,37 @@ fi
 check "--describe shows each parameter's group" grep -qx '  bn:bias optimizer=sgd lr=0.02 points=0:1,2:0: 64 parameters in bn1.bias, bn2.bias, bn3.bias' "$log"
 check "so does the log" grep -q '  the rest: .* parameters in bn1.weight, bn2.weight, conv3.weight, bn3.weight' "$tmp/groups/log.txt"
 
+# ---- Lookahead: the crash is between two of its steps, the run one longer than the schedule. ----
+lookahead="s/^  ema-decay.*/  lr: 0.004/; s/^  lr: .*//; s/^  total-epochs: 4/  total-epochs: 2.4/; s/^schedule:/lookahead: {every: 5, decay: 0.77378, power: 3}\nschedule:/"
+recipe lookahead "$lookahead" <<'LINES'
+conv1.* frozen
+LINES
+sed -n '/^optimizer/,/^aug/p' "$tmp/lookahead.yaml" >"$tmp/.seen"
+everywhere lookahead 29 # of 28.8
+train last 2 "$tmp/lookahead.yaml" --steps 29 --checkpoint-every 1 --keep 100
+cat >"$tmp/slow.py" <<'PY'
+"""slow RUN STEP: whether the weights, and running statistics, are the slow ones."""
+import sys
+import h5py
+f = h5py.File(f"{sys.argv[1]}/checkpoints/step-{int(sys.argv[2]):08d}.h5")
+def same(a, b):
+    return all(f[a][k][()].tobytes() == f[b][k][()].tobytes() for k in f[b])
+print(*sorted(set(f["params"]) - set(f["optimizer/slow"])), same("params", "optimizer/slow"), same("running", "optimizer/slow_running"))
+PY
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+    slow() { /usr/bin/python3 "$tmp/slow.py" "$tmp/last" "$1" 2>&1; }
+    check "after 15 steps the weights are the slow ones" test "$(slow 15)" = "conv1.bias conv1.weight True True"
+    check "after 16 they are not" test "$(slow 16)" = "conv1.bias conv1.weight False False"
+    check "after 28 they are not" test "$(slow 28)" = "conv1.bias conv1.weight False False"
+    check "after the schedule's last step they are" test "$(slow 29)" = "conv1.bias conv1.weight True True"
+fi
+train cut 2 "$tmp/lookahead.yaml" --steps 12
+check "a run that ends before says so" grep -q '^warning: the run ends at step 12, and its schedule at step 29: lookahead does not end' "$log"
+train cut 2 "$tmp/lookahead.yaml" --steps 29
+same cut lookahead "and goes on to the same"
+train both 0 "$tmp/lookahead.yaml" --steps 3 --optimizer.ema-decay 0.9
+one_error 2 'lookahead.every and optimizer.ema-decay are two ways' "beside a moving average"
+
 # ---- What cannot be meant. ----
 sed 's/conv2.weight frozen/conv9.weight frozen/' "$tmp/groups.yaml" >"$tmp/wrong.yaml"
 line=$(grep -n conv9 "$tmp/wrong.yaml" | cut -d: -f1)

@@ -57,5 +57,17 @@ conv1.weight frozen
 GROUPS
 as_the_oracle "frozen weights, SGD within Adam, shares" 2 --epochs 3 --steps 7 --holdout 12 --optimizer.name adam \
     --optimizer.lr 0.02 --optimizer.clip-norm 0.7 --optimizer.ema-decay 0.7 --schedule.warmup-epochs 1
+
+# ---- Lookahead: in mid-epoch, over a resume, in the last step, with what is frozen. ----
+slow=(--lookahead.every 2 --lookahead.decay 0.8 --holdout 12)
+as_the_oracle "Lookahead, frozen weights, Adam" 2 --epochs 3 --steps 7 --optimizer.name adam --optimizer.lr 0.02 "${slow[@]}"
+with_groups <<'GROUPS'
+conv2.weight frozen-after=1
+GROUPS
+words=("${slow[@]}" --lookahead.power 3 --optimizer.lr 0.1 --optimizer.nesterov --schedule.total-epochs 2.9)
+for ranks in 1 3; do
+    as_the_oracle "Lookahead, rising, then all of it" $ranks --epochs 3 --steps 5 "${words[@]}"
+    from_there "Lookahead to its last step, and after it, on $ranks" $ranks --epochs 4 --steps 12 "${words[@]}"
+done
 compare_all
 finish

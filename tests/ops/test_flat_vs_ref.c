@@ -237,6 +237,32 @@ static void updates_have_the_same_bits(void **state) {
                             (choice & 4) != 0, counts[c]);
 }
 
+/* slow + alpha (fast - slow), each operation rounded to float, and the same in both. */
+static void lookahead_moves_both(void **state) {
+    (void)state;
+    static float slow[COUNT_MAX], fast[COUNT_MAX], found[2][COUNT_MAX];
+    const float alpha = 0.3f;
+    draw(20, COUNT_MAX, -1, 1, slow);
+    draw(21, COUNT_MAX, -1, 1, fast);
+    for (int s = 0; s < 2; s++)
+        for (int c = 0; c < COUNTS; c++) {
+            Side *side = &sides[s];
+            put(side, side->slot[0], slow, sizeof slow);
+            put(side, side->weight, fast, sizeof fast);
+            check(side->device->ops->lookahead(side->stream, side->slot[0], side->weight, counts[c],
+                                               (double)alpha));
+            get(side, found[0], side->slot[0], sizeof found[0]);
+            get(side, found[1], side->weight, sizeof found[1]);
+            for (int64_t i = 0; i < COUNT_MAX; i++) {
+                float difference = fast[i] - slow[i], part = alpha * difference;
+                float moved = slow[i] + part;
+                bool inside = i < counts[c];
+                assert_true(found[0][i] == (inside ? moved : slow[i]));
+                assert_true(found[1][i] == (inside ? moved : fast[i]));
+            }
+        }
+}
+
 /* Images of 3 channels and an activation of 20 reach the device's layouts and come back. */
 static void copies_come_back(void **state) {
     (void)state;
@@ -302,7 +328,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_rounds_and_counts), cmocka_unit_test(native_sums),
         cmocka_unit_test(partial_norms),           cmocka_unit_test(updates_have_the_same_bits),
-        cmocka_unit_test(digests_show_any_bit),    cmocka_unit_test(copies_come_back),
+        cmocka_unit_test(digests_show_any_bit),    cmocka_unit_test(lookahead_moves_both),
+        cmocka_unit_test(copies_come_back),
     };
     return cmocka_run_group_tests_name("flat ranges: cpu against ref", tests, open_sides,
                                        close_sides);

@@ -1,6 +1,7 @@
 """trainer: what one step of a run must do, in float64 on PyTorch's autograd.
 
-Formulas: SGD, Adam, AdamW and their momenta as in the notes of torch.optim; batch norm, dropout, cross entropy with
+Formulas: SGD, Adam, AdamW and their momenta as in the notes of torch.optim; Lookahead as in Zhang et al. 2019, its rising
+decay and its last step as in KellerJordan/cifar10-airbench, legacy/airbench94.py; batch norm, dropout, cross entropy with
 label smoothing as in those of torch.nn; clipping as in torch.nn.utils.clip_grad_norm_, without its 1e-6. How records
 are dealt to lanes and steps, and what an average is over, is what docs/design.md and `train --help` say:
 
@@ -30,7 +31,7 @@ DEFAULTS = {
     "augment.cutmix": 0, "augment.mix-probability": 1, "optimizer.name": "sgd", "optimizer.lr": 0.1,
     "optimizer.momentum": 0.9, "optimizer.nesterov": False, "optimizer.beta1": 0.9, "optimizer.beta2": 0.999,
     "optimizer.eps": 1e-8, "optimizer.weight-decay": 0, "optimizer.decay-all": False, "optimizer.clip-norm": 0,
-    "optimizer.ema-decay": 0, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
+    "optimizer.ema-decay": 0, "lookahead.every": 0, "lookahead.decay": 0.5, "lookahead.power": 0, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
     "schedule.unit": "epochs", "schedule.by": "step", "schedule.shape": "linear", "schedule.lr-start": 0,
     "schedule.momentum-low": 0, "schedule.warmup": 0, "schedule.lr-end": 0, "schedule.total-epochs": 0, "schedule.warmup-epochs": 0, "schedule.warmup-start": 0,
     "epochs": 10,
@@ -143,6 +144,9 @@ class Trainer:
         for k, v in params.items():
             for slot in self.slots(self.own(k)):
                 state.setdefault("optimizer/" + slot, {})[k] = torch.zeros_like(v)
+        if self.o["lookahead.every"]:
+            state["optimizer/slow"] = {k: v for k, v in params.items() if not self.own(k).get("frozen")}
+            state["optimizer/slow_running"] = dict(state["running"])
         return state
 
     def slots(self, o):
@@ -334,8 +338,25 @@ class Trainer:
                 after["ema"][k] = keep * state["ema"][k] + (1 - keep) * after["params"][k]
         for k, v in state["running"].items():
             after["running"][k] = 0.9 * v + 0.1 * statistics[k]
+        if self.o["lookahead.every"]:
+            self.look_ahead(state, after, step)
         return after, {"loss": loss, "logits": logits, "labels": labels, "lr": lr, "grad_norm": norm,
                        "clipped": clipped, "grad": grad}
+
+    def look_ahead(self, state, after, step):
+        """After `step`, which is counted from 0. The last step sets the weights to the slow ones, whatever the others do."""
+        o, done = self.o, step + 1
+        length = math.ceil((o["schedule.total-epochs"] or o["epochs"]) * self.steps_per_epoch - 1e-9)
+        for fast, slow in (("params", "optimizer/slow"), ("running", "optimizer/slow_running")):
+            for k, old in state[slow].items():
+                if fast == "params" and self.frozen(self.own(k), step):
+                    after[slow][k] = old
+                    continue
+                decay = o["lookahead.decay"] * min(done / length, 1) ** o["lookahead.power"]
+                new = torch.lerp(old, after[fast][k], 1 - decay) if done % o["lookahead.every"] == 0 else old
+                after[slow][k] = new
+                if done % o["lookahead.every"] == 0 or done == length:
+                    after[fast][k] = new
 
     def update(self, o, state, after, k, w, g, lr, decay, step):
         if o["optimizer.name"] == "sgd":

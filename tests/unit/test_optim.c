@@ -266,13 +266,48 @@ static void test_plateau(void **state) {
     assert_near(p.best, 8.9);
 }
 
+static void assert_due(const Lookahead *lookahead, int64_t done, double alpha) {
+    double found;
+    assert_true(lookahead_due(lookahead, done, 476, &found));
+    assert_near(found, alpha);
+}
+
+/* airbench94: every 5 of 476 steps; 476 = ceil(9.9 48). Its alpha_schedule in numpy. */
+static void test_lookahead(void **state) {
+    (void)state;
+    const Lookahead rising = {.every = 5, .decay = 0.77378093749999999, .power = 3};
+    const Lookahead even = {.every = 5, .decay = 0.5}, none = {.decay = 0.5};
+    double alpha;
+    assert_int_equal(lookahead_length(9.9, 48), 476);
+    assert_int_equal(lookahead_length(0.1, 30), 3); /* 3.0000000000000004 */
+    assert_int_equal(lookahead_length(10, 48), 480);
+    assert_false(lookahead_due(&rising, 4, 476, &alpha));
+    assert_false(lookahead_due(&rising, 474, 476, &alpha));
+    assert_due(&rising, 5, 0.999999103176084);
+    assert_due(&rising, 240, 0.9008184494756875);
+    assert_due(&rising, 475, 0.23108559497267034);
+    assert_due(&rising, 476, 0);                   /* all of the slow weights, which stay */
+    assert_due(&rising, 480, 0.22621906250000001); /* a run that goes on */
+    assert_due(&even, 5, 0.5);
+    assert_due(&even, 475, 0.5);
+    assert_true(lookahead_due(&even, 475, 475, &alpha) && alpha == 0.5);
+    assert_false(lookahead_due(&none, 5, 476, &alpha));
+    assert_false(lookahead_due(&none, 476, 476, &alpha));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant),  cmocka_unit_test(test_step),
-        cmocka_unit_test(test_piecewise), cmocka_unit_test(test_cosine),
-        cmocka_unit_test(test_slots),     cmocka_unit_test(test_warmup_of_every_kind),
-        cmocka_unit_test(test_update),    cmocka_unit_test(test_units),
-        cmocka_unit_test(test_one_cycle), cmocka_unit_test(test_by_epoch),
+        cmocka_unit_test(test_lookahead),
+        cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_step),
+        cmocka_unit_test(test_piecewise),
+        cmocka_unit_test(test_cosine),
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_warmup_of_every_kind),
+        cmocka_unit_test(test_update),
+        cmocka_unit_test(test_units),
+        cmocka_unit_test(test_one_cycle),
+        cmocka_unit_test(test_by_epoch),
         cmocka_unit_test(test_plateau),
     };
     return cmocka_run_group_tests_name("optim", tests, NULL, NULL);
