@@ -14,8 +14,8 @@
  * so that a captured graph can be replayed for another lane or step.
  *
  * "Bytes" notes count what one launch must move to and from device memory: at the bandwidth of the
- * card they give the time of all kernels here, none of which is bound by arithmetic. e is the size
- * of an activation's element, 4 or 2. */
+ * card they give the time of all kernels here but for Muon's products, which alone are bound by
+ * arithmetic. e is the size of an activation's element, 4 or 2. */
 #ifndef LOCKSTEP_KERNELS_H
 #define LOCKSTEP_KERNELS_H
 
@@ -368,6 +368,37 @@ cudaError_t gpu_lookahead(float *slow, float *fast, int64_t count, float alpha,
                           cudaStream_t stream);
 /* Bytes: 4 count. */
 cudaError_t gpu_digest(Digest *digest, const float *value, int64_t count, cudaStream_t stream);
+
+/* ---- Muon (muon.cu): a matrix of rows x cols elements, and X of update.h, m x n with m <= n ----
+ */
+
+/* X is the direction of the update, transposed where rows > cols; the momentum moves on. Bytes:
+ * count ((fixed ? 8 : 4) + 8 + 4). */
+cudaError_t gpu_muon_direct(const Update *update, const UpdateRange *range, int64_t rows,
+                            int64_t cols, float *x, cudaStream_t stream);
+/* *result = over / (sqrt(sum of partial[chunks], which gpu_norm made) + eps); 1 where that divides
+ * by 0. */
+cudaError_t gpu_muon_factor(const double *partial, int64_t chunks, double over, double eps,
+                            float *result, cudaStream_t stream);
+/* Bytes: count 8. */
+cudaError_t gpu_muon_scale(float *x, int64_t count, const float *factor, cudaStream_t stream);
+
+/* to[m][n] = alpha a[m][inner] b[inner][n] + beta c[m][n]; `transposed`: b is [n][inner]. beta 0:
+ * no c. `to` is none of the others. Bound by arithmetic: 2 m n inner. */
+typedef struct MuonProduct {
+    float *to;
+    const float *a, *b, *c;
+    bool transposed;
+    int64_t m, n, inner;
+    float alpha, beta;
+} MuonProduct;
+
+cudaError_t gpu_muon_product(const MuonProduct *product, cudaStream_t stream);
+
+/* The step along X; the weight is multiplied by *factor first, unless it is NULL. Bytes: count 12.
+ */
+cudaError_t gpu_muon_step(const Update *update, const UpdateRange *range, int64_t rows,
+                          int64_t cols, const float *x, const float *factor, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

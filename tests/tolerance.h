@@ -21,6 +21,10 @@
  * worst. */
 #define TOL_NORM 1e-12
 
+/* Weights after three steps of Muon in float: five iterations multiply what is left of a direction
+ * next to nothing, and the rounding in it, by up to 3.4445^5 = 480. */
+#define TOL_MUON 2e-5
+
 /* One op on equal inputs: a fp32 backend against ref in float, which differs by a rounding (2^-24 =
  * 6e-8) or more. By what is computed, not by kind: a row of the op table names its own. Each is at
  * least three times the largest error that oneDNN had over 40 draws of the data: what

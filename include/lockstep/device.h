@@ -235,6 +235,10 @@ typedef struct DeviceOps {
     Status (*norm)(Stream *stream, double *partial, const int64_t *fixed, const void *real,
                    int64_t count, double scale);
     Status (*update)(Stream *stream, const Update *update, const UpdateRange *range);
+    /* Muon's update of a matrix, rows x cols = range->count; its moving average is update's.
+     * scratch: [muon_scratch reals] device memory. */
+    Status (*muon)(Stream *stream, const Update *update, const UpdateRange *range, int64_t rows,
+                   int64_t cols, void *scratch);
     /* slow += alpha (fast - slow); fast = slow: real[count] each. */
     Status (*lookahead)(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
     /* Optional: reals to bfloat16, rounded to nearest even, or back. NULL: sums travel as reals. */

@@ -27,6 +27,7 @@ typedef struct Worker {
     /* [2] device memory: values the exact sum refused, and those of frozen parameters, which do not
      * matter */
     int64_t *bad;
+    void *matrix; /* [muon_scratch reals of the largest] device memory; NULL: no Muon */
     Executor *train[ENGINE_TRAIN_SIZES];
     Executor *eval[ENGINE_EVAL_SIZES];
     float *loss;          /* [largest batch] host */

@@ -29,11 +29,21 @@ typedef struct GroupRange {
     double decay;
 } GroupRange;
 
+/* A parameter that is updated as a whole. */
+typedef struct GroupMatrix {
+    int param; /* index in Model.params */
+    int group;
+    double decay;
+    int64_t rows, cols; /* dim[0], and the product of the others */
+} GroupMatrix;
+
 typedef struct Grouping {
     ParamGroups groups;
     int *group_of; /* [n_params] index in groups.group */
     int n_ranges;
     GroupRange *range;
+    int n_matrices;
+    GroupMatrix *matrix;           /* what is Muon's, the most work first */
     bool has_slot[GROUPING_SLOTS]; /* flat buffers that the states need */
     int n_states;
     GroupState state[GROUPING_STATES_MAX];

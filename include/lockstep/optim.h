@@ -115,13 +115,15 @@ typedef struct Optimizer {
     bool decay_all;   /* also biases and batch-norm parameters */
     double clip_norm; /* L2 norm the whole gradient is clipped to; 0: no clipping */
     double ema_decay; /* 0: no moving average */
+    int64_t muon_steps;
+    bool muon_rescale; /* weights have the length sqrt(rows) before each step */
     Lookahead lookahead;
 } Optimizer;
 
 /* As text has them, by OptimizerKind; ended by NULL. */
 extern const char *const optimizer_names[];
 
-/* Slots of state a parameter has: 0 (sgd without momentum), 1 or 2. */
+/* Slots of state a parameter has: 0 (sgd or muon without momentum), 1 or 2. */
 int optimizer_slots(const Optimizer *optimizer);
 
 /* Name of slot i: "momentum", "exp_avg", "exp_avg_sq". */
@@ -130,7 +132,7 @@ const char *optimizer_slot_name(const Optimizer *optimizer, int i);
 /* What a schedule decides of a step. */
 typedef struct Rates {
     double lr;
-    double momentum; /* of sgd; of adam and adamw: beta1 */
+    double momentum; /* of sgd and muon; of adam and adamw: beta1 */
 } Rates;
 
 Rates schedule_rates(const Schedule *schedule, const Plateau *plateau, const Optimizer *optimizer,

@@ -31,7 +31,7 @@
 typedef struct UpdateTerms {
     UPDATE_REAL lr;
     UPDATE_REAL l2;     /* sgd, adam: g += l2 w */
-    UPDATE_REAL shrink; /* adamw: w -= shrink w; lr * decay */
+    UPDATE_REAL shrink; /* adamw, muon: w -= shrink w; lr * decay */
     UPDATE_REAL momentum;
     UPDATE_REAL keep_momentum;              /* of the old m: momentum, 0 in the first step */
     UPDATE_REAL beta1, rest1, beta2, rest2; /* rest = 1 - beta */
@@ -44,7 +44,7 @@ typedef struct UpdateTerms {
 
 UPDATE_FN UpdateTerms update_terms(const Update *update, double decay) {
     UpdateTerms t;
-    int decoupled = update->kind == OPTIMIZER_ADAMW;
+    int decoupled = update->kind == OPTIMIZER_ADAMW || update->kind == OPTIMIZER_MUON;
     t.lr = (UPDATE_REAL)update->lr;
     t.l2 = (UPDATE_REAL)(decoupled ? 0.0 : decay);
     t.shrink = (UPDATE_REAL)(decoupled ? update->lr * decay : 0.0);
@@ -78,6 +78,20 @@ UPDATE_FN void update_sgd(const UpdateTerms *t, UPDATE_REAL g, UPDATE_REAL *w, U
     velocity = t->keep_momentum * *m + g;
     *m = velocity;
     *w = *w - t->lr * (t->nesterov ? g + t->momentum * velocity : velocity);
+}
+
+/* muon: the direction that a matrix is made orthogonal of. Without momentum as update_sgd. */
+UPDATE_FN UPDATE_REAL update_muon_direction(const UpdateTerms *t, UPDATE_REAL g, UPDATE_REAL *m) {
+    UPDATE_REAL velocity = t->keep_momentum * *m + g;
+    *m = velocity;
+    return t->nesterov ? g + t->momentum * velocity : velocity;
+}
+
+/* And the step along it; `factor` rescales the weight first. */
+UPDATE_FN void update_muon(const UpdateTerms *t, UPDATE_REAL factor, UPDATE_REAL x,
+                           UPDATE_REAL *w) {
+    UPDATE_REAL scaled = factor * *w;
+    *w = (scaled - t->shrink * scaled) - t->lr * x;
 }
 
 /* adam and adamw: the terms of the other one's decay are 0. */

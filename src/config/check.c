@@ -147,7 +147,7 @@ Status config_check(RunConfig *config) {
                     "be below 1",
                     config->schedule.gamma);
     const Optimizer *optimizer = &config->optimizer;
-    if (optimizer->kind == OPTIMIZER_SGD && optimizer->nesterov && optimizer->momentum == 0)
+    if (optimizer_slots(optimizer) == 0 && optimizer->nesterov && optimizer->momentum == 0)
         return FAIL(ST_USAGE, "optimizer.nesterov wants optimizer.momentum above 0");
     if (optimizer->lookahead.every > 0 && optimizer->ema_decay > 0)
         return FAIL(ST_USAGE, "lookahead.every and optimizer.ema-decay are two ways to average "

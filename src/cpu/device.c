@@ -151,6 +151,7 @@ static const DeviceOps device_ops = {
     .to_real = cpu_to_real,
     .norm = cpu_norm,
     .update = cpu_update,
+    .muon = cpu_muon,
     .lookahead = cpu_lookahead,
 };
 

@@ -11,5 +11,7 @@ Status cpu_norm(Stream *stream, double *partial, const int64_t *fixed, const voi
                 int64_t count, double scale);
 Status cpu_update(Stream *stream, const Update *update, const UpdateRange *range);
 Status cpu_lookahead(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
+Status cpu_muon(Stream *stream, const Update *update, const UpdateRange *range, int64_t rows,
+                int64_t cols, void *scratch); /* muon.c */
 
 #endif

@@ -99,6 +99,8 @@ Status cuda_to_real(Stream *stream, void *sum, const void *value, int64_t count,
 Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
                  int64_t count, double scale);
 Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range);
+Status cuda_muon(Stream *stream, const Update *update, const UpdateRange *range, int64_t rows,
+                 int64_t cols, void *scratch); /* muon.c */
 Status cuda_lookahead(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
 Status cuda_convert(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
                     int64_t count);

@@ -25,8 +25,8 @@ static void cuda_close(Device *base) {
     .write_tensor = cuda_write_tensor, .read_tensor = cuda_read_tensor, .layouts = cuda_layouts,   \
     .marks = &cuda_marks, .images = &cuda_images, .recording = &cuda_recording,                    \
     .tuning = &cuda_tuning, .to_fixed = cuda_to_fixed, .to_real = cuda_to_real, .norm = cuda_norm, \
-    .update = cuda_update, .lookahead = cuda_lookahead, .convert = cuda_convert,                   \
-    .digest = cuda_digest, .copy = cuda_copy
+    .update = cuda_update, .lookahead = cuda_lookahead, .muon = cuda_muon,                         \
+    .convert = cuda_convert, .digest = cuda_digest, .copy = cuda_copy
 
 static const DeviceOps device_ops = {
     CUDA_OPS,

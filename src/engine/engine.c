@@ -86,6 +86,18 @@ static Status build_programs(Engine *engine, const EngineSizes *sizes) {
     return ST_OK;
 }
 
+static Status open_matrix(Engine *engine, const Grouping *grouping, Worker *worker) {
+    Device *device = engine->device;
+    int64_t most = 0;
+    for (int i = 0; grouping && i < grouping->n_matrices; i++) {
+        int64_t scratch = muon_scratch(grouping->matrix[i].rows, grouping->matrix[i].cols);
+        most = scratch > most ? scratch : most;
+    }
+    return most > 0 ? device->ops->alloc(device, (size_t)most * dtype_size(device->real),
+                                         &worker->matrix)
+                    : ST_OK;
+}
+
 static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *sizes) {
     Device *device = engine->device;
     size_t train = sizes->n_train > 0 ? (size_t)sizes->train[0] : 0;
@@ -128,8 +140,10 @@ Status engine_open(Engine *engine, Device *device, const Model *model, const Opt
     TRY(build_programs(engine, sizes));
     engine->workers = calloc((size_t)threads, sizeof *engine->workers);
     TRY_ALLOC(engine->workers);
-    for (int i = 0; i < threads; i++)
+    for (int i = 0; i < threads; i++) {
         TRY(open_worker(engine, &engine->workers[i], sizes));
+        TRY(open_matrix(engine, grouping, &engine->workers[i]));
+    }
     return ST_OK;
 }
 
@@ -141,6 +155,7 @@ static void close_worker(Engine *engine, Worker *worker) {
         executor_close(worker->eval[i]);
     device->ops->release(device, worker->gradient);
     device->ops->release(device, worker->bad);
+    device->ops->release(device, worker->matrix);
     if (worker->stream)
         device->ops->stream_close(worker->stream);
     free(worker->loss);

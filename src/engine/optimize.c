@@ -2,6 +2,7 @@
 #include "optimize.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "lockstep/update_math.h"
@@ -55,6 +56,7 @@ void optimize_begin(Optimize *optimize, const StepRequest *request) {
 typedef struct UpdateJob {
     const Optimize *optimize;
     const GradSum *sum;
+    atomic_int next; /* matrix */
 } UpdateJob;
 
 static void *offset_in(const Engine *engine, void *flat, int64_t offset) {
@@ -74,12 +76,47 @@ static Status update_part(const UpdateJob *job, Worker *worker, const GroupRange
                         .weight = offset_in(engine, engine->weights.weight, from),
                         .ema = offset_in(engine, engine->ema, from),
                         .decay = range->decay};
-    if (from >= to || (frozen && (group->frozen || !engine->ema)))
+    bool whole = !frozen && group->optimizer.kind == OPTIMIZER_MUON;
+    if (from >= to || whole || (frozen && (group->frozen || !engine->ema)))
         return ST_OK;
     for (int s = 0; s < slots; s++)
         part.slot[s] = offset_in(engine, engine->slot[s], from);
     grad_sum_at(job->sum, from, &part.fixed, &part.real);
     return engine->device->ops->update(worker->stream, &job->optimize->update[range->group], &part);
+}
+
+/* A matrix is one thread's, whichever it is; the averages come after the step. */
+static Status update_matrix(const UpdateJob *job, Worker *worker, const GroupMatrix *matrix) {
+    const Session *session = job->optimize->session;
+    const Engine *engine = &session->engine;
+    const DeviceOps *ops = engine->device->ops;
+    const ParamView *view = &session->model.params[matrix->param];
+    Update update = job->optimize->update[matrix->group];
+    UpdateRange range = {.count = view->count,
+                         .weight = offset_in(engine, engine->weights.weight, view->offset),
+                         .ema = offset_in(engine, engine->ema, view->offset),
+                         .decay = matrix->decay};
+    if (update.kind == OPTIMIZER_NONE)
+        return ST_OK;
+    if (optimizer_slots(&session->grouping.groups.group[matrix->group].optimizer) > 0)
+        range.slot[0] = offset_in(engine, engine->slot[0], view->offset);
+    grad_sum_at(job->sum, view->offset, &range.fixed, &range.real);
+    TRY(ops->muon(worker->stream, &update, &range, matrix->rows, matrix->cols, worker->matrix));
+    update.kind = OPTIMIZER_NONE;
+    return range.ema ? ops->update(worker->stream, &update, &range) : ST_OK;
+}
+
+static Status matrix_job(void *context, int thread) {
+    UpdateJob *job = context;
+    const Session *session = job->optimize->session;
+    const Grouping *grouping = &session->grouping;
+    Worker *worker = &session->engine.workers[thread];
+    for (;;) {
+        int i = atomic_fetch_add(&job->next, 1);
+        if (i >= grouping->n_matrices)
+            return session->engine.device->ops->sync(worker->stream, SYNC_SECONDS);
+        TRY(update_matrix(job, worker, &grouping->matrix[i]));
+    }
 }
 
 /* Back to the slow weights; what is frozen stays where it is. */
@@ -194,7 +231,7 @@ static Status update_running(const Optimize *optimize, const GradSum *sum) {
 Status optimize_step(Optimize *optimize, const GradSum *sum, StepResult *result) {
     Session *session = optimize->session;
     double scale = grad_sum_unit(sum), clip = session->config->optimizer.clip_norm;
-    UpdateJob job = {optimize, sum};
+    UpdateJob job = {.optimize = optimize, .sum = sum};
     if (clip > 0) {
         TRY(gradient_norm(optimize, sum, &result->grad_norm));
         if (result->grad_norm > clip)
@@ -202,6 +239,8 @@ Status optimize_step(Optimize *optimize, const GradSum *sum, StepResult *result)
     }
     for (int g = 0; g <= session->grouping.groups.n; g++)
         optimize->update[g].grad_scale = scale;
+    if (session->grouping.n_matrices > 0)
+        TRY(team_run(session->engine.team, matrix_job, &job));
     TRY(team_run(session->engine.team, update_job, &job));
     TRY(update_running(optimize, sum));
     session->engine.version++;

@@ -111,6 +111,44 @@ static void cut_ranges(const Model *model, Grouping *grouping) {
     }
 }
 
+static Status no_matrix(const Source *source, const ParamGroup *group, const ParamView *view) {
+    if (group->line > 0)
+        return FAIL_IN(source, group,
+                       "muon is for matrices, but '%s' has one dimension: put a "
+                       "line with optimizer=sgd for it above this one",
+                       view->name);
+    return FAIL(ST_USAGE,
+                "%s: optimizer.name muon is for matrices, but '%s' has one dimension: give it "
+                "another by a line of optimizer.groups, as in '%s optimizer=sgd'",
+                source->name, view->name, view->name);
+}
+
+static Status add_matrix(const Source *source, const Model *model, Grouping *grouping, int p) {
+    const ParamView *view = &model->params[p];
+    int g = grouping->group_of[p];
+    const ParamGroup *group = &grouping->groups.group[g];
+    if (group->frozen || group->optimizer.kind != OPTIMIZER_MUON)
+        return ST_OK;
+    if (view->spec.ndim < 2)
+        return no_matrix(source, group, view);
+    int64_t rows = view->spec.dim[0];
+    grouping->matrix[grouping->n_matrices++] = (GroupMatrix){.param = p,
+                                                             .group = g,
+                                                             .decay = decay_of(group, view),
+                                                             .rows = rows,
+                                                             .cols = view->count / rows};
+    return ST_OK;
+}
+
+static int by_work(const void *a, const void *b) {
+    const GroupMatrix *one = a, *other = b;
+    int64_t count = one->rows * one->cols, other_count = other->rows * other->cols;
+    int64_t least = one->rows < one->cols ? one->rows : one->cols;
+    int64_t other_least = other->rows < other->cols ? other->rows : other->cols;
+    double difference = (double)other_count * (double)other_least - (double)count * (double)least;
+    return difference != 0 ? (difference > 0) - (difference < 0) : one->param - other->param;
+}
+
 /* Notes that parameter p has a state of that name. */
 static Status add_state(const Model *model, Grouping *grouping, int p, const char *name, int slot) {
     int s = 0;
@@ -149,14 +187,19 @@ Status grouping_open(const Model *model, const char *text, const char *source, i
     TRY_ALLOC(grouping->group_of);
     grouping->range = calloc(room, sizeof *grouping->range);
     TRY_ALLOC(grouping->range);
+    grouping->matrix = calloc(room, sizeof *grouping->matrix);
+    TRY_ALLOC(grouping->matrix);
     TRY(param_groups_parse(text, source, first_line, optimizer, schedule, &grouping->groups));
     for (int p = 0; p < model->n_params; p++)
         grouping->group_of[p] = grouping->groups.n;
     for (int g = 0; g < grouping->groups.n; g++)
         TRY(claim(&where, model, grouping, g));
     cut_ranges(model, grouping);
-    for (int p = 0; p < model->n_params; p++)
+    for (int p = 0; p < model->n_params; p++) {
         TRY(add_states(model, grouping, p));
+        TRY(add_matrix(&where, model, grouping, p));
+    }
+    qsort(grouping->matrix, (size_t)grouping->n_matrices, sizeof *grouping->matrix, by_work);
     return ST_OK;
 }
 
@@ -165,6 +208,7 @@ void grouping_free(Grouping *grouping) {
         free(grouping->state[s].has);
     free(grouping->group_of);
     free(grouping->range);
+    free(grouping->matrix);
     memset(grouping, 0, sizeof *grouping);
 }
 

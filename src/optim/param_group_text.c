@@ -9,12 +9,12 @@
 #include "lockstep/param_group.h"
 #include "lockstep/parse.h"
 
-typedef enum KeyType { KEY_REAL, KEY_FLAG, KEY_WORD, KEY_POINTS } KeyType;
+typedef enum KeyType { KEY_REAL, KEY_WHOLE, KEY_FLAG, KEY_WORD, KEY_POINTS } KeyType;
 
 typedef struct GroupKey {
     const char *key;
     KeyType type;
-    size_t offset; /* in ParamGroup, of a double, a bool or an enum */
+    size_t offset; /* in ParamGroup, of a double, an int64_t, a bool or an enum */
     double min, max;
     const char *const *words; /* of KEY_WORD */
 } GroupKey;
@@ -34,6 +34,8 @@ static const GroupKey keys[] = {
     {"beta2", KEY_REAL, OF(optimizer.beta2), 0, 0.9999999, NULL},
     {"eps", KEY_REAL, OF(optimizer.eps), 0, 1, NULL},
     {"weight-decay", KEY_REAL, OF(optimizer.weight_decay), 0, 1e6, NULL},
+    {"muon-steps", KEY_WHOLE, OF(optimizer.muon_steps), 1, 20, NULL},
+    {"muon-rescale", KEY_FLAG, OF(optimizer.muon_rescale), 0, 1, NULL},
     {"frozen", KEY_FLAG, OF(frozen), 0, 1, NULL},
     {"frozen-after", KEY_REAL, OF(frozen_after), 0, 1e9, NULL},
 };
@@ -159,6 +161,14 @@ static Status read_key(Reader *reader, char *word, ParamGroup *group) {
     switch (key->type) {
     case KEY_REAL:
         return read_real(reader, key, value, field);
+    case KEY_WHOLE: {
+        double whole = 0;
+        TRY(read_real(reader, key, value, &whole));
+        if (whole != floor(whole))
+            return FAIL_HERE(reader, "%s: '%s' is not a whole number", word, value);
+        *(int64_t *)field = (int64_t)whole;
+        return ST_OK;
+    }
     case KEY_POINTS:
         return read_points(reader, key, value, group);
     case KEY_WORD: {
@@ -201,7 +211,7 @@ static Status check_group(const Reader *reader, ParamGroup *group) {
                          group->point_at[group->n_points - 1]);
     if (optimizer->momentum == 0 && !is_given(reader, "nesterov")) /* but the run's */
         optimizer->nesterov = false;
-    if (optimizer->kind == OPTIMIZER_SGD && optimizer->nesterov && optimizer->momentum == 0)
+    if (optimizer_slots(optimizer) == 0 && optimizer->nesterov && optimizer->momentum == 0)
         return FAIL_HERE(reader, "nesterov wants momentum above 0");
     group->decays = is_given(reader, "weight-decay");
     return ST_OK;

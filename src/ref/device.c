@@ -127,6 +127,7 @@ static const DeviceOps device_ops = {
     .to_real = REF(to_real),
     .norm = REF(norm),
     .update = REF(update),
+    .muon = REF(muon),
     .lookahead = REF(lookahead),
     .digest = REF(digest),
 };

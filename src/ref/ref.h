@@ -54,6 +54,8 @@ Status REF(to_real)(Stream *stream, void *sum, const void *value, int64_t count,
 Status REF(norm)(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
                  int64_t count, double scale);
 Status REF(update)(Stream *stream, const Update *update, const UpdateRange *range);
+Status REF(muon)(Stream *stream, const Update *update, const UpdateRange *range, int64_t rows,
+                 int64_t cols, void *scratch); /* muon.c */
 Status REF(lookahead)(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
 Status REF(digest)(Stream *stream, Digest *digest, const void *value, int64_t count);
 

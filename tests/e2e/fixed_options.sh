@@ -49,6 +49,8 @@ optimizer.decay-all false true
 optimizer.clip-norm 5 4
 optimizer.ema-decay 0 0.8
 optimizer.groups - -
+muon.steps 5 3
+muon.rescale false true
 lookahead.every 0 5
 lookahead.decay 0.5 0.6
 lookahead.power 0 3

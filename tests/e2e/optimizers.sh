@@ -84,11 +84,11 @@ check "--describe shows each parameter's group" grep -qx '  bn:bias optimizer=sg
 check "so does the log" grep -q '  the rest: .* parameters in bn1.weight, bn2.weight, conv3.weight, bn3.weight' "$tmp/groups/log.txt"
 
 # ---- Lookahead: the crash is between two of its steps, the run one longer than the schedule. ----
-lookahead="s/^  ema-decay.*/  lr: 0.004/; s/^  lr: .*//; s/^  total-epochs: 4/  total-epochs: 2.4/; s/^schedule:/lookahead: {every: 5, decay: 0.77378, power: 3}\nschedule:/"
+lookahead='/^  ema-decay/d; s/^  total-epochs: 4/  total-epochs: 2.4/
+    s/^schedule:/lookahead: {every: 5, decay: 0.77378, power: 3}\nschedule:/'
 recipe lookahead "$lookahead" <<'LINES'
 conv1.* frozen
 LINES
-sed -n '/^optimizer/,/^aug/p' "$tmp/lookahead.yaml" >"$tmp/.seen"
 everywhere lookahead 29 # of 28.8
 train last 2 "$tmp/lookahead.yaml" --steps 29 --checkpoint-every 1 --keep 100
 cat >"$tmp/slow.py" <<'PY'
@@ -113,6 +113,21 @@ train cut 2 "$tmp/lookahead.yaml" --steps 29
 same cut lookahead "and goes on to the same"
 train both 0 "$tmp/lookahead.yaml" --steps 3 --optimizer.ema-decay 0.9
 one_error 2 'lookahead.every and optimizer.ema-decay are two ways' "beside a moving average"
+
+# ---- Muon, beside SGD. ----
+recipe muon 's/^  name: adam/  name: muon/; s/^  lr: .*/  lr: 0.02\n  nesterov: true/' <<'LINES'
+*.bias,bn:* optimizer=sgd lr=0.1 nesterov
+conv1.weight momentum=0.6 muon-steps=3 muon-rescale
+conv2.weight frozen-after=1.5
+LINES
+everywhere muon 30
+sed '/bias,bn/d' "$tmp/muon.yaml" >"$tmp/vectors.yaml"
+train vectors 2 "$tmp/vectors.yaml" --steps 3
+one_error 2 "optimizer.name muon is for matrices, but 'conv1.bias' has one dimension: .*, as in 'conv1.bias optimizer=sgd'" "Muon of a vector"
+sed 's/conv1.weight momentum/conv1.* momentum/; s/\*.bias,bn/bn/' "$tmp/muon.yaml" >"$tmp/vectors.yaml"
+line=$(grep -n 'conv1\.\* mom' "$tmp/vectors.yaml" | cut -d: -f1)
+train vectors 2 "$tmp/vectors.yaml" --steps 3
+one_error 2 "vectors.yaml:$line: muon is for matrices, but 'conv1.bias' has one dimension: put a line with optimizer=sgd" "Muon of a vector in a group"
 
 # ---- What cannot be meant. ----
 sed 's/conv2.weight frozen/conv9.weight frozen/' "$tmp/groups.yaml" >"$tmp/wrong.yaml"

@@ -69,5 +69,21 @@ for ranks in 1 3; do
     as_the_oracle "Lookahead, rising, then all of it" $ranks --epochs 3 --steps 5 "${words[@]}"
     from_there "Lookahead to its last step, and after it, on $ranks" $ranks --epochs 4 --steps 12 "${words[@]}"
 done
+
+# ---- Muon: wide and tall matrices, with and without momentum, rescaling, decay; all else by SGD. ----
+with_groups <<'GROUPS'
+*.bias,bn:* optimizer=sgd lr=0.1 weight-decay=0
+conv2.weight muon-rescale momentum=0.6 muon-steps=3
+linear1.weight lr-factor=0.5 nesterov=0 frozen-after=2
+GROUPS
+for ranks in 1 2; do
+    as_the_oracle "Muon and SGD, clipping, EMA on $ranks" $ranks --steps 8 --holdout 12 --optimizer.name muon --optimizer.lr 0.05 \
+        --optimizer.nesterov --optimizer.clip-norm 1 --optimizer.ema-decay 0.8 "${piecewise[@]}"
+done
+with_groups <<'GROUPS'
+conv*.weight,linear*.weight optimizer=muon lr=0.05 weight-decay=0.5
+GROUPS
+as_the_oracle "Muon within SGD without momentum, Lookahead" 3 --steps 7 --holdout 12 --optimizer.momentum 0 --optimizer.lr 0.2 \
+    --lookahead.every 3 --epochs 3
 compare_all
 finish

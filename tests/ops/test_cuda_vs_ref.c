@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "muon_compare.h"
 #include "op_compare.h"
 #include "tolerance.h"
 
@@ -91,6 +92,7 @@ int main(void) {
     device->ops->close(device);
     for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
         failures += op_compare(&backends[i]);
+    failures += muon_compare("muon: cuda", open_fp32);
     failures += cmocka_run_group_tests(tests, NULL, NULL);
     return failures;
 }

@@ -136,7 +136,7 @@ class Comparison:
             for group in before:
                 for k, old in before[group].items():
                     some = torch.ones_like(old, dtype=torch.bool)
-                    if group in ("params", "ema", "optimizer/slow") and self.t.own(k)["optimizer.name"] != "sgd":
+                    if group in ("params", "ema", "optimizer/slow") and self.t.own(k)["optimizer.name"].startswith("adam"):
                         gradient = report["grad"][k].abs()
                         some = gradient > LEAST_GRADIENT * float((gradient**2).mean() ** 0.5)
                     self.array(f"step {number}: /{group}/{k}", old, found[group][k], after[group][k], some)

@@ -1,7 +1,8 @@
 """trainer: what one step of a run must do, in float64 on PyTorch's autograd.
 
 Formulas: SGD, Adam, AdamW and their momenta as in the notes of torch.optim; Lookahead as in Zhang et al. 2019, its rising
-decay and its last step as in KellerJordan/cifar10-airbench, legacy/airbench94.py; batch norm, dropout, cross entropy with
+decay and its last step as in KellerJordan/cifar10-airbench, legacy/airbench94.py; Muon as in airbench94_muon.py there, with
+the decoupled decay of KellerJordan/Muon; batch norm, dropout, cross entropy with
 label smoothing as in those of torch.nn; clipping as in torch.nn.utils.clip_grad_norm_, without its 1e-6. How records
 are dealt to lanes and steps, and what an average is over, is what docs/design.md and `train --help` say:
 
@@ -31,7 +32,8 @@ DEFAULTS = {
     "augment.cutmix": 0, "augment.mix-probability": 1, "optimizer.name": "sgd", "optimizer.lr": 0.1,
     "optimizer.momentum": 0.9, "optimizer.nesterov": False, "optimizer.beta1": 0.9, "optimizer.beta2": 0.999,
     "optimizer.eps": 1e-8, "optimizer.weight-decay": 0, "optimizer.decay-all": False, "optimizer.clip-norm": 0,
-    "optimizer.ema-decay": 0, "lookahead.every": 0, "lookahead.decay": 0.5, "lookahead.power": 0, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
+    "optimizer.ema-decay": 0, "lookahead.every": 0, "lookahead.decay": 0.5, "lookahead.power": 0,
+    "muon.steps": 5, "muon.rescale": False, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
     "schedule.unit": "epochs", "schedule.by": "step", "schedule.shape": "linear", "schedule.lr-start": 0,
     "schedule.momentum-low": 0, "schedule.warmup": 0, "schedule.lr-end": 0, "schedule.total-epochs": 0, "schedule.warmup-epochs": 0, "schedule.warmup-start": 0,
     "epochs": 10,
@@ -152,7 +154,7 @@ class Trainer:
     def slots(self, o):
         if o.get("frozen"):
             return []
-        if o["optimizer.name"] == "sgd":
+        if o["optimizer.name"] in ("sgd", "muon"):
             return ["momentum"] if o["optimizer.momentum"] else []
         return ["exp_avg", "exp_avg_sq"]
 
@@ -164,7 +166,7 @@ class Trainer:
             for pattern in patterns:
                 of_kind, colon, roles = pattern.partition(":")
                 if fnmatch.fnmatchcase(role, roles) and of_kind == kind if colon else fnmatch.fnmatchcase(k, pattern):
-                    named = {"optimizer": "optimizer.name"}
+                    named = {"optimizer": "optimizer.name", "muon-steps": "muon.steps", "muon-rescale": "muon.rescale"}
                     return {**self.o, **{named.get(key, "optimizer." + key if "optimizer." + key in self.o and key != "lr" else key): v
                                          for key, v in keys.items()}, "decays": "weight-decay" in keys}
         return self.o
@@ -358,7 +360,25 @@ class Trainer:
                 if done % o["lookahead.every"] == 0 or done == length:
                     after[fast][k] = new
 
+    def muon(self, o, state, after, k, w, g, lr, decay, step):
+        u, mu = g, self.momentum(step, o["optimizer.momentum"])
+        if o["optimizer.momentum"]:
+            m = after["optimizer/momentum"][k] = g if step == 0 else mu * state["optimizer/momentum"][k] + g
+            u = g + mu * m if o["optimizer.nesterov"] else m
+        x = u.reshape(len(u), -1)
+        x = x / (x.norm() + 1e-7)
+        tall = x.shape[0] > x.shape[1]
+        x = x.T if tall else x
+        for _ in range(int(o["muon.steps"])):
+            a = x @ x.T
+            x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+        if o["muon.rescale"]:
+            w = w * len(w)**0.5 / w.norm()
+        return w * (1 - lr * decay) - lr * (x.T if tall else x).reshape(w.shape)
+
     def update(self, o, state, after, k, w, g, lr, decay, step):
+        if o["optimizer.name"] == "muon":
+            return self.muon(o, state, after, k, w, g, lr, decay, step)
         if o["optimizer.name"] == "sgd":
             g = g + decay * w
             if not o["optimizer.momentum"]:

@@ -19,6 +19,17 @@ as_the_oracle "SGD, native sums" 2 --optimizer.lr 0.1 --reduction native
 as_the_oracle "Adam" 1 --optimizer.name adam --optimizer.lr 0.01 --threads 2
 # Shards of 16, 16 and 17 records: two ranks of three have no images in the third step.
 as_the_oracle "lanes without images" 3 --holdout 16 --optimizer.lr 0.1
+with_groups <<'GROUPS'
+conv1.* frozen
+*.bias,bn:* optimizer=sgd lr-factor=3 points=0:1,2:0
+conv2.weight nesterov muon-rescale muon-steps=3 frozen-after=1.5
+linear1.weight optimizer=adamw lr=0.01
+GROUPS
+as_the_oracle "groups: frozen, SGD, AdamW, Muon; EMA" 2 --optimizer.name muon --optimizer.lr 0.05 --optimizer.ema-decay 0.8
+with_groups <<'GROUPS'
+conv*.weight,linear*.weight optimizer=muon lr=0.05 weight-decay=0.5
+GROUPS
+as_the_oracle "Muon within SGD, Lookahead" 1 --optimizer.lr 0.2 --lookahead.every 2 --lookahead.power 2 --epochs 2
 compare_all
 words=(--steps 6 --holdout 12 --optimizer.lr 0.1)
 train tta 2 $recipes/oracle.yaml --data "$tmp/data" --device cuda --eval.tta shifts "${words[@]}"

@@ -142,12 +142,12 @@ static void each_has_its_own_state(void **state) {
     (void)state;
     must_open("");
     assert_int_equal(grouping.n_states, 1);
-    assert_int_equal(grouping.n_slots, 1);
+    assert_true(grouping.has_slot[0] && !grouping.has_slot[1]);
     assert_true(has("momentum", "stem.weight") && has("momentum", "linear1.bias"));
     must_open("linear1.weight optimizer=adamw\nbn:* momentum=0\nstem.* frozen\n"
               "conv2.weight frozen-after=2\n");
     assert_int_equal(grouping.n_states, 3);
-    assert_int_equal(grouping.n_slots, 2);
+    assert_true(grouping.has_slot[0] && grouping.has_slot[1] && !grouping.has_slot[SLOT_SLOW]);
     assert_true(has("exp_avg", "linear1.weight") && has("exp_avg_sq", "linear1.weight"));
     assert_false(has("momentum", "linear1.weight"));
     assert_false(has("momentum", "bn1.bias") || has("exp_avg", "bn1.bias"));
@@ -155,6 +155,27 @@ static void each_has_its_own_state(void **state) {
     assert_true(has("momentum", "conv2.weight") && has("momentum", "linear1.bias"));
     must_open("* frozen\n");
     assert_int_equal(grouping.n_states, 0);
+}
+
+/* Rows are outputs; the one with the most work comes first. */
+static void matrices_are_muons(void **state) {
+    (void)state;
+    must_open("conv:weight optimizer=muon muon-steps=3 muon-rescale\n"
+              "linear1.weight optimizer=muon weight-decay=0.5 momentum=0\n");
+    assert_int_equal(grouping.n_matrices, 3);
+    const GroupMatrix *conv2 = &grouping.matrix[0], *stem = &grouping.matrix[1];
+    const GroupMatrix *linear = &grouping.matrix[2];
+    assert_string_equal(model.params[conv2->param].name, "conv2.weight");
+    assert_true(conv2->rows == 8 && conv2->cols == 72 && conv2->decay == 0.01);
+    assert_string_equal(model.params[stem->param].name, "stem.weight");
+    assert_true(stem->rows == 8 && stem->cols == 27 && stem->group == 0);
+    assert_true(linear->rows == 10 && linear->cols == 8 && linear->decay == 0.5);
+    const Optimizer *muon = &group_of("stem.weight")->optimizer;
+    assert_true(muon->kind == OPTIMIZER_MUON && muon->muon_steps == 3 && muon->muon_rescale);
+    assert_true(muon->nesterov && !group_of("linear1.weight")->optimizer.nesterov);
+    assert_true(has("momentum", "conv2.weight") && !has("momentum", "linear1.weight"));
+    must_open("stem.weight frozen\nconv2.weight optimizer=muon frozen-after=2\n");
+    assert_int_equal(grouping.n_matrices, 1);
 }
 
 static void assert_rate(const char *name, int64_t step, double lr, double momentum) {
@@ -227,6 +248,11 @@ static const struct {
      "unit=epochs"},
     {"*.bias points=1/0:1", "x.yaml:20: points: '1/0' divides by 0"},
     {"*.bias nesterov momentum=0", "x.yaml:20: nesterov wants momentum above 0"},
+    {"*.weight,linear1.bias optimizer=muon",
+     "x.yaml:20: muon is for matrices, but 'bn1.weight' has one dimension: put a line with "
+     "optimizer=sgd for it above this one"},
+    {"conv2.* muon-steps=1.5", "x.yaml:20: muon-steps: '1.5' is not a whole number"},
+    {"conv2.* muon-steps=0", "x.yaml:20: muon-steps: '0' is out of bounds: 1 to 20"},
     {"*.bias nesterov=yes", "x.yaml:20: nesterov: 'yes' is neither 0 nor 1"},
     {"*.bias\001 frozen", "x.yaml:20: byte 0x01 is not text"},
 };
@@ -274,6 +300,7 @@ int main(void) {
         cmocka_unit_test(a_line_says_only_what_is_other),
         cmocka_unit_test(ranges_cover_all),
         cmocka_unit_test(each_has_its_own_state),
+        cmocka_unit_test(matrices_are_muons),
         cmocka_unit_test(rates_follow_the_line),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(limits),

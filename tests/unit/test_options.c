@@ -63,6 +63,7 @@ static const struct {
     {"optimizer.weight-decay", "-0.1", "0", "1000000", "1000001"},
     {"optimizer.clip-norm", "-0.1", "0", "1000000", NULL},
     {"optimizer.ema-decay", "-0.1", "0", "0.9999999", "1"},
+    {"muon.steps", "0", "1", "20", "21"},
     {"lookahead.every", "-1", "0", "1000000000", "1000000001"},
     {"lookahead.decay", "-0.1", "0", "1", "1.1"},
     {"lookahead.power", "-0.1", "0", "100", "101"},
