@@ -16,23 +16,28 @@ if nm "$program" | grep -q __asan_init; then
 elif ! ${CC:-gcc} -shared -fPIC -O1 -o "$counter" tests/e2e/malloc_count.c 2>"$tmp/.output"; then
     fail "the counting allocator compiles" "$(cat "$tmp/.output")"
 else
+    # The same with groups, Muon and Lookahead.
+    sed 's/^  name: adam/  name: muon/; s/^  ema-decay.*/  groups: |\n    *.bias,bn:* optimizer=sgd\n    conv1.weight frozen-after=0.3/
+        s/^schedule:/lookahead: {every: 5}\nschedule:/' $small >"$tmp/muon.yaml"
     # calls NAME RANKS STEPS WORD...: sets $own and $libraries, summed over ranks.
     calls() {
         local name=$1 ranks=$2 steps=$3
         shift 3
         rm -rf "$tmp/counts" "${tmp:?}/$name"
-        timeout 100 mpirun -np "$ranks" env LD_PRELOAD="$counter" MALLOC_COUNT_OUT="$tmp/counts" "$program" train $small \
+        timeout 100 mpirun -np "$ranks" env LD_PRELOAD="$counter" MALLOC_COUNT_OUT="$tmp/counts" "$program" train "$recipe" \
             --out "$tmp/$name" --steps "$steps" "$@" >"$log" 2>&1
         code=$?
         # env and the program each leave lines: env's have no calls of its own text that depend on the steps.
         own=$(awk '{ s += $2 } END { print s + 0 }' "$tmp/counts")
         libraries=$(awk '{ s += $4 } END { print s + 0 }' "$tmp/counts")
     }
-    for layout in 1x2 2x1 3x1; do
-        ranks=${layout%x*}
-        calls a "$ranks" 20 --threads "${layout#*x}"
+    for layout in 1x2 2x1 3x1 "2x2 and Muon"; do
+        ranks=${layout%%x*} recipe=$small
+        [ "$layout" = "${layout% and Muon}" ] || recipe=$tmp/muon.yaml
+        threads=${layout#*x} threads=${threads%% *}
+        calls a "$ranks" 20 --threads "$threads"
         own20=$own libraries20=$libraries code20=$code
-        calls b "$ranks" 40 --threads "${layout#*x}"
+        calls b "$ranks" 40 --threads "$threads"
         check "$layout: both runs end well" test "$code20$code" = 00
         check "$layout: the counter sees lockstep's calls" test "$own20" -gt 50
         if [ "$own20" = "$own" ]; then
