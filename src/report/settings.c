@@ -6,7 +6,8 @@
 
 #include "lockstep/hash.h"
 
-/* A model is told by its size and the first digits of a hash: whole it fills no cell of a table. */
+/* A model, or groups, are told by their size and the first digits of a hash: whole they fill no
+ * cell of a table. */
 static void model_words(const char *text, char words[SETTING_MAX]) {
     char hex[17];
     int lines = 0;
@@ -22,7 +23,7 @@ static void add(void *context, const char *key, const char *value) {
         return;
     Setting *setting = &settings->setting[settings->n++];
     snprintf(setting->key, sizeof setting->key, "%s", key);
-    if (strcmp(key, "model") == 0)
+    if (strcmp(key, "model") == 0 || strchr(value, '\n'))
         model_words(value, setting->value);
     else
         snprintf(setting->value, sizeof setting->value, "%.*s", SETTING_MAX - 1, value);
