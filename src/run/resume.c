@@ -139,7 +139,6 @@ static Status load(Resume *resume, Session *session, HostState *host, RunState *
 
 /* The optimizer's state is zero; averages begin at the initial weights. Collective, agreed. */
 static Status begin(Session *session, HostState *host, RunState *state) {
-    const Model *model = &session->model;
     const RunConfig *config = session->config;
     const Schedule *schedule = &config->schedule;
     *state = (RunState){.best_step = -1,
