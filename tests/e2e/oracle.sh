@@ -49,7 +49,7 @@ linear1.weight momentum=0 weight-decay=0
 GROUPS
 for ranks in 1 3; do
     as_the_oracle "four groups and a rest, clipping, EMA on $ranks" $ranks --steps 8 --holdout 12 --optimizer.lr 0.1 \
-        --optimizer.clip-norm 1.2 --optimizer.ema-decay 0.8 --optimizer.nesterov "${piecewise[@]}"
+        --optimizer.clip-norm 0.8 --optimizer.ema-decay 0.8 --optimizer.nesterov "${piecewise[@]}"
 done
 with_groups <<'GROUPS'
 conv1.weight frozen
@@ -72,7 +72,7 @@ done
 
 # ---- Muon: wide and tall matrices, with and without momentum, rescaling, decay; all else by SGD. ----
 with_groups <<'GROUPS'
-*.bias,bn:* optimizer=sgd lr=0.1 weight-decay=0
+*.bias,bn:*,groupnorm:* optimizer=sgd lr=0.1 weight-decay=0
 conv2.weight muon-rescale momentum=0.6 muon-steps=3
 linear1.weight lr-factor=0.5 nesterov=0 frozen-after=2
 GROUPS

@@ -21,7 +21,7 @@ as_the_oracle "Adam" 1 --optimizer.name adam --optimizer.lr 0.01 --threads 2
 as_the_oracle "lanes without images" 3 --holdout 16 --optimizer.lr 0.1
 with_groups <<'GROUPS'
 conv1.* frozen
-*.bias,bn:* optimizer=sgd lr-factor=3 points=0:1,2:0
+*.bias,bn:*,groupnorm:* optimizer=sgd lr-factor=3 points=0:1,2:0
 conv2.weight nesterov muon-rescale muon-steps=3 frozen-after=1.5
 linear1.weight optimizer=adamw lr=0.01
 GROUPS
