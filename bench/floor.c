@@ -411,15 +411,20 @@ static Status list_calls(Floor *floor) {
     if (model->n_layers >= LAYERS_MAX)
         return FAIL(ST_USAGE, "the model has more layers than floor takes (%d)", LAYERS_MAX - 1);
     floor->n_buffers = 1; /* 0 marks what is not there yet */
+    bool want_nhwc = false;
     for (int t = 0; t <= model->n_layers; t++) {
         const Layer *layer = t > 0 ? &model->layers[t - 1] : NULL;
+        if (layer && layer->kind == LAYER_CONV)
+            want_nhwc = want_nhwc ||
+                        rule_groups_want_nhwc(layer->args.conv.groups, layer->in[0].c, layer->out.c,
+                                              layer->args.conv.kernel, floor->wide);
         bool shares = layer && (layer->kind == LAYER_DROPOUT || is_fused_relu(model, t - 1));
         floor->shape[t] = layer ? layer->out : model->image;
         floor->shape[t].n = floor->batch;
         floor->value[t] = shares ? floor->value[layer->input[0] + 1] : floor->n_buffers++;
         floor->gradient[t] = shares ? floor->gradient[layer->input[0] + 1] : floor->n_buffers++;
     }
-    rule_layouts(floor->shape, model->n_layers, false, floor->wide, floor->layout);
+    rule_layouts(floor->shape, model->n_layers, want_nhwc, floor->wide, floor->layout);
     for (int l = 0; l < model->n_layers; l++)
         TRY(list_layer(floor, l));
     memmove(floor->call + floor->n_calls, floor->call + CALLS_MAX - floor->n_backward,

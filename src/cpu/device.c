@@ -100,10 +100,18 @@ static Status read_tensor(Stream *stream, double *host, const Tensor *tensor) {
     return ST_OK;
 }
 
+static bool wants_nhwc(const Layer *layer, bool wide) {
+    const ConvArgs *conv = &layer->args.conv;
+    if (layer->kind == LAYER_CONV)
+        return rule_groups_want_nhwc(conv->groups, layer->in[0].c, conv->channels, conv->kernel,
+                                     wide);
+    return layer_type(layer->kind)->along_channels;
+}
+
 static Status layouts(Device *base, const OpTensors *ops, int n_ops, Tensor *tensors,
                       int n_tensors) {
     const CpuDevice *device = (const CpuDevice *)base;
-    bool along_channels = false;
+    bool want_nhwc = false;
     Shape *shapes = calloc((size_t)n_tensors, sizeof *shapes);
     int *chosen = calloc((size_t)n_tensors, sizeof *chosen);
     Status status = ST_OK;
@@ -114,8 +122,8 @@ static Status layouts(Device *base, const OpTensors *ops, int n_ops, Tensor *ten
     for (int i = 0; i < n_tensors; i++)
         shapes[i] = tensors[i].shape;
     for (int o = 0; o < n_ops; o++)
-        along_channels = along_channels || layer_type(ops[o].layer->kind)->along_channels;
-    rule_layouts(shapes, n_tensors, along_channels, device->wide, chosen);
+        want_nhwc = want_nhwc || wants_nhwc(ops[o].layer, device->wide);
+    rule_layouts(shapes, n_tensors, want_nhwc, device->wide, chosen);
     for (int i = 0; i < n_tensors; i++) {
         tensors[i].layout = chosen[i];
         tensors[i].dtype = device->activation;

@@ -9,8 +9,17 @@ static int64_t block_of(int layout) {
     return layout == LAYOUT_BLOCKED16 ? 16 : layout == LAYOUT_BLOCKED8 ? 8 : 1;
 }
 
-void rule_layouts(const Shape *shapes, int n, bool along_channels, bool wide, int *layouts) {
-    int layout = along_channels ? LAYOUT_NHWC : wide ? LAYOUT_BLOCKED16 : LAYOUT_BLOCKED8;
+bool rule_groups_want_nhwc(int64_t groups, int64_t in, int64_t out, int64_t kernel, bool wide) {
+    int64_t block = block_of(wide ? LAYOUT_BLOCKED16 : LAYOUT_BLOCKED8);
+    if (groups == 1)
+        return false;
+    if (groups == in && groups == out)
+        return kernel > 3;
+    return in / groups % block != 0 || out / groups % block != 0;
+}
+
+void rule_layouts(const Shape *shapes, int n, bool want_nhwc, bool wide, int *layouts) {
+    int layout = want_nhwc ? LAYOUT_NHWC : wide ? LAYOUT_BLOCKED16 : LAYOUT_BLOCKED8;
     for (int i = 1; i < n; i++)
         if (is_map(shapes[i]) && shapes[i].c % block_of(layout) != 0)
             layout = LAYOUT_NHWC;

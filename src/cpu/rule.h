@@ -13,14 +13,19 @@
  * looks the same in all of them and is always called plain. */
 enum { LAYOUT_NHWC = 1, LAYOUT_BLOCKED8 = 2, LAYOUT_BLOCKED16 = 3 };
 
+/* Whether a convolution in groups wants NHWC. In blocks oneDNN has fast code for groups of whole
+ * blocks, and for depthwise kernels up to 3 x 3; for all others generic loops, a hundred times
+ * slower (2.6.3: `ref:any`). In NHWC it has code for all. */
+bool rule_groups_want_nhwc(int64_t groups, int64_t in, int64_t out, int64_t kernel, bool wide);
+
 /* Assigns the layout of each activation of a program; shapes[0] is the image. `wide`: the
  * instruction set has 512-bit registers.
  *
- * All maps are blocked if the channels of each are whole blocks and no layer computes along
- * channels (LayerType.along_channels), else all are NHWC: one layout for the program, since no op
- * is to reorder its input. An image of 3 channels fills no block and stays plain before a blocked
- * program: oneDNN's first convolutions read it as it is. */
-void rule_layouts(const Shape *shapes, int n, bool along_channels, bool wide, int *layouts);
+ * All maps are blocked if the channels of each are whole blocks and no layer wants NHWC
+ * (LayerType.along_channels, rule_groups_want_nhwc), else all are NHWC: one layout for the program,
+ * since no op is to reorder its input. An image of 3 channels fills no block and stays plain before
+ * a blocked program: oneDNN's first convolutions read it as it is. */
+void rule_layouts(const Shape *shapes, int n, bool want_nhwc, bool wide, int *layouts);
 
 /* The layout an op takes for `tensor` beside another tensor in layout `beside`: its own, but for
  * maps of 1 x 1, which fit any. */

@@ -58,6 +58,23 @@ static void layouts_of_programs(void **state) {
     }
 }
 
+static void groups_in_nhwc_where_blocks_are_slow(void **state) {
+    (void)state;
+    static const struct {
+        int64_t groups, in, out, kernel;
+        bool wide, expected;
+    } cases[] = {
+        {1, 64, 64, 5, true, false},  {32, 32, 32, 3, true, false},  {32, 32, 32, 5, true, true},
+        {32, 32, 64, 3, true, true}, /* two outputs a channel */
+        {4, 64, 128, 5, true, false}, {4, 128, 64, 3, true, false},  {32, 128, 128, 3, true, true},
+        {8, 64, 128, 3, true, true},  {8, 64, 128, 3, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (rule_groups_want_nhwc(cases[i].groups, cases[i].in, cases[i].out, cases[i].kernel,
+                                  cases[i].wide) != cases[i].expected)
+            fail_msg("case %zu", i);
+}
+
 static void layouts_of_single_values(void **state) {
     (void)state;
     Tensor flat = {.shape = {4, 32, 1, 1}, .layout = LAYOUT_PLAIN}, odd = flat, map = flat;
@@ -138,6 +155,7 @@ static void indices_are_a_permutation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts_of_programs),
+        cmocka_unit_test(groups_in_nhwc_where_blocks_are_slow),
         cmocka_unit_test(layouts_of_single_values),
         cmocka_unit_test(winograd_where_it_pays),
         cmocka_unit_test(indices_are_a_permutation),
