@@ -10,7 +10,7 @@
 oracle_words=(--device cuda --holdout 12 --steps 6)
 export LD_LIBRARY_PATH=$sim
 export SIMGPU_SCHEDULE=random:1
-as_the_oracle "SGD, Nesterov, clipping, EMA" 2 --optimizer.lr 0.2 --optimizer.nesterov --optimizer.clip-norm 0.5 \
+as_the_oracle "SGD, Nesterov, clipping, EMA" 2 --optimizer.lr 0.2 --optimizer.nesterov --optimizer.clip-norm 0.8 \
     --optimizer.ema-decay 0.8
 as_the_oracle "AdamW, decay on all, a moving rate" 1 --optimizer.name adamw --optimizer.lr 0.01 --optimizer.decay-all \
     --schedule.name cosine --schedule.warmup-epochs 1 --schedule.total-epochs 2
