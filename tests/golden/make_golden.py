@@ -7,8 +7,8 @@ For each case: a model text, initial weights, one batch, dropout masks, an optim
 of each image and every gradient at the first step, the batch statistics, the loss in evaluation,
 and the weights after five steps on that one batch. Weights and images are drawn by `unit`, which
 golden.c draws again; the rest is stored; droppath's choices are drawn as documented (seed 0, lane 0,
-the step). Of a tensor with more than SAMPLES elements in a big case,
-evenly spaced SAMPLES and the norm are stored.
+the step). Of a large tensor of a large network evenly spaced elements and the norm are stored. The
+recipes' networks are those of networks.py.
 
 File: records of (uint32 length, name, uint8 type, uint64 count, data), little-endian; type b: bytes,
 d: float64."""
@@ -22,10 +22,13 @@ import torch
 import torch.nn.functional as F
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+import description  # noqa: E402
 import draws  # noqa: E402
+import networks  # noqa: E402
 
 STEPS = 5
-SAMPLES = 200
+SAMPLES, RECIPE_SAMPLES, ALL = 200, 50, 1 << 40
 IMAGES, LABELS, MASKS = 1000, 1001, 1100  # streams of `unit`; below them: parameters
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIGS = os.path.join(HERE, "..", "..", "configs")
@@ -246,11 +249,12 @@ class File:
         count = len(data) if kind == b"b" else len(data) // 8
         self.data += struct.pack("<I", len(name)) + name + kind + struct.pack("<Q", count) + data
 
-    def put_tensor(self, name, tensor, big):
+    def put_tensor(self, name, tensor, samples):
+        """All of it, or, where it has more elements than `samples`, that many, evenly spaced, and its norm."""
         flat = tensor.detach().numpy().reshape(-1)
-        if big and flat.size > SAMPLES:
+        if flat.size > samples:
             self.put(name + ".norm", [np.linalg.norm(flat)])
-            flat = flat[np.arange(SAMPLES) * flat.size // SAMPLES]
+            flat = flat[np.arange(samples) * flat.size // samples]
         self.put(name, flat)
 
     def close(self):
@@ -289,11 +293,11 @@ def make_case(name, text, shape, classes, batch, smoothing, big=False, **options
             for key, value in net.stats.items():
                 file.put("stats." + key, value.numpy())
             for key, value in net.param.items():
-                file.put_tensor("grad." + key, value.grad, big)
+                file.put_tensor("grad." + key, value.grad, SAMPLES if big else ALL)
         optimizer.step()
     file.put("last_loss", loss.detach().numpy())
     for key, value in net.param.items():
-        file.put_tensor("after." + key, value, big)
+        file.put_tensor("after." + key, value, SAMPLES if big else ALL)
     file.close()
 
 
@@ -463,6 +467,89 @@ linear c=4
 """
 
 
+def draw_parameter(index, spec, fan_in):
+    """As golden.c draws it: scales around 1, offsets around 0, weights by their fan-in."""
+    u = unit(index, int(np.prod(spec["shape"])))
+    bound = 1.5 / fan_in**0.5
+    low, high = {"one": (0.5, 1.5), "zero": (-0.5, 0.5)}.get(spec["init"], (-bound, bound))
+    value = (low + (high - low) * u).astype(np.float32).astype(np.float64).reshape(spec["shape"])
+    return torch.tensor(value, requires_grad=True)
+
+
+def draw_mask(index, rate):
+    """A keep-mask for a tensor of any shape; tokens N, L, C are counted in N, C, L order."""
+    def mask(shape):
+        order = [shape[0], shape[2], shape[1]] if len(shape) == 3 else list(shape)
+        kept = torch.tensor((unit(MASKS + index, int(np.prod(order))) >= rate).astype(np.float64)).reshape(order)
+        return kept.transpose(1, 2) if len(shape) == 3 else kept
+    return mask
+
+
+def draw_masks(layers, step):
+    """Of each dropout and each droppath, in text order."""
+    masks, dropouts = [], 0
+    for index, layer in enumerate(layers):
+        if layer["kind"] == "dropout":
+            masks.append(draw_mask(dropouts, layer["args"]["p"]))
+            dropouts += 1
+        if layer["kind"] == "droppath":
+            masks.append(lambda shape, index=index, rate=layer["args"]["p"]: torch.tensor(
+                draws.keep_mask(0, step, 0, index, shape[0], rate, draws.DROPPATH)).reshape(-1, 1, 1))
+    return masks
+
+
+def make_recipe(name, batch, **options):
+    """A recipe's network as networks.py writes it. From lockstep comes how its parameters are called and begin, and which
+    layers draw masks; the numbers come from PyTorch."""
+    o = {"kind": 0, "lr": 0.05, "momentum": 0.0, "nesterov": False, "decay": 0.0, "all": True,
+         "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **options}
+    text, smoothing = config_model(name)
+    layers = description.describe(os.path.join(CONFIGS, name + ".yaml"))["layers"]
+    specs = [(spec, layer["params"][0]) for layer in layers for spec in layer["params"]]
+    rates = [layer["args"]["p"] for layer in layers if layer["kind"] == "dropout"]
+    stats = [spec["name"] for layer in layers for spec in layer["running"]]
+    param = {spec["name"]: draw_parameter(i, spec, float(np.prod(first["shape"][1:])))
+             for i, (spec, first) in enumerate(specs)}
+    images = (4 * unit(IMAGES, batch * 3072) - 2).astype(np.float32).astype(np.float64)
+    images = torch.tensor(images).reshape(batch, 3, 32, 32)
+    labels = torch.tensor((unit(LABELS, batch) * 10).astype(np.int64))
+    spared = {spec["name"] for spec, _ in specs if not spec["decay"]}
+    net = type("Parameters", (), {"param": param, "spared": spared})
+    optimizer = optimizer_of(net, o)
+    file = File(name)
+    file.put("model", text)
+    file.put("shape", [3, 32, 32, 10, batch, smoothing])
+    file.put("optimizer", [o[k] for k in ("kind", "lr", "momentum", "nesterov", "decay", "all", "beta1", "beta2", "eps")])
+    file.put("masks", rates)
+
+    def run(step, training, running=None):
+        draw = networks.Draw(param.values(), draw_masks(layers, step), training, running)
+        logits = networks.NETWORKS[name](draw, images)
+        assert next(draw.parameters, None) is None and next(draw.masks, None) is None
+        return logits, draw.stats
+
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        logits, batch_stats = run(step, True)
+        loss = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+        loss.mean().backward()
+        if step == 0:
+            with torch.no_grad():
+                judged = run(step, False, batch_stats)[0]
+            file.put("loss", loss.detach().numpy())
+            file.put("eval_loss", F.cross_entropy(judged, labels, reduction="none", label_smoothing=smoothing).numpy())
+            file.put("eval_predicted", judged.argmax(1).numpy())
+            for key, value in zip(stats, batch_stats):
+                file.put("stats." + key, value.numpy())
+            for key, value in param.items():
+                file.put_tensor("grad." + key, value.grad, RECIPE_SAMPLES)
+        optimizer.step()
+    file.put("last_loss", loss.detach().numpy())
+    for key, value in param.items():
+        file.put_tensor("after." + key, value, RECIPE_SAMPLES)
+    file.close()
+
+
 def main():
     torch.manual_seed(0)
     small = (3, 8, 8)
@@ -483,6 +570,10 @@ def main():
                             ("msu-net", {"momentum": 0.9, "lr": 0.01})):
         text, smoothing = config_model(recipe)
         make_case(recipe, text, (3, 32, 32), 10, 4, smoothing, big=True, **options)
+    make_recipe("vit", 2, kind=2, lr=0.001, decay=3e-7, beta2=0.99)
+    make_recipe("cct2", 3, kind=2, lr=0.001, decay=0.03)
+    make_recipe("resnet44", 3, momentum=0.9, decay=2e-4)
+    make_recipe("airbench94", 4, momentum=0.85, nesterov=True, lr=0.01)
 
 
 if __name__ == "__main__":

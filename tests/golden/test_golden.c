@@ -20,8 +20,9 @@ enum {
     IMAGES = 1000,
     LABELS = 1001,
     BATCH_MAX = 16,
-    MASKS = 8
-}; /* as in make_golden.py */
+    FIRST_MASK = 1100, /* as in make_golden.py */
+    MASKS = 16
+};
 
 /* Adam moves an element with next to no gradient by rounding alone: such are left out of the
  * comparison of weights. As a share of the tensor's root mean square, and absolutely. */
@@ -30,7 +31,8 @@ static const double GRADIENT_SHARE = 1e-2, GRADIENT_LEAST = 1e-6;
 static const char *const cases[] = {
     "residual-sgd",  "residual-sgd-plain", "residual-adam", "mixed-adamw", "mixed-sgd",
     "branches-adam", "activated-sgd",      "blocks-sgd",    "gated-sgd",   "gated-adam",
-    "tokens-adamw",  "tokens-sgd",         "quickstart",    "msu-net",
+    "tokens-adamw",  "tokens-sgd",         "quickstart",    "msu-net",     "vit",
+    "cct2",          "resnet44",           "airbench94",
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -51,6 +53,7 @@ typedef struct Net {
     Optimizer optimizer;
     double lr;
     const uint8_t *mask[MASKS];
+    uint8_t *drawn[MASKS]; /* those of mask[] that are not the file's; owned */
     LaneRun run;
     double *host[3];   /* [flat]: weights at the start, now, gradient of the first step */
     double *statistic; /* [running_flat] */
@@ -143,6 +146,33 @@ static void load_batch(Net *net, Executor *executor) {
     free(images);
 }
 
+/* Keep-masks are the file's, or drawn where the file has their rates alone. */
+static void find_masks(Net *net) {
+    const GoldenRecord *rates = golden_find(&net->golden, "masks");
+    int drawn = 0;
+    for (int m = 0; m < MASKS; m++) {
+        char name[16];
+        snprintf(name, sizeof name, "mask.%d", m);
+        const GoldenRecord *mask = golden_find(&net->golden, name);
+        net->mask[m] = mask ? (const uint8_t *)mask->bytes : NULL;
+    }
+    for (int l = 0; rates && l < net->model.n_layers; l++) {
+        const Layer *layer = &net->model.layers[l];
+        if (layer->kind != LAYER_DROPOUT)
+            continue;
+        assert_true(drawn < MASKS && drawn < rates->count);
+        int64_t count = net->batch * shape_count(layer->out);
+        uint8_t *mask = malloc((size_t)count);
+        assert_non_null(mask);
+        for (int64_t i = 0; i < count; i++)
+            mask[i] = golden_unit((uint32_t)(FIRST_MASK + drawn), i) >= rates->value[drawn];
+        net->mask[drawn] = net->drawn[drawn] = mask;
+        drawn++;
+    }
+    net->run.n_dropout_masks = MASKS;
+    net->run.dropout_mask = net->mask;
+}
+
 static void read_case(Net *net) {
     char path[256];
     snprintf(path, sizeof path, "tests/golden/%s.golden", net->name);
@@ -166,14 +196,7 @@ static void read_case(Net *net) {
         .eps = o[8],
     };
     net->run.loss_scale = 1 / (double)net->batch;
-    for (int m = 0; m < MASKS; m++) {
-        char name[16];
-        snprintf(name, sizeof name, "mask.%d", m);
-        const GoldenRecord *mask = golden_find(&net->golden, name);
-        net->mask[m] = mask ? (const uint8_t *)mask->bytes : NULL;
-    }
-    net->run.n_dropout_masks = MASKS;
-    net->run.dropout_mask = net->mask;
+    find_masks(net);
 }
 
 static void net_open(Net *net) {
@@ -208,6 +231,8 @@ static void net_close(Net *net) {
     ops->stream_close(net->stream);
     for (int h = 0; h < 3; h++)
         free(net->host[h]);
+    for (int m = 0; m < MASKS; m++)
+        free(net->drawn[m]);
     free(net->statistic);
     model_free(&net->model);
     golden_free(&net->golden);

@@ -1,0 +1,130 @@
+"""The networks of recipes, written by hand in PyTorch from their sources, without model text: what make_golden.py holds
+lockstep's to.
+
+Each is a function of a Draw, which hands out parameters in the order in which they are used, and a batch of images
+N, C, H, W; it gives logits.
+"""
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+class Draw:
+    """Parameters and keep-masks in order of use, and the batch statistics that batch norm leaves."""
+
+    def __init__(self, parameters, masks, training, running=None):
+        self.parameters, self.masks = iter(parameters), iter(masks)
+        self.training, self.running, self.stats = training, iter(running or []), []
+
+    def param(self):
+        return next(self.parameters)
+
+    def drop(self, x, rate):
+        """Dropout, or stochastic depth: the mask is of elements or of images."""
+        mask = next(self.masks)
+        if not self.training:
+            return x
+        return x * mask(x.shape) / (1 - rate)
+
+    def conv(self, x, stride=1, pad=0, bias=False):
+        weight = self.param()
+        return F.conv2d(x, weight, self.param() if bias else None, stride, pad)
+
+    def linear(self, x, bias=True):
+        """Over the last dimension; the weight may have the two empty dimensions of a 1 x 1 convolution."""
+        weight = self.param().flatten(1)
+        return F.linear(x, weight, self.param() if bias else None)
+
+    def layer_norm(self, x):
+        weight, bias = self.param(), self.param()
+        return F.layer_norm(x, x.shape[-1:], weight, bias, 1e-5)
+
+    def batch_norm(self, x, eps=1e-5, scale=True):
+        weight = self.param() if scale else None
+        bias = self.param()
+        if self.training:
+            count = x.numel() / x.shape[1]
+            self.stats.append(x.mean((0, 2, 3)).detach())
+            self.stats.append((x.var((0, 2, 3), unbiased=False) * (count / (count - 1))).detach())
+            return F.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
+        mean, var = next(self.running), next(self.running)
+        return F.batch_norm(x, mean, var, weight, bias, False, 0.0, eps)
+
+
+def heads_of(qkv, heads):
+    """q, k and v as N, heads, L, D from N, L, 3 heads D."""
+    n, length, channels = qkv.shape
+    return qkv.reshape(n, length, 3, heads, channels // (3 * heads)).permute(2, 0, 3, 1, 4)
+
+
+def vit(net, x):
+    """catid/cifar10deepspeed@8e77fe2: lucidrains' ViT for small data sets. Shifted patches (Lee et al. 2021), a class token,
+    attention with a learned temperature that masks its diagonal."""
+    moved = [F.pad(x, pad) for pad in ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))]
+    x = torch.cat([x, *moved], 1)
+    n, channels, height, width = x.shape
+    x = x.reshape(n, channels, height // 4, 4, width // 4, 4).permute(0, 2, 4, 3, 5, 1)
+    x = x.reshape(n, height * width // 16, 16 * channels)
+    x = net.linear(net.layer_norm(x))
+    x = torch.cat([net.param().reshape(1, 1, -1).expand(n, 1, -1), x], 1)
+    x = net.drop(x + net.param(), 0.1)
+    for _ in range(4):
+        q, k, v = heads_of(net.linear(net.layer_norm(x), bias=False), 6)
+        scores = q @ k.transpose(-1, -2) * net.param().exp()
+        scores = scores.masked_fill(torch.eye(scores.shape[-1], dtype=torch.bool), -torch.finfo(scores.dtype).max)
+        y = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+        x = net.drop(net.linear(y), 0.1) + x
+        y = net.drop(F.gelu(net.linear(net.layer_norm(x))), 0.1)
+        x = net.drop(net.linear(y), 0.1) + x
+    return net.linear(net.layer_norm(x[:, 0]))
+
+
+def cct2(net, x):
+    """CCT-2/3x2 of SHI-Labs/Compact-Transformers (Hassani et al. 2021): a convolutional tokenizer, two blocks (whose second
+    half goes on from the normalised sum, as there), sequence pooling. Without the source's dropout on attention weights."""
+    for _ in range(2):
+        x = F.max_pool2d(F.relu(net.conv(x, pad=1)), 3, 2, 1)
+    x = x.flatten(2).transpose(1, 2) + net.param()
+    for block in range(2):
+        q, k, v = heads_of(net.linear(net.layer_norm(x), bias=False), 2)
+        scores = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(-1)
+        y = net.linear((scores @ v).transpose(1, 2).flatten(2))
+        x = x + (net.drop(y, 0.1) if block == 1 else y)
+        x = net.layer_norm(x)
+        y = net.linear(F.gelu(net.linear(x)))
+        x = x + (net.drop(y, 0.1) if block == 1 else y)
+    x = net.layer_norm(x)
+    share = net.linear(x).softmax(1)
+    return net.linear((share * x).sum(1))
+
+
+def resnet44(net, x):
+    """ResNet-44 of TensorFlow's cifar10_estimator (tutorials/image/cifar10_estimator of tensorflow/models): He et al. 2015
+    with shortcuts of option A."""
+    x = F.relu(net.batch_norm(net.conv(x, pad=1)))
+    for channels in (16, 32, 64):
+        for block in range(7):
+            stride = 2 if block == 0 and channels > 16 else 1
+            y = F.relu(net.batch_norm(net.conv(x, stride, 1)))
+            y = net.batch_norm(net.conv(y, 1, 1))
+            if stride == 2:
+                more = (channels - x.shape[1]) // 2
+                x = F.pad(F.avg_pool2d(x, 2), (0, 0, 0, 0, more, more))
+            x = F.relu(y + x)
+    return net.linear(x.mean((2, 3)))
+
+
+def airbench94(net, x):
+    """airbench94 of KellerJordan/cifar10-airbench, in its Muon version."""
+    def norm(y):
+        return F.gelu(net.batch_norm(y, 1e-12, scale=False))
+    x = F.gelu(net.conv(x, bias=True))
+    for _ in range(3):
+        x = norm(F.max_pool2d(net.conv(x, pad=1), 2))
+        x = norm(net.conv(x, pad=1))
+    x = F.max_pool2d(x, 3).flatten(1)
+    return net.linear(x, bias=False) / x.shape[1]
+
+
+NETWORKS = {"vit": vit, "cct2": cct2, "resnet44": resnet44, "airbench94": airbench94}
