@@ -18,7 +18,7 @@ batch-size 32 64
 lanes 4 8
 drop-last true false
 holdout 0 8
-train-records 0 100
+train-records 0 60
 augment.crop-pad 0 3
 augment.pad-mode constant reflect
 augment.pad-fill 0 9
@@ -98,7 +98,7 @@ log-every 4
 report false
 tensorboard.events false
 '
-unstored='data loader.threads threads out checkpoint-local resume progress progress-width quiet crash-at'
+unstored='data loader.threads threads out checkpoint-local resume progress progress-width quiet trace crash-at'
 
 train run 0 "$tmp/small.yaml" "${words[@]}"
 check "a run" test $code = 0

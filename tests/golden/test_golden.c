@@ -28,13 +28,14 @@ enum {
  * comparison of weights. As a share of the tensor's root mean square, and absolutely. */
 static const double GRADIENT_SHARE = 1e-2, GRADIENT_LEAST = 1e-6;
 
+/* The last RECIPES are those of networks.py. */
 static const char *const cases[] = {
     "residual-sgd",  "residual-sgd-plain", "residual-adam", "mixed-adamw", "mixed-sgd",
     "branches-adam", "activated-sgd",      "blocks-sgd",    "gated-sgd",   "gated-adam",
     "tokens-adamw",  "tokens-sgd",         "quickstart",    "msu-net",     "vit",
     "cct2",          "resnet44",           "airbench94",
 };
-enum { CASES = sizeof cases / sizeof cases[0] };
+enum { CASES = sizeof cases / sizeof cases[0], RECIPES = 4 };
 
 /* One golden case on one device. */
 typedef struct Net {
@@ -356,23 +357,25 @@ static void run_case(Device *device, double tolerance, const char *name) {
     net_close(&net);
 }
 
-/* A device and what it is held to. */
+/* A device and what it is held to; 0: it is left out, for plain loops in float would take minutes
+ * and tell no more than those in double. */
 typedef struct Side {
     const char *name;
     Status (*open)(const DeviceOptions *options, Device **device);
-    double tolerance;
+    double tolerance, tolerance_of_recipes;
 } Side;
 
 static const Side sides[] = {
-    {"ref64", device_open_ref64, TOL_GOLDEN_DOUBLE},
-    {"ref", device_open_ref, TOL_GOLDEN_FLOAT},
-    {"cpu", device_open_cpu, TOL_GOLDEN_FLOAT},
+    {"ref64", device_open_ref64, TOL_GOLDEN_DOUBLE, TOL_GOLDEN_DOUBLE},
+    {"ref", device_open_ref, TOL_GOLDEN_FLOAT, 0},
+    {"cpu", device_open_cpu, TOL_GOLDEN_FLOAT, TOL_GOLDEN_RECIPE},
 };
 enum { SIDES = sizeof sides / sizeof sides[0] };
 
 typedef struct Job {
     const Side *side;
     const char *name;
+    double tolerance;
     char title[64];
 } Job;
 
@@ -381,21 +384,26 @@ static void run_job(void **state) {
     Device *device;
     if (job->side->open(&(DeviceOptions){0}, &device) != ST_OK)
         fail_msg("%s: %s", job->side->name, status_message());
-    run_case(device, job->side->tolerance, job->name);
+    run_case(device, job->tolerance, job->name);
     device->ops->close(device);
 }
 
 int main(void) {
     Job jobs[SIDES * CASES];
     struct CMUnitTest tests[SIDES * CASES];
+    int n = 0;
     memset(tests, 0, sizeof tests);
     for (int j = 0; j < SIDES * CASES; j++) {
-        jobs[j].side = &sides[j / CASES];
-        jobs[j].name = cases[j % CASES];
-        snprintf(jobs[j].title, sizeof jobs[j].title, "%s on %s", jobs[j].name, jobs[j].side->name);
-        tests[j].name = jobs[j].title;
-        tests[j].test_func = run_job;
-        tests[j].initial_state = &jobs[j];
+        const Side *side = &sides[j / CASES];
+        bool recipe = j % CASES >= CASES - RECIPES;
+        Job *job = &jobs[n];
+        *job = (Job){.side = side, .name = cases[j % CASES]};
+        job->tolerance = recipe ? side->tolerance_of_recipes : side->tolerance;
+        if (job->tolerance == 0)
+            continue;
+        snprintf(job->title, sizeof job->title, "%s on %s", job->name, side->name);
+        tests[n++] =
+            (struct CMUnitTest){.name = job->title, .test_func = run_job, .initial_state = job};
     }
-    return cmocka_run_group_tests_name("whole networks against PyTorch", tests, NULL, NULL);
+    return _cmocka_run_group_tests("whole networks against PyTorch", tests, (size_t)n, NULL, NULL);
 }
