@@ -572,7 +572,7 @@ def main():
         make_case(recipe, text, (3, 32, 32), 10, 4, smoothing, big=True, **options)
     make_recipe("vit", 2, kind=2, lr=0.001, decay=3e-7, beta2=0.99)
     make_recipe("cct2", 3, kind=2, lr=0.001, decay=0.03)
-    make_recipe("resnet44", 3, momentum=0.9, decay=2e-4, lr=0.001)
+    make_recipe("resnet44", 3, momentum=0.9, decay=2e-4, lr=0.0001)
     make_recipe("airbench94", 4, momentum=0.85, nesterov=True, lr=0.01)
 
 

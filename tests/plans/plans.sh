@@ -1,7 +1,8 @@
 #!/bin/bash
-# Every cuDNN graph of every shipped recipe, planned by NVIDIA's own library for GPUs that need not be there: each
-# precision, each architecture that lockstep is built for, at the lane batches of the recipe; nets of the layer kinds and
-# fusions that no recipe has; in bf16 also resnet9 with one lane.
+# Every cuDNN graph of the recipes, planned by NVIDIA's own library for GPUs that need not be there, at the lane batches of
+# the recipe; nets of the layer kinds and fusions that no recipe has; in bf16 also resnet9 with one lane. In bf16 for each
+# architecture that lockstep is built for; in fp32 and tf32 for one of each generation, and without the recipes whose graphs
+# others have as well (FULL=1: for all, with all).
 # PLANS_GPUS="sm_90" and PLANS_PRECISIONS="bf16" plan for less. Leaves build/plans/GPU-PRECISION.tsv for table.py.
 # limit: 3600
 . tests/tap.sh
@@ -14,7 +15,9 @@ mkdir -p "$out"
 # Each combination is a process of its own, as many at a time as there are cores. Its own libcuda comes first.
 export LD_LIBRARY_PATH=$PWD/$BUILD/tests/plans/driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 plan_one() {
-    local recipes=(configs/*.yaml tests/recipes/{small,residual,groups}.yaml)
+    local recipes=(configs/{quickstart,resnet9,burst-cnn,msu-net,vit,resnet44,airbench94}.yaml tests/recipes/{small,residual,groups}.yaml)
+    [ "$2" != bf16 ] || recipes+=(configs/cct2.yaml)
+    [ "${FULL:-0}" != 1 ] || recipes=(configs/*.yaml tests/recipes/{small,residual,groups}.yaml)
     [ "$2" != bf16 ] || recipes+=(configs/resnet9.yaml:1)
     "$program" "tests/plans/gpus/$1.json" "$2" "$out/$1-$2.tsv" "${recipes[@]}" >"$out/$1-$2.log" 2>&1
     local rc=$?
@@ -25,7 +28,9 @@ export -f plan_one
 export program out
 combinations=()
 for precision in ${PLANS_PRECISIONS:-bf16 fp32 tf32}; do
-    for gpu in ${PLANS_GPUS:-sm_80 sm_89 sm_90 sm_100 sm_120}; do combinations+=("$gpu $precision"); done
+    gpus="sm_80 sm_89 sm_90 sm_100 sm_120"
+    [ "$precision" = bf16 ] || [ "${FULL:-0}" = 1 ] || gpus="sm_80 sm_90 sm_100"
+    for gpu in ${PLANS_GPUS:-$gpus}; do combinations+=("$gpu $precision"); done
 done
 printf '%s\n' "${combinations[@]}" | xargs -P "$(nproc)" -L 1 bash -c 'plan_one "$@"' plan_one || failures=1
 for combination in "${combinations[@]}"; do cat "$out/${combination/ /-}.log"; done
