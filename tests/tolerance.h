@@ -131,10 +131,10 @@ static inline double tolerance_error(const double *a, const double *b, int64_t c
 #define TOL_GOLDEN_DOUBLE 1e-11
 #define TOL_GOLDEN_FLOAT  5e-4
 
-/* The recipes' whole networks in float. They are deep, and have maxima over windows: where two values
- * nearly tie, or a ReLU's input is next to 0, rounding takes another branch, and whole terms of the
- * first layers' gradients with it (1.4e-2 in cct2, 1e-2 in resnet44 after five short steps). In double
- * they are held to TOL_GOLDEN_DOUBLE. */
+/* The recipes' whole networks in float. They are deep, and have maxima over windows: where two
+ * values nearly tie, or a ReLU's input is next to 0, rounding takes another branch, and whole terms
+ * of the first layers' gradients with it (1.4e-2 in cct2, 1e-2 in resnet44 after five short steps).
+ * In double they are held to TOL_GOLDEN_DOUBLE. */
 #define TOL_GOLDEN_RECIPE 5e-2
 
 /* A few steps of training whose sums over ranks travel as bfloat16, against float: the sum of a
