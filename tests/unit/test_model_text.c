@@ -473,8 +473,13 @@ static void test_recipes(void **state) {
     } recipes[] = {
         {"configs/resnet9.yaml", 6573120, 512, 8, 24},
         {"configs/burst-cnn.yaml", 2396330, 128, 4, 40},
-        {"configs/msu-net.yaml", 89614, 250, 5, 20},
+        {"configs/msu-net.yaml", 89614, 250, 10, 20},
         {"configs/msu-net-50.yaml", 89614, 50, 2, 20},
+        {"configs/vit.yaml", 4371438, 1536, 8, 123},
+        {"configs/cct2.yaml", 283723, 128, 8, 200},
+        {"configs/resnet44.yaml", 658651, 128, 8, 257},
+        {"configs/airbench94.yaml", 1971640, 2000, 8, 8},
+        {"configs/airbench94-nesterov.yaml", 1971640, 1024, 8, 10},
     };
     RunConfig *config = malloc(sizeof *config);
     (void)state;
