@@ -32,13 +32,13 @@ all_ranks() {
     check "$name: it was resumed within the epoch" test "$(result "$name-5" resumed_from)" = 2
 }
 
-while read -r recipe count words; do
+while read -r recipe count words <&3; do
     check "$recipe has $count parameters" test "$(parameters "$recipe")" = "$count"
     for precision in $precisions; do
         # shellcheck disable=SC2086 # words
         all_ranks "$recipe" "$precision" $words
     done
-done <<'END'
+done 3<<'END'
 vit 4371438
 cct2 283723
 resnet44 658651 --train-records 280 --holdout 20
