@@ -10,11 +10,9 @@
 
 #include <string.h>
 
+#include "clones.h"
 #include "lockstep/dropout.h"
 #include "rows.h"
-
-/* Compiles a loop for each width of registers; results have the same bits in each. */
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 
 enum { SPAN = 16 };
 

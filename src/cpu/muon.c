@@ -4,12 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "clones.h"
 #include "flat.h"
 #include "lockstep/update_math.h"
 #include "primitive.h"
-
-/* As in flat.c: the same bits in each. */
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 
 enum { SUMS = 16 };
 

@@ -6,9 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Compiles a loop for each width of registers. Results have the same bits in each: no contraction
- * to fused multiply-adds (-ffp-contract=off), no reassociation. */
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#include "clones.h"
 
 enum { SPAN = 16 };
 
@@ -68,7 +66,7 @@ static float total_of(const float *sum) {
     return total;
 }
 
-CLONES void softmax_row(float *row, int64_t n, float scale) {
+static CLONES void forward(float *row, int64_t n, float scale) {
     float lane[SPAN], top = -INFINITY;
     int64_t at = 0;
     load(row, 0, -INFINITY, lane);
@@ -94,7 +92,7 @@ SPAN_FN void dot_span(const float *a, const float *b, int64_t n, float *sum) {
         sum[i] += x[i] * y[i];
 }
 
-CLONES void softmax_row_backward(const float *share, float *grad, int64_t n, float scale) {
+static CLONES void backward(const float *share, float *grad, int64_t n, float scale) {
     float lane[SPAN];
     int64_t at = 0;
     load(share, 0, 0, lane);
@@ -104,4 +102,12 @@ CLONES void softmax_row_backward(const float *share, float *grad, int64_t n, flo
     float mean = total_of(lane);
     for (at = 0; at < n; at++)
         grad[at] = share[at] * (grad[at] - mean) * scale;
+}
+
+void softmax_row(float *row, int64_t n, float scale) {
+    forward(row, n, scale);
+}
+
+void softmax_row_backward(const float *share, float *grad, int64_t n, float scale) {
+    backward(share, grad, n, scale);
 }

@@ -9,11 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "clones.h"
 #include "lockstep/bf16.h"
-
-/* Compiles a loop for each width of registers. Results have the same bits in each: no contraction
- * to fused multiply-adds (-ffp-contract=off), no reassociation. */
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 
 #define SPAN_FN static inline __attribute__((always_inline))
 
