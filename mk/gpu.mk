@@ -23,7 +23,7 @@ $(BUILD)/tests/plans/driver/libcuda.so.1: tests/plans/libcuda.c $(BUILD)/flags
 	$(Q)$(COMPILE) -fPIC -shared -Wl,-soname,libcuda.so.1 -o $@ $<
 endif
 
-check-plans: $(PLANS) ## every cuDNN graph of every recipe, planned for five GPUs that need not be there
+check-plans: $(PLANS) ## cuDNN graphs of the recipes, planned for five GPUs that need not be there (FULL=1: in all precisions for each)
 	@TEST_SHOW=1 tests/run tests/plans/plans.sh tests/plans/refused.sh tests/plans/properties.sh
 
 check-gpu: programs $(PLANS) $(GPU_TOOLS) ## the CUDA path on the GPUs of this machine; without one every item is skipped, and counted

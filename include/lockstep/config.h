@@ -82,8 +82,8 @@ typedef struct RunConfig {
     Schedule schedule;
 
     DeviceChoice device;
-    Precision precision; /* of a GPU */
-    bool autotune;       /* a fresh run's algorithms are chosen by timing */
+    Precision precision;
+    bool autotune; /* a fresh run's algorithms are chosen by timing */
     Reduction reduction;
     ReductionType reduction_type; /* of the elements of a native sum's messages */
     int64_t bucket_bytes;         /* of a message */

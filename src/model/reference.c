@@ -22,7 +22,11 @@ static void add(char text[CELL_MAX], const char *format, ...) {
 /* "label      text", the text in lines of at most ITEM_WIDTH below each other; a newline in it
  * starts another. */
 static void print_item(const char *label, const char *text, FILE *out) {
-    int column = fprintf(out, "  %-*s ", ITEM_INDENT - 3, label);
+    int column = ITEM_INDENT;
+    if ((int)strlen(label) < ITEM_INDENT - 2)
+        fprintf(out, "  %-*s", ITEM_INDENT - 2, label);
+    else /* it has a line of its own */
+        fprintf(out, "  %s\n%*s", label, ITEM_INDENT, "");
     for (const char *gap = ""; *text != '\0';) {
         int length = (int)strcspn(text, " \n");
         if (column + (int)strlen(gap) + length > ITEM_WIDTH || *gap == '\n') {
