@@ -66,6 +66,8 @@ struct Painter {
     /* An open line through points[n], n >= 1, of a width; dashed or not. */
     void (*line)(Painter *painter, const Point *points, int64_t n, Ink ink, double width,
                  bool dashed);
+    /* What the closed line through points[n], n >= 3, goes around. */
+    void (*area)(Painter *painter, const Point *points, int64_t n, Ink ink, double opacity);
     void (*text)(Painter *painter, Point base, const TextStyle *style, const char *words);
     void (*picture)(Painter *painter, Box box, const Picture *picture);
 };

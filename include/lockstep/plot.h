@@ -38,6 +38,7 @@ typedef struct Series {
                              more than 0; NULL: none */
     int colour;           /* INK_SERIES + colour */
     bool dashed, dots;    /* dots: a dot at each point as well */
+    bool band;            /* the spread is a band along the line, in place of bars */
 } Series;
 
 /* A place on the x axis, with a word above it. */

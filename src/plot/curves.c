@@ -1,5 +1,6 @@
 /* curves: lines over a common x axis. See plot.h. */
 #include <math.h>
+#include <string.h>
 
 #include "frame.h"
 
@@ -78,7 +79,7 @@ static void draw_bar(Painter *painter, const Series *series, int64_t i, const Pl
 /* A line of no length with round ends is a dot in both painters. */
 static void draw_point(Painter *painter, const Series *series, int64_t i, const Place *place) {
     Ink ink = (Ink)(INK_SERIES + series->colour);
-    if (spread_of(series, i) > 0)
+    if (spread_of(series, i) > 0 && !series->band)
         draw_bar(painter, series, i, place, ink);
     if (series->dots)
         draw_dot(painter, place_at(place, series->x[i], series->y[i]), ink);
@@ -106,6 +107,31 @@ static void draw_series(Painter *painter, const Curves *curves, const Series *se
             points[0] = points[n - 1];
             n = here ? 1 : 0;
         }
+    }
+}
+
+/* Around the line, there above and back below, wherever both ends of a piece have a spread. */
+static void draw_band(Painter *painter, const Curves *curves, const Series *series,
+                      const Place *place) {
+    Ink ink = (Ink)(INK_SERIES + series->colour);
+    Point around[2 * PIECE];
+    int64_t n = 0;
+    for (int64_t i = 0; i <= series->n; i++) {
+        bool here = i < series->n && is_point(curves, series, i) && isfinite(series->spread[i]);
+        if (here) {
+            double spread = spread_of(series, i);
+            around[n] = place_at(place, series->x[i], series->y[i] + spread);
+            around[2 * PIECE - 1 - n++] = place_at(place, series->x[i], series->y[i] - spread);
+        }
+        if (n == 0 || (here && n < PIECE))
+            continue;
+        Point top = around[n - 1], bottom = around[2 * PIECE - n];
+        memmove(around + n, around + 2 * PIECE - n, (size_t)n * sizeof *around);
+        if (n > 1)
+            painter->area(painter, around, 2 * n, ink, 0.2);
+        around[0] = top;
+        around[2 * PIECE - 1] = bottom;
+        n = here ? 1 : 0;
     }
 }
 
@@ -160,8 +186,12 @@ void plot_curves(Painter *painter, Size size, const Curves *curves) {
     axis_draw_x(painter, box, &x);
     frame_x_label(painter, box, curves->x_label);
     draw_marks(painter, box, curves, &x);
-    for (int s = 0; s < curves->n_series; s++) {
-        Place place = {&x, &y, aside(curves, s)};
-        draw_series(painter, curves, &curves->series[s], &place);
+    for (int s = 0; s < 2 * curves->n_series; s++) { /* every band below every line */
+        const Series *series = &curves->series[s % curves->n_series];
+        Place place = {&x, &y, aside(curves, s % curves->n_series)};
+        if (s >= curves->n_series)
+            draw_series(painter, curves, series, &place);
+        else if (series->band)
+            draw_band(painter, curves, series, &place);
     }
 }

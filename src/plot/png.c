@@ -46,6 +46,16 @@ static void line(Painter *painter, const Point *points, int64_t n, Ink ink, doub
     cairo_stroke(cairo);
 }
 
+static void area(Painter *painter, const Point *points, int64_t n, Ink ink, double opacity) {
+    cairo_t *cairo = cairo_of(painter);
+    set_ink(cairo, ink, opacity);
+    cairo_move_to(cairo, points[0].x, points[0].y);
+    for (int64_t i = 1; i < n; i++)
+        cairo_line_to(cairo, points[i].x, points[i].y);
+    cairo_close_path(cairo);
+    cairo_fill(cairo);
+}
+
 static void words_at(Painter *painter, Point base, const TextStyle *style, const char *words) {
     cairo_t *cairo = cairo_of(painter);
     cairo_text_extents_t extents;
@@ -103,7 +113,8 @@ Status painter_png_there(void) {
 Status painter_png_open(double w, double h, double scale, Painter **painter) {
     PngPainter *png = calloc(1, sizeof *png);
     TRY_ALLOC(png);
-    png->painter = (Painter){.fill = fill, .line = line, .text = words_at, .picture = picture_in};
+    png->painter = (Painter){
+        .fill = fill, .line = line, .area = area, .text = words_at, .picture = picture_in};
     png->surface =
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)(w * scale), (int)(h * scale));
     png->cairo = cairo_create(png->surface);

@@ -22,12 +22,23 @@ static void fill(Painter *painter, Box box, Ink ink, double opacity) {
     text_add(text_of(painter), "/>\n");
 }
 
+static void add_points(Text *text, const Point *points, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        text_add(text, "%s%.2f,%.2f", i > 0 ? " " : "", points[i].x, points[i].y);
+}
+
+static void area(Painter *painter, const Point *points, int64_t n, Ink ink, double opacity) {
+    Text *text = text_of(painter);
+    text_add(text, "<polygon points=\"");
+    add_points(text, points, n);
+    text_add(text, "\" style=\"fill:var(--%s)\" fill-opacity=\"%.3f\"/>\n", ink_name(ink), opacity);
+}
+
 static void line(Painter *painter, const Point *points, int64_t n, Ink ink, double width,
                  bool dashed) {
     Text *text = text_of(painter);
     text_add(text, "<polyline points=\"");
-    for (int64_t i = 0; i < n; i++)
-        text_add(text, "%s%.2f,%.2f", i > 0 ? " " : "", points[i].x, points[i].y);
+    add_points(text, points, n);
     text_add(text,
              "\" style=\"fill:none;stroke:var(--%s);stroke-width:%.2f;stroke-linejoin:round;"
              "stroke-linecap:%s%s\"/>\n",
@@ -69,7 +80,8 @@ static void picture_in(Painter *painter, Box box, const Picture *picture) {
 Status painter_svg_open(double w, double h, const char *id, const char *title, Painter **painter) {
     SvgPainter *svg = calloc(1, sizeof *svg);
     TRY_ALLOC(svg);
-    svg->painter = (Painter){.fill = fill, .line = line, .text = words_at, .picture = picture_in};
+    svg->painter = (Painter){
+        .fill = fill, .line = line, .area = area, .text = words_at, .picture = picture_in};
     text_add(&svg->text,
              "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" "
              "height=\"%.0f\" role=\"img\" aria-labelledby=\"%s-title\">\n<title id=\"%s-title\">",

@@ -20,8 +20,12 @@ int figures_marks(const Facts *facts, Mark *marks, int room) {
     return n;
 }
 
-void figures_train_column(const Facts *facts, size_t field, double factor, Column *column) {
-    int64_t group = (facts->n_train + COLUMN_MAX - 1) / COLUMN_MAX;
+int64_t figures_group(int64_t n) {
+    return (n + COLUMN_MAX - 1) / COLUMN_MAX;
+}
+
+void figures_train_column(const Facts *facts, size_t field, double factor, int64_t group,
+                          Column *column) {
     column->n = 0;
     for (int64_t from = 0; from < facts->n_train; from += group) {
         double x = 0, y = 0;
@@ -69,7 +73,7 @@ static Status learning_figure(Sheet *sheet, const Facts *facts, const char *name
                               const char *note) {
     Column train, test, held;
     Mark marks[MARKS_MAX];
-    figures_train_column(facts, trained, factor, &train);
+    figures_train_column(facts, trained, factor, figures_group(facts->n_train), &train);
     eval_column(facts, false, evaluated, factor, &test);
     eval_column(facts, true, evaluated, factor, &held);
     Series series[] = {series_of("training", &train, 0, false), series_of("test", &test, 1, true),
@@ -89,7 +93,7 @@ static Status learning_figure(Sheet *sheet, const Facts *facts, const char *name
 static Status rate_figure(Sheet *sheet, const Facts *facts) {
     Column lr;
     Mark marks[MARKS_MAX];
-    figures_train_column(facts, offsetof(TrainPoint, lr), 1, &lr);
+    figures_train_column(facts, offsetof(TrainPoint, lr), 1, figures_group(facts->n_train), &lr);
     Series series = series_of("learning rate", &lr, 0, false);
     Curves curves = {.title = "Learning rate",
                      .x_label = "epoch",

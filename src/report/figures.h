@@ -29,9 +29,12 @@ typedef struct Column {
     double x[COLUMN_MAX], y[COLUMN_MAX];
 } Column;
 
-/* A field (offset in TrainPoint) of the logged steps by epoch, in groups of neighbours where there
- * are more than a figure can show: their means. */
-void figures_train_column(const Facts *facts, size_t field, double factor, Column *column);
+/* How many neighbours of n points are to be one, so that a column has room for all. */
+int64_t figures_group(int64_t n);
+
+/* A field (offset in TrainPoint) of the logged steps by epoch: means of `group` neighbours. */
+void figures_train_column(const Facts *facts, size_t field, double factor, int64_t group,
+                          Column *column);
 
 /* Starts of processes but the first, as marks on an axis of epochs; returns how many of marks[room]
  * there are. */

@@ -4,14 +4,10 @@
 #include <string.h>
 
 #include "figures.h"
+#include "lines.h"
 #include "page.h"
 #include "settings.h"
-
-enum { RUNS_SHOWN = 21 }; /* curves in one figure: each colour three times */
-
-static void draw_curves(Painter *painter, Size size, const void *figure) {
-    plot_curves(painter, size, figure);
-}
+#include "spread.h"
 
 /* Runs that differ by their seed at most: group[i] is the first run that i goes with. */
 static void find_groups(const Settings *settings, int n, int *group) {
@@ -24,65 +20,7 @@ static void find_groups(const Settings *settings, int n, int *group) {
     }
 }
 
-/* ---- Curves ---- */
-
-/* Evaluations of the test set, as many as a figure can show. */
-static void test_column(const Facts *facts, size_t field, double factor, Column *column) {
-    column->n = 0;
-    for (int64_t i = 0; i < facts->n_eval && column->n < COLUMN_MAX; i++) {
-        if (facts->eval[i].holdout)
-            continue;
-        column->x[column->n] = facts->eval[i].epoch;
-        column->y[column->n++] = factor * *(const double *)((const char *)&facts->eval[i] + field);
-    }
-}
-
-static Status overlay(Sheet *sheet, const Facts *facts, int n, const char *name, const char *title,
-                      const char *unit, const Column *columns, bool dots) {
-    Series series[RUNS_SHOWN];
-    for (int i = 0; i < n; i++)
-        series[i] = (Series){.name = facts[i].name,
-                             .n = columns[i].n,
-                             .x = columns[i].x,
-                             .y = columns[i].y,
-                             .colour = i % SERIES_INKS,
-                             .dashed = i >= SERIES_INKS,
-                             .dots = dots};
-    Curves curves = {.title = title,
-                     .x_label = "epoch",
-                     .y_label = unit,
-                     .x_whole = true,
-                     .n_series = n,
-                     .series = series};
-    return sheet_figure(sheet, name, title, (Size){480, 360}, draw_curves, &curves, false, NULL);
-}
-
-/* ---- Means over seeds ---- */
-
-typedef struct Spread {
-    int64_t n;
-    double sum, squares, least, most;
-} Spread;
-
-static void spread_add(Spread *spread, double value) {
-    if (!isfinite(value))
-        return;
-    spread->least = spread->n == 0 ? value : fmin(spread->least, value);
-    spread->most = spread->n == 0 ? value : fmax(spread->most, value);
-    spread->n++;
-    spread->sum += value;
-    spread->squares += value * value;
-}
-
-static double spread_mean(const Spread *spread) {
-    return spread->n > 0 ? spread->sum / (double)spread->n : (double)NAN;
-}
-
-/* Of a sample: n - 1. */
-static double spread_deviation(const Spread *spread) {
-    double mean = spread_mean(spread), n = (double)spread->n;
-    return spread->n > 1 ? sqrt(fmax(0, spread->squares - n * mean * mean) / (n - 1)) : (double)NAN;
-}
+/* ---- Tables ---- */
 
 static void add_group(Sheet *sheet, const Facts *facts, int n, const int *group, int first) {
     Spread accuracy = {0}, loss = {0};
@@ -123,8 +61,6 @@ static void add_means(Sheet *sheet, const Facts *facts, int n, const int *group)
     text_add(&sheet->html, "</tbody></table></div>\n");
     sheet_close_section(sheet);
 }
-
-/* ---- Tables ---- */
 
 static void add_cell(Sheet *sheet, double value, const char *format, double factor) {
     char words[64] = "";
@@ -194,33 +130,6 @@ static void add_differences(Sheet *sheet, const Facts *facts, const Settings *se
     sheet_close_section(sheet);
 }
 
-static Status add_figures(Sheet *sheet, const Facts *facts, int n) {
-    Status status = ST_OK;
-    int shown = n < RUNS_SHOWN ? n : RUNS_SHOWN;
-    Column *columns = calloc(RUNS_SHOWN, sizeof *columns);
-    TRY_ALLOC(columns);
-    sheet_open_section(sheet, "curves", NULL);
-    text_add(&sheet->html, "<div class=\"figures\">\n");
-    for (int i = 0; i < shown; i++)
-        test_column(&facts[i], offsetof(EvalPoint, accuracy), 100, &columns[i]);
-    TRY_DONE(overlay(sheet, facts, shown, "accuracy", "Test accuracy", "%", columns, true));
-    for (int i = 0; i < shown; i++)
-        test_column(&facts[i], offsetof(EvalPoint, loss), 1, &columns[i]);
-    TRY_DONE(
-        overlay(sheet, facts, shown, "model_losses", "Test loss", "cross-entropy", columns, true));
-    for (int i = 0; i < shown; i++)
-        figures_train_column(&facts[i], offsetof(TrainPoint, loss), 1, &columns[i]);
-    TRY_DONE(overlay(sheet, facts, shown, "training_losses", "Training loss", "cross-entropy",
-                     columns, false));
-    text_add(&sheet->html, "</div>\n");
-    if (n > shown)
-        text_add(&sheet->html, "<p>The first %d runs are shown; the tables have all.</p>\n", shown);
-    sheet_close_section(sheet);
-done:
-    free(columns);
-    return status;
-}
-
 Status page_of_runs(Sheet *sheet, const Facts *facts, int n) {
     Status status = ST_OK;
     Settings *settings = calloc((size_t)n, sizeof *settings);
@@ -233,7 +142,7 @@ Status page_of_runs(Sheet *sheet, const Facts *facts, int n) {
     find_groups(settings, n, group);
     sheet_begin(sheet, "Runs compared");
     text_add(&sheet->html, "<p class=\"kind\">lockstep</p>\n<h1>%d runs compared</h1>\n", n);
-    TRY_DONE(add_figures(sheet, facts, n));
+    TRY_DONE(lines_figures(sheet, facts, n, group));
     add_runs(sheet, facts, n);
     add_means(sheet, facts, n, group);
     add_differences(sheet, facts, settings, n);

@@ -121,6 +121,13 @@ check "their page is whole" tests/e2e/check_report page "$tmp/all/report.html" "
     "optimizer.lr" "0.01" "$(result slow state_hash)"
 check "mean and deviation over seeds" tests/e2e/check_report seeds "$tmp/all/report.html" "$tmp/whole/result.json" \
     "$tmp/seed-2/result.json" "$tmp/seed-3/result.json"
+check "on the curves too: a line for them, and one for the other" tests/e2e/check_report bands "$tmp/all/report.html" "$tmp/whole" \
+    "$tmp/seed-2" "$tmp/seed-3" "$tmp/slow"
+cp -r "$tmp/seed-3" "$tmp/going"
+rm "$tmp/going/result.json"
+"$program" report "$tmp/whole" "$tmp/seed-2" "$tmp/going" --out "$tmp/two" >"$log" 2>&1
+check "a run that has not ended is not of the mean" grep -q ">whole, mean of 2 seeds</text>" "$tmp/two/report.html"
+check "but a line of its own" grep -q '>going</text>' "$tmp/two/report.html"
 check "what does not differ is not in the table" bash -c "! grep -q optimizer.momentum '$tmp/all/report.html'"
 
 # ---- Errors. ----

@@ -61,7 +61,7 @@ static void known_ticks(void **state) {
 
 typedef struct Noted {
     Painter painter;
-    int n_texts, n_lines, n_fills;
+    int n_texts, n_lines, n_fills, n_areas;
     struct {
         Box box;
         char words[64];
@@ -73,6 +73,12 @@ typedef struct Noted {
         double width;
     } lines[512];
     Box fills[512];
+    struct {
+        Point points[64];
+        int64_t n;
+        Ink ink;
+        int lines_before;
+    } areas[16];
 } Noted;
 
 static void note_fill(Painter *painter, Box box, Ink ink, double opacity) {
@@ -94,6 +100,16 @@ static void note_line(Painter *painter, const Point *points, int64_t n, Ink ink,
     noted->lines[noted->n_lines++].width = width;
 }
 
+static void note_area(Painter *painter, const Point *points, int64_t n, Ink ink, double opacity) {
+    Noted *noted = (Noted *)painter;
+    assert_true(opacity > 0 && opacity < 1); /* lines below show */
+    assert_true(n >= 3 && n <= 64 && noted->n_areas < 16);
+    memcpy(noted->areas[noted->n_areas].points, points, (size_t)n * sizeof *points);
+    noted->areas[noted->n_areas].n = n;
+    noted->areas[noted->n_areas].lines_before = noted->n_lines;
+    noted->areas[noted->n_areas++].ink = ink;
+}
+
 static void note_text(Painter *painter, Point base, const TextStyle *style, const char *words) {
     Noted *noted = (Noted *)painter;
     double width = text_width(words, style->size, style->bold);
@@ -110,7 +126,7 @@ static void note_picture(Painter *painter, Box box, const Picture *picture) {
 
 static Noted *noted_open(void) {
     Noted *noted = calloc(1, sizeof *noted);
-    noted->painter = (Painter){note_fill, note_line, note_text, note_picture};
+    noted->painter = (Painter){note_fill, note_line, note_area, note_text, note_picture};
     return noted;
 }
 
@@ -158,7 +174,13 @@ static Curves sample(Series series[6], double x[6][POINTS], double y[6][POINTS])
     static const Mark marks[] = {{2.5, "resumed"}, {2.6, "resumed"}, {10, "crash"}};
     for (int s = 0; s < 6; s++) {
         curve(x[s], y[s], 2.4 - 0.1 * s, 0.1 + 0.3 * s);
-        series[s] = (Series){names[s], POINTS, x[s], y[s], NULL, s, s == 1, s == 2};
+        series[s] = (Series){.name = names[s],
+                             .n = POINTS,
+                             .x = x[s],
+                             .y = y[s],
+                             .colour = s,
+                             .dashed = s == 1,
+                             .dots = s == 2};
     }
     return (Curves){.title = "Loss",
                     .x_label = "epoch",
@@ -199,7 +221,7 @@ static void a_legend_covers_no_line(void **state) {
 static void a_point_is_where_it_belongs(void **state) {
     (void)state;
     double x[] = {0, 1, 2, 4}, y[] = {0, 50, 25, 100};
-    Series series = {"accuracy", 4, x, y, NULL, 0, false, false};
+    Series series = {.name = "accuracy", .n = 4, .x = x, .y = y};
     Curves curves = {.title = "Accuracy",
                      .x_label = "epoch",
                      .y_label = "%",
@@ -271,6 +293,41 @@ static void bars_reach_their_spread(void **state) {
     free(noted);
 }
 
+/* A band goes around its line, there above and back below, ends where a spread is missing, and lies
+ * below every line. */
+static void a_band_goes_around_its_line(void **state) {
+    (void)state;
+    double x[] = {0, 1, 2, 3, 4}, y[] = {20, 40, 60, 60, 80}, spread[] = {10, 0, 5, NAN, 5};
+    double other[] = {0, 0, 0, 100, 100};
+    Series series[] = {{.name = "a", .n = 5, .x = x, .y = other, .colour = 0},
+                       {.name = "b", .n = 5, .x = x, .y = y, .spread = spread, .colour = 1}};
+    Curves curves = {.title = "Accuracy",
+                     .x_label = "epoch",
+                     .y_label = "%",
+                     .from_zero = true,
+                     .n_series = 2,
+                     .series = series};
+    series[1].band = true;
+    Noted *noted = noted_open();
+    plot_curves(&noted->painter, (Size){560, 360}, &curves);
+    const Point *a = series_line(noted, 0, 5, 0), *b = series_line(noted, 1, 5, 0);
+    assert_true(a && b);
+    assert_int_equal(noted->n_areas, 1); /* the last point has no neighbour to go to */
+    assert_int_equal(noted->areas[0].n, 6);
+    assert_int_equal(noted->areas[0].ink, INK_SERIES + 1);
+    double unit = (a[3].y - a[0].y) / 100;
+    static const int point[] = {0, 1, 2, 2, 1, 0};
+    static const double above[] = {10, 0, 5, -5, 0, -10};
+    for (int i = 0; i < 6; i++) {
+        assert_float_equal(noted->areas[0].points[i].x, b[point[i]].x, 0.01);
+        assert_float_equal(noted->areas[0].points[i].y, b[point[i]].y + above[i] * unit, 0.01);
+    }
+    for (int i = 0; i < noted->areas[0].lines_before; i++)
+        assert_true(noted->lines[i].ink < INK_SERIES || noted->lines[i].n < 5); /* the legend's */
+    assert_null(series_line(noted, 1, 6, 0)); /* no bars beside it */
+    free(noted);
+}
+
 /* On an axis of logarithms each factor of ten is as long, and what has no logarithm is a gap. */
 static void logarithms_are_evenly_apart(void **state) {
     (void)state;
@@ -304,7 +361,7 @@ static void logarithms_are_evenly_apart(void **state) {
 static void gaps_and_nothing_at_all(void **state) {
     (void)state;
     double x[] = {0, 1, 2, 3, 4}, y[] = {1, 2, NAN, 4, 3};
-    Series series = {"a", 5, x, y, NULL, 0, false, false};
+    Series series = {.name = "a", .n = 5, .x = x, .y = y};
     Curves curves = {.title = "A",
                      .x_label = "x",
                      .y_label = "y",
@@ -469,6 +526,7 @@ int main(void) {
         cmocka_unit_test(a_legend_covers_no_line),
         cmocka_unit_test(a_point_is_where_it_belongs),
         cmocka_unit_test(bars_reach_their_spread),
+        cmocka_unit_test(a_band_goes_around_its_line),
         cmocka_unit_test(logarithms_are_evenly_apart),
         cmocka_unit_test(gaps_and_nothing_at_all),
         cmocka_unit_test(the_other_figures_keep_their_texts_apart),
