@@ -60,8 +60,9 @@ fi
 more=()
 case $LAUNCHER in
     srun)
-        # Slurm's default, mixed, ends in SIGSEGV inside MPI_Init for one start in ten of busy nodes: docs/cluster.md.
-        export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-tree}
+        # Slurm's default, mixed, and tree let a rank out of MPI_Init while another cannot take its message yet, which then ends in
+        # SIGSEGV, in one start in ten of busy nodes: docs/cluster.md.
+        export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}
         [ -n "${SLURM_JOB_ID:-}" ] || die "LAUNCHER=srun needs a Slurm job: sbatch scripts/slurm/train.sbatch"
         # Since 22.05 srun no longer takes --cpus-per-task from the job. Ranks without CPUs of their own share.
         [ -z "$node_ranks" ] || more+=(--ntasks-per-node="$node_ranks")

@@ -22,6 +22,7 @@ done
 unset LAUNCHER
 # Many starts while the nodes are busy: launch.sh's SLURM_PMIX_FENCE is for these (see docs/cluster.md).
 for i in 1 2 3; do submit "starts$i" "--nodes=4 --ntasks-per-node=1" ../../tests/slurm/starts 12; done
+for i in 4 5 6; do submit "starts$i" "--nodes=2 --gpus-per-node=4" ../../tests/slurm/starts 12; done
 submit_train uneven "--nodes=2 --ntasks=3" train.sbatch --steps $steps
 submit_train gpus "--nodes=2 --gpus-per-node=4" train.sbatch --steps $steps --device cpu
 submit_train threads "--nodes=1 --cpus-per-task=2" train.sbatch --steps $steps
@@ -54,7 +55,8 @@ for launcher in srun mpirun; do
             test "$(grep -cE '^rank [0-9]+ on n[0-9]+: lanes' "$tmp/$launcher-$layout.out")" = $((${layout/x/*}))
     done
 done
-for i in 1 2 3; do ends "starts$i" COMPLETED 0:0 "twelve starts of four ranks by srun, $i of 3"; done
+for i in 1 2 3; do ends "starts$i" COMPLETED 0:0 "twelve starts of four ranks on four nodes by srun, $i of 3"; done
+for i in 4 5 6; do ends "starts$i" COMPLETED 0:0 "twelve starts of eight ranks on two nodes by srun, $((i - 3)) of 3"; done
 finished_like uneven reference "three tasks on two nodes"
 finished_like gpus reference "four GPUs a node and no word of tasks"
 check "four GPUs a node: a rank a GPU" said gpus '8 ranks x 1 thread'
