@@ -23,6 +23,8 @@ static const Command commands[] = {
     {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
     {"layers", layers_command,
      "every kind of layer, and how model text is written: lockstep layers [KIND]"},
+    {"options", options_command,
+     "every option of train, as a page too: lockstep options [--markdown]"},
     {"report", report_command, "pictures and a page of runs: lockstep report RUN... [--out DIR]"},
     {"plot", plot_command,
      "a figure of a table: lockstep plot TABLE.csv --x COLUMN --y COLUMN --out FILE"},

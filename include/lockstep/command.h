@@ -24,6 +24,9 @@ Status inspect_command(int argc, char **argv);
 /* How model text is written, and every kind of layer. Local. */
 Status layers_command(int argc, char **argv);
 
+/* Every option of train. Local. */
+Status options_command(int argc, char **argv);
+
 /* Pictures and a page of runs. Local. */
 Status report_command(int argc, char **argv);
 

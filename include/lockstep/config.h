@@ -160,6 +160,9 @@ void config_each(const RunConfig *config,
 /* --help of train: every option with its default. */
 void config_help(FILE *out);
 
+/* The same as a page, with what each may be: docs/options.md. */
+void config_page(FILE *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -118,6 +118,8 @@ asks --help '^  train ' --help
 asks --version '^lockstep [0-9.]+ ' --version
 has "--version names the libraries" "$log" '^Open MPI ' '^HDF5 ' '^oneDNN '
 asks "train --help" '--checkpoint-every' train --help
+asks "options" '--checkpoint-every' options
+asks "options --help" '--markdown' options --help
 asks "eval --help" '--json' eval --help
 asks "inspect --help" '--verify' inspect --help
 asks "bench --help" '--steps' bench --help

@@ -1,5 +1,5 @@
-/* The reference of model text: each kind is told of in full, what it shows can be parsed, and
- * docs/model-text.md is what the program prints. */
+/* The references: each kind of layer is told of in full, what model text shows can be parsed, and
+ * docs/model-text.md and docs/options.md are what the program prints. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/config.h"
 #include "lockstep/model.h"
 
 #define PAGE    "docs/model-text.md"
 #define COMMAND "build/lockstep layers --markdown >" PAGE
+#define OPTIONS "docs/options.md"
 
 static Status parse(const char *text, Model *model) {
     return model_parse(text, "m", 1, (Shape){1, 3, 32, 32}, 10, 0, model);
@@ -111,6 +113,35 @@ static void test_page_example_is_parsed(void **state) {
     free(page);
 }
 
+/* Also: a section for each part of the table, so that no option falls to another one's. */
+static void test_options_page_is_what_is_printed(void **state) {
+    (void)state;
+    char *page = file_text(OPTIONS), *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    config_page(out);
+    fclose(out);
+    if (strcmp(page, text) != 0)
+        fail_msg(OPTIONS " is not what the program prints; make it anew by: "
+                         "build/lockstep options --markdown >" OPTIONS);
+    static const char *const rows[] = {
+        "\n## What is trained\n\n| option | values | default | meaning |\n|---|---|---|---|\n"
+        "| `model:` (in the file) * |  |  | the network, one layer a line, as a block (model: \\|) "
+        "|\n",
+        "\n## What a run leaves\n\n| option | values | default | meaning |\n|---|---|---|---|\n"
+        "| `--out DIR` |",
+        "\n| `--optimizer.lr X`, `--lr` * | 0 to 1000000 | `0.1` | learning rate;",
+        "\n| `--threads N` | auto, 1 to 1024 | `auto` |",
+        "\n| `--precision NAME` | fp32, tf32, bf16 | `fp32` |",
+        "\n## Traces, planted crashes, questions\n",
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strstr(text, rows[i]))
+            fail_msg(OPTIONS " has no %s", rows[i]);
+    free(page);
+    free(text);
+}
+
 static void test_lines_of_a_kind(void **state) {
     static const char expected[] =
         "dropout: random zeros in training\n"
@@ -136,6 +167,7 @@ int main(void) {
         cmocka_unit_test(test_examples_are_parsed),
         cmocka_unit_test(test_page_is_what_is_printed),
         cmocka_unit_test(test_page_example_is_parsed),
+        cmocka_unit_test(test_options_page_is_what_is_printed),
         cmocka_unit_test(test_lines_of_a_kind),
     };
     return cmocka_run_group_tests_name("reference", tests, NULL, NULL);
