@@ -35,7 +35,7 @@ job() {
 requeued() { grep -qx 'scontrol requeue 77' "$CALLS"; }
 ends_with() { [ "$code" = "$1" ] || { echo "code $code" && return 1; }; }
 
-# The codes of the program (README) and of a rank that a signal ended: 6 communication or a lost rank, 7 a deadline, 75 asked
+# The codes of the program (docs/reliability.md) and of a rank that a signal ended: 6 communication or a lost rank, 7 a deadline, 75 asked
 # to stop, 137 and 139 killed. All else would come again.
 for want in 6 7 75 137 139; do
     job train-resilient.sbatch $want
