@@ -107,8 +107,9 @@ typedef struct RunConfig {
     ProgressChoice progress;
     int64_t progress_width; /* columns; 0: ask the terminal */
     bool quiet;
-    bool tensorboard; /* write event files for TensorBoard */
-    bool report;      /* write RUN/report when the run has ended */
+    bool tensorboard;               /* write event files for TensorBoard */
+    int64_t tensorboard_histograms; /* steps between those of weights and gradients; 0: none */
+    bool report;                    /* write RUN/report when the run has ended */
 
     bool describe, dump_config, help; /* print and exit */
     bool json;                        /* what `describe` prints */

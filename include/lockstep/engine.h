@@ -105,6 +105,9 @@ void host_state_begin(Engine *engine, HostState *state);
 Status engine_put(Engine *engine, const HostState *state);
 Status engine_get(Engine *engine, const HostState *state);
 
+/* Weights [from, from + count) of the flat range to the host. */
+Status engine_get_weights(Engine *engine, int64_t from, int64_t count, float *weight);
+
 /* What tells whether two ranks' weights are the same: made where they are if the device can, else
  * of a copy on the host; so it compares between devices of one kind alone. */
 Status engine_digest(Engine *engine, Digest *digest);

@@ -14,6 +14,7 @@
 #define LOCKSTEP_METRICS_H
 
 #include "lockstep/checkpoint.h"
+#include "lockstep/histogram.h"
 #include "lockstep/phase.h"
 #include "lockstep/rundir.h"
 
@@ -87,6 +88,8 @@ Status metrics_open(RunDir *dir, int64_t step, const BoardFacts *facts, Metrics 
 void metrics_close(Metrics *sinks); /* accepts NULL */
 Status metrics_train(Metrics *sinks, const TrainMetrics *metrics);
 Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics);
+/* For TensorBoard alone, of a step that metrics.jsonl has; nothing where it is not written for. */
+Status metrics_histogram(Metrics *sinks, int64_t step, const char *tag, const Histogram *histogram);
 Status metrics_sync(Metrics *sinks); /* fsync */
 
 /* Writes result.json: temporary name, fsync, rename. */

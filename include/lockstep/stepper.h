@@ -47,6 +47,10 @@ Status stepper_load(Stepper *stepper, int64_t first, int64_t end);
  * than ST_OK means comm_abort. */
 Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *result);
 
+/* Elements [from, from + count) of the last step's gradient of the mean loss, flat as the weights
+ * are: the sum over all lanes, before clipping. Local. ST_DEVICE. */
+Status stepper_gradient(const Stepper *stepper, int64_t from, int64_t count, double *gradient);
+
 #ifdef __cplusplus
 }
 #endif

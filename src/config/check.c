@@ -122,6 +122,18 @@ static Status check_groups(const RunConfig *config) {
                               &config->schedule, &groups);
 }
 
+static Status check_board(const RunConfig *config) {
+    int64_t every = config->tensorboard_histograms, log_every = config->log_every;
+    if (every > 0 && !config->tensorboard)
+        return FAIL(ST_USAGE, "tensorboard.histograms %" PRId64 " wants tensorboard.events", every);
+    if (every % log_every != 0)
+        return FAIL(ST_USAGE,
+                    "tensorboard.histograms %" PRId64 ": TensorBoard shows steps that are logged, "
+                    "so this must be a multiple of log-every, %" PRId64 "; %" PRId64 " is",
+                    every, log_every, (every / log_every + 1) * log_every);
+    return ST_OK;
+}
+
 static Status default_out(RunConfig *config) {
     if (config->out[0] != '\0')
         return ST_OK;
@@ -153,5 +165,6 @@ Status config_check(RunConfig *config) {
         return FAIL(ST_USAGE, "lookahead.every and optimizer.ema-decay are two ways to average "
                               "weights: give one of them");
     TRY(check_groups(config));
+    TRY(check_board(config));
     return default_out(config);
 }

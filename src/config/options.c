@@ -273,6 +273,10 @@ const Option config_options[] = {
      "print warnings, errors and the result alone"},
     {"tensorboard.events", NULL, NULL, OPTION_BOOL, AT(tensorboard), 0, 0, "true", NULL,
      OPTION_UNSTORED, "write the metrics to the folder tensorboard of the run directory as well"},
+    {"tensorboard.histograms", NULL, "STEPS", OPTION_INT, AT(tensorboard_histograms), 0, 1e15, "0",
+     NULL, OPTION_UNSTORED,
+     "every so many steps, a multiple of log-every, histograms of each parameter and of its "
+     "gradient, summed over all lanes and before clipping, go to the folder tensorboard; 0: none"},
     {"report", NULL, NULL, OPTION_BOOL, AT(report), 0, 0, "true", NULL, OPTION_UNSTORED,
      "when the run has ended, write its page and pictures to the folder report of its directory; "
      "takes two seconds at most"},

@@ -263,6 +263,11 @@ Status engine_get(Engine *engine, const HostState *state) {
     return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
 }
 
+Status engine_get_weights(Engine *engine, int64_t from, int64_t count, float *weight) {
+    TRY(get(engine, weight, (const float *)engine->weights.weight + from, count));
+    return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
+}
+
 Status host_state_open(const Engine *engine, HostState *state) {
     size_t flat = (size_t)engine->model->flat, running = (size_t)engine->model->running_flat;
     state->weight = calloc(flat, sizeof *state->weight);

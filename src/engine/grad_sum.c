@@ -253,3 +253,25 @@ void grad_sum_at(const GradSum *sum, int64_t offset, const int64_t **fixed, cons
 double grad_sum_unit(const GradSum *sum) {
     return sum->exact ? sum->gradient.unit : 1.0;
 }
+
+Status grad_sum_get(const GradSum *sum, Stream *stream, int64_t from, int64_t count,
+                    double *gradient) {
+    enum { PIECE = 4096 };
+    const DeviceOps *ops = sum->device->ops;
+    int64_t fixed[PIECE];
+    float real[PIECE];
+    for (int64_t n; count > 0; from += n, gradient += n, count -= n) {
+        const int64_t *fixed_at;
+        const void *real_at;
+        n = count < PIECE ? count : PIECE;
+        grad_sum_at(sum, from, &fixed_at, &real_at);
+        if (sum->exact)
+            TRY(ops->download(stream, fixed, fixed_at, (size_t)n * sizeof *fixed));
+        else
+            TRY(ops->download(stream, real, real_at, (size_t)n * sizeof *real));
+        TRY(ops->sync(stream, SYNC_SECONDS));
+        for (int64_t i = 0; i < n; i++)
+            gradient[i] = sum->exact ? fixed_value(sum->gradient, fixed[i]) : (double)real[i];
+    }
+    return ST_OK;
+}

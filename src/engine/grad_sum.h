@@ -88,4 +88,9 @@ void grad_sum_at(const GradSum *sum, int64_t offset, const int64_t **fixed, cons
 /* What an element of the sum is multiplied by to be the gradient. */
 double grad_sum_unit(const GradSum *sum);
 
+/* Elements [from, from + count) of the gradient to the host, once grad_sum_wait has come back and
+ * until the next step begins. */
+Status grad_sum_get(const GradSum *sum, Stream *stream, int64_t from, int64_t count,
+                    double *gradient);
+
 #endif

@@ -250,6 +250,10 @@ Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *res
     return ST_OK;
 }
 
+Status stepper_gradient(const Stepper *stepper, int64_t from, int64_t count, double *gradient) {
+    return grad_sum_get(&stepper->sum, stepper->session->engine.stream, from, count, gradient);
+}
+
 Status stepper_open(Session *session, Stepper **out) {
     Engine *engine = &session->engine;
     const RunConfig *config = session->config;

@@ -4,13 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "file_util.h"
 
-enum { ROOM = 8192 }; /* bytes of an event of scalars, generously */
+enum { ROOM = 32768 }; /* bytes of an event of scalars, generously, or of a full histogram */
 
 uint32_t crc32c(const void *bytes, size_t size) {
     uint32_t crc = ~UINT32_C(0);
@@ -80,7 +81,7 @@ static void add_message(Text *out, int field, Text *message) {
 
 /* ---- Values of a summary ---- */
 
-enum { VALUE_TAG = 1, VALUE_SIMPLE = 2, VALUE_TENSOR = 8, VALUE_METADATA = 9 };
+enum { VALUE_TAG = 1, VALUE_SIMPLE, VALUE_HISTOGRAM = 5, VALUE_TENSOR = 8, VALUE_METADATA };
 enum { SUMMARY_VALUE = 1 };
 
 /* Its length is known before it is made, so that it needs no memory of its own. */
@@ -109,6 +110,44 @@ void event_words(EventFile *file, const char *tag, const char *words) {
     add_message(&value, VALUE_TENSOR, &tensor);
     add_message(&value, VALUE_METADATA, &metadata);
     add_message(&file->values, SUMMARY_VALUE, &value);
+}
+
+/* Buckets as HistogramProto has them: neighbours without values are one. */
+typedef struct Buckets {
+    size_t n;
+    double limit[HISTOGRAM_BUCKETS], count[HISTOGRAM_BUCKETS];
+} Buckets;
+
+static void find_buckets(const Histogram *histogram, Buckets *buckets) {
+    buckets->n = 0;
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        bool joins =
+            buckets->n > 0 && histogram->count[i] == 0 && buckets->count[buckets->n - 1] == 0;
+        size_t at = joins ? buckets->n - 1 : buckets->n++;
+        buckets->limit[at] = histogram->limit[i];
+        buckets->count[at] = histogram->count[i];
+    }
+}
+
+void event_histogram(EventFile *file, const char *tag, const Histogram *histogram) {
+    enum { MIN = 1, MAX, NUM, SUM, SUM_SQUARES, LIMITS, COUNTS, NUMBER_BYTES = 9 };
+    Text *out = &file->values;
+    Buckets buckets;
+    find_buckets(histogram, &buckets);
+    size_t length = strlen(tag), row = buckets.n * sizeof *buckets.limit;
+    size_t inner = SUM_SQUARES * NUMBER_BYTES + 2 * (1 + varint_size(row) + row);
+    add_key(out, SUMMARY_VALUE, BYTES);
+    add_varint(out, 1 + varint_size(length) + length + 1 + varint_size(inner) + inner);
+    add_string(out, VALUE_TAG, tag);
+    add_key(out, VALUE_HISTOGRAM, BYTES);
+    add_varint(out, inner);
+    add_double(out, MIN, histogram->min);
+    add_double(out, MAX, histogram->max);
+    add_double(out, NUM, histogram->num);
+    add_double(out, SUM, histogram->sum);
+    add_double(out, SUM_SQUARES, histogram->sum_squares);
+    add_bytes(out, LIMITS, buckets.limit, row);
+    add_bytes(out, COUNTS, buckets.count, row);
 }
 
 /* ---- Events ---- */

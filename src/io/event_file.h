@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "lockstep/histogram.h"
 #include "lockstep/status.h"
 #include "lockstep/text.h"
 
@@ -27,6 +28,7 @@ void event_file_close(EventFile *file); /* accepts one that is not open */
 /* Each adds a value to the next event. Words are Markdown. */
 void event_scalar(EventFile *file, const char *tag, double value);
 void event_words(EventFile *file, const char *tag, const char *words);
+void event_histogram(EventFile *file, const char *tag, const Histogram *histogram);
 
 /* Writes the values as an event of `step`; nothing where there are none. ST_CHECKPOINT. */
 Status event_file_write(EventFile *file, int64_t step);

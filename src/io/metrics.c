@@ -150,6 +150,12 @@ Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics) {
     return sinks->has_board ? tensorboard_eval(&sinks->board, metrics) : ST_OK;
 }
 
+Status metrics_histogram(Metrics *sinks, int64_t step, const char *tag,
+                         const Histogram *histogram) {
+    TRY(rundir_check(sinks->dir));
+    return sinks->has_board ? tensorboard_histogram(&sinks->board, step, tag, histogram) : ST_OK;
+}
+
 /* Whether a line (without its newline) is an object whose step is in (0, last]. */
 static bool keeps(const char *text, size_t length, int64_t last) {
     cJSON *object = cJSON_ParseWithLength(text, length);

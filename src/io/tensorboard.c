@@ -119,3 +119,9 @@ Status tensorboard_eval(Tensorboard *board, const EvalMetrics *metrics) {
     event_scalar(file, tag, metrics->accuracy);
     return event_file_write(file, metrics->step);
 }
+
+Status tensorboard_histogram(Tensorboard *board, int64_t step, const char *tag,
+                             const Histogram *histogram) {
+    event_histogram(&board->file, tag, histogram);
+    return event_file_write(&board->file, step);
+}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fence.h"
+#include "histograms.h"
 #include "lockstep/device_snapshot.h"
 #include "lockstep/log.h"
 #include "lockstep/sessions.h"
@@ -18,8 +19,9 @@ struct Keeper {
     Session *session; /* borrowed */
     RunDir dir;
     Fence *fence;
-    Metrics *metrics;  /* NULL until keeper_start */
-    char *config_text; /* stored with checkpoints */
+    Metrics *metrics;       /* NULL until keeper_start */
+    Histograms *histograms; /* NULL: none are asked for */
+    char *config_text;      /* stored with checkpoints */
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
     Writer *writer; /* NULL until keeper_start */
@@ -52,6 +54,7 @@ void keeper_close(Keeper *keeper) {
         return;
     log_to_file(-1, NULL, NULL);
     writer_stop(keeper->writer);
+    histograms_close(keeper->histograms);
     metrics_close(keeper->metrics);
     device_snapshot_close(&keeper->snapshot);
     host_state_free(&keeper->host);
@@ -233,6 +236,8 @@ Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
     TRY(open_metrics(keeper, state->step));
+    if (session->config->tensorboard_histograms > 0)
+        TRY(histograms_open(keeper->session, &keeper->histograms));
     TRY(note_start(keeper, state->step, libraries));
     return start_writer(keeper, state);
 }
@@ -243,6 +248,12 @@ Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics) {
 
 Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics) {
     return metrics_eval(keeper->metrics, metrics);
+}
+
+Status keeper_log_histograms(Keeper *keeper, const RunState *state, const Stepper *stepper) {
+    if (!keeper->histograms || state->step % keeper->session->config->tensorboard_histograms != 0)
+        return ST_OK;
+    return histograms_log(keeper->histograms, stepper, state->step, keeper->metrics);
 }
 
 Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting, bool is_best) {

@@ -11,6 +11,7 @@
 #include "lockstep/metrics.h"
 #include "lockstep/predictions.h"
 #include "lockstep/session.h"
+#include "lockstep/stepper.h"
 
 typedef struct Keeper Keeper;
 
@@ -39,6 +40,10 @@ Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries
 /* Appends to metrics.jsonl. ST_CHECKPOINT. */
 Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics);
 Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics);
+
+/* After the step that `stepper` made last: histograms, where --tensorboard.histograms has them due.
+ * ST_DEVICE, ST_CHECKPOINT. */
+Status keeper_log_histograms(Keeper *keeper, const RunState *state, const Stepper *stepper);
 
 /* Hands the engine's state and *state to the writer. One that need not last may go to
  * --checkpoint-local. `is_best`: best.h5 is to name it. ST_DEADLINE, ST_DEVICE, ST_INTERNAL. */

@@ -263,6 +263,8 @@ static Status train_loop(Train *run, bool *stopped) {
         if (step.error > 0)
             return comm_agree(comm, run->keeper ? keeper_failed(run->keeper) : ST_OK);
         TRY(journal_step(&run->journal, &run->state, &step, clock_now() - start));
+        if (run->keeper)
+            TRY(keeper_log_histograms(run->keeper, &run->state, run->stepper));
         trace_span(run->session.row, "step", "step", at, trace_keeps(run->session.row) ? start : 0);
         TRY(after_step(run));
         *stopped = step.stop > 0 && run->state.step < run->end_step;

@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 180
+# limit: 240
 # The folder tensorboard of a run: what TensorBoard's own reader gets of it is metrics.jsonl, also after a crash, a resume
 # and a roll-back; one file a process; gone with --reset. TENSORBOARD_PYTHON names a python that has TensorBoard.
 # shellcheck source=tests/lib.sh
@@ -22,6 +22,22 @@ train reset 1 $tiny --steps 10
 train reset 1 $tiny --steps 10 --reset
 check "--reset begins again" test "$(files reset)" = "events.out.tfevents.000001.lockstep "
 
+# Histograms of plain SGD, whose gradients follow from a checkpoint after each step.
+sed 's/conv c=16 k=3 p=1$/conv c=128 k=3 p=1/' $tiny >"$tmp/wide.yaml" # 18,432 weights: more than come to the host at once
+wide=$tmp/wide.yaml
+plain=(--optimizer.momentum 0 --optimizer.weight-decay 0 --optimizer.clip-norm 1e9 --lr 0.1 --log-every 1 --checkpoint-every 1 --keep 20)
+train without 2 "$wide" "${plain[@]}" --steps 8
+train histograms 2 "$wide" "${plain[@]}" --steps 8 --tensorboard.histograms 2 --crash-at 6
+train histograms 3 "$wide" "${plain[@]}" --steps 8 --tensorboard.histograms 2
+check "--tensorboard.histograms, over a crash" test "$code" = 0
+same histograms without "they leave the bits as they are"
+train native 2 "$wide" "${plain[@]}" --steps 8 --tensorboard.histograms 4 --reduction native
+check "of native sums" test "$code" = 0
+train refused 1 $tiny --tensorboard.histograms 3
+one_error 2 'tensorboard.histograms 3: .*a multiple of log-every, 2; 4 is' "every third step where every second is logged"
+train refused 1 $tiny --tensorboard.histograms 2 --no-tensorboard.events
+one_error 2 'tensorboard.histograms 2 wants tensorboard.events' "histograms without TensorBoard's folder"
+
 if ! "$python" -c 'import tensorboard' 2>/dev/null; then
     skip "what TensorBoard reads" "$python has no tensorboard (pip install tensorboard; TENSORBOARD_PYTHON)"
     finish
@@ -29,6 +45,15 @@ fi
 reads() { PYTHONWARNINGS=ignore "$python" tests/e2e/check_events "$@"; }
 check "after a crash: nothing that metrics.jsonl does not have" reads "$tmp/crashed" --prefix
 check "after the resume: each step once, with its values" reads "$tmp/crash"
+if /usr/bin/python3 -c 'import h5py, numpy' 2>/dev/null; then
+    for run in "histograms 2" "native 4"; do
+        /usr/bin/python3 tests/e2e/check_histograms weights "$tmp/${run% *}" "$tmp/weights.npz"
+        check "${run% *}: those of the weights in checkpoints, and of their gradients" "$python" tests/e2e/check_histograms compare \
+            "$tmp/${run% *}" "$tmp/weights.npz" 0.1 "${run#* }"
+    done
+else
+    skip "what the histograms are of" "python3-h5py is missing"
+fi
 check "after --reset: one run" reads "$tmp/reset"
 train back 1 $tiny --epochs 4 --keep 10 --checkpoint-every 7
 cp "$tmp/back/checkpoints/step-00000014.h5" "$tmp/back/checkpoints/step-00000014.h5.xxh3" "$tmp/"
