@@ -5,8 +5,8 @@
 # the archive is unpacked only if its MD5 is right, beside DIR, and moved into place when complete. curl or wget is needed.
 set -euo pipefail
 
-url=${LOCKSTEP_CIFAR10_URL:-https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz}
-md5=${LOCKSTEP_CIFAR10_MD5:-c32a1d4ab5d03f1284b67883e8d87530}
+url=${CIFAR10_URL:-https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz}
+md5=${CIFAR10_MD5:-c32a1d4ab5d03f1284b67883e8d87530}
 names="data_batch_1.bin data_batch_2.bin data_batch_3.bin data_batch_4.bin data_batch_5.bin test_batch.bin"
 bytes=30730000 # of each
 
@@ -17,8 +17,8 @@ usage: scripts/get-cifar10.sh DIR
 Fetches CIFAR-10 (binary version, 163 MiB) into DIR, e.g. data/cifar10. Nothing is done where DIR has it already.
 
 environment:
-  LOCKSTEP_CIFAR10_URL  where the archive is (a mirror, or file:///PATH)
-  LOCKSTEP_CIFAR10_MD5  its MD5, if it is not the official archive
+  CIFAR10_URL  where the archive is (a mirror, or file:///PATH)
+  CIFAR10_MD5  its MD5, if it is not the official archive
 END
 }
 
@@ -79,6 +79,9 @@ esac
 [ $# = 1 ] || { usage >&2 && exit 2; }
 dir=${1%/}
 [ -n "$dir" ] || die "/ is no place for images"
+# shellcheck source=scripts/path.sh
+. "$(dirname "$0")/path.sh"
+plain_path "$dir"
 if complete "$dir"; then exit 0; fi
 [ ! -e "$dir" ] || [ -d "$dir" ] || die "$dir is not a folder"
 

@@ -28,7 +28,7 @@
 /* One op on equal inputs: a fp32 backend against ref in float, which differs by a rounding (2^-24 =
  * 6e-8) or more. By what is computed, not by kind: a row of the op table names its own. Each is at
  * least three times the largest error that oneDNN had over 40 draws of the data: what
- * build/tests/ops/test_cpu_vs_ref prints with LOCKSTEP_TEST_ERRORS=1 and LOCKSTEP_TEST_SEED=1
+ * build/tests/ops/test_cpu_vs_ref prints with TEST_ERRORS=1 and TEST_SEED=1
  * to 40.
  */
 typedef struct OpTolerance {

@@ -14,9 +14,9 @@ echo airplane >"$tmp/made/cifar-10-batches-bin/batches.meta.txt"
 tar -czf "$tmp/good.tar.gz" -C "$tmp/made" cifar-10-batches-bin
 sum() { md5sum <"$1" | cut -d ' ' -f 1; }
 
-export LOCKSTEP_CIFAR10_URL=file://$tmp/good.tar.gz
-LOCKSTEP_CIFAR10_MD5=$(sum "$tmp/good.tar.gz")
-export LOCKSTEP_CIFAR10_MD5
+export CIFAR10_URL=file://$tmp/good.tar.gz
+CIFAR10_MD5=$(sum "$tmp/good.tar.gz")
+export CIFAR10_MD5
 
 # says NAME CODE WORDS ARGUMENT...: the script ends with CODE and one line with WORDS.
 says() {
@@ -38,7 +38,7 @@ complete() {
     [ ! -e "$1.part" ]
 }
 
-check "help" bash -c "$get --help | grep -q LOCKSTEP_CIFAR10_URL"
+check "help" bash -c "$get --help | grep -q CIFAR10_URL"
 "$get" >/dev/null 2>&1
 check "no folder is a usage error" test $? = 2
 "$get" a b >/dev/null 2>&1
@@ -46,7 +46,7 @@ check "two folders are a usage error" test $? = 2
 
 check "fetches into a folder to be made" "$get" "$tmp/new/images"
 check "all files are there, nothing else is left" complete "$tmp/new/images"
-LOCKSTEP_CIFAR10_URL=file:///nowhere check "a complete folder needs no download" "$get" "$tmp/new/images/"
+CIFAR10_URL=file:///nowhere check "a complete folder needs no download" "$get" "$tmp/new/images/"
 
 # A folder in use, with one file too short and one that is not ours.
 truncate -s 1000 "$tmp/new/images/data_batch_2.bin"
@@ -63,24 +63,24 @@ cp "$tmp/good.tar.gz" "$tmp/changed.tar.gz"
 printf X | dd of="$tmp/changed.tar.gz" bs=1 seek=9 conv=notrunc status=none
 mkdir "$tmp/resumed.part"
 head -c $(($(stat -c %s "$tmp/good.tar.gz") / 2)) "$tmp/changed.tar.gz" >"$tmp/resumed.part/cifar-10-binary.tar.gz"
-LOCKSTEP_CIFAR10_MD5=$(sum "$tmp/changed.tar.gz") check "goes on with half a download" "$get" "$tmp/resumed"
+CIFAR10_MD5=$(sum "$tmp/changed.tar.gz") check "goes on with half a download" "$get" "$tmp/resumed"
 check "the resumed folder is complete" complete "$tmp/resumed"
 rm -rf "$tmp/resumed"
 
 head -c 1000 "$tmp/good.tar.gz" >"$tmp/torn.tar.gz"
-LOCKSTEP_CIFAR10_URL=file://$tmp/torn.tar.gz LOCKSTEP_CIFAR10_MD5=$(sum "$tmp/torn.tar.gz") \
+CIFAR10_URL=file://$tmp/torn.tar.gz CIFAR10_MD5=$(sum "$tmp/torn.tar.gz") \
     says "an archive that does not unpack" 1 "cannot unpack" "$tmp/torn"
 
-LOCKSTEP_CIFAR10_URL=file:///nowhere says "no such archive" 1 "download of file:///nowhere failed" "$tmp/none"
+CIFAR10_URL=file:///nowhere says "no such archive" 1 "download of file:///nowhere failed" "$tmp/none"
 check "nothing appears in place of the images" test ! -e "$tmp/none"
-LOCKSTEP_CIFAR10_MD5=0 says "a wrong sum" 1 "has not the MD5 0" "$tmp/wrong"
+CIFAR10_MD5=0 says "a wrong sum" 1 "has not the MD5 0" "$tmp/wrong"
 check "the bad archive is removed" test ! -e "$tmp/wrong.part/cifar-10-binary.tar.gz"
 check "no images from it" test ! -e "$tmp/wrong"
 
 mkdir -p "$tmp/small/x"
 echo 1 >"$tmp/small/x/data_batch_1.bin"
 tar -czf "$tmp/small.tar.gz" -C "$tmp/small" x
-LOCKSTEP_CIFAR10_URL=file://$tmp/small.tar.gz LOCKSTEP_CIFAR10_MD5=$(sum "$tmp/small.tar.gz") \
+CIFAR10_URL=file://$tmp/small.tar.gz CIFAR10_MD5=$(sum "$tmp/small.tar.gz") \
     says "an archive without the images" 1 "does not hold the six files" "$tmp/few"
 check "nothing of it is in place" test ! -e "$tmp/few"
 

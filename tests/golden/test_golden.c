@@ -77,7 +77,7 @@ static const GoldenRecord *find(const Net *net, const char *prefix, const char *
 static void compare(const Net *net, const char *prefix, const char *name, const double *found,
                     const double *expected, int64_t count) {
     double error = tolerance_error(found, expected, count);
-    if (getenv("LOCKSTEP_TEST_ERRORS"))
+    if (getenv("TEST_ERRORS"))
         print_message("%-20s %-20s %s%s: %.2g of %.2g\n", net->name, net->device->description,
                       prefix, name, error, net->tolerance);
     if (!(error <= net->tolerance))

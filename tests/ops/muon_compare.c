@@ -149,7 +149,7 @@ static void as_the_reference(void **state) {
             if (!(error <= TOL_MUON))
                 fail_msg("%d x %d, choice %d: off by %g", (int)c.rows, (int)c.cols, choice, error);
         }
-    if (getenv("LOCKSTEP_TEST_ERRORS"))
+    if (getenv("TEST_ERRORS"))
         printf("muon: largest error %g\n", worst);
     for (int d = 0; d < 2; d++)
         device[d]->ops->close(device[d]);

@@ -19,7 +19,7 @@ static void compare(const OpCase *row, const char *what, const double *found,
                     const double *expected, int64_t count, bool forward) {
     double tolerance = backend->tolerance(&row->tolerance, forward);
     double error = tolerance_error(found, expected, count);
-    if (getenv("LOCKSTEP_TEST_ERRORS"))
+    if (getenv("TEST_ERRORS"))
         print_message("%-32s %-14s %.2g of %.2g\n", row->name, what, error, tolerance);
     worst = error > worst ? error : worst;
     if (!(error <= tolerance))

@@ -1,6 +1,6 @@
 /* op_compare: a backend against the reference backend in float, for every row of the op table that
  * the backend can compute: outputs, batch statistics, losses, predicted classes, and gradients of
- * inputs and parameters. With LOCKSTEP_TEST_ERRORS in the environment it prints the errors it
+ * inputs and parameters. With TEST_ERRORS in the environment it prints the errors it
  * found. */
 #ifndef TESTS_OPS_OP_COMPARE_H
 #define TESTS_OPS_OP_COMPARE_H

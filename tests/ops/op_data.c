@@ -100,7 +100,7 @@ static Status draw_mask(Draw *d, OpData *data, double p) {
 
 /* Of its name alone, so that a row's data follow from nothing but the row. */
 static uint64_t seed_of(const OpCase *row) {
-    const char *other = getenv("LOCKSTEP_TEST_SEED");
+    const char *other = getenv("TEST_SEED");
     return hash_bytes(row->name, strlen(row->name)) + (other ? strtoull(other, NULL, 10) : 0);
 }
 

@@ -56,7 +56,7 @@ typedef struct OpRun {
     size_t nans_bytes;
 } OpRun;
 
-/* Draws the inputs of a row: the same at every call, but for LOCKSTEP_TEST_SEED=N in the
+/* Draws the inputs of a row: the same at every call, but for TEST_SEED=N in the
  * environment, which draws others (to see how much of a tolerance is used). Inputs stay away from
  * kinks (0 of relu, equal values in max pooling), and where a fused ReLU's input is near 0 grad_out
  * is 0, so that devices that differ by rounding, and finite differences, agree about the side. */
