@@ -68,6 +68,8 @@ for n in ${ranks:-$nodes}; do
     [[ $kinds != *strong* ]] || [ "$count" -le "$lanes" ] ||
         stop "strong scaling to $count ranks needs as many lanes, and the recipe has $lanes: add --lanes $count behind $config"
 done
+. scripts/path.sh
+plain_path "$out"
 mkdir -p "$out"
 
 if [ "$launcher" = sbatch ]; then

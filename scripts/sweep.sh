@@ -91,6 +91,8 @@ done
 [ -z "$seeds" ] || multiply seed "${numbers[@]}"
 
 # A line a run: its folder, recipe and options, with tabs between.
+. scripts/path.sh
+plain_path "$out"
 mkdir -p "$out"
 plan=$out/sweep.tsv
 : >"$plan.new"

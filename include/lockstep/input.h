@@ -35,8 +35,8 @@ typedef struct Input {
     int64_t bytes;                  /* read by this rank */
 } Input;
 
-/* Where the data is: config->data, else CIFAR10_DIR, else data/cifar10. Local. */
-const char *input_folder(const RunConfig *config);
+/* The data set: of config->data, else CIFAR10_DIR, else data/cifar10. Local. ST_DATA, ST_USAGE. */
+Status input_dataset(const RunConfig *config, Dataset *dataset);
 
 /* Contiguous lanes of `rank`: the first lanes % size ranks have one more. Local. */
 void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *count);

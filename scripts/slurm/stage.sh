@@ -21,6 +21,9 @@ done
 data=$(cd "$data" && pwd)
 
 sum=$(cd "$data" && stat -c '%n %s %Y' -- *.bin | cksum | cut -d ' ' -f 1)
+# shellcheck source=scripts/path.sh
+. "$(dirname "$0")/../path.sh"
+plain_path "${SCRATCH:-/tmp}"
 target=${SCRATCH:-/tmp}/lockstep-data-$(id -un)/$sum
 # shellcheck disable=SC2016 # the nodes' shells
 copy='[ -d "$2" ] && exit

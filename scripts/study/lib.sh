@@ -29,6 +29,8 @@ program=${BUILD:-build}/lockstep
 [ -x "$program" ] || stop "$program is missing; build it with: make"
 # shellcheck source=scripts/env.sh
 . scripts/env.sh
+# shellcheck source=scripts/path.sh
+. scripts/path.sh
 
 whole() {
     local what=$1 number
@@ -75,6 +77,7 @@ find_data() {
 open_study() {
     local folder=$1 dump
     shift
+    plain_path "$folder"
     mkdir -p "$folder"
     dump=$("$program" train "$config" "$@" --dump-config) || exit
     lanes=$(sed -n 's/^lanes: //p' <<<"$dump") epochs=$(sed -n 's/^epochs: //p' <<<"$dump") batch=$(sed -n 's/^batch-size: //p' <<<"$dump")

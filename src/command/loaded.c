@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lockstep/parse.h"
+#include "lockstep/path.h"
 
 const char load_options_help[] =
     "  --device D    auto (default), cpu, cuda, ref\n"
@@ -75,7 +76,7 @@ static Status configure(Session *session, const LoadOptions *options,
     RunConfig *config = session->config;
     TRY(config_from_text(checkpoint->config, options->checkpoint, config));
     if (options->data)
-        snprintf(config->data, sizeof config->data, "%s", options->data);
+        TRY(path_expand(options->data, config->data, sizeof config->data));
     else if (strcmp(checkpoint->dataset, "synthetic") == 0)
         snprintf(config->data, sizeof config->data, "synthetic");
     config->device = options->device;

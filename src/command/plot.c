@@ -5,6 +5,7 @@
 #include "lockstep/command.h"
 #include "lockstep/log.h"
 #include "lockstep/parse.h"
+#include "lockstep/path.h"
 #include "lockstep/report.h"
 
 static const char usage[] =
@@ -82,11 +83,14 @@ static Status parse_options(int argc, char **argv, PlotOptions *options) {
 
 Status plot_command(int argc, char **argv) {
     PlotOptions options = {.figure = {.factor = 1}};
+    char out[4096];
     Status status = parse_options(argc, argv, &options);
     if (status == ST_OK && options.help)
         fputs(usage, stdout);
     else if (status == ST_OK)
-        status = report_figure(&options.figure, options.out);
+        status = path_expand(options.out, out, sizeof out);
+    if (status == ST_OK && !options.help)
+        status = report_figure(&options.figure, out);
     if (status != ST_OK)
         log_fatal(-1, status_message());
     return status;

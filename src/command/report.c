@@ -5,6 +5,7 @@
 
 #include "lockstep/command.h"
 #include "lockstep/log.h"
+#include "lockstep/path.h"
 #include "lockstep/report.h"
 
 static const char usage[] =
@@ -45,7 +46,7 @@ static Status parse_options(int argc, char **argv, ReportOptions *options) {
 static Status write_report(const ReportOptions *options) {
     char folder[4200];
     if (options->out)
-        snprintf(folder, sizeof folder, "%s", options->out);
+        TRY(path_expand(options->out, folder, sizeof folder));
     else
         snprintf(folder, sizeof folder, "%s/report", options->runs[0]);
     TRY(report_write(options->runs, options->n, folder));

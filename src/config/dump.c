@@ -6,6 +6,7 @@
 
 #include "options.h"
 #include "value.h"
+#include "yaml_read.h"
 
 typedef struct Text {
     char *bytes; /* zero-ended, owned */
@@ -122,7 +123,7 @@ static void emit_options(Writer *writer, const RunConfig *config, bool stored) {
             emit_list(writer, value);
         else if (strchr(value, '\n'))
             emit_scalar(writer, value, YAML_LITERAL_SCALAR_STYLE);
-        else if (value[0] == '\0')
+        else if (yaml_is_nothing(value))
             emit_scalar(writer, value, YAML_SINGLE_QUOTED_SCALAR_STYLE);
         else
             emit_scalar(writer, value, YAML_ANY_SCALAR_STYLE);

@@ -55,7 +55,11 @@ void config_help(FILE *out) {
         "Each value comes from its default, then the file, then the environment, then the command "
         "line; the\nlast wins. In the file a dot is a level of nesting (optimizer.lr is lr under "
         "optimizer:); in the\nenvironment it is LOCKSTEP_OPTIMIZER_LR. [defaults] stand in "
-        "brackets; what is marked * cannot change\nwhen a run is resumed.\n"
+        "brackets; what is marked * cannot change\nwhen a run is resumed. Truth values are YAML "
+        "1.1's: "
+        "true, yes, on, y and false, no, off, n, also True\nor TRUE; or 1 and 0. In paths ~/ at "
+        "the "
+        "beginning, $NAME and ${NAME} are expanded.\n"
         "\n",
         out);
     for (const Option *option = config_options; option->key; option++)

@@ -24,36 +24,36 @@ typedef struct FileReader {
     RunConfig *config;
 } FileReader;
 
-/* True where `key` is the part before the dot of some options. */
-static bool is_group(const char *key) {
-    size_t length = strlen(key);
-    for (const Option *option = config_options; option->key; option++) {
-        if (strncmp(option->key, key, length) == 0 && option->key[length] == '.')
-            return true;
-    }
-    return false;
+static Status unknown_key(const char *source, const YamlPair *pair) {
+    char near[OPTION_KEY_MAX] = "";
+    bool found = option_nearest_key(pair->key, near);
+    return FAIL(ST_USAGE, "%s:%d: unknown %s '%s'%s%s%s", source, pair->line,
+                pair->kind == YAML_GROUP ? "group" : "key", pair->key,
+                found ? "; did you mean '" : ": see lockstep train --help", near,
+                found ? "'?" : "");
 }
 
 static Status set_pair(void *context, const YamlPair *pair) {
     FileReader *reader = context;
     const Option *option = option_find(pair->key, false);
-    if (!option && is_group(pair->key)) {
+    if (!option && option_is_group(pair->key)) {
+        if (pair->kind == YAML_GROUP)
+            return ST_OK;
         return FAIL(ST_USAGE, "%s:%d: '%s' is a group: its keys stand below it, indented",
                     reader->source, pair->line, pair->key);
     }
-    if (!option) {
-        const char *near = option_nearest(pair->key, false);
-        return FAIL(ST_USAGE, "%s:%d: unknown key '%s'%s%s%s", reader->source, pair->line,
-                    pair->key, near ? "; did you mean '" : ": see lockstep train --help",
-                    near ? near : "", near ? "'?" : "");
-    }
+    if (!option)
+        return unknown_key(reader->source, pair);
     if (option->type == OPTION_ACTION) {
         return FAIL(ST_USAGE, "%s:%d: '%s' is for the command line alone: --%s", reader->source,
                     pair->line, pair->key, pair->key);
     }
-    if (pair->list && !option_takes_list(option)) {
-        return FAIL(ST_USAGE, "%s:%d: '%s' takes one value, not a list", reader->source, pair->line,
-                    pair->key);
+    if (pair->kind == YAML_NOTHING)
+        return FAIL(ST_USAGE, "%s:%d: '%s' has no value: give one, or leave the line out",
+                    reader->source, pair->line, pair->key);
+    if (pair->kind == YAML_GROUP || (pair->kind == YAML_LIST && !option_takes_list(option))) {
+        return FAIL(ST_USAGE, "%s:%d: '%s' takes one value, not a %s", reader->source, pair->line,
+                    pair->key, pair->kind == YAML_GROUP ? "group of keys" : "list");
     }
     Status status = option_set(option, pair->value, reader->config);
     if (status != ST_OK)
@@ -211,7 +211,7 @@ static Status load_environment(RunConfig *config) {
 /* ---- flags ---- */
 
 static Status unknown_flag(const char *name) {
-    const char *near = option_nearest(name, true);
+    const char *near = option_nearest_flag(name);
     return FAIL(ST_USAGE, "unknown option --%s%s%s%s", name,
                 near ? "; did you mean --" : ": see lockstep train --help", near ? near : "",
                 near ? "?" : "");
@@ -236,8 +236,9 @@ static Status read_flag(int argc, char **argv, int *i, RunConfig *config) {
     if (!option)
         return unknown_flag(name);
     bool is_bool = option->type == OPTION_BOOL || option->type == OPTION_ACTION;
-    bool word_follows = option->type == OPTION_BOOL && *i + 1 < argc &&
-                        (strcmp(argv[*i + 1], "true") == 0 || strcmp(argv[*i + 1], "false") == 0);
+    bool truth;
+    bool word_follows =
+        option->type == OPTION_BOOL && *i + 1 < argc && option_truth(argv[*i + 1], &truth);
     if (!value && is_bool && !word_follows) {
         value = "true";
     } else if (!value) {

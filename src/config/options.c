@@ -3,6 +3,7 @@
 #include "options.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lockstep/parse.h"
@@ -50,7 +51,7 @@ const Option config_options[] = {
      "leave out what does not fill a batch at an epoch's end (other records each epoch)"},
 
     /* data */
-    {"data", NULL, "DIR", OPTION_TEXT, AT(data), 0, 0, "", NULL, OPTION_UNSTORED,
+    {"data", NULL, "DIR", OPTION_PATH, AT(data), 0, 0, "", NULL, OPTION_UNSTORED,
      "folder of the binary CIFAR-10 files, or synthetic; without it CIFAR10_DIR, then "
      "data/cifar10"},
     {"train-records", NULL, "N", OPTION_INT, AT(train_records), 0, 1e9, "0", NULL, OPTION_FIXED,
@@ -229,18 +230,18 @@ const Option config_options[] = {
      "longest wait for other ranks before the run ends with a message (disk and loader: half)"},
 
     /* what it leaves */
-    {"out", NULL, "DIR", OPTION_TEXT, AT(out), 0, 0, "", NULL, OPTION_UNSTORED,
+    {"out", NULL, "DIR", OPTION_PATH, AT(out), 0, 0, "", NULL, OPTION_UNSTORED,
      "run directory; without it runs/CONFIGNAME"},
     {"checkpoint-every", NULL, "STEPS", OPTION_INT, AT(checkpoint_every), 0, 1e15, "0", NULL, 0,
      "steps between checkpoints; 0: at the ends of epochs alone"},
-    {"checkpoint-local", NULL, "DIR", OPTION_TEXT, AT(checkpoint_local), 0, 0, "", NULL,
+    {"checkpoint-local", NULL, "DIR", OPTION_PATH, AT(checkpoint_local), 0, 0, "", NULL,
      OPTION_UNSTORED,
      "folder on rank 0's node for the checkpoints between ends of epochs: they outlive a crash, "
      "not "
      "the node; a job that starts again elsewhere goes on from the run directory's last one"},
     {"keep", NULL, "N", OPTION_INT, AT(keep), 1, 1e6, "3", NULL, 0,
      "checkpoints kept, besides best"},
-    {"resume", NULL, "WHAT", OPTION_TEXT, AT(resume), 0, 0, "auto", NULL, OPTION_UNSTORED,
+    {"resume", NULL, "WHAT", OPTION_PATH, AT(resume), 0, 0, "auto", NULL, OPTION_UNSTORED,
      "auto: go on from the newest good checkpoint of the run directory; none: only start anew; or "
      "a checkpoint file"},
     {"reset", NULL, NULL, OPTION_ACTION, AT(reset), 0, 0, "false", NULL, OPTION_UNSTORED,
@@ -331,18 +332,47 @@ const Option *option_find(const char *name, bool flags) {
     return NULL;
 }
 
-const char *option_nearest(const char *name, bool flags) {
+const char *option_nearest_flag(const char *name) {
     const char *names[2 * OPTIONS_MAX + 1];
     int n = 0;
     for (const Option *option = config_options; option->key; option++) {
-        if (!flags && option->type == OPTION_ACTION)
-            continue;
         names[n++] = option->key;
-        if (flags && option->short_flag)
+        if (option->short_flag)
             names[n++] = option->short_flag;
     }
     names[n] = NULL;
     return nearest_name(name, names);
+}
+
+bool option_nearest_key(const char *name, char near[OPTION_KEY_MAX]) {
+    char groups[OPTIONS_MAX][OPTION_KEY_MAX];
+    const char *names[2 * OPTIONS_MAX + 1];
+    const Option *other = option_find(name, true);
+    int n = 0, n_groups = 0;
+    for (const Option *option = config_options; option->key; option++) {
+        int length = (int)strcspn(option->key, ".");
+        if (option->type == OPTION_ACTION)
+            continue;
+        names[n++] = option->key;
+        if (option->key[length] == '.') {
+            snprintf(groups[n_groups], OPTION_KEY_MAX, "%.*s", length, option->key);
+            names[n++] = groups[n_groups++];
+        }
+    }
+    names[n] = NULL;
+    const char *found = other ? other->key : nearest_name(name, names);
+    if (found)
+        snprintf(near, OPTION_KEY_MAX, "%s", found);
+    return found != NULL;
+}
+
+bool option_is_group(const char *key) {
+    size_t length = strlen(key);
+    for (const Option *option = config_options; option->key; option++) {
+        if (strncmp(option->key, key, length) == 0 && option->key[length] == '.')
+            return true;
+    }
+    return false;
 }
 
 bool option_takes_list(const Option *option) {

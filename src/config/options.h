@@ -14,6 +14,7 @@ typedef enum OptionType {
     OPTION_REAL,            /* double */
     OPTION_POSITION,        /* double; may be written as a fraction, 5/24 */
     OPTION_TEXT,            /* char[size] */
+    OPTION_PATH,            /* char[size]: ~ and variables in it are expanded */
     OPTION_CHOICE,          /* an enum: index into choices */
     OPTION_CHANNELS,        /* float[3]: list of three reals */
     OPTION_RANGE,           /* double[2]: the smaller and the larger of two reals */
@@ -53,8 +54,15 @@ enum { OPTION_KEY_MAX = 64, OPTIONS_MAX = 128 };
 /* The option of that key, or, with `flags` true, of that key or short flag; NULL if none. */
 const Option *option_find(const char *name, bool flags);
 
-/* The known key (or flag) nearest to `name`, or NULL. */
-const char *option_nearest(const char *name, bool flags);
+/* The known flag nearest to `name`, or NULL. */
+const char *option_nearest_flag(const char *name);
+
+/* The known key or group nearest to `name`, a short flag's key among them; false if none is near.
+ */
+bool option_nearest_key(const char *name, char near[OPTION_KEY_MAX]);
+
+/* Whether `key` is the part before the dot of some options. */
+bool option_is_group(const char *key);
 
 /* Whether its value may be a YAML list. */
 bool option_takes_list(const Option *option);

@@ -64,6 +64,7 @@ static void print_range(const Option *option, FILE *out) {
         fprintf(out, "%.9g to %.9g", option->min, option->max);
         break;
     case OPTION_TEXT:
+    case OPTION_PATH:
     case OPTION_POINTS:
     case OPTION_TRACE:
     case OPTION_CRASH:

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lockstep/parse.h"
+#include "lockstep/path.h"
 
 static const char *const crash_hows[] = {"kill", "segv", "abort", "exit", "hang", "nan", NULL};
 
@@ -66,15 +67,25 @@ static Status set_seed(const char *text, uint64_t *field) {
     return ST_OK;
 }
 
-static Status set_bool(const char *text, bool *field) {
-    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1", NULL};
-    for (int i = 0; words[i]; i++) {
-        if (strcmp(words[i], text) == 0) {
-            *field = i % 2 == 1;
-            return ST_OK;
+bool option_truth(const char *text, bool *value) {
+    static const char *const words[][2] = {{"false", "true"}, {"False", "True"}, {"FALSE", "TRUE"},
+                                           {"no", "yes"},     {"No", "Yes"},     {"NO", "YES"},
+                                           {"off", "on"},     {"Off", "On"},     {"OFF", "ON"},
+                                           {"n", "y"},        {"N", "Y"},        {"0", "1"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        for (int truth = 0; truth < 2; truth++) {
+            if (strcmp(words[i][truth], text) == 0) {
+                *value = truth == 1;
+                return true;
+            }
         }
     }
-    return FAIL(ST_USAGE, "'%s' is neither true nor false", text);
+    return false;
+}
+
+static Status set_bool(const char *text, bool *field) {
+    return option_truth(text, field) ? ST_OK
+                                     : FAIL(ST_USAGE, "'%s' is neither true nor false", text);
 }
 
 static int find_choice(const char *const *choices, const char *text) {
@@ -254,6 +265,8 @@ Status option_set(const Option *option, const char *text, RunConfig *config) {
         return set_position(option, text, field);
     case OPTION_TEXT:
         return set_text(option, text, field);
+    case OPTION_PATH:
+        return path_expand(text, field, option->size);
     case OPTION_CHOICE: {
         int choice = 0;
         TRY(set_choice(text, option->choices, &choice));
@@ -354,6 +367,7 @@ const char *option_format(const Option *option, const RunConfig *config,
         append_real(buffer, *(const double *)field, false);
         break;
     case OPTION_TEXT:
+    case OPTION_PATH:
         return field;
     case OPTION_CHOICE: {
         int choice = 0;

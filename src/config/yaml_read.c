@@ -1,12 +1,12 @@
 /* yaml_read: YAML -> pairs of key and value, by libyaml's events. What a configuration does not
- * need (several documents, aliases, keys that are not plain text) is an error; a key given twice
- * too. */
+ * need (several documents, aliases, tags, keys that are not plain text) is an error; a key or a
+ * group given twice too. How deep keys nest is for `each` to say, which sees each group first. */
 #include "yaml_read.h"
 
 #include <string.h>
 #include <yaml.h>
 
-enum { PAIRS_MAX = 256, LIST_MAX = 1024, DEPTH_MAX = 4 };
+enum { PAIRS_MAX = 256, LIST_MAX = 1024 };
 
 typedef struct Reader {
     yaml_parser_t parser;
@@ -29,6 +29,20 @@ static int event_line(const Reader *reader) {
 #define FAIL_AT(reader, line, format, ...)                                                         \
     FAIL(ST_USAGE, "%s:%d: " format, (reader)->source, (line), ##__VA_ARGS__)
 
+/* `!name`, `!!str`: what would make another value of the text. NULL: none. */
+static const char *event_tag(const yaml_event_t *event) {
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        return (const char *)event->data.scalar.tag;
+    case YAML_SEQUENCE_START_EVENT:
+        return (const char *)event->data.sequence_start.tag;
+    case YAML_MAPPING_START_EVENT:
+        return (const char *)event->data.mapping_start.tag;
+    default:
+        return NULL;
+    }
+}
+
 static Status next_event(Reader *reader) {
     if (reader->has_event)
         yaml_event_delete(&reader->event);
@@ -44,6 +58,9 @@ static Status next_event(Reader *reader) {
     }
     if (reader->event.type == YAML_ALIAS_EVENT)
         return FAIL_AT(reader, event_line(reader), "aliases (*name) are not understood here");
+    const char *tag = event_tag(&reader->event);
+    if (tag)
+        return FAIL_AT(reader, event_line(reader), "tags (%.40s) are not understood here", tag);
     return ST_OK;
 }
 
@@ -106,7 +123,7 @@ static Status read_list(Reader *reader, YamlPair *pair) {
         }
     }
     pair->value = list;
-    pair->list = true;
+    pair->kind = YAML_LIST;
     return give(reader, pair);
 }
 
@@ -114,10 +131,11 @@ static Status read_scalar(Reader *reader, YamlPair *pair) {
     yaml_scalar_style_t style = reader->event.data.scalar.style;
     bool block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
     pair->value = event_text(reader);
-    pair->list = false;
     pair->text_line = event_line(reader) + (block ? 1 : 0);
     if (!pair->value)
         return FAIL_AT(reader, pair->line, "the value of '%s' holds a zero byte", pair->key);
+    bool plain = style == YAML_PLAIN_SCALAR_STYLE;
+    pair->kind = plain && yaml_is_nothing(pair->value) ? YAML_NOTHING : YAML_VALUE;
     return give(reader, pair);
 }
 
@@ -136,10 +154,18 @@ static Status read_key(Reader *reader, const char *prefix, YamlPair *pair) {
     return ST_OK;
 }
 
+static Status read_mapping(Reader *reader, const char *prefix);
+
+/* Its own line first, so that an unknown one is refused by its name, empty or not. */
+static Status read_group(Reader *reader, YamlPair *pair) {
+    pair->value = NULL;
+    pair->kind = YAML_GROUP;
+    TRY(give(reader, pair));
+    return read_mapping(reader, pair->key);
+}
+
 /* The event is a mapping's start; returns at its end. */
-static Status read_mapping(Reader *reader, const char *prefix, int depth) {
-    if (depth > DEPTH_MAX)
-        return FAIL_AT(reader, event_line(reader), "the keys are nested too deep");
+static Status read_mapping(Reader *reader, const char *prefix) {
     for (;;) {
         YamlPair pair;
         TRY(next_event(reader));
@@ -148,7 +174,7 @@ static Status read_mapping(Reader *reader, const char *prefix, int depth) {
         TRY(read_key(reader, prefix, &pair));
         TRY(next_event(reader));
         if (reader->event.type == YAML_MAPPING_START_EVENT)
-            TRY(read_mapping(reader, pair.key, depth + 1));
+            TRY(read_group(reader, &pair));
         else if (reader->event.type == YAML_SEQUENCE_START_EVENT)
             TRY(read_list(reader, &pair));
         else
@@ -166,12 +192,21 @@ static Status read_stream(Reader *reader) {
     if (!empty && reader->event.type != YAML_MAPPING_START_EVENT)
         return FAIL_AT(reader, event_line(reader), "expected lines of the form 'key: value'");
     if (!empty)
-        TRY(read_mapping(reader, "", 1));
+        TRY(read_mapping(reader, ""));
     TRY(next_event(reader)); /* document end */
     TRY(next_event(reader));
     if (reader->event.type != YAML_STREAM_END_EVENT)
         return FAIL_AT(reader, event_line(reader), "a second document ('---') is not understood");
     return ST_OK;
+}
+
+bool yaml_is_nothing(const char *text) {
+    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(words[i], text) == 0)
+            return true;
+    }
+    return false;
 }
 
 Status yaml_read(const char *text, size_t length, const char *source, YamlPairFn each,

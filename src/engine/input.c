@@ -8,12 +8,20 @@
 
 #include "lockstep/hash.h"
 #include "lockstep/log.h"
+#include "lockstep/path.h"
 
-const char *input_folder(const RunConfig *config) {
-    const char *folder = getenv("CIFAR10_DIR");
-    if (config->data[0])
-        return config->data;
-    return folder && folder[0] ? folder : "data/cifar10";
+Status input_dataset(const RunConfig *config, Dataset *dataset) {
+    const char *variable = getenv("CIFAR10_DIR");
+    char folder[CONFIG_PATH_MAX] = "data/cifar10";
+    if (config->data[0]) {
+        snprintf(folder, sizeof folder, "%s", config->data);
+    } else if (variable && variable[0]) {
+        Status status = path_expand(variable, folder, sizeof folder);
+        if (status != ST_OK)
+            status_prefix("CIFAR10_DIR");
+        TRY(status);
+    }
+    return dataset_open(folder, config->seed, dataset);
 }
 
 void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *count) {
@@ -24,7 +32,7 @@ void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *cou
 
 Status input_open(Input *input, const RunConfig *config) {
     *input = (Input){0};
-    return dataset_open(input_folder(config), config->seed, &input->dataset);
+    return input_dataset(config, &input->dataset);
 }
 
 static Split split_of(const RunConfig *config) {

@@ -68,7 +68,7 @@ done:
 /* Every record, on every rank: what one can read another may not. */
 static Status read_all(const Session *session, Probe *probe) {
     Dataset dataset;
-    TRY(dataset_open(input_folder(session->config), session->config->seed, &dataset));
+    TRY(input_dataset(session->config, &dataset));
     memcpy(probe->records, dataset.count, sizeof probe->records);
     if (dataset.synthetic)
         return ST_OK;

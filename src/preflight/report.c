@@ -53,7 +53,7 @@ static void size_text(int64_t bytes, char out[16]) {
 static void data_text(const Session *session, const Probe *probe, char out[64]) {
     if (probe->data_status != ST_OK)
         snprintf(out, 64, "missing");
-    else if (strcmp(input_folder(session->config), "synthetic") == 0)
+    else if (session->input.dataset.synthetic)
         snprintf(out, 64, "synthetic");
     else
         snprintf(out, 64, "%" PRId64 "+%" PRId64 " %016" PRIx64, probe->records[0],

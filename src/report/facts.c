@@ -216,8 +216,7 @@ Status facts_read(const char *path, Facts *facts) {
     TRY(facts_read_metrics(facts));
     TRY(predictions_read(path, &facts->predictions));
     add_last_test(facts);
-    facts->has_images =
-        dataset_open(input_folder(facts->config), facts->config->seed, &facts->dataset) == ST_OK;
+    facts->has_images = input_dataset(facts->config, &facts->dataset) == ST_OK;
     if (!facts->has_images) {
         status_clear();
         dataset_cifar10(&facts->dataset);

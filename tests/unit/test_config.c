@@ -69,8 +69,9 @@ static int setup(void **state) {
 
 /* A test that failed must not make the next ones fail. */
 static int each(void **state) {
-    static const char *const variables[] = {"EPOCHS", "BATCHSIZE", "XYZZY",        "RESET",
-                                            "SEED",   "KEEP",      "OPTIMIZER_LR", "DROP_LAST"};
+    static const char *const variables[] = {
+        "EPOCHS",       "BATCHSIZE", "XYZZY", "RESET", "SEED",   "KEEP",
+        "OPTIMIZER_LR", "DROP_LAST", "DATA",  "OUT",   "RESUME", "CHECKPOINT_LOCAL"};
     (void)state;
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         char name[64];
@@ -199,7 +200,27 @@ static void test_refused_files(void **state) {
          "PATH:4: 'optimizer' is a group: its keys stand below it, indented"},
         {MODEL "epochs: 5x\n", "PATH:4: epochs: '5x' is not a whole number"},
         {MODEL "epochs: 5K\n", "PATH:4: epochs: '5K' is not a whole number"},
-        {MODEL "epochs:\n", "PATH:4: epochs: '' is not a whole number"},
+        {MODEL "epochs:\n", "PATH:4: 'epochs' has no value: give one, or leave the line out"},
+        {MODEL "out: ~\n", "PATH:4: 'out' has no value: give one, or leave the line out"},
+        {MODEL "resume: null\n", "PATH:4: 'resume' has no value: give one, or leave the line out"},
+        {MODEL "lr: 0.1\n", "PATH:4: unknown key 'lr'; did you mean 'optimizer.lr'?"},
+        {MODEL "optimzer:\n", "PATH:4: unknown key 'optimzer'; did you mean 'optimizer'?"},
+        {MODEL "optimzer: {}\n", "PATH:4: unknown group 'optimzer'; did you mean 'optimizer'?"},
+        {MODEL "optimzer:\n  lr: 1\n",
+         "PATH:4: unknown group 'optimzer'; did you mean 'optimizer'?"},
+        {MODEL "<<: {epochs: 3}\n", "PATH:4: unknown group '<<': see lockstep train --help"},
+        {MODEL "\"\": {epochs: 3}\n", "PATH:4: unknown group '': see lockstep train --help"},
+        {MODEL "optimizer:\n", "PATH:4: 'optimizer' is a group: its keys stand below it, indented"},
+        {MODEL "optimizer: [lr]\n",
+         "PATH:4: 'optimizer' is a group: its keys stand below it, indented"},
+        {MODEL "epochs: {}\n", "PATH:4: 'epochs' takes one value, not a group of keys"},
+        {MODEL "report: {lr: 1}\n", "PATH:4: 'report' takes one value, not a group of keys"},
+        {MODEL "optimizer:\n  lr: 1\nseed: 2\noptimizer: {momentum: 0}\n",
+         "PATH:7: 'optimizer' is given twice; the first is in line 4"},
+        {MODEL "optimizer.lr: 1\noptimizer:\n  lr: 2\n",
+         "PATH:6: 'optimizer.lr' is given twice; the first is in line 4"},
+        {MODEL "seed: !!str 5\n", "PATH:4: tags (tag:yaml.org,2002:str) are not understood here"},
+        {MODEL "data: !include x\n", "PATH:4: tags (!include) are not understood here"},
         {MODEL "epochs: 0\n", "PATH:4: epochs: '0' is out of bounds: 1 to 1000000000"},
         {MODEL "epochs: 99999999999999999999\n",
          "PATH:4: epochs: '99999999999999999999' is out of bounds: 1 to 1000000000"},
@@ -279,7 +300,8 @@ static void test_refused_files(void **state) {
         {MODEL "---\nepochs: 1\n", "PATH:4: a second document ('---') is not understood"},
         {"- a\n- b\n", "PATH:1: expected lines of the form 'key: value'"},
         {"[a]: 1\n", "PATH:1: a key must be plain text"},
-        {"a: {b: {c: {d: {e: 1}}}}\n", "PATH:1: the keys are nested too deep"},
+        {"augment: {mean: {x: {y: 1}}}\n",
+         "PATH:1: 'augment.mean' takes one value, not a group of keys"},
         {"out: \"a\\0b\"\n", "PATH:1: the value of 'out' holds a zero byte"},
         {"epochs: 1\nout: 'unclosed\n", "PATH:3: not YAML: while scanning a quoted scalar, found "
                                         "unexpected end of stream"},
@@ -357,6 +379,79 @@ static void test_missing_file(void **state) {
     snprintf(expected, sizeof expected, "%s: cannot read the configuration: Is a directory",
              folder);
     assert_refused(config_load(1, argv, &config), expected);
+}
+
+static void test_truth(void **state) {
+    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes", "YES",
+                                      "on",   "On",   "ON",   "y",   "Y",   "1"};
+    static const char *const no[] = {"false", "False", "FALSE", "no", "No", "NO",
+                                     "off",   "Off",   "OFF",   "n",  "N",  "0"};
+    char text[128], flags[64];
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        const char *word = i < 12 ? yes[i] : no[i - 12];
+        snprintf(text, sizeof text, MODEL "quiet: %s\n", word);
+        must_load(text, i < 12 ? "--no-report" : "--report");
+        assert_true(config.quiet == (i < 12) && config.report == (i >= 12));
+        snprintf(flags, sizeof flags, "--quiet %s --seed 5", word);
+        must_load(MODEL, flags);
+        assert_true(config.quiet == (i < 12) && config.seed == 5);
+        setenv("LOCKSTEP_DROP_LAST", word, 1);
+        must_load(MODEL, "");
+        assert_true(config.drop_last == (i < 12));
+    }
+    assert_refused(load(MODEL "quiet: yEs\n", ""),
+                   "PATH:4: quiet: 'yEs' is neither true nor false");
+}
+
+/* Every option that is a path, from each place that it can come from. */
+static void test_paths(void **state) {
+    static const struct {
+        const char *key, *variable, *field;
+    } options[] = {{"data", "LOCKSTEP_DATA", config.data},
+                   {"out", "LOCKSTEP_OUT", config.out},
+                   {"checkpoint-local", "LOCKSTEP_CHECKPOINT_LOCAL", config.checkpoint_local},
+                   {"resume", "LOCKSTEP_RESUME", config.resume}};
+    static const struct {
+        const char *written, *path;
+    } paths[] = {
+        {"~/a", "/home/me/a"},          {"$HOME/a", "/home/me/a"}, {"${HOME}/a", "/home/me/a"},
+        {"/x/$HOME_TOO", "/x/too"},     {"./~/a", "./~/a"},        {"a~", "a~"},
+        {"/s/${HOME_TOO}s", "/s/toos"}, {"plain", "plain"}};
+    char text[256];
+    (void)state;
+    setenv("HOME", "/home/me", 1);
+    setenv("HOME_TOO", "too", 1);
+    for (size_t o = 0; o < sizeof options / sizeof *options; o++) {
+        for (size_t p = 0; p < sizeof paths / sizeof *paths; p++) {
+            snprintf(text, sizeof text, MODEL "%s: %s\n", options[o].key, paths[p].written);
+            must_load(text, "");
+            assert_string_equal(options[o].field, paths[p].path);
+            snprintf(text, sizeof text, "--%s=%s", options[o].key, paths[p].written);
+            must_load(MODEL, text);
+            assert_string_equal(options[o].field, paths[p].path);
+            setenv(options[o].variable, paths[p].written, 1);
+            must_load(MODEL, "");
+            assert_string_equal(options[o].field, paths[p].path);
+            unsetenv(options[o].variable);
+        }
+    }
+    assert_refused(load(MODEL, "--out=~you/a"),
+                   "--out: '~you/a': only ~/ is understood; write the path out, or ./~you/a for "
+                   "that name here");
+    assert_refused(load(MODEL "data: $NOT_THERE/a\n", ""),
+                   "PATH:4: data: '$NOT_THERE/a': the environment has no NOT_THERE; set it, or "
+                   "write the path out");
+    assert_refused(load(MODEL, "--resume=a$"), "--resume: 'a$': a $ stands before the name of a "
+                                               "variable, as in $HOME or ${HOME}");
+    assert_refused(load(MODEL, "--resume=${HOME"), "--resume: '${HOME': a $ stands before the name "
+                                                   "of a variable, as in $HOME or ${HOME}");
+    setenv("HOME", "~/b", 1);
+    assert_refused(load(MODEL, "--out=~/a"), "--out: '~/a': HOME is '~/b', which is no path as it "
+                                             "stands; write the path out");
+    unsetenv("HOME");
+    assert_refused(load(MODEL, "--out=~/a"), "--out: '~/a': the environment has no HOME; set it, "
+                                             "or write the path out");
 }
 
 static void test_crash_at(void **state) {
@@ -493,6 +588,7 @@ static void test_dump_reads_back(void **state) {
     check_round_trip("model: \"  leading\\n\\n#c\\n tabs\\t \\n\\n\"\n",
                      "--schedule piecewise --schedule.points 0:0,5:1e-7");
     check_round_trip("model: relu\n", "--schedule cosine --epochs 4 --resume none --batch-size 8");
+    check_round_trip("model: relu\n", "--out null --data NULL");
 }
 
 static void test_dump_prints(void **state) {
@@ -628,6 +724,8 @@ int main(void) {
         cmocka_unit_test_setup(test_refused_flags, each),
         cmocka_unit_test_setup(test_refused_environment, each),
         cmocka_unit_test_setup(test_missing_file, each),
+        cmocka_unit_test_setup(test_truth, each),
+        cmocka_unit_test_setup(test_paths, each),
         cmocka_unit_test_setup(test_crash_at, each),
         cmocka_unit_test_setup(test_length_of_schedule, each),
         cmocka_unit_test_setup(test_points_beyond_the_run, each),
