@@ -38,7 +38,8 @@
 extern "C" {
 #endif
 
-enum { CHECKPOINT_FORMAT = 2, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_HISTORY_MAX = 4096 };
+enum { CHECKPOINT_FORMAT = 2, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
+#define CHECKPOINT_STEP_MAX INT64_C(1000000000000000) /* the bound of --steps */
 
 /* One evaluation at an epoch's end. */
 typedef struct HistoryEntry {
@@ -107,16 +108,27 @@ typedef struct CheckpointGate {
 Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
                         const CheckpointGate *gate, int64_t *bytes);
 
-/* Whether PATH is a lone copy: a file under a name of its own, as best.h5, without a sidecar. Such
- * a one is verified by what it holds itself: HDF5's checksums of all it stores, and the state hash.
- */
-bool checkpoint_is_copy(const char *path);
+/* What a look at a file came to. Only bytes that were read whole make it bad. */
+typedef enum CheckpointVerdict {
+    CHECKPOINT_GOOD,
+    CHECKPOINT_BAD,    /* they contradict themselves, or are no checkpoint */
+    CHECKPOINT_UNSEEN, /* it, or its checksum file, could not be read: nothing is known of it */
+    CHECKPOINT_GONE    /* there is no such file (any more) */
+} CheckpointVerdict;
 
-/* ST_OK where sidecar and file agree; of a lone copy, where its content does. */
+/* The one meaning of "verifies", for whoever uses a file. Good: the bytes agree with HDF5's own
+ * checksums, with the hashes they carry and with what a run can come to, and, where there is one,
+ * with the checksum file; unless all but the last holds, as after another program opened the file
+ * for writing: still good, and checkpoint_load warns. But for good ones the error record says what
+ * was found. Trouble in reading is tried again, for less than a second. */
+CheckpointVerdict checkpoint_look(const char *path);
+
+/* ST_OK where it is good, else ST_CHECKPOINT. */
 Status checkpoint_verify(const char *path);
 
-/* The bytes of a file, read once and verified: to be parsed below, or sent to a
- * rank that cannot see the file. The caller frees *bytes. */
+/* The bytes of a good file, those that were looked at: to be parsed below, or sent to a rank that
+ * cannot see the file. Warns of one that its checksum file does not agree with. The caller frees
+ * *bytes. */
 Status checkpoint_load(const char *path, char **bytes, size_t *size);
 
 /* Parses /meta and /state of a file's bytes: fills *checkpoint anew, all but model and arrays
@@ -135,9 +147,13 @@ Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
 /* checkpoint_load and checkpoint_parse_meta. */
 Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint);
 
-/* The newest file of FOLDER that verifies; older ones are tried in turn, each bad one is renamed
- * .bad (if `quarantine`) and warned of. *path is "" where the folder holds none at all;
- * ST_CHECKPOINT where there are some (.bad ones too) and none is good. */
+/* The newest good file of FOLDER, "" where there is none; *bad says whether there are bad ones.
+ * Older ones are tried in turn, each bad one is warned of and (if `quarantine`) renamed .bad.
+ * ST_CHECKPOINT where one that is newer than that cannot be looked at: it stays as it is, for
+ * whoever can make it readable, or says by --resume FILE that it is not wanted. */
+Status checkpoint_search(const char *folder, bool quarantine, char path[4096], bool *bad);
+
+/* The same, but ST_CHECKPOINT where there are bad ones (.bad ones too) and no good one. */
 Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]);
 
 /* Removes the oldest good files beyond `keep`, never `spare` (a file name, the best; may be NULL),

@@ -32,8 +32,9 @@ typedef struct RunDir {
 } RunDir;
 
 /* Creates the directory (parents too) and takes it. ST_CHECKPOINT where another run has it (names
- * host, process and job), or it cannot be made. Taken from a run that still holds it only by the
- * same Slurm job with a higher restart count, or where the holder is seen to be dead. */
+ * host, process and job), it cannot be made, or holds metrics or a result but was never a run's.
+ * Taken from a run that still holds it only by the same Slurm job with a higher restart count, or
+ * where the holder is seen to be dead. */
 Status rundir_open(const char *path, RunDir *dir);
 void rundir_close(RunDir *dir);
 
@@ -53,7 +54,8 @@ Status rundir_check(const RunDir *dir);
 bool rundir_lost(const RunDir *dir);
 
 /* Removes checkpoints, metrics, events, result, sessions, autotune.txt and crash marker: --reset.
- * Says in the log what it removes. */
+ * Says in the log what it removes: only what a run has made, and of that no .bad files, which it
+ * moves to checkpoints/bad-N. */
 Status rundir_reset(RunDir *dir);
 
 /* True where the directory holds checkpoints (good or bad). */

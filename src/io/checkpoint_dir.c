@@ -4,6 +4,7 @@
  * alone, but for sidecars without a file and temporary files of dead processes. */
 #include <dirent.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +15,39 @@
 #include "file_util.h"
 #include "lockstep/log.h"
 
+enum { BAD_MAX = 1000 };
+
+/* Moves `path` to `to`, or, where that is taken, to `to`.2 and so on: nothing is replaced. */
+static Status move_away(const char *path, const char *to) {
+    char free_name[4096 + 32];
+    bool exists = true;
+    snprintf(free_name, sizeof free_name, "%s", to);
+    for (int i = 2; exists && i <= BAD_MAX; i++) {
+        TRY(file_rename_new(path, free_name, &exists));
+        snprintf(free_name, sizeof free_name, "%s.%d", to, i);
+    }
+    return exists ? FAIL(ST_CHECKPOINT, "%s: %d files of this name are there already", to, BAD_MAX)
+                  : ST_OK;
+}
+
 Status checkpoint_quarantine(const char *path) {
     char from[4096 + 8], to[4096 + 16];
     snprintf(to, sizeof to, "%s.bad", path);
-    if (rename(path, to) != 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be renamed to .bad: %s", path, strerror(errno));
+    TRY(move_away(path, to));
     snprintf(from, sizeof from, "%s.xxh3", path);
     snprintf(to, sizeof to, "%s.xxh3.bad", path);
-    if (rename(from, to) != 0 && errno != ENOENT)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be renamed to .bad: %s", from, strerror(errno));
-    return ST_OK;
+    return access(from, F_OK) == 0 ? move_away(from, to) : ST_OK;
+}
+
+bool checkpoint_is_bad(const char *name) {
+    char plain[CHECKPOINT_FILE_NAME];
+    const char *end = strstr(name, ".bad");
+    int64_t step;
+    if (!end || end - name >= (ptrdiff_t)sizeof plain ||
+        (end[4] && (end[4] != '.' || strspn(end + 5, "0123456789") != strlen(end + 5))))
+        return false;
+    snprintf(plain, sizeof plain, "%.*s", (int)(end - name), name);
+    return checkpoint_step_of(plain, "", &step) || checkpoint_step_of(plain, ".xxh3", &step);
 }
 
 static int descending(const void *a, const void *b) {
@@ -44,7 +68,7 @@ static Status list_steps(const char *folder, int64_t **steps, int64_t *n, bool *
     if (!dir)
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
     for (struct dirent *entry; (entry = readdir(dir));) {
-        *bad = *bad || checkpoint_step_of(entry->d_name, ".bad", &step);
+        *bad = *bad || checkpoint_is_bad(entry->d_name);
         if (!checkpoint_step_of(entry->d_name, "", &step))
             continue;
         if (*n == room) {
@@ -66,46 +90,60 @@ static Status list_steps(const char *folder, int64_t **steps, int64_t *n, bool *
     return ST_OK;
 }
 
-/* After a failed check: warns, and moves away a file that could be read but is not good. */
+/* Warns of a bad file, and moves it away. */
 static void pass_over(const char *path, bool quarantine) {
-    bool readable = access(path, R_OK) == 0;
-    if (access(path, F_OK) != 0) { /* pruned by its owner meanwhile: not bad, gone */
-        status_clear();
-        return;
-    }
-    log_warn("%s; passed over%s", status_message(),
-             quarantine && readable ? " and renamed .bad" : "");
+    log_warn("%s; passed over%s", status_message(), quarantine ? " and renamed .bad" : "");
     status_clear();
-    if (quarantine && readable && checkpoint_quarantine(path) != ST_OK) {
+    if (quarantine && checkpoint_quarantine(path) != ST_OK) {
         log_warn("%s", status_message());
         status_clear();
     }
 }
 
-Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]) {
+Status checkpoint_search(const char *folder, bool quarantine, char path[4096], bool *bad) {
     Status status = ST_OK;
     int64_t *steps = NULL, n = 0;
-    bool bad, good = false;
+    bool good = false;
     path[0] = '\0';
-    TRY(list_steps(folder, &steps, &n, &bad));
+    TRY(list_steps(folder, &steps, &n, bad));
     for (int64_t i = 0; i < n && !good; i++) {
         char name[CHECKPOINT_FILE_NAME];
         checkpoint_file_name(steps[i], name);
         TRY_DONE(file_join(folder, name, path));
-        good = checkpoint_verify(path) == ST_OK;
-        if (!good)
+        switch (checkpoint_look(path)) {
+        case CHECKPOINT_GOOD:
+            good = true;
+            break;
+        case CHECKPOINT_BAD:
+            *bad = true;
             pass_over(path, quarantine);
+            break;
+        case CHECKPOINT_GONE: /* pruned by its owner meanwhile */
+            status_clear();
+            break;
+        case CHECKPOINT_UNSEEN:
+            status_prefix("the newest checkpoint cannot be looked at, and stays as it is (make it "
+                          "readable, or name an older one with --resume FILE)");
+            status = ST_CHECKPOINT;
+            goto done;
+        }
     }
+done:
     if (!good)
         path[0] = '\0';
-    if (!good && (n > 0 || bad))
-        status = FAIL(ST_CHECKPOINT,
-                      "%s: has checkpoints but no good one; start over with --reset, or name a "
-                      "file with --resume FILE",
-                      folder);
-done:
     free(steps);
     return status;
+}
+
+Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]) {
+    bool bad;
+    TRY(checkpoint_search(folder, quarantine, path, &bad));
+    if (!path[0] && bad)
+        return FAIL(ST_CHECKPOINT,
+                    "%s: has checkpoints but no good one; start over with --reset, or name a "
+                    "file with --resume FILE",
+                    folder);
+    return ST_OK;
 }
 
 Status checkpoint_ask(const CheckpointGate *gate) {
@@ -152,10 +190,13 @@ Status checkpoint_prune(const char *folder, int64_t keep, const char *spare,
         TRY_DONE(file_join(folder, name, path));
         TRY_DONE(checkpoint_ask(gate));
         if (kept < keep) {
-            if (checkpoint_verify(path) == ST_OK)
-                kept++;
-            else
+            CheckpointVerdict verdict = checkpoint_look(path);
+            kept += verdict == CHECKPOINT_GOOD;
+            if (verdict == CHECKPOINT_BAD)
                 pass_over(path, true);
+            else if (verdict == CHECKPOINT_UNSEEN)
+                log_warn("%s; it stays, and an older one is kept in its place", status_message());
+            status_clear();
             continue;
         }
         if (spare && strcmp(spare, name) == 0)

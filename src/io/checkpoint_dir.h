@@ -7,7 +7,10 @@
 /* ST_OK where there is nobody to ask. */
 Status checkpoint_ask(const CheckpointGate *gate);
 
-/* Renames PATH and its sidecar out of the way, to .bad. */
+/* Renames PATH and its sidecar out of the way, to .bad, or .bad.2 where there is one already. */
 Status checkpoint_quarantine(const char *path);
+
+/* Whether NAME is one that checkpoint_quarantine gives. */
+bool checkpoint_is_bad(const char *name);
 
 #endif

@@ -1,24 +1,14 @@
-/* checkpoint_read: from a file, or its bytes, to memory.
- *
- * A file is loaded whole, its bytes are compared with the sidecar, and HDF5 parses those very
- * bytes: nothing can change between the check and the use, and ranks that get the bytes by message
- * take the same way. A lone copy is compared with what it says of itself instead. */
-#include <errno.h>
+/* checkpoint_read: from a file's bytes to memory; no number in them is believed unlooked at. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "checkpoint_format.h"
-#include "checkpoint_walk.h"
-#include "file_util.h"
 #include "hdf5_error.h"
 #include "hdf5_file.h"
 #include "hdf5_object.h"
-#include "lockstep/hash.h"
-#include "lockstep/log.h"
 
 static Status get_short_text(hid_t group, const char *name, char *out, size_t room) {
     char *text = NULL;
@@ -75,6 +65,11 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     TRY_DONE(read_config(group, checkpoint));
     TRY_DONE(hdf5_get_hash(group, "seed", &checkpoint->seed));
     TRY_DONE(hdf5_get_int(group, "lanes", &checkpoint->lanes));
+    if (checkpoint->lanes < 1 || checkpoint->lanes > CHECKPOINT_LANES_MAX) {
+        status = FAIL(ST_CHECKPOINT, "has %" PRId64 " lanes, a run has 1 to %d", checkpoint->lanes,
+                      CHECKPOINT_LANES_MAX);
+        goto done;
+    }
     TRY_DONE(get_short_text(group, "git", checkpoint->git, sizeof checkpoint->git));
     TRY_DONE(get_short_text(group, "dataset", checkpoint->dataset, sizeof checkpoint->dataset));
     TRY_DONE(hdf5_get_hash(group, "dataset_hash", &checkpoint->dataset_hash));
@@ -94,11 +89,14 @@ done:
 static Status read_history(hid_t group, RunState *state) {
     Status status = ST_OK;
     hid_t type = -1;
-    if (state->n_history < 0 || state->n_history > CHECKPOINT_HISTORY_MAX)
-        return FAIL(ST_CHECKPOINT, "has a history of %" PRId64 " entries; at most %d are possible",
-                    state->n_history, CHECKPOINT_HISTORY_MAX);
-    if (state->n_history == 0)
+    int64_t n = state->n_history, stored[HDF5_DIMS_MAX];
+    int ndim;
+    if (n == 0)
         return ST_OK;
+    TRY(hdf5_shape(group, "history", sizeof *state->history, &ndim, stored));
+    if (ndim != 1 || stored[0] != n)
+        return FAIL(ST_CHECKPOINT,
+                    "has a history of another length than the %" PRId64 " entries it says", n);
     state->history = calloc((size_t)state->n_history, sizeof *state->history);
     TRY_ALLOC(state->history);
     TRY_DONE(checkpoint_history_type(&type));
@@ -143,115 +141,44 @@ done:
     return status;
 }
 
-/* PATH with symbolic links followed, and the 32 digits its sidecar holds. */
-static Status read_sidecar(const char *path, char real[4096], char hex[33]) {
-    char sidecar[4096 + 8];
-    char *text = NULL;
-    size_t size = 0;
-    char *resolved = realpath(path, NULL);
-    if (!resolved)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
-    snprintf(real, 4096, "%s", resolved);
-    free(resolved);
-    snprintf(sidecar, sizeof sidecar, "%s.xxh3", real);
-    if (access(sidecar, F_OK) != 0)
-        return FAIL(ST_CHECKPOINT,
-                    "%s: its checksum file %s is missing, so it cannot be trusted (the two belong "
-                    "together)",
-                    path, sidecar);
-    TRY(file_load(sidecar, &text, &size));
-    bool good = size > 34 && strspn(text, "0123456789abcdef") == 32 &&
-                strncmp(text + 32, "  ", 2) == 0 && text[size - 1] == '\n';
-    if (good)
-        snprintf(hex, 33, "%.32s", text);
-    free(text);
-    if (!good)
-        return FAIL(ST_CHECKPOINT, "%s: damaged: its checksum file %s is not readable as one", path,
-                    sidecar);
-    return ST_OK;
+static bool within(int64_t value, int64_t least, int64_t most) {
+    return value >= least && value <= most;
 }
 
-bool checkpoint_is_copy(const char *path) {
-    char sidecar[4096 + 8];
-    int64_t step;
-    char *real = realpath(path, NULL);
-    if (!real)
-        return false;
-    const char *name = strrchr(real, '/') + 1;
-    snprintf(sidecar, sizeof sidecar, "%s.xxh3", real);
-    bool copy = access(sidecar, F_OK) != 0 && !checkpoint_step_of(name, "", &step) &&
-                !checkpoint_step_of(name, ".bad", &step);
-    free(real);
-    return copy;
-}
-
-/* Reading all of it makes HDF5 compare its checksums. */
-static Status check_content(const char *bytes, size_t size) {
-    Checkpoint meta = {0};
-    hid_t file = -1;
-    Status status = hdf5_open_image(bytes, size, &file);
-    if (status == ST_OK)
-        status = read_meta(file, &meta);
-    if (status == ST_OK)
-        status = read_state(file, &meta.state);
-    if (status == ST_OK)
-        status = checkpoint_check_hash(file, &meta);
-    if (file >= 0)
-        H5Fclose(file);
-    checkpoint_meta_free(&meta);
-    return status;
-}
-
-static Status load_copy(const char *path, char **bytes, size_t *size) {
-    TRY(file_load(path, bytes, size));
-    if (check_content(*bytes, *size) == ST_OK)
-        return ST_OK;
-    free(*bytes);
-    *bytes = NULL;
-    status_prefix("%s: damaged, or no checkpoint", path);
-    return ST_CHECKPOINT;
-}
-
-static Status verify_copy(const char *path) {
-    char *bytes = NULL;
-    size_t size;
-    TRY(load_copy(path, &bytes, &size));
-    free(bytes);
-    return ST_OK;
-}
-
-static Status mismatch(const char *path) {
-    return FAIL(ST_CHECKPOINT,
-                "%s: damaged: its bytes do not match its checksum file (use another)", path);
-}
-
-Status checkpoint_verify(const char *path) {
-    char real[4096], want[33], have[33];
-    if (checkpoint_is_copy(path))
-        return verify_copy(path);
-    TRY(read_sidecar(path, real, want));
-    TRY(hash_file(real, have));
-    return strcmp(want, have) == 0 ? ST_OK : mismatch(path);
-}
-
-Status checkpoint_load(const char *path, char **bytes, size_t *size) {
-    char real[4096], want[33], have[33];
-    if (checkpoint_is_copy(path)) {
-        TRY(load_copy(path, bytes, size));
-        log_warn("%s has no checksum file beside it: what it holds agrees with its own checksums "
-                 "and state hash",
-                 path);
-        return ST_OK;
+/* Whether the numbers can be those of one run; how long its epochs are is not known here. */
+static Status check_state(const RunState *state) {
+    const char *wrong = NULL;
+    int64_t step = state->step;
+    if (!within(step, 0, CHECKPOINT_STEP_MAX))
+        wrong = "step";
+    else if (!within(state->epoch, 0, step))
+        wrong = "epoch";
+    else if (!within(state->position, 0, step - state->epoch))
+        wrong = "position";
+    else if (!within(state->best_step, -1, step))
+        wrong = "best_step";
+    else if (!within(state->without_better, 0, step))
+        wrong = "without_better";
+    else if (!within(state->last_logged_step, 0, step))
+        wrong = "last_logged_step";
+    else if (state->log_images < 0 || !within(state->log_correct, 0, state->log_images))
+        wrong = "log_images or log_correct";
+    else if (state->epoch_images < 0 || !within(state->epoch_correct, 0, state->epoch_images))
+        wrong = "epoch_images or epoch_correct";
+    else if (state->best_step >= 0 && !(state->best_accuracy >= 0 && state->best_accuracy <= 1))
+        wrong = "best_accuracy";
+    else if (state->has_plateau && !(state->plateau.lr >= 0 && isfinite(state->plateau.lr)))
+        wrong = "plateau_lr";
+    else if (state->has_plateau && (state->plateau.bad < 0 || state->plateau.cooldown < 0))
+        wrong = "plateau_bad or plateau_cooldown";
+    for (int64_t i = 0; !wrong && i < state->n_history; i++) {
+        const HistoryEntry *entry = &state->history[i];
+        if (!within(entry->step, i > 0 ? entry[-1].step : 0, step) ||
+            !within(entry->epoch, i > 0 ? entry[-1].epoch : 0, state->epoch))
+            wrong = "history";
     }
-    TRY(read_sidecar(path, real, want));
-    TRY(file_load(real, bytes, size));
-    hash_hex128(*bytes, *size, have);
-    if (strcmp(want, have) != 0) {
-        free(*bytes);
-        *bytes = NULL;
-        return mismatch(path);
-    }
-    return ST_OK;
+    return wrong ? FAIL(ST_CHECKPOINT, "its /state has a value of %s that no run comes to", wrong)
+                 : ST_OK;
 }
 
 Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
@@ -262,6 +189,7 @@ Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
     TRY_DONE(hdf5_open_image(bytes, size, &file));
     TRY_DONE(read_meta(file, checkpoint));
     TRY_DONE(read_state(file, &checkpoint->state));
+    TRY_DONE(check_state(&checkpoint->state));
 done:
     if (file >= 0)
         H5Fclose(file);
@@ -350,15 +278,5 @@ done:
         H5Fclose(file);
     if (status != ST_OK)
         status_prefix("%s", name);
-    return status;
-}
-
-Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint) {
-    char *bytes = NULL;
-    size_t size = 0;
-    memset(checkpoint, 0, sizeof *checkpoint);
-    TRY(checkpoint_load(path, &bytes, &size));
-    Status status = checkpoint_parse_meta(bytes, size, path, checkpoint);
-    free(bytes);
     return status;
 }

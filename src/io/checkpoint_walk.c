@@ -16,7 +16,7 @@ static Status walk_array(const Walk *walk, hid_t group, const char *group_name, 
     Status status = ST_OK;
     WalkArray array = {.group = group_name, .name = name, .n = 1};
     float *value = NULL;
-    TRY(hdf5_shape(group, name, &array.ndim, array.dim));
+    TRY(hdf5_shape(group, name, sizeof *value, &array.ndim, array.dim));
     for (int i = 0; i < array.ndim; i++)
         array.n *= array.dim[i];
     value = malloc((size_t)array.n * sizeof *value);

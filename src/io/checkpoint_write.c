@@ -176,12 +176,22 @@ static Status settle(const Names *names, uint64_t state_hash, const CheckpointGa
         return errno == ENOENT ? ST_OK
                                : FAIL(ST_CHECKPOINT, "%s: cannot be looked at: %s", names->path,
                                       strerror(errno));
-    if (checkpoint_read_meta(names->path, &other) != ST_OK) {
+    switch (checkpoint_look(names->path)) {
+    case CHECKPOINT_GOOD:
+        break;
+    case CHECKPOINT_BAD:
         log_warn("%s; moved to %s.bad and written anew", status_message(), names->file);
         status_clear();
         TRY(checkpoint_ask(gate));
         return checkpoint_quarantine(names->path);
+    case CHECKPOINT_GONE:
+        status_clear();
+        return ST_OK;
+    case CHECKPOINT_UNSEEN:
+        status_prefix("a file of this name is there that cannot be looked at, and stays as it is");
+        return ST_CHECKPOINT;
     }
+    TRY(checkpoint_read_meta(names->path, &other));
     *same = other.state_hash == state_hash;
     checkpoint_meta_free(&other);
     if (!*same)

@@ -26,7 +26,8 @@ Status file_load(const char *path, char **bytes, size_t *size) {
     struct stat info;
     char *buffer = NULL;
     size_t have = 0, room = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Not to wait for whoever would write to a FIFO. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return FAIL_PATH(path, "opened");
     if (fstat(fd, &info) != 0) {
@@ -106,23 +107,43 @@ void file_temporary_name(const char *name, char *out, size_t room) {
              from_environment("SLURM_JOB_ID"), from_environment("SLURM_RESTART_COUNT"), host);
 }
 
-bool file_temporary_is_stale(const char *name, bool owned) {
-    char host[64] = "";
+/* The process behind a temporary name. */
+typedef struct Maker {
     long pid;
     int64_t job, restart;
+    const char *host; /* borrowed from the name */
+} Maker;
+
+static bool maker_of(const char *name, Maker *maker) {
     int host_at = 0;
     const char *mark = strstr(name, ".tmp.");
     if (!mark ||
-        sscanf(mark, ".tmp.%ld.%" SCNd64 ".%" SCNd64 ".%n", &pid, &job, &restart, &host_at) != 3 ||
+        sscanf(mark, ".tmp.%ld.%" SCNd64 ".%" SCNd64 ".%n", &maker->pid, &maker->job,
+               &maker->restart, &host_at) != 3 ||
         host_at == 0)
         return false;
-    gethostname(host, sizeof host - 1);
-    if (getenv("SLURM_JOB_ID") && job == from_environment("SLURM_JOB_ID") &&
-        restart < from_environment("SLURM_RESTART_COUNT"))
-        return true; /* wherever that process is, the directory is not its own any more */
-    if (strcmp(mark + host_at, host) != 0)
+    maker->host = mark + host_at;
+    return true;
+}
+
+bool file_is_temporary(const char *name) {
+    Maker maker;
+    return maker_of(name, &maker);
+}
+
+bool file_temporary_is_stale(const char *name, bool owned) {
+    char host[64] = "";
+    Maker maker;
+    if (!maker_of(name, &maker))
         return false;
-    return owned || pid == (long)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+    gethostname(host, sizeof host - 1);
+    if (getenv("SLURM_JOB_ID") && maker.job == from_environment("SLURM_JOB_ID") &&
+        maker.restart < from_environment("SLURM_RESTART_COUNT"))
+        return true; /* wherever that process is, the directory is not its own any more */
+    if (strcmp(maker.host, host) != 0)
+        return false;
+    return owned || maker.pid == (long)getpid() ||
+           (kill((pid_t)maker.pid, 0) != 0 && errno == ESRCH);
 }
 
 Status file_sync_folder(const char *folder) {

@@ -28,6 +28,9 @@ Status file_create(const char *path, const void *bytes, size_t size);
 void file_temporary_name(const char *name, char *out, size_t room);
 bool file_temporary_is_stale(const char *name, bool owned);
 
+/* Whether NAME ends as file_temporary_name's do, whoever's it is. */
+bool file_is_temporary(const char *name);
+
 /* Makes renames and new names in a folder durable. */
 Status file_sync_folder(const char *folder);
 

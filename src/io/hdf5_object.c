@@ -24,8 +24,35 @@ done:
     return status;
 }
 
+/* A name that stands for an object of this very file. */
+static Status check_link(hid_t parent, const char *name) {
+    Status status = ST_OK;
+    H5L_info_t info;
+    TRY_H5(name, H5Lget_info(parent, name, &info, H5P_DEFAULT));
+    if (info.type != H5L_TYPE_HARD)
+        status =
+            FAIL(ST_CHECKPOINT, "%s is a link to elsewhere, which a checkpoint has none of", name);
+done:
+    return status;
+}
+
+/* Bytes of the file that an object is in: what it says it holds cannot be more. */
+static Status file_bytes(hid_t object, const char *name, uint64_t *bytes) {
+    Status status = ST_OK;
+    hid_t file = -1;
+    hsize_t size = 0;
+    TRY_H5(name, file = H5Iget_file_id(object));
+    TRY_H5(name, H5Fget_filesize(file, &size));
+    *bytes = size;
+done:
+    if (file >= 0)
+        H5Fclose(file);
+    return status;
+}
+
 Status hdf5_open_group(hid_t parent, const char *name, hid_t *group) {
     Status status = ST_OK;
+    TRY_DONE(check_link(parent, name));
     TRY_H5(name, *group = H5Gopen2(parent, name, H5P_DEFAULT));
 done:
     return status;
@@ -123,9 +150,11 @@ Status hdf5_get_text(hid_t object, const char *name, char **text) {
     Status status = ST_OK;
     hid_t attribute, type;
     char *buffer = NULL;
+    uint64_t room;
     TRY_DONE(open_attribute(object, name, H5T_STRING, 0, &attribute, &type));
     size_t size = H5Tget_size(type);
-    if (H5Tis_variable_str(type) != 0 || size == 0 || size > TEXT_BYTES_MAX) {
+    TRY_DONE(file_bytes(attribute, name, &room));
+    if (H5Tis_variable_str(type) != 0 || size == 0 || size > TEXT_BYTES_MAX || size > room) {
         status = FAIL(ST_CHECKPOINT, "attribute %s has another type than a checkpoint's", name);
         goto done;
     }
@@ -203,14 +232,72 @@ done:
     return status;
 }
 
+/* Whether the values are in this file, as they are and no more than it has room for: not in files
+ * or arrays elsewhere, nor to be made larger by filters. */
+static Status check_storage(hid_t array, const char *name, size_t element, int ndim,
+                            const int64_t *dim) {
+    Status status = ST_OK;
+    hid_t creation = -1;
+    H5D_layout_t layout;
+    hsize_t chunk[HDF5_DIMS_MAX] = {0};
+    uint64_t room, bytes = element, chunk_bytes = element;
+    TRY_DONE(file_bytes(array, name, &room));
+    for (int i = 0; i < ndim; i++) {
+        if (dim[i] < 1 || (uint64_t)dim[i] > room || bytes > room / (uint64_t)dim[i]) {
+            status = FAIL(ST_CHECKPOINT, "%s says it holds more than its file has room for", name);
+            goto done;
+        }
+        bytes *= (uint64_t)dim[i];
+    }
+    TRY_H5(name, creation = H5Dget_create_plist(array));
+    TRY_H5(name, layout = H5Pget_layout(creation));
+    if (layout == H5D_VIRTUAL || H5Pget_external_count(creation) != 0) {
+        status = FAIL(ST_CHECKPOINT, "%s is stored outside of its file", name);
+        goto done;
+    }
+    if (layout != H5D_CHUNKED)
+        goto done;
+    if (H5Pget_chunk(creation, HDF5_DIMS_MAX, chunk) != ndim) {
+        status = FAIL(ST_CHECKPOINT, "%s is not stored as a checkpoint's array", name);
+        goto done;
+    }
+    for (int i = 0; i < ndim; i++)
+        chunk_bytes = chunk[i] > room ? room + 1 : chunk_bytes * chunk[i];
+    for (int i = H5Pget_nfilters(creation) - 1; i >= 0; i--) {
+        unsigned flags;
+        size_t none = 0;
+        if (H5Pget_filter2(creation, (unsigned)i, &flags, &none, NULL, 0, NULL, NULL) !=
+            H5Z_FILTER_FLETCHER32)
+            chunk_bytes = room + 1;
+    }
+    if (chunk_bytes > room)
+        status = FAIL(ST_CHECKPOINT, "%s is not stored as a checkpoint's array", name);
+done:
+    if (creation >= 0)
+        H5Pclose(creation);
+    return status;
+}
+
+/* An array of this file, whose shape may be believed. For H5Dclose, also after a failure. */
+static Status open_array(hid_t group, const char *name, size_t element, hid_t *array, int *ndim,
+                         int64_t dim[HDF5_DIMS_MAX]) {
+    Status status = ST_OK;
+    *array = -1;
+    TRY_DONE(check_link(group, name));
+    TRY_H5(name, *array = H5Dopen2(group, name, H5P_DEFAULT));
+    TRY_DONE(shape_of(*array, name, ndim, dim));
+    TRY_DONE(check_storage(*array, name, element, *ndim, dim));
+done:
+    return status;
+}
+
 Status hdf5_get_array(hid_t group, const char *name, hid_t type, int ndim, const int64_t *dim,
                       void *data) {
     Status status = ST_OK;
     int have_ndim = 0;
     int64_t have[HDF5_DIMS_MAX] = {0};
-    hid_t array = -1, stored = -1;
-    TRY_H5(name, array = H5Dopen2(group, name, H5P_DEFAULT));
-    TRY_DONE(shape_of(array, name, &have_ndim, have));
+    hid_t array, stored = -1;
+    TRY_DONE(open_array(group, name, H5Tget_size(type), &array, &have_ndim, have));
     if (have_ndim != ndim || memcmp(have, dim, (size_t)ndim * sizeof *dim) != 0) {
         char want_text[96], have_text[96];
         hdf5_shape_text(ndim, dim, want_text, sizeof want_text);
@@ -233,12 +320,10 @@ done:
     return status;
 }
 
-Status hdf5_shape(hid_t group, const char *name, int *ndim, int64_t dim[HDF5_DIMS_MAX]) {
-    Status status = ST_OK;
-    hid_t array = -1;
-    TRY_H5(name, array = H5Dopen2(group, name, H5P_DEFAULT));
-    TRY_DONE(shape_of(array, name, ndim, dim));
-done:
+Status hdf5_shape(hid_t group, const char *name, size_t element, int *ndim,
+                  int64_t dim[HDF5_DIMS_MAX]) {
+    hid_t array;
+    Status status = open_array(group, name, element, &array, ndim, dim);
     if (array >= 0)
         H5Dclose(array);
     return status;

@@ -1,7 +1,9 @@
 /* hdf5_object: the groups, attributes and arrays that checkpoints need. Private to src/io. Local.
  *
  * Arrays are chunked with fletcher32; strings have a fixed length (the heap of variable ones has no
- * checksum). */
+ * checksum).
+ * What is read may come from anywhere: objects are of the file itself, behind no link and in no
+ * other file, and nothing is allocated that the file has no room for. */
 #ifndef LOCKSTEP_IO_HDF5_OBJECT_H
 #define LOCKSTEP_IO_HDF5_OBJECT_H
 
@@ -37,9 +39,11 @@ Status hdf5_get_array(hid_t group, const char *name, hid_t type, int ndim, const
 Status hdf5_members(hid_t group, int64_t *count);
 Status hdf5_member_name(hid_t group, int64_t index, char *name, size_t room);
 
-/* Rank and dimensions of an array. */
+/* Rank and dimensions of an array of elements of so many bytes; ST_CHECKPOINT where all of them
+ * would not fit into the file. */
 enum { HDF5_DIMS_MAX = 4 };
-Status hdf5_shape(hid_t group, const char *name, int *ndim, int64_t dim[HDF5_DIMS_MAX]);
+Status hdf5_shape(hid_t group, const char *name, size_t element, int *ndim,
+                  int64_t dim[HDF5_DIMS_MAX]);
 
 /* "64 x 3 x 3 x 3" */
 void hdf5_shape_text(int ndim, const int64_t *dim, char *text, size_t room);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint_look.h"
 #include "checkpoint_walk.h"
 #include "hdf5_file.h"
 #include "hdf5_object.h"
@@ -38,11 +39,10 @@ static void print_array(void *context, const WalkArray *array) {
     print_range(context, array->group, array->name, shape, array->value, array->n);
 }
 
-static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size_t size) {
+static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size_t size,
+                       CheckpointSeal seal) {
     const RunState *state = &meta->state;
-    fprintf(out, "%s: %zu bytes, %s\n", path, size,
-            checkpoint_is_copy(path) ? "a copy without a checksum file: its own checksums agree"
-                                     : "agrees with its checksum file");
+    fprintf(out, "%s: %zu bytes, %s\n", path, size, checkpoint_seal_text(seal));
     fprintf(out,
             "run\n  seed %" PRIu64 ", %" PRId64 " lanes, data set %s (%016" PRIx64
             "), built from %s, computed with %s\n",
@@ -86,8 +86,8 @@ static void print_text(FILE *out, const char *title, const char *text) {
 }
 
 static Status print_all(FILE *out, hid_t file, const Checkpoint *meta, const char *path,
-                        size_t size, bool verify) {
-    print_meta(out, meta, path, size);
+                        size_t size, CheckpointSeal seal, bool verify) {
+    print_meta(out, meta, path, size, seal);
     print_text(out, "config", meta->config);
     if (meta->autotune)
         print_text(out, "autotune", meta->autotune);
@@ -95,7 +95,6 @@ static Status print_all(FILE *out, hid_t file, const Checkpoint *meta, const cha
     TRY(checkpoint_walk(file, meta, print_array, out));
     if (!verify)
         return ST_OK;
-    TRY(checkpoint_check_hash(file, meta));
     fprintf(out, "verified: every byte, and the state hash\n");
     return ST_OK;
 }
@@ -106,10 +105,19 @@ Status inspect_print(const char *path, bool verify, FILE *out) {
     hid_t file = -1;
     char *bytes = NULL;
     size_t size = 0;
-    TRY_DONE(checkpoint_load(path, &bytes, &size));
+    CheckpointSeal seal;
+    if (checkpoint_examine(path, &bytes, &size, &seal) != CHECKPOINT_GOOD)
+        return ST_CHECKPOINT;
+    if (verify && seal == SEAL_DISAGREES) {
+        status = FAIL(ST_CHECKPOINT,
+                      "%s: differs from its checksum file, as after a program opened it for "
+                      "writing; what it holds agrees with its own checksums and state hash",
+                      path);
+        goto done;
+    }
     TRY_DONE(checkpoint_parse_meta(bytes, size, path, &meta));
     TRY_DONE(hdf5_open_image(bytes, size, &file));
-    status = print_all(out, file, &meta, path, size, verify);
+    status = print_all(out, file, &meta, path, size, seal, verify);
     if (status != ST_OK)
         status_prefix("%s", path);
     else if (fflush(out) != 0 || ferror(out))

@@ -57,7 +57,7 @@ static Status get(hid_t file, Predictions *predictions) {
     int64_t step, dim[HDF5_DIMS_MAX];
     int ndim;
     TRY(hdf5_get_int(file, "step", &step));
-    TRY(hdf5_shape(file, "label", &ndim, dim));
+    TRY(hdf5_shape(file, "label", sizeof *predictions->label, &ndim, dim));
     if (ndim != 1 || dim[0] < 1 || dim[0] > IMAGES_MAX)
         return FAIL(ST_CHECKPOINT, "label is no list of images");
     TRY(predictions_open(predictions, dim[0]));

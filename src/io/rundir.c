@@ -16,12 +16,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoint_dir.h"
+#include "checkpoint_format.h"
 #include "file_util.h"
 #include "lockstep/log.h"
 #include "owner.h"
@@ -55,6 +58,25 @@ done:
     return status;
 }
 
+/* A directory with such files but neither owner nor checkpoints was never a run's: they are
+ * somebody else's, and a run would replace them. */
+static Status check_strange(const char *path) {
+    static const char *const run_files[] = {"owner", "checkpoints", "metrics.jsonl", "result.json"};
+    char file[4096];
+    for (size_t i = 0; i < sizeof run_files / sizeof *run_files; i++) {
+        TRY(file_join(path, run_files[i], file));
+        if (access(file, F_OK) != 0)
+            continue;
+        if (i < 2)
+            return ST_OK;
+        return FAIL(ST_CHECKPOINT,
+                    "%s holds %s, but no run has been there (it has no file `owner`): nothing is "
+                    "changed there; choose another --out",
+                    path, run_files[i]);
+    }
+    return ST_OK;
+}
+
 Status rundir_open(const char *path, RunDir *dir) {
     Status status = ST_OK;
     char board[4096];
@@ -62,6 +84,7 @@ Status rundir_open(const char *path, RunDir *dir) {
     dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
     TRY_DONE(file_make_folders(path, "--out"));
     snprintf(dir->path, sizeof dir->path, "%s", path);
+    TRY_DONE(check_strange(path));
     TRY_DONE(owner_take(path, dir->owner, &dir->lock_fd));
     TRY_DONE(file_join(path, "checkpoints", dir->checkpoints));
     TRY_DONE(file_make_folders(dir->checkpoints, "--out"));
@@ -116,37 +139,81 @@ Status rundir_replace(const RunDir *dir, const char *name, const void *bytes, si
     return status == ST_OK ? file_sync_folder(dir->path) : status;
 }
 
-/* A checkpoint, its sidecar, one of them quarantined or under a temporary name. */
+/* What stands behind the name of a checkpoint or its checksum file, NULL where NAME is neither. */
+static const char *behind_checkpoint(const char *name) {
+    char plain[64];
+    const char *end = strstr(name, ".h5");
+    int64_t step;
+    if (!end || end + 3 - name >= (ptrdiff_t)sizeof plain)
+        return NULL;
+    end += 3;
+    snprintf(plain, sizeof plain, "%.*s", (int)(end - name), name);
+    if (!checkpoint_step_of(plain, "", &step))
+        return NULL;
+    return strncmp(end, ".xxh3", 5) == 0 ? end + 5 : end;
+}
+
+/* A checkpoint, its checksum file, or one of them under a temporary name. */
 static bool is_checkpoint_part(const char *name) {
-    size_t digits = strncmp(name, "step-", 5) == 0 ? strspn(name + 5, "0123456789") : 0;
-    return digits >= 8 && strncmp(name + 5 + digits, ".h5", 3) == 0;
+    const char *rest = behind_checkpoint(name);
+    return rest && (!*rest || file_is_temporary(rest));
 }
 
 static bool is_event_file(const char *name) {
     return strncmp(name, "events.out.tfevents.", 20) == 0 && strstr(name, ".lockstep");
 }
 
-/* Those files of a folder that `which` says; the folder need not be there. */
-static Status remove_some(const RunDir *dir, const char *folder, bool (*which)(const char *name)) {
-    Status status = ST_OK;
+typedef struct Names {
+    int64_t n;
+    char (*name)[256];
+} Names;
+
+/* Those files of a folder that `which` says; the folder need not be there. The caller frees
+ * names->name. */
+static Status list_some(const char *folder, bool (*which)(const char *name), Names *names) {
+    int64_t room = 0;
+    *names = (Names){0};
     DIR *list = opendir(folder);
     if (!list && errno == ENOENT)
         return ST_OK;
     if (!list)
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
     for (struct dirent *entry; (entry = readdir(list));) {
-        if (which(entry->d_name))
-            TRY_DONE(remove_ours(dir, folder, entry->d_name));
+        if (!which(entry->d_name))
+            continue;
+        if (names->n == room) {
+            room = room ? 2 * room : 64;
+            char(*more)[256] = realloc(names->name, (size_t)room * sizeof *more);
+            if (!more) {
+                closedir(list);
+                free(names->name);
+                return FAIL(ST_INTERNAL, "out of memory");
+            }
+            names->name = more;
+        }
+        snprintf(names->name[names->n++], sizeof *names->name, "%s", entry->d_name);
     }
-done:
     closedir(list);
+    return ST_OK;
+}
+
+static Status remove_some(const RunDir *dir, const char *folder, bool (*which)(const char *name)) {
+    Names names;
+    TRY(list_some(folder, which, &names));
+    Status status = ST_OK;
+    for (int64_t i = 0; status == ST_OK && i < names.n; i++)
+        status = remove_ours(dir, folder, names.name[i]);
+    free(names.name);
     return status;
 }
 
+static bool is_bad_checkpoint(const char *name) {
+    return checkpoint_is_bad(name) && !strstr(name, ".xxh3");
+}
+
 static bool is_checkpoint(const char *name) {
-    const char *suffix = strstr(name, ".h5");
-    return is_checkpoint_part(name) &&
-           (strcmp(suffix, ".h5") == 0 || strcmp(suffix, ".h5.bad") == 0);
+    int64_t step;
+    return checkpoint_step_of(name, "", &step) || is_bad_checkpoint(name);
 }
 
 /* Files of a folder that `which` says. */
@@ -160,21 +227,58 @@ static int count_some(const char *folder, bool (*which)(const char *name)) {
     return n;
 }
 
+/* Moves the files that were found bad out of the new run's way: a person may still want them. */
+static Status set_bad_aside(const RunDir *dir) {
+    Status status = ST_OK;
+    Names names;
+    char folder[4096], path[4096], from[4096], name[32];
+    bool exists = true;
+    TRY(list_some(dir->checkpoints, checkpoint_is_bad, &names));
+    for (int i = 1; names.n > 0 && exists; i++) {
+        snprintf(name, sizeof name, "bad-%d", i);
+        TRY_DONE(file_join(dir->checkpoints, name, folder));
+        exists = access(folder, F_OK) == 0;
+    }
+    if (names.n > 0)
+        TRY_DONE(file_make_folders(folder, "--out"));
+    for (int64_t i = 0; i < names.n; i++) {
+        TRY_DONE(file_join(dir->checkpoints, names.name[i], from));
+        TRY_DONE(file_join(folder, names.name[i], path));
+        TRY_DONE(rundir_check(dir));
+        TRY_DONE(file_rename_new(from, path, &exists));
+    }
+    if (names.n > 0)
+        log_info("--reset: files that were found bad are kept in %s", folder);
+done:
+    free(names.name);
+    return status;
+}
+
 /* What --reset removes, each NAME and at the end NULL. */
-static const char *const reset_names[] = {"best.h5",      "result.json",    "metrics.jsonl",
-                                          "autotune.txt", "sessions.jsonl", "predictions.h5",
-                                          "trace.json",   "crash-fired",    NULL};
+static const char *const reset_names[] = {"result.json",    "metrics.jsonl",  "autotune.txt",
+                                          "sessions.jsonl", "predictions.h5", "trace.json",
+                                          "crash-fired",    "best.h5",        NULL};
+
+/* Whether NAME is there, as what a run makes of it. */
+static bool is_there(const RunDir *dir, const char *name) {
+    char path[4096];
+    struct stat info;
+    if (snprintf(path, sizeof path, "%s/%s", dir->path, name) >= (int)sizeof path ||
+        lstat(path, &info) != 0)
+        return false;
+    return strcmp(name, "best.h5") == 0 ? S_ISLNK(info.st_mode) : S_ISREG(info.st_mode);
+}
 
 /* Says so before it is done. */
 static void announce_reset(const RunDir *dir, const char *board) {
-    char path[4096], list[512] = "";
-    struct stat info;
-    int checkpoints = count_some(dir->checkpoints, is_checkpoint);
+    char list[512] = "";
+    int checkpoints = count_some(dir->checkpoints, is_checkpoint) -
+                      count_some(dir->checkpoints, is_bad_checkpoint);
     if (checkpoints > 0)
         snprintf(list, sizeof list, ", %d checkpoint%s", checkpoints, checkpoints == 1 ? "" : "s");
     for (int i = 0; reset_names[i]; i++) {
         size_t used = strlen(list);
-        if (file_join(dir->path, reset_names[i], path) == ST_OK && lstat(path, &info) == 0)
+        if (is_there(dir, reset_names[i]))
             snprintf(list + used, sizeof list - used, ", %s", reset_names[i]);
     }
     if (count_some(board, is_event_file) > 0)
@@ -187,10 +291,13 @@ Status rundir_reset(RunDir *dir) {
     char board[4096];
     TRY(file_join(dir->path, "tensorboard", board));
     announce_reset(dir, board);
+    TRY(set_bad_aside(dir));
     TRY(remove_some(dir, dir->checkpoints, is_checkpoint_part));
     TRY(remove_some(dir, board, is_event_file));
-    for (int i = 0; reset_names[i]; i++)
-        TRY(remove_ours(dir, dir->path, reset_names[i]));
+    for (int i = 0; reset_names[i]; i++) {
+        if (is_there(dir, reset_names[i]))
+            TRY(remove_ours(dir, dir->path, reset_names[i]));
+    }
     TRY(file_sync_folder(dir->checkpoints));
     return file_sync_folder(dir->path);
 }

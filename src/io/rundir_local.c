@@ -46,6 +46,7 @@ static int64_t step_at(const char *path) {
 /* The newest one of this node's folder; "" where that is another's, gone, or without a good one. */
 static Status newest_local(RunDir *dir, const char *base, char path[4096]) {
     char name[NAME_MAX_BYTES];
+    bool bad;
     path[0] = '\0';
     load_name(dir, name);
     if (!base[0] || !name[0])
@@ -57,22 +58,20 @@ static Status newest_local(RunDir *dir, const char *base, char path[4096]) {
                  dir->local);
         return ST_OK;
     }
-    if (checkpoint_newest(dir->local, true, path) != ST_OK) {
-        log_warn("%s", status_message());
-        status_clear();
-        path[0] = '\0';
-    }
+    TRY(checkpoint_search(dir->local, true, path, &bad));
+    if (!path[0] && bad)
+        log_warn("%s: has checkpoints but no good one", dir->local);
     return ST_OK;
 }
 
 Status rundir_newest(RunDir *dir, const char *base, char path[4096]) {
     char local[4096];
+    bool bad;
     path[0] = '\0';
     TRY(newest_local(dir, base, local));
-    if (local[0] && rundir_has_checkpoints(dir) &&
-        checkpoint_newest(dir->checkpoints, true, path) != ST_OK)
-        status_clear(); /* bad ones were warned of; there is a good one here */
-    else if (!local[0])
+    if (local[0]) /* bad ones are warned of; there is a good one here */
+        TRY(checkpoint_search(dir->checkpoints, true, path, &bad));
+    else
         TRY(checkpoint_newest(dir->checkpoints, true, path));
     if (local[0] && step_at(local) > step_at(path))
         memcpy(path, local, sizeof local);

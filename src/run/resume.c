@@ -83,11 +83,26 @@ const char *resume_choices(const Resume *resume) {
     return resume->checkpoint.autotune;
 }
 
+/* That the step is where epochs and position say: else the run would never come to an epoch's end.
+ * Local. */
+static Status check_position(const Resume *resume, int64_t steps_per_epoch) {
+    const RunState *state = &resume->checkpoint.state;
+    if (state->position < steps_per_epoch &&
+        state->step == state->epoch * steps_per_epoch + state->position)
+        return ST_OK;
+    return FAIL(ST_CHECKPOINT,
+                "%s: its step %" PRId64 " is not %" PRId64 " epochs of %" PRId64
+                " steps and %" PRId64 " more; it cannot be gone on from (use another)",
+                resume->path, state->step, state->epoch, steps_per_epoch, state->position);
+}
+
 /* Local. */
 static Status settle(const Resume *resume, RunConfig *config, int64_t steps_per_epoch) {
     const char *stored = resume->checkpoint.config;
-    if (stored)
+    if (stored) {
         TRY(config_compatible(config, stored, resume->path));
+        TRY(check_position(resume, steps_per_epoch));
+    }
     TRY(config_settle_length(config, stored, resume->path));
     return config_check_length(config, steps_per_epoch);
 }

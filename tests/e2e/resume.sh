@@ -148,9 +148,9 @@ flip() {
     printf '%b' "\\x$(printf %x $((byte ^ 16)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
 }
 cut_short() { truncate -s -100 "$1"; }
-no_sidecar() { rm "$1.xxh3"; }
+half() { truncate -s $(($(stat -c %s "$1") / 2)) "$1"; }
 empty() { : >"$1"; }
-for harm in flip cut_short no_sidecar empty; do
+for harm in flip cut_short half empty; do
     cp -a "$tmp/damaged" "$tmp/$harm"
     $harm "$(newest $harm)"
     "$program" inspect --verify "$(newest $harm)" >"$tmp/.output" 2>&1

@@ -86,14 +86,41 @@ static void reset_removes_what_a_run_left(void **state) {
     assert_int_equal(rundir_crash_marker(f.folder, &first), ST_OK);
     fixture_save(fixture_path(&f, "metrics.jsonl"), "x", 1);
     fixture_save(fixture_path(&f, "result.json"), "x", 1);
-    fixture_save(fixture_path(&f, "checkpoints/notes.txt"), "mine", 4);
+    /* What it did not make, and what was found bad. */
+    static const char *const stay[] = {"notes.txt", "step-00000001.h5.orig",
+                                       "step-00000001.h5.xxh3.mine", "step-1.h5",
+                                       "step-00000001.h5.tmp.mine"};
+    for (size_t i = 0; i < sizeof stay / sizeof *stay; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "checkpoints/%s", stay[i]);
+        fixture_save(fixture_path(&f, name), "mine", 4);
+    }
+    fixture_save(fixture_path(&f, "checkpoints/step-00000003.h5.bad"), "x", 1);
+    fixture_save(fixture_path(&f, "checkpoints/step-00000003.h5.xxh3.bad.2"), "x", 1);
+    fixture_save(fixture_path(&f, "checkpoints/step-00000003.h5.tmp.1.0.0.elsewhere"), "x", 1);
     assert_int_equal(rundir_reset(&dir), ST_OK);
     assert_false(rundir_has_checkpoints(&dir));
-    assert_int_equal(fixture_shell("cd '%s' && test \"$(ls . checkpoints | tr '\\n' ' ')\" = "
-                                   "'.: checkpoints owner  checkpoints: notes.txt '",
+    assert_int_equal(fixture_shell("cd '%s' && test \"$(find . -type f | sort | tr '\\n' ' ')\" = "
+                                   "'./checkpoints/bad-1/step-00000003.h5.bad "
+                                   "./checkpoints/bad-1/step-00000003.h5.xxh3.bad.2 "
+                                   "./checkpoints/notes.txt ./checkpoints/step-00000001.h5.orig "
+                                   "./checkpoints/step-00000001.h5.tmp.mine "
+                                   "./checkpoints/step-00000001.h5.xxh3.mine "
+                                   "./checkpoints/step-1.h5 ./owner '",
                                    f.folder),
                      0);
+    /* A file, not a run's link. */
+    fixture_save(fixture_path(&f, "best.h5"), "mine", 4);
+    fixture_save(fixture_path(&f, "checkpoints/step-00000003.h5.bad"), "y", 1);
+    assert_int_equal(rundir_reset(&dir), ST_OK);
+    assert_true(fixture_exists(&f, "best.h5"));
+    assert_true(fixture_exists(&f, "checkpoints/bad-2/step-00000003.h5.bad"));
     rundir_close(&dir);
+    /* Somebody else's folder. */
+    assert_int_equal(mkdir(fixture_path(&f, "other"), 0777), 0);
+    fixture_save(fixture_path(&f, "other/metrics.jsonl"), "mine", 4);
+    fixture_refused(rundir_open(fixture_path(&f, "other"), &dir), "no run has been there");
+    assert_int_equal(fixture_shell("test \"$(ls '%s/other')\" = metrics.jsonl", f.folder), 0);
     fixture_close(&f);
 }
 

@@ -215,10 +215,13 @@ static void history_grows(void **state) {
     HistoryEntry *history = calloc(1000, sizeof *history);
     open_all(&f, &hooks, 1, &writer);
     f.checkpoint.state.history = history;
+    for (int64_t i = 0; i < 1000; i++)
+        history[i].epoch = i + 1;
     for (int64_t n = 1; n <= 1000; n *= 10) {
-        history[n - 1].epoch = n;
         f.checkpoint.state.n_history = n;
         f.checkpoint.state.step = n;
+        f.checkpoint.state.epoch = n;
+        f.checkpoint.state.position = 0;
         assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
     }
     assert_int_equal(writer_flush(writer, 30), ST_OK);
