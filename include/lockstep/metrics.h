@@ -73,6 +73,7 @@ typedef struct RunResult {
     double best_accuracy, best_loss;
     double target, target_s; /* accuracy asked for, 0: none; seconds to it, NaN: not reached */
     int64_t best_step;
+    bool has_best;           /* its checkpoint is there, as best.h5 */
     const char *selected_on; /* "test" or "holdout": what best.h5 was chosen by */
     PhaseTimes times;        /* the largest over ranks */
     int64_t classes;

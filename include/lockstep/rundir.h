@@ -89,6 +89,20 @@ Status rundir_link_best(RunDir *dir, const char *file_name);
 /* The file name best.h5 points to, "" if none. */
 void rundir_best(const RunDir *dir, char file_name[256]);
 
+/* Makes best.h5 what the state that the run goes on from says: a link to the checkpoint of
+ * best_step
+ * (-1: none yet), or nothing where that is gone. Warns of what it changes. */
+Status rundir_mend_best(RunDir *dir, int64_t best_step);
+
+/* Whether best.h5 is the checkpoint of that step. */
+bool rundir_has_best(const RunDir *dir, int64_t best_step);
+
+/* Whether result.json says that the run finished, after this step and in this state. */
+bool rundir_has_result(const RunDir *dir, int64_t step, uint64_t state_hash);
+
+/* Removes result.json: it is of an end that the run goes on from. */
+Status rundir_begin_again(RunDir *dir);
+
 /* --crash-at: fires once per run directory. *first is true for the call that made the marker
  * (fsynced). */
 Status rundir_crash_marker(const char *path, bool *first);

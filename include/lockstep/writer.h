@@ -3,8 +3,9 @@
  *
  * HDF5 and the checkpoint folder belong to this thread while it runs. writer_snapshot copies the
  * state, or has it set aside (it waits only while the previous write is not done), and returns. A
- * failed write is warned of once and retried at the next snapshot; two in a row are reported by
- * writer_failed. */
+ * failed write is warned of once; two in a row are reported by writer_failed. The next snapshot
+ * stands in for it, but for the best state so far (best_step is its step): that is written again
+ * before the next one. */
 #ifndef LOCKSTEP_WRITER_H
 #define LOCKSTEP_WRITER_H
 
@@ -29,7 +30,8 @@ typedef struct WriterHooks {
     Status (*before)(void *context, int64_t step);
     /* After it was committed: the best link. */
     Status (*after)(void *context, int64_t step, const char *file_name, bool is_best);
-    /* After that: the file name (in `checkpoints`) that pruning must spare, "" if none. */
+    /* After that: the file name (in `checkpoints`) that pruning must spare; "": that of best_step.
+     */
     void (*spare)(void *context, char file_name[256]);
     /* Right before each commit and before pruning: whether the folder is still ours. */
     Status (*allowed)(void *context);
@@ -48,7 +50,7 @@ Status writer_start(const char *folder, const char *local, int64_t keep, const C
 
 /* Hands over a copy of `checkpoint`, for `folder` where it must last or there is no local folder.
  * ST_DEADLINE where the previous write did not end in deadline_s. */
-Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting, bool is_best,
+Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting,
                        double deadline_s);
 
 /* Waits for the write in progress; the status of the last one. */

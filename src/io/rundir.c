@@ -289,6 +289,7 @@ static void announce_reset(const RunDir *dir, const char *board) {
 
 Status rundir_reset(RunDir *dir) {
     char board[4096];
+    TRY(rundir_check(dir));
     TRY(file_join(dir->path, "tensorboard", board));
     announce_reset(dir, board);
     TRY(set_bad_aside(dir));

@@ -26,15 +26,19 @@ struct Writer {
     WriterHooks hooks;
     Checkpoint copy; /* arrays and history are ours, the rest borrowed */
     int64_t history_room;
-    bool is_best;
 
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed; /* busy or stop changed */
     bool busy, stop;
+    bool owed;         /* the copy is of the best state so far, and could not be written */
     int failures;      /* in a row */
     StatusRecord last; /* of the last write */
 };
+
+static bool is_best(const RunState *state) {
+    return state->best_step == state->step;
+}
 
 static Status write_one(Writer *writer) {
     const WriterHooks *hooks = &writer->hooks;
@@ -48,9 +52,11 @@ static Status write_one(Writer *writer) {
     TRY(checkpoint_write(writer->target, &writer->copy, &gate, NULL));
     checkpoint_file_name(step, name);
     if (hooks->after)
-        TRY(hooks->after(hooks->context, step, name, writer->is_best));
+        TRY(hooks->after(hooks->context, step, name, is_best(&writer->copy.state)));
     if (hooks->spare)
         hooks->spare(hooks->context, spare);
+    if (!*spare && writer->copy.state.best_step >= 0)
+        checkpoint_file_name(writer->copy.state.best_step, spare);
     TRY(checkpoint_prune(writer->target, writer->keep, *spare ? spare : NULL, &gate));
     if (writer->target == writer->folder && writer->local[0])
         return checkpoint_prune(writer->local, 0, NULL, &gate);
@@ -82,6 +88,7 @@ static void *writer_main(void *argument) {
             log_warn("%s; trying again at the next checkpoint", record.message);
         pthread_mutex_lock(&writer->lock);
         writer->failures = record.status == ST_OK ? 0 : writer->failures + 1;
+        writer->owed = record.status != ST_OK && is_best(&writer->copy.state);
         writer->last = record;
         writer->busy = false;
         pthread_cond_broadcast(&writer->changed);
@@ -224,17 +231,25 @@ static Status fill(Writer *writer, const Checkpoint *from) {
     return ST_OK;
 }
 
-Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting, bool is_best,
+/* Gives the copy to the writer's thread, with the lock held. */
+static void hand_over(Writer *writer) {
+    writer->busy = true;
+    pthread_cond_broadcast(&writer->changed);
+}
+
+Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting,
                        double deadline_s) {
     pthread_mutex_lock(&writer->lock);
     Status status = wait_idle(writer, deadline_s);
+    if (status == ST_OK && writer->owed) { /* no later state can stand in for the best one */
+        hand_over(writer);
+        status = wait_idle(writer, deadline_s);
+    }
     if (status == ST_OK)
         status = fill(writer, checkpoint);
     if (status == ST_OK) {
-        writer->is_best = is_best;
         writer->target = lasting || !writer->local[0] ? writer->folder : writer->local;
-        writer->busy = true;
-        pthread_cond_broadcast(&writer->changed);
+        hand_over(writer);
     }
     pthread_mutex_unlock(&writer->lock);
     return status;

@@ -25,7 +25,6 @@ struct Keeper {
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
     Writer *writer; /* NULL until keeper_start */
-    bool is_best;   /* the last snapshot */
 };
 
 static bool directory_lost(const void *dir) {
@@ -235,6 +234,8 @@ Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
+    TRY(rundir_begin_again(&keeper->dir));
+    TRY(rundir_mend_best(&keeper->dir, state->best_step));
     TRY(open_metrics(keeper, state->step));
     if (session->config->tensorboard_histograms > 0)
         TRY(histograms_open(keeper->session, &keeper->histograms));
@@ -256,14 +257,12 @@ Status keeper_log_histograms(Keeper *keeper, const RunState *state, const Steppe
     return histograms_log(keeper->histograms, stepper, state->step, keeper->metrics);
 }
 
-Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting, bool is_best) {
+Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting) {
     Session *session = keeper->session;
     if (!keeper->snapshot.engine)
         TRY(engine_get(&session->engine, &keeper->host));
     Checkpoint checkpoint = view(keeper, state);
-    keeper->is_best = is_best;
-    return writer_snapshot(keeper->writer, &checkpoint, lasting, is_best,
-                           session->config->deadline / 2);
+    return writer_snapshot(keeper->writer, &checkpoint, lasting, session->config->deadline / 2);
 }
 
 Status keeper_failed(const Keeper *keeper) {
@@ -276,7 +275,7 @@ Status keeper_flush(Keeper *keeper, const RunState *state) {
     if (status == ST_OK || status == ST_DEADLINE)
         return status;
     status_clear();
-    TRY(keeper_snapshot(keeper, state, true, keeper->is_best));
+    TRY(keeper_snapshot(keeper, state, true));
     return writer_flush(keeper->writer, seconds);
 }
 
@@ -288,7 +287,14 @@ Status keeper_write_trace(Keeper *keeper, const char *text, size_t bytes) {
     return rundir_replace(&keeper->dir, "trace.json", text, bytes);
 }
 
+bool keeper_has_result(const Keeper *keeper, const RunState *state, uint64_t state_hash) {
+    return rundir_has_result(&keeper->dir, state->step, state_hash);
+}
+
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
+    if (!rundir_has_best(&keeper->dir, state->best_step)) /* a person, while it ran */
+        TRY(rundir_mend_best(&keeper->dir, state->best_step));
+    result->has_best = rundir_has_best(&keeper->dir, state->best_step);
     TRY(engine_get(&keeper->session->engine, &keeper->host));
     Checkpoint checkpoint = view(keeper, state);
     TRY(checkpoint_state_hash(&checkpoint, &result->state_hash));

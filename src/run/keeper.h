@@ -33,8 +33,9 @@ Status keeper_read_autotune(const Keeper *keeper, char **choices);
 Status keeper_reset(Keeper *keeper);
 
 /* Once the engine holds `state`: writes config.yaml and autotune.txt, cuts metrics.jsonl back to
- * the state's step, notes the start in sessions.jsonl (`libraries`: what the program is made of),
- * starts the writer. ST_CHECKPOINT. */
+ * the state's step, makes best.h5 what the state says, removes the result of an earlier end, notes
+ * the start in sessions.jsonl (`libraries`: what the program is made of), starts the writer.
+ * ST_CHECKPOINT. */
 Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries);
 
 /* Appends to metrics.jsonl. ST_CHECKPOINT. */
@@ -46,8 +47,9 @@ Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics);
 Status keeper_log_histograms(Keeper *keeper, const RunState *state, const Stepper *stepper);
 
 /* Hands the engine's state and *state to the writer. One that need not last may go to
- * --checkpoint-local. `is_best`: best.h5 is to name it. ST_DEADLINE, ST_DEVICE, ST_INTERNAL. */
-Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting, bool is_best);
+ * --checkpoint-local. best.h5 is to name it where it is the best so far. ST_DEADLINE, ST_DEVICE,
+ * ST_INTERNAL. */
+Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting);
 
 /* Two checkpoints in a row could not be written: why; else ST_OK. Does not wait. */
 Status keeper_failed(const Keeper *keeper);
@@ -61,8 +63,12 @@ Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions);
 /* Writes trace.json. ST_CHECKPOINT. */
 Status keeper_write_trace(Keeper *keeper, const char *text, size_t bytes);
 
-/* Fills in what the directory's owner knows of *result (state_hash) and writes result.json; then
- * the end to sessions.jsonl. */
+/* Whether the run's end in this state stands in result.json: a crash may have come between the last
+ * checkpoint and that. */
+bool keeper_has_result(const Keeper *keeper, const RunState *state, uint64_t state_hash);
+
+/* Fills in what the directory's owner knows of *result (state_hash, has_best) and writes
+ * result.json; then the end to sessions.jsonl. */
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result);
 
 #endif

@@ -83,6 +83,29 @@ const char *resume_choices(const Resume *resume) {
     return resume->checkpoint.autotune;
 }
 
+uint64_t resume_state_hash(const Resume *resume) {
+    return resume->checkpoint.state_hash;
+}
+
+int64_t run_end(const RunConfig *config, int64_t steps_per_epoch) {
+    int64_t end = config->epochs * steps_per_epoch;
+    return config->steps > 0 && config->steps < end ? config->steps : end;
+}
+
+Status resume_extends(const Resume *resume, const RunConfig *config, int64_t steps_per_epoch,
+                      bool *extends) {
+    *extends = false;
+    if (!resume->checkpoint.config)
+        return ST_OK;
+    RunConfig *old = malloc(sizeof *old);
+    TRY_ALLOC(old);
+    Status status = config_from_text(resume->checkpoint.config, resume->path, old);
+    if (status == ST_OK)
+        *extends = run_end(config, steps_per_epoch) > run_end(old, steps_per_epoch);
+    free(old);
+    return status;
+}
+
 /* That the step is where epochs and position say: else the run would never come to an epoch's end.
  * Local. */
 static Status check_position(const Resume *resume, int64_t steps_per_epoch) {

@@ -21,6 +21,17 @@ const char *resume_path(const Resume *resume);
 /* The choices of algorithms that it carries (Tuning.choices), NULL: none. Borrowed. */
 const char *resume_choices(const Resume *resume);
 
+/* The step that a run ends after, unless it ends early. Local. */
+int64_t run_end(const RunConfig *config, int64_t steps_per_epoch);
+
+/* The hash of the state that it holds; 0 where there is none. */
+uint64_t resume_state_hash(const Resume *resume);
+
+/* Whether the run is now to end later than its checkpoint's configuration had it; false where there
+ * is none. Local, the same everywhere. */
+Status resume_extends(const Resume *resume, const RunConfig *config, int64_t steps_per_epoch,
+                      bool *extends);
+
 /* Settles how long the schedule is, which the run that the checkpoint is of may have settled
  * before. Collective, agreed. */
 Status resume_settle(const Resume *resume, Session *session);

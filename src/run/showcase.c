@@ -82,3 +82,9 @@ void showcase(const char *out) {
     else
         log_info("report: none yet; `lockstep report %s` makes it, or says why not", out);
 }
+
+bool showcase_there(const char *out) {
+    char path[ENTRY_MAX];
+    return snprintf(path, sizeof path, "%s/report/report.html", out) < (int)sizeof path &&
+           access(path, F_OK) == 0;
+}

@@ -36,12 +36,14 @@ typedef struct Train {
     RunState state;       /* what checkpoints hold beside the arrays; the same on every rank */
     int64_t end_step;     /* where the run ends unless patience or a signal ends it earlier */
     int64_t resumed_from; /* step, or -1 */
+    uint64_t loaded_hash; /* of the state that was resumed */
     EvalResult test;      /* of the last evaluation of the test set */
     int64_t tested_step;  /* when that was; -1: never in this process */
     int64_t saved_step;   /* of the last snapshot; -1: none in this process */
     double target_s;      /* from the first step to the target; NaN: not reached */
     double plain_accuracy, plain_loss; /* on the test set, without test-time augmentation */
-    bool saved_lasts;                  /* that one did not go to --checkpoint-local */
+    bool saved_lasts;                  /* that one, at first the one that was loaded, did not go to
+                                          --checkpoint-local */
     const char *libraries;             /* what the program is made of; borrowed */
 } Train;
 
@@ -119,21 +121,22 @@ static void say_enough(const Train *run) {
 }
 
 /* The scheduled evaluation, and what follows from it. Collective. */
-static Status evaluate_epoch(Train *run, bool *is_best) {
+static Status evaluate_epoch(Train *run) {
     Session *session = &run->session;
     const RunConfig *config = session->config;
     const Input *input = &session->input;
     RunState *state = &run->state;
     EvalResult held_out = {0};
     Status status = ST_OK;
+    bool is_best = false;
     bool holds_out = config->holdout > 0;
     comm_at(session->ranks.comm, state->step, STAGE_EVALUATE);
     if (holds_out)
-        TRY_DONE(evaluate_set(run, &input->holdout, true, &held_out, is_best));
-    TRY_DONE(evaluate_set(run, &input->test, !holds_out, &run->test, is_best));
+        TRY_DONE(evaluate_set(run, &input->holdout, true, &held_out, &is_best));
+    TRY_DONE(evaluate_set(run, &input->test, !holds_out, &run->test, &is_best));
     run->tested_step = state->step;
     TRY_DONE(add_history(state, &run->test));
-    journal_epoch(&run->journal, state, &run->test, holds_out ? &held_out : NULL, *is_best);
+    journal_epoch(&run->journal, state, &run->test, holds_out ? &held_out : NULL, is_best);
     follow_plateau(state, config, holds_out ? &held_out : &run->test);
     state->finished = is_enough(state, config);
     if (selection_reaches(state, config->target))
@@ -178,7 +181,7 @@ static Status agree_on_disk(Comm *comm, Status mine) {
 
 /* Hands the state to the writer and compares parameters over ranks, unless this step's state was
  * saved already. One that need not last may go to --checkpoint-local. Collective, agreed. */
-static Status checkpoint_now(Train *run, bool lasting, bool is_best) {
+static Status checkpoint_now(Train *run, bool lasting) {
     Comm *comm = run->session.ranks.comm;
     if (run->saved_step == run->state.step && (run->saved_lasts || !lasting))
         return ST_OK;
@@ -187,7 +190,7 @@ static Status checkpoint_now(Train *run, bool lasting, bool is_best) {
     comm_at(comm, run->state.step, STAGE_CHECKPOINT);
     TRY(compare_parameters(run));
     if (run->keeper)
-        mine = keeper_snapshot(run->keeper, &run->state, lasting, is_best);
+        mine = keeper_snapshot(run->keeper, &run->state, lasting);
     TRY(agree_on_disk(comm, mine));
     run->saved_step = run->state.step;
     run->saved_lasts = lasting;
@@ -203,19 +206,18 @@ static Status checkpoint_now(Train *run, bool lasting, bool is_best) {
 static Status after_step(Train *run) {
     const RunConfig *config = run->session.config;
     RunState *state = &run->state;
-    bool is_best = false;
     bool epoch_ends = state->position == run->session.input.sampler.steps_per_epoch;
     if (epoch_ends) {
         state->epoch++;
         state->position = 0;
         if (state->epoch % config->eval_every == 0)
-            TRY(evaluate_epoch(run, &is_best));
+            TRY(evaluate_epoch(run));
         else
             journal_epoch(&run->journal, state, NULL, NULL, false);
         state->epoch_loss = state->epoch_correct = state->epoch_images = 0;
     }
     if (epoch_ends || (config->checkpoint_every > 0 && state->step % config->checkpoint_every == 0))
-        TRY(checkpoint_now(run, epoch_ends, is_best));
+        TRY(checkpoint_now(run, epoch_ends));
     return ST_OK;
 }
 
@@ -366,7 +368,7 @@ static Status finish(Train *run, bool stopped) {
     run->plain_loss = run->test.loss;
     if (!stopped)
         TRY(evaluate_end(run));
-    TRY(checkpoint_now(run, true, false));
+    TRY(checkpoint_now(run, true));
     comm_at(comm, run->state.step, STAGE_FINISH);
     TRY(agree_on_disk(comm, keeper ? keeper_flush(keeper, &run->state) : ST_OK));
     TRY(journal_times(&run->journal, &times));
@@ -399,6 +401,32 @@ static void announce(const Train *run) {
         log_info("best.h5 is selected on the test set (--holdout N selects honestly)");
 }
 
+/* Whether a path is in the run directory's folder of checkpoints. */
+static bool is_below(const char *path, const char *out) {
+    size_t length = strlen(out);
+    return path && strncmp(path, out, length) == 0 &&
+           strncmp(path + length, "/checkpoints/", strlen("/checkpoints/")) == 0;
+}
+
+/* An end that patience came to is not one where more steps are asked for: it begins anew. Local,
+ * the same everywhere. */
+static Status more_patience(Train *run, const Resume *resume) {
+    const Session *session = &run->session;
+    RunState *state = &run->state;
+    bool extends;
+    if (!state->finished || selection_reaches(state, session->config->target))
+        return ST_OK;
+    TRY(resume_extends(resume, session->config, session->input.sampler.steps_per_epoch, &extends));
+    if (!extends)
+        return ST_OK;
+    log_info("patience had ended this run at step %" PRId64 "; it is to go on to step %" PRId64
+             ", so patience begins anew",
+             state->step, run->end_step);
+    state->without_better = 0;
+    state->finished = false;
+    return ST_OK;
+}
+
 /* From an opened communicator to a state from which a step can be taken. Collective, agreed. */
 static Status set_up(Train *run, Resume **resume) {
     Session *session = &run->session;
@@ -415,13 +443,47 @@ static Status set_up(Train *run, Resume **resume) {
     TRY(comm_agree(ranks->comm, stepper_open(session, &run->stepper)));
     announce(run);
     TRY(input_report(&session->input, ranks->comm));
-    run->end_step = config->epochs * session->input.sampler.steps_per_epoch;
-    if (config->steps > 0 && config->steps < run->end_step)
-        run->end_step = config->steps;
+    run->end_step = run_end(config, session->input.sampler.steps_per_epoch);
     TRY(comm_agree(ranks->comm, run->keeper ? keeper_reset(run->keeper) : ST_OK));
     TRY(resume_load(*resume, session, &run->state));
-    run->state.finished = is_enough(&run->state, config); /* by the patience and target of now */
     run->resumed_from = resume_path(*resume) ? run->state.step : -1;
+    run->loaded_hash = resume_state_hash(*resume);
+    run->saved_lasts = is_below(resume_path(*resume), config->out);
+    run->state.finished = is_enough(&run->state, config); /* by the patience and target of now */
+    return comm_agree(ranks->comm, more_patience(run, *resume));
+}
+
+/* A run that has nothing left to train. Its end may not stand in result.json: then all of it but
+ * the training is done again. Collective. */
+static Status end_again(Train *run) {
+    Session *session = &run->session;
+    const RunConfig *config = session->config;
+    Comm *comm = session->ranks.comm;
+    Keeper *keeper = run->keeper;
+    int64_t lacks = keeper && !keeper_has_result(keeper, &run->state, run->loaded_hash);
+    log_set_level(LOG_INFO);
+    log_info("%s is finished: step %" PRId64 " of %" PRId64
+             "; ask for more%s --epochs or --steps, or start over with --reset",
+             config->out, run->state.step, run->end_step,
+             !run->state.finished                             ? ""
+             : selection_reaches(&run->state, config->target) ? " --target, not"
+                                                              : " --eval.patience,");
+    TRY(comm_sum_i64(comm, &lacks, 1));
+    if (!lacks) {
+        if (keeper && config->report && !showcase_there(config->out))
+            showcase(config->out);
+        return ST_OK;
+    }
+    log_warn("%s/result.json is not of this end: the test set is evaluated again, and it is "
+             "written",
+             config->out);
+    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->libraries) : ST_OK));
+    journal_open(&run->journal, session, keeper, run->state.step, run->end_step);
+    if (run->saved_lasts) /* it is what was loaded */
+        run->saved_step = run->state.step;
+    TRY(finish(run, false));
+    if (keeper && config->report)
+        showcase(config->out);
     return ST_OK;
 }
 
@@ -438,14 +500,8 @@ static Status train_ranks(Train *run) {
     resume_free(resume);
     TRY(status);
     keeper = run->keeper;
-    if (run->state.step >= run->end_step || run->state.finished) {
-        log_set_level(LOG_INFO);
-        log_info("%s is finished: step %" PRId64 " of %" PRId64
-                 "; ask for more%s --epochs or --steps, or start over with --reset",
-                 session->config->out, run->state.step, run->end_step,
-                 run->state.finished ? " --eval.patience or --target, not" : "");
-        return ST_OK;
-    }
+    if (run->state.step >= run->end_step || run->state.finished)
+        return end_again(run);
     TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->libraries) : ST_OK));
     TRY(comm_agree(comm, stepper_load(run->stepper, run->state.step, run->end_step)));
     journal_open(&run->journal, session, keeper, run->state.step, run->end_step);

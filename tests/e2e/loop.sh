@@ -153,7 +153,7 @@ check "a target: it says so, and after what time" grep -qE \
     '^accuracy [0-9.]+ % on the test set reaches the target of [0-9.]+ %: at step 2, after [0-9.]+ s$' "$log"
 check "a target: the time to it is in result.json" awk -v t="$(result reached target_s)" 'BEGIN { exit !(t > 0) }'
 train reached 1 $still --target "$first" --epochs 3
-check "a run whose target is reached is finished" grep -q 'is finished: step 2 of 6; ask for more --eval.patience or --target' "$log"
+check "a run whose target is reached is finished" grep -q 'is finished: step 2 of 6; ask for more --target, not --epochs' "$log"
 train reached 1 $still --target 1 --epochs 3
 is "it goes on to a higher one" "$code $(result reached step target_s | tr '\n' ' ')" "0 6 None "
 # In training next to nothing passes the dropout; in evaluation all does, and infinity minus infinity is NaN.

@@ -126,6 +126,7 @@ static void check_cut(const char *before, int64_t step, const char *after) {
     Metrics *metrics;
     size_t size;
     fixture_open(&f, 1);
+    fixture_save(fixture_path(&f, "owner"), "", 0); /* a run has been there */
     fixture_save(fixture_path(&f, "metrics.jsonl"), before, strlen(before));
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
     assert_int_equal(metrics_open(&dir, step, NULL, &metrics), ST_OK);
@@ -162,6 +163,7 @@ static void begun_as_a_new_file(void **state) {
     Metrics *metrics;
     size_t size;
     fixture_open(&f, 1);
+    fixture_save(fixture_path(&f, "owner"), "", 0); /* a run has been there */
     fixture_save(fixture_path(&f, "metrics.jsonl"), T(1) T(2), strlen(T(1) T(2)));
     int old = open(fixture_path(&f, "metrics.jsonl"), O_WRONLY | O_APPEND);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);

@@ -114,9 +114,10 @@ static void asks_before_it_changes_anything(void **state) {
         open_all(&f, &hooks, 1, &writer);
         for (int64_t step = 1; step <= 2; step++) {
             fixture_step(&f, step);
+            f.checkpoint.state.best_step = -1;
             hooks.questions = 0;
             hooks.yes = step == 1 ? INT_MAX : yes;
-            assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+            assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
             Status status = writer_flush(writer, 30);
             assert_int_equal(status, step == 2 && yes < QUESTIONS ? ST_CHECKPOINT : ST_OK);
             status_clear();
@@ -141,7 +142,8 @@ static void snapshots_are_copies(void **state) {
     for (int64_t step = 1; step <= 5; step++) {
         fixture_step(&f, step);
         assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash[step]), ST_OK);
-        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, step == 1, 30), ST_OK);
+        f.checkpoint.state.best_step = 1;
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
         /* Training goes on while the file is written. */
         memset(f.checkpoint.weight, 0x11, (size_t)f.model.flat * sizeof(float));
         memset(f.history, 0x11, sizeof f.history);
@@ -185,11 +187,11 @@ static void fetches_while_training_goes_on(void **state) {
         fixture_step(&f, step);
         assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash), ST_OK);
         pthread_mutex_lock(&hooks.gate);
-        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
         assert_int_equal(hooks.taken, step);
         assert_int_equal(hooks.fetched, step - 1);
         memset(f.checkpoint.weight, 0x11, (size_t)f.model.flat * sizeof(float)); /* training */
-        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 0.1), ST_DEADLINE);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 0.1), ST_DEADLINE);
         status_clear();
         assert_int_equal(hooks.taken, step);
         pthread_mutex_unlock(&hooks.gate);
@@ -222,7 +224,7 @@ static void history_grows(void **state) {
         f.checkpoint.state.step = n;
         f.checkpoint.state.epoch = n;
         f.checkpoint.state.position = 0;
-        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
     }
     assert_int_equal(writer_flush(writer, 30), ST_OK);
     Checkpoint meta;
@@ -241,23 +243,55 @@ static void two_failures_in_a_row_count(void **state) {
     Writer *writer;
     open_all(&f, &hooks, 3, &writer);
     hooks.fail = true;
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
     fixture_refused(writer_flush(writer, 30), "no metrics at step 1");
     assert_int_equal(writer_failed(writer), ST_OK); /* one is a warning */
     hooks.fail = false;
     fixture_step(&f, 2);
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
     assert_int_equal(writer_flush(writer, 30), ST_OK);
     hooks.fail = true;
     for (int64_t step = 3; step <= 4; step++) {
         assert_int_equal(writer_failed(writer), ST_OK);
         fixture_step(&f, step);
-        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
         fixture_refused(writer_flush(writer, 30), "no metrics");
     }
     fixture_refused(writer_failed(writer), "no metrics at step 4");
     /* The good one is untouched. */
     assert_int_equal(checkpoint_verify(fixture_path(&f, "step-00000002.h5")), ST_OK);
+    writer_stop(writer);
+    fixture_close(&f);
+}
+
+/* No later state can stand in for the best one: what could not be written is written first. */
+static void the_best_is_written_again(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    Checkpoint meta;
+    uint64_t hash;
+    open_all(&f, &hooks, 1, &writer);
+    for (int best = 0; best <= 1; best++) {
+        int64_t step = best ? 11 : 1;
+        fixture_step(&f, step);
+        f.checkpoint.state.best_step = best ? step : 0;
+        assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash), ST_OK);
+        hooks.fail = true;
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
+        fixture_refused(writer_flush(writer, 30), "no metrics");
+        hooks.fail = false;
+        fixture_step(&f, step + 1);
+        f.checkpoint.state.best_step = best ? step : 0;
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
+        assert_int_equal(writer_flush(writer, 30), ST_OK);
+        assert_int_equal(fixture_exists(&f, "step-00000001.h5"), false);
+    }
+    assert_string_equal(hooks.best_name, "step-00000011.h5");
+    assert_int_equal(checkpoint_read_meta(fixture_path(&f, "step-00000011.h5"), &meta), ST_OK);
+    assert_true(meta.state_hash == hash);
+    checkpoint_meta_free(&meta);
     writer_stop(writer);
     fixture_close(&f);
 }
@@ -269,12 +303,12 @@ static void waits_have_deadlines(void **state) {
     Writer *writer;
     open_all(&f, &hooks, 3, &writer);
     pthread_mutex_lock(&hooks.gate);
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
     double start = clock_now();
     assert_int_equal(writer_flush(writer, 0.1), ST_DEADLINE);
     assert_non_null(strstr(status_message(), "step 1 "));
     status_clear();
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 0.1), ST_DEADLINE);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 0.1), ST_DEADLINE);
     status_clear();
     assert_true(clock_now() - start >= 0.19);
     pthread_mutex_unlock(&hooks.gate);
@@ -289,7 +323,7 @@ static void stop_finishes_the_write(void **state) {
     Hooks hooks;
     Writer *writer;
     open_all(&f, &hooks, 3, &writer);
-    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, false, 30), ST_OK);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, 30), ST_OK);
     writer_stop(writer);
     assert_int_equal(checkpoint_verify(fixture_path(&f, "step-00000001.h5")), ST_OK);
     writer_stop(NULL);
@@ -298,10 +332,14 @@ static void stop_finishes_the_write(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(asks_before_it_changes_anything), cmocka_unit_test(snapshots_are_copies),
-        cmocka_unit_test(fetches_while_training_goes_on),  cmocka_unit_test(history_grows),
-        cmocka_unit_test(two_failures_in_a_row_count),     cmocka_unit_test(waits_have_deadlines),
+        cmocka_unit_test(asks_before_it_changes_anything),
+        cmocka_unit_test(snapshots_are_copies),
+        cmocka_unit_test(fetches_while_training_goes_on),
+        cmocka_unit_test(history_grows),
+        cmocka_unit_test(two_failures_in_a_row_count),
+        cmocka_unit_test(waits_have_deadlines),
         cmocka_unit_test(stop_finishes_the_write),
+        cmocka_unit_test(the_best_is_written_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
