@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the packages that are missing (Debian and Ubuntu): scripts/setup.sh [build] [test] [slurm] [scale] [ci]
+# Installs the packages that are missing (Debian and Ubuntu): scripts/setup.sh [build] [run] [test] [slurm] [scale] [ci]
 #
 # The only list of packages. As root, or with sudo. SETUP=0 installs nothing and names what is missing (exit code 1).
 # Nothing missing: says nothing and takes a few milliseconds. A package marked ? is installed where apt has
@@ -8,18 +8,22 @@ set -euo pipefail
 
 build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libdnnl-dev libyaml-dev libcjson-dev
     libxxhash-dev curl ca-certificates libcairo2-dev?"
+# Only to run what was built elsewhere on the same system, as in the images of containers: Debian 12's names.
+run="openmpi-bin libhdf5-103-1 libdnnl2 libyaml-0-2 libcjson1 libxxhash0 libcairo2 libgomp1"
 test="libcmocka-dev python3 python3-torch? libopenblas0? python3-h5py?"
 # An emulated Slurm cluster, for tests/slurm.
 slurm="slurm-wlm munge iproute2 util-linux procps"
 # Simulated networks and plots, for bench/scale and scripts/scaling-study.sh.
 scale="libsimgrid-dev? python3-matplotlib?"
-ci="git xz-utils g++ clang clang-format libclang-rt-dev shellcheck"
+# Checks, a bare Debian and images built in it (tests/bare).
+ci="git xz-utils g++ clang clang-format libclang-rt-dev shellcheck debootstrap buildah?"
 
-usage="usage: scripts/setup.sh [build] [test] [slurm] [scale] [ci]"
+usage="usage: scripts/setup.sh [build] [run] [test] [slurm] [scale] [ci]"
 wanted=
 for group in "${@:-build}"; do
     case $group in
         build) wanted+=" $build" ;;
+        run) wanted+=" $run" ;;
         test) wanted+=" $test" ;;
         slurm) wanted+=" $slurm" ;;
         scale) wanted+=" $scale" ;;
