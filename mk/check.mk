@@ -97,6 +97,9 @@ check-headers: ## each public header compiles alone, as C11 and C++17
 check-scripts: ## shellcheck over the scripts
 	@scripts/check-scripts
 
+check-bare: $(BUILD)/tests/dist/make_cifar ## the README's commands and the Dockerfile on a bare Debian 12 (root); 4 minutes
+	@tests/run tests/bare/bare_debian.sh
+
 check-ptxas: ## no kernel spills registers, on any GPU it is built for (nvcc; no GPU)
 	@tests/run scripts/check-ptxas
 
@@ -111,4 +114,4 @@ help: ## this list
 
 .PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-slurm test-self asan tsan \
         fuzz-smoke fuzz run-asan run-tsan run-fuzz-smoke run-fuzz bench lint format check-format \
-        check-text check-includes check-circles check-headers check-scripts check-ptxas clean help
+        check-text check-includes check-circles check-headers check-scripts check-bare check-ptxas clean help
