@@ -1,0 +1,54 @@
+#!/bin/bash
+# limit: 240
+# Every command of README.md, in a clean copy and in its order, and what the README says that it prints. `make run` trains on few images,
+# so numbers are not compared; the crash is the README's own where CIFAR-10 is at hand, and so are its bits on the README's kind of
+# processor. What does not say --steps ends with step 4 (LOCKSTEP_STEPS, which a flag goes before).
+# shellcheck source=tests/docs.sh
+. "$(dirname "$0")/../docs.sh"
+
+official=${CIFAR10_DIR:-}
+small_data "$tmp/data" 300 100 || { fail "small data" && finish; }
+clean_copy
+export CIFAR10_DIR=$tmp/data LOCKSTEP_REPORT=false LOCKSTEP_THREADS=1 LOCKSTEP_STEPS=4
+
+# The processor of the README computes with the bits that it quotes.
+same_processor() { grep -qFx "$(grep -m 1 '^device auto' README.md)" "$tmp/make-run.log"; }
+special() {
+    case $1 in
+        'git clone URL'*)
+            if git rev-parse -q --verify HEAD >/dev/null 2>&1; then
+                check "$2" env URL="$PWD" bash -c "cd '$tmp' && ${1/URL/\"\$URL\"} && test -s Makefile"
+            else
+                skip "$2" "this tree is not git's"
+            fi
+            ;;
+        'make run')
+            if [ -e "$tmp/make-run.log" ]; then # it is typed once, and what it printed is shown further down
+                cp "$tmp/make-run.log" "$log"
+                quoted=numbers_aside
+                shown "$2 prints what is shown" "$output"
+                return
+            fi
+            (cd "$copy" && timeout -k 5 100 env -u LOCKSTEP_STEPS LOCKSTEP_REPORT=true make run) >"$tmp/make-run.log" 2>&1 </dev/null
+            code=$?
+            check "$2" test $code = 0
+            check "the page that it names is there" test -s "$copy/$(sed -n 's/^report: //p' "$tmp/make-run.log")"
+            ;;
+        *--crash-at* | *'--out runs/c '*)
+            quoted=numbers_aside
+            [ -z "$official" ] || settings=(CIFAR10_DIR="$official")
+            [ -z "$official" ] || ! same_processor || quoted=literal
+            return 1
+            ;;
+        'make test'*) skip "$2" "it is what runs this" ;;
+        *) anywhere "$@" ;;
+    esac
+}
+run_document README.md
+
+check "README.md: at most 110 lines" test "$(wc -l <README.md)" -le 110
+check "README.md: at most 120 characters a line" /usr/bin/python3 -c '
+import sys
+long = [f"{n}: {len(line)}" for n, line in enumerate(open("README.md", encoding="utf-8").read().split("\n"), 1) if len(line) > 120]
+sys.exit("\n".join(long) or 0)'
+finish

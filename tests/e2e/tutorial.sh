@@ -1,0 +1,30 @@
+#!/bin/bash
+# limit: 240
+# Every command of docs/tutorial.md, in a clean copy and in its order, on few images and cut short: runs that do not say --steps end
+# with step 8 (LOCKSTEP_STEPS, which a flag goes before), and of two nodes there is this one.
+# shellcheck source=tests/docs.sh
+. "$(dirname "$0")/../docs.sh"
+
+small_data "$tmp/data" 320 100 || { fail "small data" && finish; }
+clean_copy
+export CIFAR10_DIR=$tmp/data LOCKSTEP_STEPS=8 LOCKSTEP_REPORT=false LOCKSTEP_THREADS=1
+
+special() {
+    case $1 in
+        *HOSTFILE=nodes.txt*) # n1 and n2, as the command before this one wrote them
+            check "two nodes are in nodes.txt" diff "$copy/nodes.txt" <(printf 'n1 slots=2\nn2 slots=2\n')
+            echo "localhost slots=4" >"$copy/local.txt"
+            run_command "${2%%:*}" "${1/nodes.txt/local.txt}" 0
+            ;;
+        *) anywhere "$@" ;;
+    esac
+}
+run_document docs/tutorial.md
+
+hash() { (cd "$copy" && build/lockstep runs --csv --columns run,state_hash | sed -n "s/^$1,//p"); }
+check "runs/crash and runs/whole have the same bits" test -n "$(hash crash)" -a "$(hash crash)" = "$(hash whole)"
+for page in compared all; do
+    check "runs/$page/report.html" test -s "$copy/runs/$page/report.html"
+done
+check "the sweep's runs" test "$(cd "$copy" && build/lockstep runs runs/sweep-mine --csv --columns status | grep -c finished)" = 4
+finish
