@@ -103,9 +103,12 @@ void config_page(FILE *out) {
         "in the environment the name is `LOCKSTEP_OPTIMIZER_LR`, on the command line "
         "`--optimizer.lr 0.1` or\n"
         "`--optimizer.lr=0.1`. What is true or false is a flag as well: `--drop-last`, "
-        "`--no-drop-last`. An unknown\n"
-        "name, a value of another type or one out of bounds is an error that says where it "
-        "stands.\n"
+        "`--no-drop-last`; its\n"
+        "values are YAML 1.1's (true, yes, on, y; false, no, off, n) or 1 and 0. In paths `~/` at "
+        "the beginning,\n"
+        "`$NAME` and `${NAME}` are expanded. An unknown name, a value of another type or one out "
+        "of bounds is an\n"
+        "error that says where it stands.\n"
         "\n"
         "What is marked * cannot change when a run is resumed.\n",
         out);
