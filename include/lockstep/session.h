@@ -69,6 +69,10 @@ Status session_initial_weights(Session *session, float *weights, float *running)
 /* Says in the log what runs where. Local. */
 void session_announce(const Session *session);
 
+/* Says once where the ranks' cores are not what their threads could use (cores.h). Collective,
+ * agreed; once threads are settled. */
+Status session_hint(const Session *session);
+
 /* Frees what the session holds, the configuration too; all ranks leave together. Collective; only
  * after ranks_judge. */
 void session_close(Session *session);

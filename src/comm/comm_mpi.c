@@ -26,7 +26,7 @@ static const double YIELD_S = 100e-6, NAP_SHARE = 0.125, NAP_MAX_S = 200e-6, LON
 static const double WATCH_EVERY_S = 0.05;
 static const double START_MIN_S = 20;
 
-static Status mpi_fail(int error, const char *call, const char *file, int line) {
+Status mpi_fail(int error, const char *call, const char *file, int line) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;
     if (MPI_Error_string(error, text, &length) != MPI_SUCCESS)
@@ -34,13 +34,6 @@ static Status mpi_fail(int error, const char *call, const char *file, int line) 
     return status_fail(ST_COMM, file, line, "MPI failed in %.*s: %s", (int)strcspn(call, "("), call,
                        text);
 }
-
-#define TRY_MPI(call)                                                                              \
-    do {                                                                                           \
-        int mpi_error_ = (call);                                                                   \
-        if (mpi_error_ != MPI_SUCCESS)                                                             \
-            return mpi_fail(mpi_error_, #call, __FILE__, __LINE__);                                \
-    } while (0)
 
 static double nap_after(double waited) {
     if (waited > WATCH_EVERY_S)
@@ -225,13 +218,15 @@ static Status mpi_set_up(Comm *comm, int provided) {
         MPI_Comm_split_type(mpi->control, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
     TRY_MPI(MPI_Comm_rank(node, &comm->local_rank));
     TRY_MPI(MPI_Comm_size(node, &comm->local_size));
-    TRY_MPI(MPI_Comm_free(&node));
     mpi->hosts = calloc((size_t)comm->size, sizeof *mpi->hosts);
     mpi->reports = calloc((size_t)comm->size, sizeof *mpi->reports);
     if (!mpi->hosts || !mpi->reports)
         return FAIL(ST_INTERNAL, "out of memory");
     mpi->watching = true;
-    return mpi_allgather(comm, comm->host, sizeof comm->host, mpi->hosts);
+    TRY(mpi_allgather(comm, comm->host, sizeof comm->host, mpi->hosts));
+    TRY(mpi_try_memory(comm, node));
+    TRY_MPI(MPI_Comm_free(&node));
+    return ST_OK;
 }
 
 Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm) {

@@ -1,4 +1,5 @@
-/* comm_mpi_internal: what comm_mpi.c (collectives) and comm_mpi_end.c (deadlines, abort) share. */
+/* comm_mpi_internal: what comm_mpi.c (collectives), comm_mpi_end.c (deadlines, abort) and
+ * comm_mpi_memory.c (a hint) share. */
 #ifndef LOCKSTEP_COMM_MPI_INTERNAL_H
 #define LOCKSTEP_COMM_MPI_INTERNAL_H
 
@@ -24,6 +25,20 @@ typedef struct Mpi {
     Report *reports;              /* [size] of the expiring thread: no allocation in need */
     Report mine;                  /* being sent */
 } Mpi;
+
+/* ST_COMM, in the words of MPI. */
+Status mpi_fail(int error, const char *call, const char *file, int line);
+
+#define TRY_MPI(call)                                                                              \
+    do {                                                                                           \
+        int mpi_error_ = (call);                                                                   \
+        if (mpi_error_ != MPI_SUCCESS)                                                             \
+            return mpi_fail(mpi_error_, #call, __FILE__, __LINE__);                                \
+    } while (0)
+
+/* Collective: warns, on rank 0, where MPI will read the memory of other ranks of a host (those of
+ * `node`) and the kernel lets it not. */
+Status mpi_try_memory(Comm *comm, MPI_Comm node);
 
 /* A waiting thread calls this now and then: where another rank's deadline has passed, this rank
  * joins it and does not return. `bucket`: what the thread waits for, -1 for the control plane. */

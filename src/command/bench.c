@@ -167,6 +167,7 @@ static Status bench_ranks(Bench *bench) {
     TRY(session_read(session));
     TRY(session_plan(session, NULL));
     session_announce(session);
+    TRY(session_hint(session));
     TRY(input_report(&session->input, session->ranks.comm));
     TRY(start_state(session));
     TRY(comm_agree(session->ranks.comm, open_bench(bench)));

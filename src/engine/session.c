@@ -7,6 +7,7 @@
 
 #include "autotune.h"
 #include "cuda_library.h"
+#include "lockstep/cores.h"
 #include "lockstep/log.h"
 #include "lockstep/site.h"
 #include "version.h"
@@ -163,6 +164,24 @@ void session_announce(const Session *session) {
              " steps an epoch; %.0f MB of buffers a rank",
              session->model.parameters, (double)model_multiply_adds(&session->model) / 1e6,
              session->input.sampler.steps_per_epoch, (double)engine_bytes(engine) / 1e6);
+}
+
+Status session_hint(const Session *session) {
+    const Ranks *ranks = &session->ranks;
+    CoreShare mine, *all = calloc((size_t)ranks->size, sizeof *all);
+    char hint[512];
+    Status status = comm_agree(ranks->comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory"));
+    TRY_DONE(status);
+    cores_look(comm_host(ranks->comm), &mine);
+    mine.threads = ranks->threads;
+    mine.chosen =
+        session->config->threads == 0 && !(session->device && session->device->accelerator);
+    TRY_DONE(comm_allgather(ranks->comm, &mine, sizeof mine, all));
+    if (ranks->rank == 0 && cores_hint(all, ranks->size, hint, sizeof hint))
+        log_warn("%s", hint);
+done:
+    free(all);
+    return status;
 }
 
 void session_close(Session *session) {

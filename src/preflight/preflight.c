@@ -56,6 +56,7 @@ static Status preflight_ranks(Session *session) {
     all = calloc((size_t)ranks->size, sizeof *all);
     TRY_DONE(comm_agree(comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
     TRY_DONE(comm_allgather(comm, &mine, sizeof mine, all));
+    TRY_DONE(session_hint(session));
     if (ranks->rank == 0) {
         print_probes(session, all);
         print_reduce(session, comm_library(comm), times);

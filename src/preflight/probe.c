@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lockstep/cores.h"
 #include "lockstep/hash.h"
 #include "lockstep/versions.h"
 #include "preflight_internal.h"
@@ -91,7 +92,9 @@ void probe_host(Session *session, Probe *probe) {
     probe->local_rank = comm_local_rank(session->ranks.comm);
     probe->launcher_local_rank = site_local_rank();
     probe->ranks_here = comm_local_size(session->ranks.comm);
-    probe->cores = cores_available();
+    CoreShare share;
+    cores_look(probe->host, &share);
+    probe->cores = cores_count(&share);
     probe->memory = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
     snprintf(probe->tmp, sizeof probe->tmp, "%s", tmp && *tmp ? tmp : "/tmp");
     probe->tmp_free = free_bytes(probe->tmp);

@@ -193,8 +193,8 @@ static void note_host(const Probe *probes, int r) {
     const Probe *p = &probes[r], *root = &probes[0];
     int64_t apart = p->seconds - root->seconds;
     if (p->ranks_here * p->threads > p->cores)
-        log_warn("%s runs %d ranks x %d threads on %d cores: they get in each other's way", p->host,
-                 p->ranks_here, p->threads, p->cores);
+        log_warn("%s runs %d ranks x %d thread%s on %d cores: they get in each other's way",
+                 p->host, p->ranks_here, p->threads, p->threads == 1 ? "" : "s", p->cores);
     if (p->cores != root->cores)
         log_warn("%s gives a rank %d cores, %s gives %d: every step waits for the slowest", p->host,
                  p->cores, root->host, root->cores);

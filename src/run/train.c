@@ -442,6 +442,7 @@ static Status set_up(Train *run, Resume **resume) {
     TRY(session_plan(session, resume_path(*resume)));
     TRY(comm_agree(ranks->comm, stepper_open(session, &run->stepper)));
     announce(run);
+    TRY(session_hint(session));
     TRY(input_report(&session->input, ranks->comm));
     run->end_step = run_end(config, session->input.sampler.steps_per_epoch);
     TRY(comm_agree(ranks->comm, run->keeper ? keeper_reset(run->keeper) : ST_OK));

@@ -1,0 +1,45 @@
+/* cores: which cores the ranks of a host may use, and a hint where that costs speed.
+ *
+ * mpirun binds each of up to two ranks to one core, where all its threads share it, and more ranks
+ * to a socket each, unless it is told otherwise (scripts/env.sh). */
+#ifndef LOCKSTEP_CORES_H
+#define LOCKSTEP_CORES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A set of cores: a cpu_set_t of sched.h. */
+typedef struct CoreSet {
+    unsigned long bits[16];
+} CoreSet;
+
+/* What one rank may use; plain bytes, gathered from all ranks. */
+typedef struct CoreShare {
+    char host[64];
+    int32_t threads;  /* compute threads */
+    int32_t chosen;   /* 1: their number followed from the cores */
+    CoreSet own;      /* cores of this process */
+    CoreSet launcher; /* of the process that started it, where that was mpirun or its daemon;
+                       * else as `own` */
+} CoreShare;
+
+/* Of this process; `threads` and `chosen` are the caller's. Local. */
+void cores_look(const char *host, CoreShare *share);
+
+/* The number of cores in `own` and `launcher` together. Local. */
+int cores_count(const CoreShare *share);
+
+/* One line into hint[room], about the first host of shares[size] whose ranks are bound to fewer
+ * cores than they could use, or have more threads than cores each; false where there is none.
+ * Local. */
+bool cores_hint(const CoreShare *shares, int size, char *hint, size_t room);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

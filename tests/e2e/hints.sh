@@ -1,0 +1,86 @@
+#!/bin/bash
+# limit: 180
+# What a run says, once, of surroundings that cost it speed or make MPI complain; preflight says the same.
+# shellcheck disable=SC2016 # of no shell
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 16 30 || { fail "small data" && finish; }
+export CIFAR10_DIR=$tmp/data
+tiny=$recipes/tiny.yaml
+
+# started LAUNCHER... -- WORD...: the program with these words, by this launcher.
+started() {
+    local before=()
+    while [ "$1" != -- ]; do before+=("$1") && shift; done
+    shift
+    timeout -k 5 100 "${before[@]}" "$program" "$@" >"$log" 2>&1
+    code=$?
+}
+# says NAME PATTERN: it ran, and said so in one line.
+says() { check "$1" test "$code $(grep -c '^warning: ' "$log") $(grep -cE "^warning: $2" "$log")" = "0 1 1"; }
+says_nothing() { check "$1" test "$code $(grep -c '^warning: ' "$log")" = "0 0"; }
+
+# ---- Cores ----
+unbind='start mpirun with --bind-to none, or `\. scripts/env\.sh` before it$'
+cores=$(nproc)
+if [ "$cores" -lt 2 ]; then
+    skip "bound to a core" "this machine has one"
+else
+    core=$(taskset -cp $$ | sed 's/.*: \([0-9]*\).*/\1/')
+    bound=(mpirun -np 1 --bind-to core --)
+    started "${bound[@]}" train $tiny --out "$tmp/run" --steps 2 --threads 2
+    says "one bound core for two threads" "rank 0 on .* is bound to 1 of $cores cores, for 2 threads: $unbind"
+    started "${bound[@]}" preflight $tiny --out "$tmp/run" --threads 2
+    says "preflight says it as well" "rank 0 on .* is bound to 1 of $cores cores, for 2 threads: $unbind"
+    started "${bound[@]}" train $tiny --out "$tmp/run" --reset --steps 2
+    says "a bound core, and threads that follow it" \
+        "the 1 rank on .* is bound, so that --threads auto makes 1 thread of $cores cores: $unbind"
+    started "${bound[@]}" train $tiny --out "$tmp/run" --reset --steps 2 --threads 1
+    says_nothing "one thread that was asked for"
+    started mpirun -np 2 taskset -c "$core" -- train $tiny --out "$tmp/run" --reset --steps 2 --threads 1
+    says "two ranks on one core" "the 2 ranks on .* are bound to 1 of $cores cores, for 2 threads: $unbind"
+    started mpirun -np 2 --bind-to core -- preflight $tiny --out "$tmp/run" --threads 1
+    says_nothing "a core each: nothing, from preflight either"
+    started taskset -c "$core" -- train $tiny --out "$tmp/run" --reset --steps 2 --threads 2
+    says "no launcher, and more threads than cores" "rank 0 on .* has 2 threads for the 1 core that it may use: give --threads 1"
+    started mpirun -np 2 -- train $tiny --out "$tmp/run" --reset --steps 2
+    says_nothing "after scripts/env.sh"
+fi
+
+# ---- Memory of other ranks ----
+if ! ${CC:-gcc} -O1 -o "$tmp/no_cma" tests/e2e/no_cma.c 2>"$tmp/.output" || ! "$tmp/no_cma" true 2>"$tmp/.output"; then
+    skip "where ranks may not read each other's memory" "$(tail -n 1 "$tmp/.output")"
+elif ! ompi_info --param btl vader --level 9 2>/dev/null | grep -q 'single_copy_mechanism" (current value: "cma"'; then
+    skip "where ranks may not read each other's memory" "this MPI does not want to"
+else
+    no_cma=(mpirun -np 2 "$tmp/no_cma" --)
+    started "${no_cma[@]}" train $tiny --out "$tmp/run" --reset --steps 2 --threads 1
+    says "where ranks may not read each other's memory" \
+        'rank 0 on .* may not read the memory .*\(process_vm_readv: Operation not permitted\), .*: set OMPI_MCA_btl_vader_single_copy_mechanism=none$'
+    started "${no_cma[@]}" preflight $tiny --out "$tmp/run" --threads 1
+    says "preflight says it as well" 'rank 0 on .* may not read the memory'
+    check "Open MPI says it often" grep -q 'Read -1, expected' "$log"
+    export OMPI_MCA_btl_vader_single_copy_mechanism=none
+    started "${no_cma[@]}" preflight $tiny --out "$tmp/run" --threads 1
+    says_nothing "with that variable: nothing"
+    refuse "nor does Open MPI" grep -q 'Read -1, expected' "$log"
+fi
+
+# ---- What mpirun says before the program starts: the page about it has its words, and its cure works. ----
+plain() { env -u OMPI_ALLOW_RUN_AS_ROOT -u OMPI_ALLOW_RUN_AS_ROOT_CONFIRM "$@" >"$log" 2>&1; }
+if [ "$(id -u)" = 0 ]; then
+    words='mpirun has detected an attempt to run as root.'
+    refuse "mpirun as root" plain mpirun -np 1 true
+    check "it says so in the words of docs/mpirun.md" test "$(grep -cF "$words" "$log" docs/mpirun.md | tr '\n' ' ')" = "$log:1 docs/mpirun.md:1 "
+    check "after scripts/env.sh" plain sh -c '. scripts/env.sh && mpirun -np 1 true'
+else
+    skip "mpirun as root" "these tests are not run by root"
+fi
+words='There are not enough slots available in the system'
+refuse "more ranks than cores" env -u OMPI_MCA_rmaps_base_oversubscribe sh -c "mpirun -np $((cores + 1)) true >'$log' 2>&1"
+check "it says so in the words of docs/mpirun.md" test "$(grep -cF "$words" "$log" docs/mpirun.md | tr '\n' ' ')" = "$log:1 docs/mpirun.md:1 "
+if [ "$cores" -lt 8 ]; then
+    check "after scripts/env.sh" env -u OMPI_MCA_rmaps_base_oversubscribe sh -c ". scripts/env.sh && mpirun -np $((cores + 1)) true"
+fi
+finish

@@ -1,0 +1,139 @@
+/* Hints about cores: which ranks are bound to fewer than they could use, as told from sets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/cores.h"
+
+enum { RANKS_MAX = 8 };
+
+#define UNBIND ": start mpirun with --bind-to none, or `. scripts/env.sh` before it"
+
+static CoreShare shares[RANKS_MAX];
+
+/* Cores `first` to `last`. */
+static void set_cores(CoreSet *set, int first, int last) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    for (int c = first; c <= last; c++)
+        CPU_SET(c, &cores);
+    memcpy(set, &cores, sizeof cores);
+}
+
+/* Rank `r` on `host`, on cores `first` to `last` of `all` that its launcher has. */
+static void rank(int r, const char *host, int threads, bool chosen, int first, int last, int all) {
+    memset(&shares[r], 0, sizeof shares[r]);
+    snprintf(shares[r].host, sizeof shares[r].host, "%s", host);
+    shares[r].threads = threads;
+    shares[r].chosen = chosen;
+    set_cores(&shares[r].own, first, last);
+    set_cores(&shares[r].launcher, 0, all - 1);
+}
+
+static void expect(int size, const char *expected) {
+    char hint[512] = "";
+    bool any = cores_hint(shares, size, hint, sizeof hint);
+    assert_string_equal(hint, expected ? expected : "");
+    assert_true(any == (expected != NULL));
+}
+
+static void nothing_to_say(void **state) {
+    (void)state;
+    rank(0, "a", 2, false, 0, 1, 2); /* all cores */
+    expect(1, NULL);
+    rank(0, "a", 1, false, 0, 0, 2); /* bound, as many threads as it asked for */
+    expect(1, NULL);
+    rank(0, "a", 1, true, 0, 0, 2); /* each bound to its own */
+    rank(1, "a", 1, true, 1, 1, 2);
+    expect(2, NULL);
+    for (int r = 0; r < 4; r++) /* more ranks than cores, unbound */
+        rank(r, "a", 1, true, 0, 1, 2);
+    expect(4, NULL);
+    rank(0, "a", 2, true, 0, 4, 5); /* shared out with a rest */
+    rank(1, "a", 2, true, 0, 4, 5);
+    expect(2, NULL);
+}
+
+static void bound_with_too_many_threads(void **state) {
+    (void)state;
+    rank(0, "a", 2, false, 0, 0, 2);
+    expect(1, "rank 0 on a is bound to 1 of 2 cores, for 2 threads" UNBIND);
+    rank(0, "a", 4, false, 0, 3, 8);
+    rank(1, "a", 5, false, 4, 7, 8);
+    expect(2, "rank 1 on a is bound to 4 of 8 cores, for 5 threads" UNBIND);
+}
+
+static void several_on_one_core(void **state) {
+    (void)state;
+    rank(0, "a", 1, false, 0, 0, 2);
+    rank(1, "b", 1, false, 0, 0, 2);
+    expect(2, NULL);
+    rank(1, "a", 1, false, 0, 0, 2);
+    rank(2, "b", 1, false, 0, 0, 2);
+    expect(3, "the 2 ranks on a are bound to 1 of 2 cores, for 2 threads" UNBIND);
+    rank(0, "b", 1, false, 1, 1, 2); /* another host is the one */
+    rank(1, "a", 1, false, 0, 0, 2);
+    rank(2, "a", 1, false, 0, 0, 2);
+    expect(3, "the 2 ranks on a are bound to 1 of 2 cores, for 2 threads" UNBIND);
+}
+
+static void idle_cores(void **state) {
+    (void)state;
+    rank(0, "a", 1, true, 0, 0, 2);
+    expect(1, "the 1 rank on a is bound, so that --threads auto makes 1 thread of 2 cores" UNBIND);
+    for (int r = 0; r < 4; r++) /* to a socket each, whose cores are shared out once more */
+        rank(r, "a", 8, true, r % 2 * 32, r % 2 * 32 + 31, 64);
+    expect(
+        4,
+        "the 4 ranks on a are bound, so that --threads auto makes 32 threads of 64 cores" UNBIND);
+}
+
+static void more_threads_than_cores(void **state) {
+    (void)state;
+    rank(0, "a", 3, false, 0, 1, 2);
+    expect(1, "rank 0 on a has 3 threads for the 2 cores that it may use: give --threads 2, or "
+              "more cores");
+    rank(0, "a", 2, false, 0, 0, 1);
+    expect(1, "rank 0 on a has 2 threads for the 1 core that it may use: give --threads 1, or "
+              "more cores");
+}
+
+/* Without mpirun the process that started this one says nothing of what it could use. */
+static void looks_at_this_process(void **state) {
+    CoreShare share;
+    cpu_set_t own, one;
+    (void)state;
+    unsetenv("OMPI_COMM_WORLD_SIZE");
+    assert_int_equal(sched_getaffinity(0, sizeof own, &own), 0);
+    int core = 0;
+    while (!CPU_ISSET(core, &own))
+        core++;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    cores_look("here", &share);
+    assert_string_equal(share.host, "here");
+    assert_memory_equal(&share.own, &one, sizeof one);
+    assert_int_equal(cores_count(&share), 1);
+    setenv("OMPI_COMM_WORLD_SIZE", "1", 1);
+    cores_look("here", &share);
+    assert_memory_equal(&share.own, &one, sizeof one);
+    assert_true(cores_count(&share) >= CPU_COUNT(&own)); /* the parent is not bound here */
+    assert_int_equal(sched_setaffinity(0, sizeof own, &own), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_to_say),          cmocka_unit_test(bound_with_too_many_threads),
+        cmocka_unit_test(several_on_one_core),     cmocka_unit_test(idle_cores),
+        cmocka_unit_test(more_threads_than_cores), cmocka_unit_test(looks_at_this_process),
+    };
+    return cmocka_run_group_tests_name("cores", tests, NULL, NULL);
+}
