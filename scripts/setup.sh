@@ -82,9 +82,15 @@ update() {
 }
 # A machine that never updated its lists knows no package, or only what it has.
 [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] || update
+unknown=()
 for package in "${required[@]}"; do
     known "$package" || update
+    known "$package" || unknown+=("$package")
 done
+if [ ${#unknown[@]} -gt 0 ]; then
+    echo "scripts/setup.sh: apt has no ${unknown[*]}: a network that does not answer, or another release's names" >&2
+    exit 1
+fi
 
 install=("${required[@]}")
 for package in "${optional[@]}"; do

@@ -87,6 +87,11 @@ refuse "and fails" bare_setup env SETUP=0 scripts/setup.sh build
 check "and installs nothing" test ! -e "$tmp/apt-ran"
 refuse "an install that fails is a failure" bare_setup env SETUP=1 scripts/setup.sh build
 check "that apt-get was asked for" test -e "$tmp/apt-ran"
+printf '#!/bin/sh\n' | tee "$tmp/bin/apt-get" >"$tmp/bin/apt-cache" # runs, and knows nothing
+chmod +x "$tmp/bin/apt-cache"
+unknown_packages() { says "scripts/setup.sh: apt has no openmpi-bin libhdf5-103-1 libdnnl2" bare_setup env SETUP=1 scripts/setup.sh run; }
+check "packages that apt does not know are named in one line" unknown_packages
+refuse "which is a failure" bare_setup env SETUP=1 scripts/setup.sh run
 refuse "an unknown group is refused" scripts/setup.sh nonsense
 
 # --- env.sh in other shells ---
