@@ -10,7 +10,7 @@
 typedef struct Command {
     const char *name;
     Status (*run)(int argc, char **argv);
-    const char *help;
+    const char *help; /* NULL: not for people */
 } Command;
 
 static const Command commands[] = {
@@ -34,6 +34,7 @@ static const Command commands[] = {
      "whether the hosts of a run are ready: lockstep preflight CONFIG [--KEY VALUE]..."},
     {"bench", bench_command,
      "speed of a recipe by phase and layer: lockstep bench CONFIG [--KEY VALUE]..."},
+    {"pictures", pictures_command, NULL},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -42,8 +43,10 @@ static void print_help(FILE *out) {
     fprintf(out,
             "lockstep trains image classifiers on CIFAR-10, data-parallel over MPI, with the same "
             "bits at any rank count.\n\n");
-    for (int i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+    for (int i = 0; i < COMMANDS; i++) {
+        if (commands[i].help)
+            fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+    }
     fprintf(
         out,
         "\n`lockstep SUBCOMMAND --help` lists its options; `lockstep --version` the versions of "
@@ -52,8 +55,10 @@ static void print_help(FILE *out) {
 
 static Status unknown_command(const char *word) {
     const char *names[COMMANDS + 1] = {NULL};
-    for (int i = 0; i < COMMANDS; i++)
-        names[i] = commands[i].name;
+    for (int i = 0, n = 0; i < COMMANDS; i++) {
+        if (commands[i].help)
+            names[n++] = commands[i].name;
+    }
     const char *near = nearest_name(word, names);
     fprintf(stderr, "lockstep: unknown subcommand '%s'%s%s%s; see lockstep --help\n", word,
             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");

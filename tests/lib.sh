@@ -29,7 +29,8 @@ recipes=tests/recipes
 # Options of whoever runs the tests are not theirs.
 # shellcheck disable=SC2086
 unset ${!LOCKSTEP_@}
-export LOCKSTEP_REPORT=false # tests/e2e/report.sh has its own
+export LOCKSTEP_REPORT=false        # tests/e2e/report.sh has its own
+export LOCKSTEP_TENSORBOARD_IMAGES=0 # so has tests/e2e/tensorboard.sh
 
 small_data() {
     local dir=$1 per_file=$2 test=$3 i

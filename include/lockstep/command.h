@@ -30,6 +30,9 @@ Status options_command(int argc, char **argv);
 /* Pictures and a page of runs. Local. */
 Status report_command(int argc, char **argv);
 
+/* Pictures for TensorBoard, for `lockstep train` alone. Local. */
+Status pictures_command(int argc, char **argv);
+
 /* A figure of a table. Local. */
 Status plot_command(int argc, char **argv);
 

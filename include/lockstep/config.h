@@ -108,6 +108,7 @@ typedef struct RunConfig {
     int64_t progress_width; /* columns; 0: ask the terminal */
     bool quiet;
     bool tensorboard;               /* write event files for TensorBoard */
+    int64_t tensorboard_images;     /* evaluations with pictures, at most; 0: none */
     int64_t tensorboard_histograms; /* steps between those of weights and gradients; 0: none */
     bool report;                    /* write RUN/report when the run has ended */
 

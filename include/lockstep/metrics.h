@@ -13,6 +13,7 @@
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 
+#include "lockstep/board_image.h"
 #include "lockstep/checkpoint.h"
 #include "lockstep/histogram.h"
 #include "lockstep/phase.h"
@@ -89,7 +90,9 @@ Status metrics_open(RunDir *dir, int64_t step, const BoardFacts *facts, Metrics 
 void metrics_close(Metrics *sinks); /* accepts NULL */
 Status metrics_train(Metrics *sinks, const TrainMetrics *metrics);
 Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics);
-/* For TensorBoard alone, of a step that metrics.jsonl has; nothing where it is not written for. */
+/* For TensorBoard alone, of a step that metrics.jsonl has; nothing where it is not written for. A
+ * picture is not copied in memory. */
+Status metrics_image(Metrics *sinks, int64_t step, const BoardImage *image);
 Status metrics_histogram(Metrics *sinks, int64_t step, const char *tag, const Histogram *histogram);
 Status metrics_sync(Metrics *sinks); /* fsync */
 

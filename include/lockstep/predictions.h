@@ -26,6 +26,12 @@ Status predictions_write(const RunDir *dir, const Predictions *predictions);
 
 /* Reads it from the run directory FOLDER; images 0 where there is none. `dataset` stays NULL. */
 Status predictions_read(const char *folder, Predictions *predictions);
+
+/* To another process on this machine, and from one: as they are in memory, but for `dataset`, from
+ * the start of what the descriptor leads to. ST_CHECKPOINT. */
+Status predictions_send(int out, const Predictions *predictions);
+Status predictions_receive(int in, Predictions *predictions);
+
 Status predictions_open(Predictions *predictions, int64_t images); /* room, zeroed */
 void predictions_free(Predictions *predictions);                   /* accepts a zeroed struct */
 

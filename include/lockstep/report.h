@@ -16,6 +16,12 @@ extern "C" {
  * one cannot be read or the report not be written, ST_DEVICE without cairo. */
 Status report_write(const char *const *runs, int n, const char *out);
 
+/* Draws confusion matrix and wrong examples of predictions (predictions_send) that `in` leads to,
+ * of the run in directory `run`, which may go on, and sends them to `out` (board_image_send).
+ * Without the images there are no examples. ST_USAGE, ST_CHECKPOINT, ST_DATA; ST_DEVICE without
+ * cairo. */
+Status report_board(const char *run, int in, int out);
+
 /* A figure of a table in CSV: one column over another. */
 typedef struct TableFigure {
     const char *table;                     /* path of the table */

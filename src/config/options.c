@@ -274,6 +274,10 @@ const Option config_options[] = {
      "print warnings, errors and the result alone"},
     {"tensorboard.events", NULL, NULL, OPTION_BOOL, AT(tensorboard), 0, 0, "true", NULL,
      OPTION_UNSTORED, "write the metrics to the folder tensorboard of the run directory as well"},
+    {"tensorboard.images", NULL, "N", OPTION_INT, AT(tensorboard_images), 0, 20, "20", NULL,
+     OPTION_UNSTORED,
+     "confusion matrix and wrong examples of so many of the run's evaluations, evenly apart, go to "
+     "the folder tensorboard as pictures, drawn by a process beside training; 0: none"},
     {"tensorboard.histograms", NULL, "STEPS", OPTION_INT, AT(tensorboard_histograms), 0, 1e15, "0",
      NULL, OPTION_UNSTORED,
      "every so many steps, a multiple of log-every, histograms of each parameter and of its "

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,8 +14,9 @@
 
 enum { ROOM = 32768 }; /* bytes of an event of scalars, generously, or of a full histogram */
 
-uint32_t crc32c(const void *bytes, size_t size) {
-    uint32_t crc = ~UINT32_C(0);
+/* The checksum of what `crc` is the checksum of, followed by these bytes. */
+static uint32_t crc_more(uint32_t crc, const void *bytes, size_t size) {
+    crc = ~crc;
     for (const uint8_t *byte = bytes; size > 0; size--, byte++) {
         crc ^= *byte;
         for (int bit = 0; bit < 8; bit++)
@@ -23,9 +25,12 @@ uint32_t crc32c(const void *bytes, size_t size) {
     return ~crc;
 }
 
+uint32_t crc32c(const void *bytes, size_t size) {
+    return crc_more(0, bytes, size);
+}
+
 /* A checksum of bytes that hold checksums themselves would be weak: so it is turned and shifted. */
-static void add_masked(Text *out, const void *bytes, size_t size) {
-    uint32_t crc = crc32c(bytes, size);
+static void add_masked(Text *out, uint32_t crc) {
     uint32_t masked = (crc >> 15 | crc << 17) + UINT32_C(0xa282ead8);
     text_add_bytes(out, &masked, sizeof masked);
 }
@@ -81,7 +86,14 @@ static void add_message(Text *out, int field, Text *message) {
 
 /* ---- Values of a summary ---- */
 
-enum { VALUE_TAG = 1, VALUE_SIMPLE, VALUE_HISTOGRAM = 5, VALUE_TENSOR = 8, VALUE_METADATA };
+enum {
+    VALUE_TAG = 1,
+    VALUE_SIMPLE,
+    VALUE_IMAGE = 4,
+    VALUE_HISTOGRAM,
+    VALUE_TENSOR = 8,
+    VALUE_METADATA
+};
 enum { SUMMARY_VALUE = 1 };
 
 /* Its length is known before it is made, so that it needs no memory of its own. */
@@ -161,15 +173,19 @@ static void begin_event(EventFile *file) {
     add_double(&file->event, EVENT_TIME, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
 }
 
+/* What a record begins with: the length of its event, and the checksum of that. */
+static void begin_record(Text *record, uint64_t length) {
+    text_clear(record);
+    text_add_bytes(record, &length, sizeof length);
+    add_masked(record, crc32c(&length, sizeof length));
+}
+
 /* Appends file->event as a record. */
 static Status put_event(EventFile *file) {
     Text *record = &file->record;
-    uint64_t length = file->event.size;
-    text_clear(record);
-    text_add_bytes(record, &length, sizeof length);
-    add_masked(record, &length, sizeof length);
+    begin_record(record, file->event.size);
     text_add_bytes(record, file->event.bytes, file->event.size);
-    add_masked(record, file->event.bytes, file->event.size);
+    add_masked(record, crc32c(file->event.bytes, file->event.size));
     if (file->values.failed || file->event.failed || record->failed)
         return FAIL(ST_INTERNAL, "out of memory for an event of TensorBoard");
     return file_write(file->fd, file->path, record->bytes, record->size);
@@ -183,6 +199,60 @@ Status event_file_write(EventFile *file, int64_t step) {
     add_bytes(&file->event, EVENT_SUMMARY, file->values.bytes, file->values.size);
     text_clear(&file->values);
     return put_event(file);
+}
+
+/* All of them, by one writev(2) unless that stops in the middle. */
+static Status write_parts(const EventFile *file, struct iovec *part, int n) {
+    ssize_t done;
+    do {
+        done = writev(file->fd, part, n);
+    } while (done < 0 && errno == EINTR);
+    if (done < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", file->path, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        size_t skip = (size_t)done < part[i].iov_len ? (size_t)done : part[i].iov_len;
+        done -= (ssize_t)skip;
+        TRY(file_write(file->fd, file->path, (char *)part[i].iov_base + skip,
+                       part[i].iov_len - skip));
+    }
+    return ST_OK;
+}
+
+Status event_image(EventFile *file, int64_t step, const BoardImage *image) {
+    enum { HEIGHT = 1, WIDTH, COLOURS, PNG, RGB = 3 };
+    Text *event = &file->event, *record = &file->record, *head = &file->values;
+    size_t tag = strlen(image->tag), inner, value;
+    /* All fields of the picture but its bytes, to know how long they are. */
+    text_clear(head);
+    add_int(head, HEIGHT, image->h);
+    add_int(head, WIDTH, image->w);
+    add_int(head, COLOURS, RGB);
+    inner = head->size + 1 + varint_size(image->bytes) + image->bytes;
+    value = 1 + varint_size(tag) + tag + 1 + varint_size(inner) + inner;
+    begin_event(file);
+    add_int(event, EVENT_STEP, step);
+    add_key(event, EVENT_SUMMARY, BYTES);
+    add_varint(event, 1 + varint_size(value) + value);
+    add_key(event, SUMMARY_VALUE, BYTES);
+    add_varint(event, value);
+    add_string(event, VALUE_TAG, image->tag);
+    add_key(event, VALUE_IMAGE, BYTES);
+    add_varint(event, inner);
+    text_add_bytes(event, head->bytes, head->size);
+    add_key(event, PNG, BYTES);
+    add_varint(event, image->bytes);
+    text_clear(head);
+    begin_record(record, event->size + image->bytes);
+    size_t begun = record->size;
+    uint32_t crc = crc32c(event->bytes, event->size);
+    add_masked(record, crc_more(crc, image->png, image->bytes));
+    if (event->failed || record->failed || head->failed)
+        return FAIL(ST_INTERNAL, "out of memory for an event of TensorBoard");
+    struct iovec part[] = {{record->bytes, begun},
+                           {event->bytes, event->size},
+                           {(char *)(uintptr_t)image->png, image->bytes},
+                           {record->bytes + begun, record->size - begun}};
+    return write_parts(file, part, sizeof part / sizeof *part);
 }
 
 Status event_file_start(EventFile *file, int64_t step) {

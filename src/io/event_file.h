@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "lockstep/board_image.h"
 #include "lockstep/histogram.h"
 #include "lockstep/status.h"
 #include "lockstep/text.h"
@@ -29,6 +30,10 @@ void event_file_close(EventFile *file); /* accepts one that is not open */
 void event_scalar(EventFile *file, const char *tag, double value);
 void event_words(EventFile *file, const char *tag, const char *words);
 void event_histogram(EventFile *file, const char *tag, const Histogram *histogram);
+
+/* Writes a PNG file of w x h pixels as an event of its own, without a copy in memory.
+ * ST_CHECKPOINT. */
+Status event_image(EventFile *file, int64_t step, const BoardImage *image);
 
 /* Writes the values as an event of `step`; nothing where there are none. ST_CHECKPOINT. */
 Status event_file_write(EventFile *file, int64_t step);

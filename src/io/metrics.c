@@ -150,6 +150,11 @@ Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics) {
     return sinks->has_board ? tensorboard_eval(&sinks->board, metrics) : ST_OK;
 }
 
+Status metrics_image(Metrics *sinks, int64_t step, const BoardImage *image) {
+    TRY(rundir_check(sinks->dir));
+    return sinks->has_board ? tensorboard_image(&sinks->board, step, image) : ST_OK;
+}
+
 Status metrics_histogram(Metrics *sinks, int64_t step, const char *tag,
                          const Histogram *histogram) {
     TRY(rundir_check(sinks->dir));

@@ -29,6 +29,58 @@ void predictions_free(Predictions *predictions) {
     *predictions = (Predictions){0};
 }
 
+/* ---- From process to process ---- */
+
+typedef struct Head {
+    int64_t step, images;
+} Head;
+
+static const char way[] = "predictions on their way";
+
+Status predictions_send(int out, const Predictions *predictions) {
+    Head head = {predictions->step, predictions->images};
+    size_t images = (size_t)head.images;
+    TRY(file_write(out, way, &head, sizeof head));
+    TRY(file_write(out, way, predictions->label, images * sizeof *predictions->label));
+    TRY(file_write(out, way, predictions->predicted, images * sizeof *predictions->predicted));
+    return file_write(out, way, predictions->probability,
+                      images * sizeof *predictions->probability);
+}
+
+static Status receive(int in, off_t *at, void *to, size_t bytes) {
+    while (bytes > 0) {
+        ssize_t n = pread(in, to, bytes, *at);
+        if (n <= 0)
+            return FAIL(ST_CHECKPOINT, "%s: they are not whole", way);
+        to = (char *)to + n;
+        bytes -= (size_t)n;
+        *at += n;
+    }
+    return ST_OK;
+}
+
+Status predictions_receive(int in, Predictions *predictions) {
+    Status status = ST_OK;
+    off_t at = 0;
+    Head head;
+    *predictions = (Predictions){0};
+    TRY(receive(in, &at, &head, sizeof head));
+    if (head.images < 1 || head.images > IMAGES_MAX)
+        return FAIL(ST_CHECKPOINT, "%s: there are %" PRId64 " of them", way, head.images);
+    TRY(predictions_open(predictions, head.images));
+    size_t images = (size_t)head.images;
+    predictions->step = head.step;
+    TRY_DONE(receive(in, &at, predictions->label, images * sizeof *predictions->label));
+    TRY_DONE(receive(in, &at, predictions->predicted, images * sizeof *predictions->predicted));
+    TRY_DONE(receive(in, &at, predictions->probability, images * sizeof *predictions->probability));
+done:
+    if (status != ST_OK)
+        predictions_free(predictions);
+    return status;
+}
+
+/* ---- A file ---- */
+
 static Status put(hid_t file, const Predictions *predictions) {
     const int64_t *images = &predictions->images;
     TRY(hdf5_put_int(file, "step", predictions->step));

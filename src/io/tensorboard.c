@@ -125,3 +125,7 @@ Status tensorboard_histogram(Tensorboard *board, int64_t step, const char *tag,
     event_histogram(&board->file, tag, histogram);
     return event_file_write(&board->file, step);
 }
+
+Status tensorboard_image(Tensorboard *board, int64_t step, const BoardImage *image) {
+    return event_image(&board->file, step, image);
+}

@@ -22,6 +22,7 @@ void tensorboard_close(Tensorboard *board);
 
 Status tensorboard_train(Tensorboard *board, const TrainMetrics *metrics);
 Status tensorboard_eval(Tensorboard *board, const EvalMetrics *metrics);
+Status tensorboard_image(Tensorboard *board, int64_t step, const BoardImage *image);
 Status tensorboard_histogram(Tensorboard *board, int64_t step, const char *tag,
                              const Histogram *histogram);
 

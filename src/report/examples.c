@@ -145,7 +145,11 @@ Status figures_wrong(Sheet *sheet, const Facts *facts) {
     TRY_DONE(read_wrong(facts, wrong, n, pixels));
     for (int64_t i = 0; i < n; i++)
         label_tile(facts, &wrong[i], pixels + i * size, &tile[i]);
-    Tiles tiles = {.title = "Most confidently wrong", .n = n, .columns = 4, .tile = tile};
+    Tiles tiles = {.title = facts->dataset.synthetic ? "Most confidently wrong, of synthetic images"
+                                                     : "Most confidently wrong",
+                   .n = n,
+                   .columns = 4,
+                   .tile = tile};
     char note[128];
     snprintf(note, sizeof note,
              "Test images that were taken for something else, the surest first: %" PRId64

@@ -198,7 +198,8 @@ static void name_of(const char *path, char *name, size_t room) {
     snprintf(name, room, "%.*s", (int)room - 1, slash && slash[1] ? slash + 1 : real);
 }
 
-Status facts_read_head(const char *path, Facts *facts) {
+/* Path, name and configuration. */
+static Status begin(const char *path, Facts *facts) {
     *facts = (Facts){0};
     if (strlen(path) >= sizeof facts->path)
         return FAIL(ST_USAGE, "the path %.40s... is too long", path);
@@ -206,7 +207,25 @@ Status facts_read_head(const char *path, Facts *facts) {
     name_of(path, facts->name, sizeof facts->name);
     if (access(path, F_OK) != 0)
         return FAIL(ST_USAGE, "%s: %s", path, strerror(errno));
-    TRY(read_config(facts));
+    return read_config(facts);
+}
+
+static void find_images(Facts *facts) {
+    facts->has_images = input_dataset(facts->config, &facts->dataset) == ST_OK;
+    if (!facts->has_images) {
+        status_clear();
+        dataset_cifar10(&facts->dataset);
+    }
+}
+
+Status facts_read_data(const char *path, Facts *facts) {
+    TRY(begin(path, facts));
+    find_images(facts);
+    return ST_OK;
+}
+
+Status facts_read_head(const char *path, Facts *facts) {
+    TRY(begin(path, facts));
     TRY(read_sessions(facts));
     return read_result(facts);
 }
@@ -216,11 +235,7 @@ Status facts_read(const char *path, Facts *facts) {
     TRY(facts_read_metrics(facts));
     TRY(predictions_read(path, &facts->predictions));
     add_last_test(facts);
-    facts->has_images = input_dataset(facts->config, &facts->dataset) == ST_OK;
-    if (!facts->has_images) {
-        status_clear();
-        dataset_cifar10(&facts->dataset);
-    }
+    find_images(facts);
     return ST_OK;
 }
 

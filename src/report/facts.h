@@ -49,6 +49,9 @@ typedef struct Facts {
 Status facts_read(const char *path, Facts *facts);
 void facts_free(Facts *facts);
 
+/* Of a run that goes on: its configuration and data set alone, which do not change. */
+Status facts_read_data(const char *path, Facts *facts);
+
 /* Parts of it, for who looks at many runs: configuration, sessions and result, which are small; and
  * then metrics.jsonl. */
 Status facts_read_head(const char *path, Facts *facts);

@@ -227,18 +227,23 @@ static Status bars_figure(Sheet *sheet, const Facts *facts) {
     return status;
 }
 
-Status figures_classes(Sheet *sheet, const Facts *facts) {
-    int64_t *count = figures_confusion(facts);
-    if (!count)
-        return ST_OK;
-    Heat heat = {.title = "Confusion matrix",
+Status figures_confusion_matrix(Sheet *sheet, const Facts *facts, const int64_t *count) {
+    Heat heat = {.title = facts->dataset.synthetic ? "Confusion matrix of synthetic images"
+                                                   : "Confusion matrix",
                  .x_label = "guess",
                  .y_label = "truth",
                  .n = facts->dataset.classes,
                  .names = facts->dataset.class_names,
                  .count = count};
-    Status status = sheet_figure(sheet, "confusion_matrix", heat.title, (Size){480, 480}, draw_heat,
-                                 &heat, false, NULL);
+    return sheet_figure(sheet, "confusion_matrix", heat.title, (Size){480, 480}, draw_heat, &heat,
+                        false, NULL);
+}
+
+Status figures_classes(Sheet *sheet, const Facts *facts) {
+    int64_t *count = figures_confusion(facts);
+    if (!count)
+        return ST_OK;
+    Status status = figures_confusion_matrix(sheet, facts, count);
     free(count);
     return status == ST_OK ? bars_figure(sheet, facts) : status;
 }

@@ -8,6 +8,9 @@
 /* Loss, accuracy, learning rate and times by epoch. */
 Status figures_curves(Sheet *sheet, const Facts *facts);
 
+/* count[classes][classes]: [truth][guess]. */
+Status figures_confusion_matrix(Sheet *sheet, const Facts *facts, const int64_t *count);
+
 /* Confusion matrix and accuracy by class; nothing where the run has no result yet. */
 Status figures_classes(Sheet *sheet, const Facts *facts);
 

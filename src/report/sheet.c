@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lockstep/board_image.h"
 #include "save.h"
 #include "style.h"
 
-enum { PNG_SCALE = 2 };
+enum { PNG_SCALE = 2, BOARD_SCALE = 1 }; /* pixels a unit; small, for there may be many */
 
 /* Replaces a file of the folder as a whole. */
 static Status save(const Sheet *sheet, const char *name, const char *bytes, size_t size) {
@@ -17,17 +18,28 @@ static Status save(const Sheet *sheet, const char *name, const char *bytes, size
     return save_file(path, bytes, size);
 }
 
-static Status save_png(const Sheet *sheet, const char *name, Size size, DrawFn draw,
-                       const void *figure) {
+/* Pictures are of the test set. */
+static Status send(const Sheet *sheet, const char *name, Size size, const char *png, size_t bytes) {
+    BoardImage image = {.w = (int64_t)(size.w * BOARD_SCALE),
+                        .h = (int64_t)(size.h * BOARD_SCALE),
+                        .bytes = bytes,
+                        .png = png};
+    snprintf(image.tag, sizeof image.tag, "test/%s", name);
+    return board_image_send(sheet->board, &image);
+}
+
+static Status put_png(const Sheet *sheet, const char *name, Size size, DrawFn draw,
+                      const void *figure) {
     char file[128];
     Painter *painter;
     char *png = NULL;
     size_t bytes;
-    TRY(painter_png_open(size.w, size.h, PNG_SCALE, &painter));
+    TRY(painter_png_open(size.w, size.h, sheet->to_board ? BOARD_SCALE : PNG_SCALE, &painter));
     draw(painter, size, figure);
     TRY(painter_png_finish(painter, &png, &bytes));
     snprintf(file, sizeof file, "%s.png", name);
-    Status status = save(sheet, file, png, bytes);
+    Status status =
+        sheet->to_board ? send(sheet, name, size, png, bytes) : save(sheet, file, png, bytes);
     free(png);
     return status;
 }
@@ -37,7 +49,9 @@ Status sheet_figure(Sheet *sheet, const char *name, const char *title, Size size
     Painter *painter;
     char *svg = NULL;
     size_t bytes;
-    TRY(save_png(sheet, name, size, draw, figure));
+    TRY(put_png(sheet, name, size, draw, figure));
+    if (sheet->to_board)
+        return ST_OK;
     TRY(painter_svg_open(size.w, size.h, name, title, &painter));
     draw(painter, size, figure);
     TRY(painter_svg_finish(painter, &svg, &bytes));

@@ -9,6 +9,8 @@
 typedef struct Sheet {
     const char *folder; /* borrowed */
     Text html;
+    bool to_board; /* no page: each picture alone goes to this descriptor, for TensorBoard */
+    int board;
 } Sheet;
 
 typedef void (*DrawFn)(Painter *painter, Size size, const void *figure);

@@ -122,6 +122,8 @@ static Status log_step(Journal *journal, RunState *state, const StepResult *step
 Status journal_step(Journal *journal, RunState *state, const StepResult *step, double seconds) {
     count(journal, state, step, seconds);
     show_step(journal, state, step);
+    if (journal->keeper)
+        TRY(keeper_log_drawn(journal->keeper));
     return state->step % journal->session->config->log_every == 0 ? log_step(journal, state, step)
                                                                   : ST_OK;
 }

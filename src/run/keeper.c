@@ -12,6 +12,7 @@
 #include "lockstep/log.h"
 #include "lockstep/sessions.h"
 #include "lockstep/writer.h"
+#include "pictures.h"
 #include "state_view.h"
 #include "version.h"
 
@@ -21,6 +22,7 @@ struct Keeper {
     Fence *fence;
     Metrics *metrics;       /* NULL until keeper_start */
     Histograms *histograms; /* NULL: none are asked for */
+    Pictures *pictures;     /* likewise */
     char *config_text;      /* stored with checkpoints */
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
@@ -53,6 +55,7 @@ void keeper_close(Keeper *keeper) {
         return;
     log_to_file(-1, NULL, NULL);
     writer_stop(keeper->writer);
+    pictures_close(keeper->pictures);
     histograms_close(keeper->histograms);
     metrics_close(keeper->metrics);
     device_snapshot_close(&keeper->snapshot);
@@ -226,7 +229,8 @@ static Status note_start(Keeper *keeper, int64_t step, const char *libraries) {
     return sessions_start(&keeper->dir, &start);
 }
 
-Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries) {
+Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step,
+                    const char *libraries) {
     const Session *session = keeper->session;
     if (state->step == 0)
         TRY(log_model(session));
@@ -239,6 +243,7 @@ Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries
     TRY(open_metrics(keeper, state->step));
     if (session->config->tensorboard_histograms > 0)
         TRY(histograms_open(keeper->session, &keeper->histograms));
+    TRY(pictures_open(session, state, end_step, &keeper->pictures));
     TRY(note_start(keeper, state->step, libraries));
     return start_writer(keeper, state);
 }
@@ -255,6 +260,18 @@ Status keeper_log_histograms(Keeper *keeper, const RunState *state, const Steppe
     if (!keeper->histograms || state->step % keeper->session->config->tensorboard_histograms != 0)
         return ST_OK;
     return histograms_log(keeper->histograms, stepper, state->step, keeper->metrics);
+}
+
+void keeper_draw(Keeper *keeper, const RunState *state, const EvalResult *test) {
+    pictures_draw(keeper->pictures, state, test);
+}
+
+Status keeper_log_drawn(Keeper *keeper) {
+    return pictures_collect(keeper->pictures, keeper->metrics);
+}
+
+void keeper_end_drawn(Keeper *keeper) {
+    pictures_finish(keeper->pictures, keeper->metrics);
 }
 
 Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting) {

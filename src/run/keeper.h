@@ -8,6 +8,7 @@
 #define LOCKSTEP_RUN_KEEPER_H
 
 #include "lockstep/checkpoint.h"
+#include "lockstep/evaluate.h"
 #include "lockstep/metrics.h"
 #include "lockstep/predictions.h"
 #include "lockstep/session.h"
@@ -32,11 +33,11 @@ Status keeper_read_autotune(const Keeper *keeper, char **choices);
 /* Removes what an earlier run left, where --reset asks for it. ST_CHECKPOINT. */
 Status keeper_reset(Keeper *keeper);
 
-/* Once the engine holds `state`: writes config.yaml and autotune.txt, cuts metrics.jsonl back to
- * the state's step, makes best.h5 what the state says, removes the result of an earlier end, notes
- * the start in sessions.jsonl (`libraries`: what the program is made of), starts the writer.
- * ST_CHECKPOINT. */
-Status keeper_start(Keeper *keeper, const RunState *state, const char *libraries);
+/* Once the engine holds `state`, of a run up to step `end_step`: writes config.yaml and
+ * autotune.txt, cuts metrics.jsonl back to the state's step, makes best.h5 what the state says,
+ * removes the result of an earlier end, notes the start in sessions.jsonl (`libraries`: what the
+ * program is made of), starts the writer. ST_CHECKPOINT. */
+Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step, const char *libraries);
 
 /* Appends to metrics.jsonl. ST_CHECKPOINT. */
 Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics);
@@ -45,6 +46,13 @@ Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics);
 /* After the step that `stepper` made last: histograms, where --tensorboard.histograms has them due.
  * ST_DEVICE, ST_CHECKPOINT. */
 Status keeper_log_histograms(Keeper *keeper, const RunState *state, const Stepper *stepper);
+
+/* The scheduled evaluation, which is logged, said `test`: has it drawn where that is due. What was
+ * drawn is written by keeper_log_drawn, which is to be called now and then and does not wait, and
+ * at the end by keeper_end_drawn, which waits two seconds at most. ST_CHECKPOINT. */
+void keeper_draw(Keeper *keeper, const RunState *state, const EvalResult *test);
+Status keeper_log_drawn(Keeper *keeper);
+void keeper_end_drawn(Keeper *keeper);
 
 /* Hands the engine's state and *state to the writer. One that need not last may go to
  * --checkpoint-local. best.h5 is to name it where it is the best so far. ST_DEADLINE, ST_DEVICE,

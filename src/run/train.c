@@ -143,6 +143,8 @@ static Status evaluate_epoch(Train *run) {
         run->target_s = meter_wall(&run->journal.meter);
     if (state->finished)
         say_enough(run);
+    if (run->keeper)
+        keeper_draw(run->keeper, state, &run->test);
 done:
     eval_result_free(&held_out);
     return status;
@@ -478,7 +480,8 @@ static Status end_again(Train *run) {
     log_warn("%s/result.json is not of this end: the test set is evaluated again, and it is "
              "written",
              config->out);
-    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->libraries) : ST_OK));
+    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->end_step, run->libraries)
+                                : ST_OK));
     journal_open(&run->journal, session, keeper, run->state.step, run->end_step);
     if (run->saved_lasts) /* it is what was loaded */
         run->saved_step = run->state.step;
@@ -503,13 +506,16 @@ static Status train_ranks(Train *run) {
     keeper = run->keeper;
     if (run->state.step >= run->end_step || run->state.finished)
         return end_again(run);
-    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->libraries) : ST_OK));
+    TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->end_step, run->libraries)
+                                : ST_OK));
     TRY(comm_agree(comm, stepper_load(run->stepper, run->state.step, run->end_step)));
     journal_open(&run->journal, session, keeper, run->state.step, run->end_step);
     run->tracing = tracing_plan(session, run->state.step, run->end_step);
     TRY(train_loop(run, &stopped));
     journal_close(&run->journal);
     TRY(finish(run, stopped));
+    if (keeper)
+        keeper_end_drawn(keeper);
     if (keeper && session->config->report && !stopped)
         showcase(session->config->out);
     return stopped ? ST_STOPPED : ST_OK;

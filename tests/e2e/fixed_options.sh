@@ -97,6 +97,7 @@ target 0.99
 log-every 4
 report false
 tensorboard.histograms 0
+tensorboard.images 0
 tensorboard.events false
 '
 unstored='data loader.threads threads out checkpoint-local resume progress progress-width quiet trace crash-at'

@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 240
+# limit: 300
 # The folder tensorboard of a run: what TensorBoard's own reader gets of it is metrics.jsonl, also after a crash, a resume
 # and a roll-back; one file a process; gone with --reset. TENSORBOARD_PYTHON names a python that has TensorBoard.
 # shellcheck source=tests/lib.sh
@@ -38,6 +38,49 @@ one_error 2 'tensorboard.histograms 3: .*a multiple of log-every, 2; 4 is' "ever
 train refused 1 $tiny --tensorboard.histograms 2 --no-tensorboard.events
 one_error 2 'tensorboard.histograms 2 wants tensorboard.events' "histograms without TensorBoard's folder"
 
+# ---- Pictures, which a process beside the run draws. ----
+# draws DRAWING NAME RANKS WORD...: a run of ten evaluations, one every ten steps, with the process that draws as drawing.c has it.
+preload drawing || { fail "drawing.c compiles" && finish; }
+draws() { DRAWING=$1 LD_PRELOAD=$tmp/drawing.so train "$2" "$3" $tiny --epochs 10 --tensorboard.images 20 "${@:4}"; }
+draws wait drawn 2 --report
+check "a run with pictures" test "$code" = 0
+train plain 2 $tiny --epochs 10
+same plain drawn "pictures leave the bits as they are"
+draws wait halves 2 --crash-at 57 --tensorboard.images 5
+draws wait halves 1 --tensorboard.images 5 --report
+check "a run with fewer pictures, over a crash" test "$code" = 0
+draws wait rolled 1 --keep 10
+cp "$tmp/rolled/checkpoints/step-00000040.h5" "$tmp/rolled/checkpoints/step-00000040.h5.xxh3" "$tmp/"
+draws wait rolled 1 --resume "$tmp/step-00000040.h5"
+check "a roll-back to step 40" test "$code" = 0
+without_cairo=
+if grep -q 'built without cairo' "$tmp/drawn/log.txt"; then
+    without_cairo=1
+else
+    draws 'kill -9 $$' killed 2
+    check "drawing is killed: the run ends well" test "$code" = 0
+    same killed plain "with its bits and metrics"
+    check "and one warning" \
+        test "$(grep -c '^warning: .*no pictures of step [0-9]*: it ended by signal 9' "$log") $(grep -c '^warning' "$log")" = "1 1"
+    draws 'printf abc' torn 1
+    check "what was drawn is no picture: a warning" bash -c "[ $code = 0 ] && grep -q '^warning: .*no pictures of .*not whole' '$log'"
+    draws 'echo $$ >>'"$tmp/hung"'; exec sleep 1000' hangs 1
+    check "drawing hangs: the run ends well" bash -c "[ $code = 0 ] && grep -q '^warning: .*no pictures of step 10: it took too long' '$log'"
+    rm "$tmp/hung"
+    DRAWING='echo $$ >>'"$tmp/hung"'; exec sleep 1000' LD_PRELOAD=$tmp/drawing.so start asked 0 $tiny --epochs 2000 --tensorboard.images 20 \
+        --eval.every 100
+    until_true 60 test -s "$tmp/hung"
+    began=$(date +%s%N)
+    kill -USR1 "$launched"
+    wait_for asked
+    check "a requested stop does not wait for it" bash -c "[ $code = 75 ] && [ $((($(date +%s%N) - began) / 1000000)) -lt 2000 ]"
+    refuse "nor says a word of it" grep -q '^warning' "$log"
+    check "and leaves no process behind" bash -c "test -s '$tmp/hung' && ! kill -0 \$(cat '$tmp/hung') 2>/dev/null"
+fi
+draws 'exit 5' bare 1
+check "without cairo: a word in log.txt alone" \
+    bash -c "[ $code = 0 ] && [ \$(grep -c 'built without cairo' '$tmp/bare/log.txt') = 1 ] && ! grep -qi 'cairo\|pictures of' '$log'"
+
 if ! "$python" -c 'import tensorboard' 2>/dev/null; then
     skip "what TensorBoard reads" "$python has no tensorboard (pip install tensorboard; TENSORBOARD_PYTHON)"
     finish
@@ -53,6 +96,14 @@ if /usr/bin/python3 -c 'import h5py, numpy' 2>/dev/null; then
     done
 else
     skip "what the histograms are of" "python3-h5py is missing"
+fi
+if [ -n "$without_cairo" ]; then
+    skip "pictures" "lockstep was built without cairo"
+else
+    check "pictures of every evaluation; the last are the report's" "$python" tests/e2e/check_pictures "$tmp/drawn" 10 20 30 40 50 60 70 80 90 100
+    check "of five of ten over a crash, each once, the last included" "$python" tests/e2e/check_pictures "$tmp/halves" 20 40 60 80 100
+    check "after a roll-back each once" "$python" tests/e2e/check_pictures "$tmp/rolled" 10 20 30 40 50 60 70 80 90 100
+    check "scalars beside pictures" reads "$tmp/drawn"
 fi
 check "after --reset: one run" reads "$tmp/reset"
 train back 1 $tiny --epochs 4 --keep 10 --checkpoint-every 7

@@ -218,6 +218,58 @@ static void crc_of_castagnoli(void **state) {
     assert_int_equal(crc32c(zeros, sizeof zeros), 0x8a9136aa);
 }
 
+/* The bytes of a record's event, as its length and its checksums say; moves *at behind it. */
+static const uint8_t *take_record(const uint8_t **at, const uint8_t *end, size_t *size) {
+    uint64_t length;
+    uint32_t sums[2], want[2];
+    assert_true(end - *at >= 16);
+    memcpy(&length, *at, 8);
+    memcpy(&sums[0], *at + 8, 4);
+    assert_true(length <= (uint64_t)(end - *at) - 16);
+    memcpy(&sums[1], *at + 12 + length, 4);
+    want[0] = crc32c(&length, 8);
+    want[1] = crc32c(*at + 12, length);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(sums[i], (want[i] >> 15 | want[i] << 17) + 0xa282ead8);
+    const uint8_t *event = *at + 12;
+    *size = length;
+    *at += 16 + length;
+    return event;
+}
+
+/* A picture is a record like others, though it is written from where it lies. */
+static void a_picture_is_a_record(void **state) {
+    (void)state;
+    /* As protobuf's own library has it: step 7, tag "t", height 3, width 2, RGB, and two bytes. */
+    static const uint8_t want[] = {0x10, 7, 0x2a, 17, 0x0a, 15, 0x0a, 1, 't',  0x22, 10,
+                                   0x08, 3, 0x10, 2,  0x18, 3,  0x22, 2, 0xff, 0};
+    static uint8_t bytes[4096];
+    char path[] = "/tmp/lockstep-events-XXXXXX";
+    EventFile file = {.fd = -1};
+    size_t size;
+    close(mkstemp(path));
+    unlink(path);
+    assert_int_equal(event_file_create(path, &file), ST_OK);
+    BoardImage image = {.tag = "t", .w = 2, .h = 3, .bytes = 2, .png = "\xff"};
+    event_scalar(&file, "a", 1);
+    assert_int_equal(event_file_write(&file, 6), ST_OK);
+    assert_int_equal(event_image(&file, 7, &image), ST_OK);
+    event_scalar(&file, "a", 1);
+    assert_int_equal(event_file_write(&file, 8), ST_OK);
+    event_file_close(&file);
+    int fd = open(path, O_RDONLY);
+    const uint8_t *at = bytes, *end = bytes + read(fd, bytes, sizeof bytes);
+    close(fd);
+    unlink(path);
+    take_record(&at, end, &size);
+    take_record(&at, end, &size);
+    const uint8_t *event = take_record(&at, end, &size);
+    assert_int_equal(size, 9 + sizeof want); /* the time stands first */
+    assert_memory_equal(event + 9, want, sizeof want);
+    take_record(&at, end, &size);
+    assert_true(at == end);
+}
+
 static void result(void **state) {
     (void)state;
     Fixture f;
@@ -291,6 +343,7 @@ int main(void) {
         cmocka_unit_test(volatile_fields_stand_last),
         cmocka_unit_test(cut_back),
         cmocka_unit_test(crc_of_castagnoli),
+        cmocka_unit_test(a_picture_is_a_record),
         cmocka_unit_test(begun_as_a_new_file),
         cmocka_unit_test(not_where_the_directory_is_lost),
         cmocka_unit_test(result),
