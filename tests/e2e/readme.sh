@@ -26,13 +26,20 @@ special() {
             if [ -e "$tmp/make-run.log" ]; then # it is typed once, and what it printed is shown further down
                 cp "$tmp/make-run.log" "$log"
                 quoted=numbers_aside
+                draws || output=$(grep -v '^report: ' <<<"$output")
                 shown "$2 prints what is shown" "$output"
+                draws || skip "$2 prints the path of its page" "lockstep was built without cairo"
                 return
             fi
-            (cd "$copy" && timeout -k 5 100 env -u LOCKSTEP_STEPS LOCKSTEP_REPORT=true make run) >"$tmp/make-run.log" 2>&1 </dev/null
-            code=$?
-            check "$2" test $code = 0
-            check "the page that it names is there" test -s "$copy/$(sed -n 's/^report: //p' "$tmp/make-run.log")"
+            # On a busy machine two seconds may not be enough for the page: then once more.
+            for _ in 1 2 3; do
+                rm -rf "$copy/runs"
+                (cd "$copy" && timeout -k 5 100 env -u LOCKSTEP_STEPS LOCKSTEP_REPORT=true make run) >"$tmp/make-run.log" 2>&1 </dev/null
+                code=$?
+                draws && grep -q '^report: none yet' "$tmp/make-run.log" || break
+            done
+            check "$2" test "$code" = 0
+            ! draws || check "the page that it names is there" test -s "$copy/$(sed -n 's/^report: //p' "$tmp/make-run.log")"
             ;;
         *--crash-at* | *'--out runs/c '*)
             quoted=numbers_aside
