@@ -1,8 +1,9 @@
 /* checkpoint: the HDF5 file (layout below) and the folder of them. Local.
  *
  *   /meta                  attributes format_version, config, seed, lanes, git, dataset,
- *                          dataset_hash, instruction_set, slots, ema, time, state_hash; autotune
- *                          where the run has choices made by timing
+ *                          dataset_hash, test_hash, instruction_set, slots, ema, time, lineage
+ *                          (lineage.h), state_hash, content_hash; autotune where the run has
+ *                          choices made by timing
  *   /params/NAME           float32, logical order (conv O,I,KH,KW), chunked, fletcher32
  *   /running/NAME          batch-norm running statistics
  *   /optimizer/SLOT/NAME   as params, of those that have it: parameters may have different
@@ -14,8 +15,9 @@
  *                          accumulators, finished; plateau_* where the learning rate follows
  *                          evaluations; dataset history
  *
- * Files of earlier format versions are read: what came later (2: last_accuracy, plateau_*) is
- * optional, and absent it has its default. Groups that a reader does not know do not disturb it.
+ * Files of earlier format versions are read: what came later (2: last_accuracy, plateau_*; 3:
+ * test_hash, lineage, content_hash) is optional, and absent it has its default. Groups that a
+ * reader does not know do not disturb it.
  *
  * Groups keep their members in model-text order. Built in memory; temporary name in the folder
  * (pid, job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file)
@@ -38,7 +40,7 @@
 extern "C" {
 #endif
 
-enum { CHECKPOINT_FORMAT = 2, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
+enum { CHECKPOINT_FORMAT = 3, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
 #define CHECKPOINT_STEP_MAX INT64_C(1000000000000000) /* the bound of --steps */
 
 /* One evaluation at an epoch's end. */
@@ -76,9 +78,11 @@ typedef struct Checkpoint {
     uint64_t seed;
     int64_t lanes;
     char git[64];
-    char dataset[16]; /* "cifar10" or "synthetic" */
-    uint64_t dataset_hash;
+    char dataset[16];      /* "cifar10" or "synthetic" */
+    uint64_t dataset_hash; /* of the training records, and */
+    uint64_t test_hash;    /* of the test set; 0: the file does not say */
     char instruction_set[32];
+    const char *lineage;  /* which branch of its run it is on (lineage.h); NULL: none is known */
     const char *autotune; /* Tuning.choices of the run (device.h), NULL: none */
     uint64_t state_hash;  /* as read; checkpoint_write stores the hash it computes itself */
     bool has_ema;         /* as read; checkpoint_write stores whether ema is set */
@@ -102,8 +106,8 @@ typedef struct CheckpointGate {
 } CheckpointGate;
 
 /* Writes and commits FOLDER/step-%08lld.h5. ST_CHECKPOINT with path and cause; nothing half-written
- * is left under the final name. A good file of that step with the same state hash is success, one
- * with another hash ST_CHECKPOINT; a damaged one is renamed .bad. `gate` may be NULL. *bytes (may
+ * is left under the final name. A good file of that step with all the same content is success, one
+ * with another ST_CHECKPOINT; a damaged one is renamed .bad. `gate` may be NULL. *bytes (may
  * be NULL) is the file's size. */
 Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
                         const CheckpointGate *gate, int64_t *bytes);
@@ -144,14 +148,16 @@ void checkpoint_meta_free(Checkpoint *checkpoint);
 Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
                                Checkpoint *checkpoint);
 
-/* checkpoint_load and checkpoint_parse_meta. */
+/* Looks, and parses /meta and /state of a good file; warns of nothing. */
 Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint);
 
-/* The newest good file of FOLDER, "" where there is none; *bad says whether there are bad ones.
+/* The newest good file of FOLDER that is of `lineage` (NULL: of any), "" where there is none; *bad
+ * says whether there are others: bad ones, or some of another branch.
  * Older ones are tried in turn, each bad one is warned of and (if `quarantine`) renamed .bad.
  * ST_CHECKPOINT where one that is newer than that cannot be looked at: it stays as it is, for
  * whoever can make it readable, or says by --resume FILE that it is not wanted. */
-Status checkpoint_search(const char *folder, bool quarantine, char path[4096], bool *bad);
+Status checkpoint_search(const char *folder, bool quarantine, const char *lineage, char path[4096],
+                         bool *bad);
 
 /* The same, but ST_CHECKPOINT where there are bad ones (.bad ones too) and no good one. */
 Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]);
@@ -166,6 +172,10 @@ Status checkpoint_prune(const char *folder, int64_t keep, const char *spare,
 /* Hash of params, running, ema, slots (by name) and slow_running, each in model-text order, logical
  * row-major, gaps left out, then the step as uint64, then the plateau where there is one. */
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *hash);
+
+/* Hash of all that a file holds but the time of day: of the state hash, which stands for the
+ * arrays, and of everything else in /meta and /state. Two files are the same only if it is. */
+Status checkpoint_content_hash(const Checkpoint *checkpoint, uint64_t state_hash, uint64_t *hash);
 
 #ifdef __cplusplus
 }

@@ -32,6 +32,7 @@ typedef struct Input {
     const uint8_t **resident;       /* [lane_count] their pixels in device memory, or NULL */
     EvalSet test, holdout;          /* holdout.records 0 without --holdout */
     uint64_t hash;                  /* of the hashes of all shards, the same on every rank */
+    uint64_t test_hash;             /* of the test set, likewise; never 0 */
     int64_t bytes;                  /* read by this rank */
 } Input;
 
@@ -53,7 +54,7 @@ Status input_read(Input *input, const RunConfig *config, int rank, int size);
 /* The test set alone, for `eval`. Local. */
 Status input_read_test(Input *input, const RunConfig *config, int rank, int size);
 
-/* Hash over all lanes' shard hashes. Collective. */
+/* Hashes over all lanes' shard hashes, and over the test set. Collective. */
 Status input_hash(Input *input, Comm *comm);
 
 /* One log line a rank: host, lanes, records, bytes read. Collective. */

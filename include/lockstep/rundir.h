@@ -9,6 +9,8 @@
  *   autotune.txt   choices made by timing, where the run has some
  *   owner          the process that may write here (host, pid, job, restart); carries its lock
  *   local          name of the folder below --checkpoint-local where later checkpoints may be
+ *   lineage        which branch of the run goes on here (lineage.h); checkpoints of others are
+ *                  set aside in checkpoints/aside-ID
  *   crash-fired    marker of --crash-at
  *
  * A job that was restarted on other nodes takes the directory from its predecessor, which may be
@@ -29,6 +31,10 @@ typedef struct RunDir {
     char local[4096];                /* folder of --checkpoint-local, "": none */
     char owner[512];                 /* what the owner file says while the directory is ours */
     int lock_fd, log_fd, metrics_fd; /* -1: not open */
+    char *lineage;                   /* of the branch that goes on here; NULL: not known */
+    bool sorting;                    /* files of other branches may not all have been set aside */
+    bool
+        begun_before; /* that branch was begun by this very command in this job, before a restart */
 } RunDir;
 
 /* Creates the directory (parents too) and takes it. ST_CHECKPOINT where another run has it (names
@@ -61,9 +67,22 @@ Status rundir_reset(RunDir *dir);
 /* True where the directory holds checkpoints (good or bad). */
 bool rundir_has_checkpoints(const RunDir *dir);
 
-/* The newest good checkpoint, "" where there is none: of `checkpoints`, or of the folder that this
- * run had below `base` on this node (--checkpoint-local; "" for none) where that one is newer. Bad
- * ones are renamed .bad; ST_CHECKPOINT as checkpoint_newest. */
+/* Reads what the file `lineage` says into *dir; before rundir_newest and rundir_begin_branch. */
+Status rundir_read_branch(RunDir *dir);
+
+/* A run goes on here from the state of lineage `from` after `step` ("" and 0: from the beginning).
+ * It is a new branch where it `leaves` what is here, or the state is not one of the directory's
+ * branch; then, and where that was not finished before, sets the checkpoints of others aside and
+ * says so. Sets dir->lineage, for the checkpoints to come. `file` (NULL: none)
+ * was named to go on from: the metrics of what is left are set aside too, and those beside the file
+ * take their place. */
+Status rundir_begin_branch(RunDir *dir, const char *from, int64_t step, bool leaves,
+                           const char *file);
+
+/* The newest good checkpoint of the directory's branch, "" where there is none: of `checkpoints`,
+ * or of the folder that this run had below `base` on this node (--checkpoint-local; "" for none)
+ * where that one is newer. Bad ones are renamed .bad; ST_CHECKPOINT as checkpoint_newest, and where
+ * the branch began later than at step 0 and none of it is left. */
 Status rundir_newest(RunDir *dir, const char *base, char path[4096]);
 
 /* Sets dir->local: the folder that rundir_newest chose from, else a new one below `base`. */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lockstep/config.h"
 #include "lockstep/param_group.h"
@@ -134,9 +135,24 @@ static Status check_board(const RunConfig *config) {
     return ST_OK;
 }
 
+/* The folder of a configuration that a run has written, wherever that was copied to. */
+static bool is_in_run(const RunConfig *config, char folder[CONFIG_PATH_MAX]) {
+    char owner[CONFIG_PATH_MAX];
+    const char *slash = strrchr(config->file, '/');
+    snprintf(folder, CONFIG_PATH_MAX, "%.*s", slash ? (int)(slash - config->file) : 1,
+             slash ? config->file : ".");
+    return snprintf(owner, sizeof owner, "%s/owner", folder) < (int)sizeof owner &&
+           strcmp(slash ? slash + 1 : config->file, "config.yaml") == 0 && access(owner, F_OK) == 0;
+}
+
 static Status default_out(RunConfig *config) {
+    char folder[CONFIG_PATH_MAX];
     if (config->out[0] != '\0')
         return ST_OK;
+    if (config->file[0] != '\0' && is_in_run(config, folder)) {
+        memcpy(config->out, folder, sizeof folder);
+        return ST_OK;
+    }
     if (config->name[0] == '\0')
         return FAIL(ST_USAGE, "name a run directory: --out DIR");
     snprintf(config->out, sizeof config->out, "runs/%s", config->name);

@@ -109,6 +109,23 @@ done:
     return status;
 }
 
+/* A sum over records, so it does not matter who has which. Collective. */
+static Status hash_test(Input *input, Comm *comm) {
+    const Shard *shard = &input->test.shard;
+    size_t bytes = (size_t)shape_count(input->dataset.image);
+    uint64_t sum = 0;
+    int64_t wrapped;
+    for (int64_t i = 0; i < shard->count; i++) {
+        const uint64_t part[3] = {(uint64_t)shard->ids[i], shard->labels[i],
+                                  hash_bytes(shard->pixels + (size_t)i * bytes, bytes)};
+        sum += hash_bytes(part, sizeof part);
+    }
+    memcpy(&wrapped, &sum, sizeof wrapped);
+    TRY(comm_sum_i64(comm, &wrapped, 1)); /* modulo 2^64 */
+    input->test_hash = hash_bytes(&wrapped, sizeof wrapped) | 1;
+    return ST_OK;
+}
+
 Status input_hash(Input *input, Comm *comm) {
     int64_t lanes = input->sampler.lanes;
     int64_t *hashes = calloc((size_t)lanes, sizeof *hashes);
@@ -118,7 +135,7 @@ Status input_hash(Input *input, Comm *comm) {
     Status status = comm_sum_i64(comm, hashes, lanes); /* every lane has one owner: a gather */
     input->hash = hash_bytes(hashes, (size_t)lanes * sizeof *hashes);
     free(hashes);
-    return status;
+    return status == ST_OK ? hash_test(input, comm) : status;
 }
 
 typedef struct ReportLine {

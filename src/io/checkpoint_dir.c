@@ -12,7 +12,9 @@
 
 #include "checkpoint_dir.h"
 #include "checkpoint_format.h"
+#include "checkpoint_look.h"
 #include "file_util.h"
+#include "lockstep/lineage.h"
 #include "lockstep/log.h"
 
 enum { BAD_MAX = 1000 };
@@ -100,7 +102,28 @@ static void pass_over(const char *path, bool quarantine) {
     }
 }
 
-Status checkpoint_search(const char *folder, bool quarantine, char path[4096], bool *bad) {
+/* checkpoint_look, and whether a good file is of a lineage (NULL: any). */
+static CheckpointVerdict look_for(const char *path, const char *lineage, bool *of) {
+    Checkpoint meta;
+    CheckpointSeal seal;
+    char *bytes;
+    size_t size;
+    CheckpointVerdict verdict = checkpoint_examine(path, &bytes, &size, &seal);
+    *of = true;
+    if (verdict == CHECKPOINT_GOOD && lineage) {
+        if (checkpoint_parse_meta(bytes, size, path, &meta) == ST_OK) {
+            *of = lineage_holds(lineage, meta.lineage ? meta.lineage : "", meta.state.step);
+            checkpoint_meta_free(&meta);
+        } else { /* no memory: a moment ago it could be parsed */
+            verdict = CHECKPOINT_UNSEEN;
+        }
+    }
+    free(bytes);
+    return verdict;
+}
+
+Status checkpoint_search(const char *folder, bool quarantine, const char *lineage, char path[4096],
+                         bool *bad) {
     Status status = ST_OK;
     int64_t *steps = NULL, n = 0;
     bool good = false;
@@ -110,9 +133,15 @@ Status checkpoint_search(const char *folder, bool quarantine, char path[4096], b
         char name[CHECKPOINT_FILE_NAME];
         checkpoint_file_name(steps[i], name);
         TRY_DONE(file_join(folder, name, path));
-        switch (checkpoint_look(path)) {
+        bool of;
+        switch (look_for(path, lineage, &of)) {
         case CHECKPOINT_GOOD:
-            good = true;
+            good = of;
+            *bad = *bad || !good;
+            if (!good)
+                log_warn("%s is of another branch of the run; passed over (--resume FILE goes on "
+                         "from it)",
+                         path);
             break;
         case CHECKPOINT_BAD:
             *bad = true;
@@ -137,7 +166,7 @@ done:
 
 Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]) {
     bool bad;
-    TRY(checkpoint_search(folder, quarantine, path, &bad));
+    TRY(checkpoint_search(folder, quarantine, NULL, path, &bad));
     if (!path[0] && bad)
         return FAIL(ST_CHECKPOINT,
                     "%s: has checkpoints but no good one; start over with --reset, or name a "

@@ -24,6 +24,9 @@ extern const StateField checkpoint_state_fields[]; /* ended by name NULL */
 /* The HDF5 type of HistoryEntry, for H5Tclose. */
 Status checkpoint_history_type(hid_t *type);
 
+/* The names of the slots as a file has them, with blanks between. */
+void checkpoint_slots(const Checkpoint *checkpoint, char text[256]);
+
 /* The last part of the state hash. */
 void checkpoint_hash_plateau(HashState *hash, const RunState *state);
 

@@ -1,4 +1,6 @@
-/* checkpoint_hash: the state hash, by which two runs are the same. See checkpoint.h. */
+/* checkpoint_hash: the state hash, by which two runs are the same, and the content hash, by which
+ * two files are. See checkpoint.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "checkpoint_format.h"
@@ -51,6 +53,53 @@ Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
         add_views(hash, model->running, model->n_running, NULL, checkpoint->slow_running);
     hash_add(hash, &step, sizeof step);
     checkpoint_hash_plateau(hash, &checkpoint->state);
+    *value = hash_value(hash);
+    hash_free(hash);
+    return ST_OK;
+}
+
+void checkpoint_slots(const Checkpoint *checkpoint, char text[256]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < checkpoint->n_slots && used < 256; i++)
+        used += (size_t)snprintf(text + used, 256 - used, "%s%s", i ? " " : "",
+                                 checkpoint->slot_name[i]);
+    if (checkpoint->slow_running && used < 256)
+        snprintf(text + used, 256 - used, "%s" SLOW_RUNNING, used ? " " : "");
+}
+
+/* A text and the zero byte behind it; NULL counts as "". */
+static void add_text(HashState *hash, const char *text) {
+    hash_add(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+Status checkpoint_content_hash(const Checkpoint *checkpoint, uint64_t state_hash, uint64_t *value) {
+    const RunState *state = &checkpoint->state;
+    const uint64_t numbers[] = {state_hash,
+                                checkpoint->seed,
+                                (uint64_t)checkpoint->lanes,
+                                checkpoint->dataset_hash,
+                                checkpoint->test_hash,
+                                checkpoint->ema || checkpoint->has_ema,
+                                state->finished,
+                                state->has_plateau};
+    const double reals[] = {state->best_accuracy, state->best_loss, state->last_accuracy};
+    char slots[256];
+    HashState *hash = hash_new();
+    TRY_ALLOC(hash);
+    checkpoint_slots(checkpoint, slots);
+    hash_add(hash, numbers, sizeof numbers);
+    add_text(hash, checkpoint->config);
+    add_text(hash, checkpoint->git);
+    add_text(hash, checkpoint->dataset);
+    add_text(hash, checkpoint->instruction_set);
+    add_text(hash, checkpoint->lineage);
+    add_text(hash, checkpoint->autotune);
+    add_text(hash, slots);
+    for (const StateField *field = checkpoint_state_fields; field->name; field++)
+        hash_add(hash, (const char *)state + field->offset, sizeof(int64_t));
+    hash_add(hash, reals, sizeof reals);
+    hash_add(hash, state->history, (size_t)state->n_history * sizeof *state->history);
     *value = hash_value(hash);
     hash_free(hash);
     return ST_OK;

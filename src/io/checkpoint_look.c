@@ -17,12 +17,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoint_format.h"
 #include "checkpoint_walk.h"
 #include "file_util.h"
 #include "hdf5_file.h"
@@ -34,11 +36,15 @@ enum { LOOKS_BAD = 2, LOOKS_UNSEEN = 3, SEAL_BYTES = 512 };
 static const double PAUSE_S =
     0.05; /* before the second look; the third waits as long again twice */
 
-Status checkpoint_check(const void *bytes, size_t size) {
+Status checkpoint_check(const void *bytes, size_t size, const char *name) {
     Checkpoint meta;
     hid_t file = -1;
+    int64_t step;
     TRY(checkpoint_parse_meta(bytes, size, "content", &meta));
     Status status = hdf5_open_image(bytes, size, &file);
+    if (status == ST_OK && checkpoint_step_of(name, "", &step) && step != meta.state.step)
+        status = FAIL(ST_CHECKPOINT, "it holds step %" PRId64 " under the name of another",
+                      meta.state.step);
     if (status == ST_OK)
         status = checkpoint_check_hash(file, &meta);
     if (file >= 0)
@@ -101,7 +107,7 @@ static CheckpointVerdict judge(const char *real, char **bytes, size_t *size, Che
         return CHECKPOINT_UNSEEN;
     hash_hex128(*bytes, *size, have);
     *seal = !there ? SEAL_MISSING : strcmp(want, have) == 0 ? SEAL_AGREES : SEAL_DISAGREES;
-    Status status = checkpoint_check(*bytes, *size);
+    Status status = checkpoint_check(*bytes, *size, strrchr(real, '/') + 1);
     if (status == ST_OK)
         return CHECKPOINT_GOOD;
     if (status != ST_CHECKPOINT) /* no memory, say */
@@ -187,8 +193,10 @@ Status checkpoint_load(const char *path, char **bytes, size_t *size) {
 Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint) {
     char *bytes = NULL;
     size_t size = 0;
+    CheckpointSeal seal;
     memset(checkpoint, 0, sizeof *checkpoint);
-    TRY(checkpoint_load(path, &bytes, &size));
+    if (checkpoint_examine(path, &bytes, &size, &seal) != CHECKPOINT_GOOD)
+        return ST_CHECKPOINT;
     Status status = checkpoint_parse_meta(bytes, size, path, checkpoint);
     free(bytes);
     return status;

@@ -20,7 +20,8 @@ CheckpointVerdict checkpoint_examine(const char *path, char **bytes, size_t *siz
 const char *checkpoint_seal_text(CheckpointSeal seal);
 
 /* ST_OK where bytes are a checkpoint by all they say of themselves: HDF5's checksums of everything
- * that is stored, the hashes that it carries, numbers within their bounds. */
-Status checkpoint_check(const void *bytes, size_t size);
+ * that is stored, the hashes that it carries, numbers within their bounds;
+ * and where NAME is a checkpoint's, by that. */
+Status checkpoint_check(const void *bytes, size_t size, const char *name);
 
 #endif

@@ -9,6 +9,7 @@
 #include "hdf5_error.h"
 #include "hdf5_file.h"
 #include "hdf5_object.h"
+#include "lockstep/lineage.h"
 
 static Status get_short_text(hid_t group, const char *name, char *out, size_t room) {
     char *text = NULL;
@@ -51,7 +52,8 @@ done:
     return status;
 }
 
-static Status read_meta(hid_t file, Checkpoint *checkpoint) {
+/* *content_hash is left alone where the file has none. */
+static Status read_meta(hid_t file, Checkpoint *checkpoint, uint64_t *content_hash) {
     Status status = ST_OK;
     hid_t group = -1;
     int64_t version = 0, ema = 0;
@@ -77,9 +79,19 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint) {
                             sizeof checkpoint->instruction_set));
     if (hdf5_has(group, "autotune"))
         TRY_DONE(hdf5_get_text(group, "autotune", (char **)(uintptr_t)&checkpoint->autotune));
+    if (hdf5_has(group, "lineage"))
+        TRY_DONE(hdf5_get_text(group, "lineage", (char **)(uintptr_t)&checkpoint->lineage));
+    if (checkpoint->lineage && !lineage_is_valid(checkpoint->lineage)) {
+        status = FAIL(ST_CHECKPOINT, "its lineage is none");
+        goto done;
+    }
+    if (hdf5_has(group, "test_hash"))
+        TRY_DONE(hdf5_get_hash(group, "test_hash", &checkpoint->test_hash));
     TRY_DONE(hdf5_get_int(group, "ema", &ema));
     TRY_DONE(hdf5_get_hash(group, "state_hash", &checkpoint->state_hash));
     checkpoint->has_ema = ema != 0;
+    if (hdf5_has(group, "content_hash"))
+        TRY_DONE(hdf5_get_hash(group, "content_hash", content_hash));
 done:
     if (group >= 0)
         H5Gclose(group);
@@ -185,11 +197,16 @@ Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
                              Checkpoint *checkpoint) {
     Status status = ST_OK;
     hid_t file = -1;
+    uint64_t stored = 0, found = 0;
     memset(checkpoint, 0, sizeof *checkpoint);
     TRY_DONE(hdf5_open_image(bytes, size, &file));
-    TRY_DONE(read_meta(file, checkpoint));
+    TRY_DONE(read_meta(file, checkpoint, &stored));
     TRY_DONE(read_state(file, &checkpoint->state));
     TRY_DONE(check_state(&checkpoint->state));
+    TRY_DONE(checkpoint_content_hash(checkpoint, checkpoint->state_hash, &found));
+    if (stored && stored != found)
+        status =
+            FAIL(ST_CHECKPOINT, "its /meta and /state do not give the content hash it carries");
 done:
     if (file >= 0)
         H5Fclose(file);
@@ -203,6 +220,7 @@ done:
 void checkpoint_meta_free(Checkpoint *checkpoint) {
     free((char *)(uintptr_t)checkpoint->config);
     free((char *)(uintptr_t)checkpoint->autotune);
+    free((char *)(uintptr_t)checkpoint->lineage);
     free(checkpoint->state.history);
     memset(checkpoint, 0, sizeof *checkpoint);
 }

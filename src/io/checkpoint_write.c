@@ -31,16 +31,16 @@ typedef struct Names {
     char temporary[4096], temporary_sidecar[4096];
 } Names;
 
-static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t state_hash) {
+/* What tells a file from another. */
+typedef struct Identity {
+    uint64_t state, content; /* checkpoint_state_hash, checkpoint_content_hash */
+} Identity;
+
+static Status write_meta(hid_t file, const Checkpoint *checkpoint, Identity identity) {
     Status status = ST_OK;
     hid_t group = -1;
-    char now[21], slots[256] = "";
-    for (int i = 0; i < checkpoint->n_slots; i++) {
-        size_t used = strlen(slots);
-        snprintf(slots + used, sizeof slots - used, "%s%s", i ? " " : "", checkpoint->slot_name[i]);
-    }
-    if (checkpoint->slow_running)
-        strcat(slots, checkpoint->n_slots > 0 ? " " SLOW_RUNNING : SLOW_RUNNING);
+    char now[21], slots[256];
+    checkpoint_slots(checkpoint, slots);
     clock_iso8601(now);
     TRY_DONE(hdf5_create_group(file, "meta", &group));
     TRY_DONE(hdf5_put_int(group, "format_version", CHECKPOINT_FORMAT));
@@ -50,13 +50,18 @@ static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t stat
     TRY_DONE(hdf5_put_text(group, "git", checkpoint->git));
     TRY_DONE(hdf5_put_text(group, "dataset", checkpoint->dataset));
     TRY_DONE(hdf5_put_hash(group, "dataset_hash", checkpoint->dataset_hash));
+    if (checkpoint->test_hash)
+        TRY_DONE(hdf5_put_hash(group, "test_hash", checkpoint->test_hash));
     TRY_DONE(hdf5_put_text(group, "instruction_set", checkpoint->instruction_set));
     TRY_DONE(hdf5_put_text(group, "slots", slots));
     if (checkpoint->autotune)
         TRY_DONE(hdf5_put_text(group, "autotune", checkpoint->autotune));
     TRY_DONE(hdf5_put_int(group, "ema", checkpoint->ema != NULL));
     TRY_DONE(hdf5_put_text(group, "time", now));
-    TRY_DONE(hdf5_put_hash(group, "state_hash", state_hash));
+    if (checkpoint->lineage)
+        TRY_DONE(hdf5_put_text(group, "lineage", checkpoint->lineage));
+    TRY_DONE(hdf5_put_hash(group, "state_hash", identity.state));
+    TRY_DONE(hdf5_put_hash(group, "content_hash", identity.content));
 done:
     if (group >= 0)
         H5Gclose(group);
@@ -137,11 +142,11 @@ done:
 }
 
 /* The whole file in memory; the caller frees image->bytes, also after a failure. */
-static Status build(const Checkpoint *checkpoint, uint64_t state_hash, Hdf5Image *image) {
+static Status build(const Checkpoint *checkpoint, Identity identity, Hdf5Image *image) {
     Status status = ST_OK;
     hid_t file = -1;
     TRY_DONE(hdf5_create(image, &file));
-    TRY_DONE(write_meta(file, checkpoint, state_hash));
+    TRY_DONE(write_meta(file, checkpoint, identity));
     TRY_DONE(write_state(file, &checkpoint->state));
     TRY_DONE(write_arrays(file, checkpoint));
     hid_t whole = file;
@@ -165,11 +170,12 @@ static Status name_all(const char *folder, int64_t step, Names *names) {
     return file_join(folder, temporary, names->temporary_sidecar);
 }
 
-/* Looks at what stands under the final name. *same: a good file of this very state. A damaged one
- * is moved away; a good one of another state is an error. */
-static Status settle(const Names *names, uint64_t state_hash, const CheckpointGate *gate,
+/* Looks at what stands under the final name. *same: a good file with all of this content. A damaged
+ * one is moved away; a good one of other content is an error. */
+static Status settle(const Names *names, Identity identity, const CheckpointGate *gate,
                      bool *same) {
     Checkpoint other;
+    uint64_t content;
     struct stat info;
     *same = false;
     if (lstat(names->path, &info) != 0)
@@ -192,19 +198,22 @@ static Status settle(const Names *names, uint64_t state_hash, const CheckpointGa
         return ST_CHECKPOINT;
     }
     TRY(checkpoint_read_meta(names->path, &other));
-    *same = other.state_hash == state_hash;
+    bool same_state = other.state_hash == identity.state;
+    Status status = checkpoint_content_hash(&other, other.state_hash, &content);
     checkpoint_meta_free(&other);
+    TRY(status);
+    *same = content == identity.content;
     if (!*same)
         return FAIL(ST_CHECKPOINT,
-                    "%s: there is a good checkpoint of this step with another state; is another "
+                    "%s: there is a good checkpoint of this step with another %s; is another "
                     "run writing here? Choose another --out",
-                    names->path);
+                    names->path, same_state ? "history, lineage or configuration" : "state");
     return ST_OK;
 }
 
 /* Both renames. A sidecar in the way belongs to a damaged file, or to one that was never committed.
  */
-static Status commit(const char *folder, const Names *names, const char *hex, uint64_t state_hash,
+static Status commit(const char *folder, const Names *names, const char *hex, Identity identity,
                      const CheckpointGate *gate) {
     char line[33 + 2 + CHECKPOINT_FILE_NAME];
     int length = snprintf(line, sizeof line, "%s  %s\n", hex, names->file);
@@ -218,7 +227,7 @@ static Status commit(const char *folder, const Names *names, const char *hex, ui
             if (!exists)
                 return file_sync_folder(folder);
         }
-        TRY(settle(names, state_hash, gate, &same));
+        TRY(settle(names, identity, gate, &same));
         if (same)
             return ST_OK;
         TRY(checkpoint_ask(gate));
@@ -230,7 +239,7 @@ static Status commit(const char *folder, const Names *names, const char *hex, ui
 
 /* Writes the bytes under the temporary name, reads them back, and commits. */
 static Status write_and_commit(const char *folder, const Names *names, const Hdf5Image *image,
-                               uint64_t state_hash, const CheckpointGate *gate) {
+                               Identity identity, const CheckpointGate *gate) {
     Status status = ST_OK;
     char hex[33], read_back[33];
     hash_hex128(image->bytes, image->size, hex);
@@ -241,7 +250,7 @@ static Status write_and_commit(const char *folder, const Names *names, const Hdf
             FAIL(ST_CHECKPOINT, "%s: reads back other bytes than were written", names->temporary);
         goto done;
     }
-    TRY_DONE(commit(folder, names, hex, state_hash, gate));
+    TRY_DONE(commit(folder, names, hex, identity, gate));
 done:
     unlink(names->temporary);
     unlink(names->temporary_sidecar);
@@ -253,16 +262,17 @@ Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
     Status status = ST_OK;
     Names names;
     Hdf5Image image = {NULL, 0};
-    uint64_t state_hash;
+    Identity identity;
     bool same;
     struct stat info;
     TRY(name_all(folder, checkpoint->state.step, &names));
-    TRY(checkpoint_state_hash(checkpoint, &state_hash));
+    TRY(checkpoint_state_hash(checkpoint, &identity.state));
+    TRY(checkpoint_content_hash(checkpoint, identity.state, &identity.content));
     TRY(checkpoint_ask(gate));
-    TRY(settle(&names, state_hash, gate, &same));
+    TRY(settle(&names, identity, gate, &same));
     if (!same) {
-        TRY_DONE(build(checkpoint, state_hash, &image));
-        TRY_DONE(write_and_commit(folder, &names, &image, state_hash, gate));
+        TRY_DONE(build(checkpoint, identity, &image));
+        TRY_DONE(write_and_commit(folder, &names, &image, identity, gate));
     }
     if (bytes && stat(names.path, &info) == 0)
         *bytes = (int64_t)info.st_size;

@@ -38,10 +38,19 @@ static Status remove_ours(const RunDir *dir, const char *folder, const char *nam
 
 /* Temporary files of those that this process has taken the directory from. */
 static Status sweep(const RunDir *dir, const char *folder) {
-    static const char *const begins[] = {
-        "config.yaml.",    "log.txt.", "metrics.jsonl.", "result.json.",    "trace.json.",
-        "autotune.txt.",   "best.h5.", "local.",         "sessions.jsonl.", "events.out.tfevents.",
-        "predictions.h5.", "step-"};
+    static const char *const begins[] = {"config.yaml.",
+                                         "log.txt.",
+                                         "metrics.jsonl.",
+                                         "result.json.",
+                                         "trace.json.",
+                                         "autotune.txt.",
+                                         "best.h5.",
+                                         "local.",
+                                         "lineage.",
+                                         "sessions.jsonl.",
+                                         "events.out.tfevents.",
+                                         "predictions.h5.",
+                                         "step-"};
     Status status = ST_OK;
     DIR *list = opendir(folder);
     if (!list)
@@ -108,6 +117,7 @@ void rundir_close(RunDir *dir) {
         if (dir->lock_fd >= 0)
             owner_release(dir->lock_fd);
     }
+    free(dir->lineage);
     memset(dir, 0, sizeof *dir);
     dir->lock_fd = dir->log_fd = dir->metrics_fd = -1;
 }
@@ -255,9 +265,9 @@ done:
 }
 
 /* What --reset removes, each NAME and at the end NULL. */
-static const char *const reset_names[] = {"result.json",    "metrics.jsonl",  "autotune.txt",
-                                          "sessions.jsonl", "predictions.h5", "trace.json",
-                                          "crash-fired",    "best.h5",        NULL};
+static const char *const reset_names[] = {
+    "result.json", "metrics.jsonl", "autotune.txt", "sessions.jsonl", "predictions.h5",
+    "trace.json",  "crash-fired",   "best.h5",      "lineage",        NULL};
 
 /* Whether NAME is there, as what a run makes of it. */
 static bool is_there(const RunDir *dir, const char *name) {
@@ -299,6 +309,8 @@ Status rundir_reset(RunDir *dir) {
         if (is_there(dir, reset_names[i]))
             TRY(remove_ours(dir, dir->path, reset_names[i]));
     }
+    free(dir->lineage);
+    dir->lineage = NULL;
     TRY(file_sync_folder(dir->checkpoints));
     return file_sync_folder(dir->path);
 }

@@ -5,6 +5,7 @@
  * --checkpoint-local has a random name that stands in the run directory, and whoever goes on from
  * anything else gives it a new one. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,6 +15,7 @@
 #include "checkpoint_format.h"
 #include "file_util.h"
 #include "lockstep/hash.h"
+#include "lockstep/lineage.h"
 #include "lockstep/log.h"
 #include "lockstep/rundir.h"
 
@@ -58,7 +60,7 @@ static Status newest_local(RunDir *dir, const char *base, char path[4096]) {
                  dir->local);
         return ST_OK;
     }
-    TRY(checkpoint_search(dir->local, true, path, &bad));
+    TRY(checkpoint_search(dir->local, true, dir->lineage, path, &bad));
     if (!path[0] && bad)
         log_warn("%s: has checkpoints but no good one", dir->local);
     return ST_OK;
@@ -69,10 +71,18 @@ Status rundir_newest(RunDir *dir, const char *base, char path[4096]) {
     bool bad;
     path[0] = '\0';
     TRY(newest_local(dir, base, local));
-    if (local[0]) /* bad ones are warned of; there is a good one here */
-        TRY(checkpoint_search(dir->checkpoints, true, path, &bad));
-    else
-        TRY(checkpoint_newest(dir->checkpoints, true, path));
+    TRY(checkpoint_search(dir->checkpoints, true, dir->lineage, path, &bad));
+    if (!path[0] && !local[0] && bad)
+        return FAIL(ST_CHECKPOINT,
+                    "%s: has checkpoints but no good one%s; start over with --reset, or name a "
+                    "file with --resume FILE",
+                    dir->checkpoints, dir->lineage ? " of this run's branch" : "");
+    if (!path[0] && !local[0] && dir->lineage && lineage_begin(dir->lineage) > 0)
+        return FAIL(ST_CHECKPOINT,
+                    "%s: the run here was to go on from step %" PRId64
+                    " of a checkpoint that is not here, and has made none yet; name that with "
+                    "--resume FILE, or start over with --reset",
+                    dir->path, lineage_begin(dir->lineage));
     if (local[0] && step_at(local) > step_at(path))
         memcpy(path, local, sizeof local);
     else

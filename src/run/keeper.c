@@ -24,6 +24,8 @@ struct Keeper {
     Histograms *histograms; /* NULL: none are asked for */
     Pictures *pictures;     /* likewise */
     char *config_text;      /* stored with checkpoints */
+    char *from;             /* lineage of the state that the run goes on from; NULL: it begins */
+    bool leaves;            /* a file was named to go on from, or --reset: a new branch */
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
     Writer *writer; /* NULL until keeper_start */
@@ -36,6 +38,7 @@ static bool directory_lost(const void *dir) {
 static Status open_directory(Keeper *keeper) {
     Comm *comm = keeper->session->ranks.comm;
     TRY(rundir_open(keeper->session->config->out, &keeper->dir));
+    TRY(rundir_read_branch(&keeper->dir));
     TRY(rundir_open_log(&keeper->dir));
     log_to_file(keeper->dir.log_fd, directory_lost, &keeper->dir);
     return fence_start(comm, &keeper->dir, &keeper->fence);
@@ -63,13 +66,29 @@ void keeper_close(Keeper *keeper) {
     fence_stop(keeper->fence);
     rundir_close(&keeper->dir);
     free(keeper->config_text);
+    free(keeper->from);
     free(keeper);
+}
+
+/* What is asked for once, though the job that says so may start many times. */
+static bool acts_once(const RunConfig *config) {
+    return config->reset ||
+           (strcmp(config->resume, "auto") != 0 && strcmp(config->resume, "none") != 0);
 }
 
 Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
     const RunConfig *config = keeper->session->config;
     path[0] = '\0';
     TRY(rundir_check(&keeper->dir));
+    if (keeper->dir.begun_before && acts_once(config) &&
+        (config->reset || rundir_has_checkpoints(&keeper->dir))) {
+        log_info("%s acted on this job's first start; now the run goes on from there",
+                 config->reset ? "--reset" : "--resume FILE");
+        TRY(rundir_newest(&keeper->dir, config->checkpoint_local, path));
+        if (path[0])
+            return ST_OK;
+    }
+    keeper->leaves = acts_once(config);
     if (config->reset) /* once the model could be planned */
         return ST_OK;
     if (strcmp(config->resume, "auto") == 0)
@@ -86,6 +105,12 @@ Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
     return checkpoint_verify(path);
 }
 
+Status keeper_follow(Keeper *keeper, const char *lineage) {
+    keeper->from = strdup(lineage ? lineage : "");
+    TRY_ALLOC(keeper->from);
+    return ST_OK;
+}
+
 Status keeper_read_autotune(const Keeper *keeper, char **choices) {
     TRY(rundir_read_autotune(&keeper->dir, choices));
     if (*choices)
@@ -94,17 +119,19 @@ Status keeper_read_autotune(const Keeper *keeper, char **choices) {
 }
 
 Status keeper_reset(Keeper *keeper) {
-    return keeper->session->config->reset ? rundir_reset(&keeper->dir) : ST_OK;
+    return keeper->session->config->reset && keeper->leaves ? rundir_reset(&keeper->dir) : ST_OK;
 }
 
 /* The state as views of keeper->host, without bringing that up to date. */
 static Checkpoint view(const Keeper *keeper, const RunState *state) {
     const Session *session = keeper->session;
     Checkpoint checkpoint = {.config = keeper->config_text,
+                             .lineage = keeper->dir.lineage,
                              .autotune = session->choices,
                              .seed = session->config->seed,
                              .lanes = session->config->lanes,
                              .dataset_hash = session->input.hash,
+                             .test_hash = session->input.test_hash,
                              .state = *state};
     state_view(session, &keeper->host, &checkpoint);
     snprintf(checkpoint.git, sizeof checkpoint.git, "%s", LOCKSTEP_GIT);
@@ -175,10 +202,18 @@ static Status start_writer(Keeper *keeper, const RunState *state) {
                         hooks, &keeper->writer);
 }
 
+/* Not where it is, nor what it was gone on from: a copy of the directory is a run of its own. */
 static Status write_config(Keeper *keeper) {
     char *text = NULL;
-    TRY(config_text(keeper->session->config, false, &text));
-    Status status = rundir_write_config(&keeper->dir, text);
+    RunConfig *config = malloc(sizeof *config);
+    TRY_ALLOC(config);
+    *config = *keeper->session->config;
+    config->out[0] = '\0';
+    snprintf(config->resume, sizeof config->resume, "auto");
+    Status status = config_text(config, false, &text);
+    free(config);
+    TRY(status);
+    status = rundir_write_config(&keeper->dir, text);
     free(text);
     return status;
 }
@@ -238,6 +273,9 @@ Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step,
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
+    TRY(rundir_begin_branch(&keeper->dir, keeper->from ? keeper->from : "", state->step,
+                            keeper->leaves || !keeper->from,
+                            keeper->leaves && keeper->from ? session->config->resume : NULL));
     TRY(rundir_begin_again(&keeper->dir));
     TRY(rundir_mend_best(&keeper->dir, state->best_step));
     TRY(open_metrics(keeper, state->step));

@@ -24,8 +24,12 @@ Status keeper_open(Session *session, Keeper **keeper);
  * device is open. */
 void keeper_close(Keeper *keeper);
 
-/* The checkpoint that --resume and --reset ask for, "" where the run begins. ST_CHECKPOINT. */
+/* The checkpoint that --resume and --reset ask for, "" where the run begins. A job that was started
+ * again, by the same command, goes on from what its first start began. ST_CHECKPOINT. */
 Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]);
+
+/* The lineage that the chosen checkpoint carries (NULL: none), for keeper_start. */
+Status keeper_follow(Keeper *keeper, const char *lineage);
 
 /* The choices in autotune.txt, which the caller frees; NULL where there is none. ST_CHECKPOINT. */
 Status keeper_read_autotune(const Keeper *keeper, char **choices);
@@ -33,10 +37,10 @@ Status keeper_read_autotune(const Keeper *keeper, char **choices);
 /* Removes what an earlier run left, where --reset asks for it. ST_CHECKPOINT. */
 Status keeper_reset(Keeper *keeper);
 
-/* Once the engine holds `state`, of a run up to step `end_step`: writes config.yaml and
- * autotune.txt, cuts metrics.jsonl back to the state's step, makes best.h5 what the state says,
- * removes the result of an earlier end, notes the start in sessions.jsonl (`libraries`: what the
- * program is made of), starts the writer. ST_CHECKPOINT. */
+/* Once the engine holds `state`, of a run up to step `end_step`: settles which branch of the run
+ * this is, writes config.yaml and autotune.txt, cuts metrics.jsonl back to the state's step, makes
+ * best.h5 what the state says, removes the result of an earlier end, notes the start in
+ * sessions.jsonl (`libraries`: what the program is made of), starts the writer. ST_CHECKPOINT. */
 Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step, const char *libraries);
 
 /* Appends to metrics.jsonl. ST_CHECKPOINT. */

@@ -83,6 +83,10 @@ const char *resume_choices(const Resume *resume) {
     return resume->checkpoint.autotune;
 }
 
+const char *resume_lineage(const Resume *resume) {
+    return resume->checkpoint.lineage;
+}
+
 uint64_t resume_state_hash(const Resume *resume) {
     return resume->checkpoint.state_hash;
 }
@@ -143,6 +147,12 @@ static Status check_compatible(const Session *session, const Checkpoint *checkpo
         return FAIL(ST_DATA,
                     "%s was trained on other data (%s): the training records differ; name the "
                     "same data set with --data, or start over with --reset",
+                    path, checkpoint->dataset);
+    if (checkpoint->test_hash && checkpoint->test_hash != session->input.test_hash)
+        return FAIL(ST_DATA,
+                    "%s was tested on other images (%s): the test records differ, so its best "
+                    "accuracy means nothing here; name the same data set with --data, or start "
+                    "over with --reset",
                     path, checkpoint->dataset);
     if (strcmp(checkpoint->instruction_set, isa) != 0)
         log_warn("%s was written with %s, this is %s: the run goes on, but not with the same bits",

@@ -21,6 +21,9 @@ const char *resume_path(const Resume *resume);
 /* The choices of algorithms that it carries (Tuning.choices), NULL: none. Borrowed. */
 const char *resume_choices(const Resume *resume);
 
+/* The lineage that it carries, NULL: none. Borrowed. */
+const char *resume_lineage(const Resume *resume);
+
 /* The step that a run ends after, unless it ends early. Local. */
 int64_t run_end(const RunConfig *config, int64_t steps_per_epoch);
 

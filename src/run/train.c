@@ -452,6 +452,9 @@ static Status set_up(Train *run, Resume **resume) {
     run->resumed_from = resume_path(*resume) ? run->state.step : -1;
     run->loaded_hash = resume_state_hash(*resume);
     run->saved_lasts = is_below(resume_path(*resume), config->out);
+    bool follows = run->keeper && resume_path(*resume);
+    TRY(comm_agree(ranks->comm,
+                   follows ? keeper_follow(run->keeper, resume_lineage(*resume)) : ST_OK));
     run->state.finished = is_enough(&run->state, config); /* by the patience and target of now */
     return comm_agree(ranks->comm, more_patience(run, *resume));
 }

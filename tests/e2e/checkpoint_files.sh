@@ -46,6 +46,10 @@ edited() {
 edited "step -1" 'value of step that' <<<'f["state"].attrs.modify("step", numpy.int64(-1))'
 edited "a history of 2^40 entries" 'history' <<<'f["state"].attrs.modify("n_history", numpy.int64(1 << 40))'
 edited "weights of another step" 'state hash' <<<'f["params/linear1.bias"][0] += 1'
+edited "another best step" 'content hash' <<<'f["state"].attrs.modify("best_step", numpy.int64(24))'
+edited "a loss of the past" 'content hash' <<<'h = f["state/history"][:]; h["test_loss"][0] = 1; f["state/history"][:] = h'
+edited "another lineage" 'content hash' <<<'f["meta"].attrs["lineage"] = numpy.bytes_("00000000000000aa@0")'
+edited "a lineage that is none" 'lineage is none|another type' <<<'f["meta"].attrs["lineage"] = numpy.bytes_("none")'
 edited "a position beyond the steps" 'value of position' <<<'f["state"].attrs.modify("position", numpy.int64(1000))'
 edited "an array of 6 GB" 'more than its file has room for|not stored' <<'PY'
 del f["params/linear1.bias"]
@@ -83,7 +87,12 @@ PY
 # What only the recipe tells.
 cp -a "$tmp/whole" "$tmp/position"
 file=$tmp/position/checkpoints/step-00000030.h5
-/usr/bin/python3 -c 'import h5py, sys; h5py.File(sys.argv[1], "r+")["state"].attrs.modify("position", 3)' "$file"
+/usr/bin/python3 - "$file" <<'PY'
+import h5py, sys
+f = h5py.File(sys.argv[1], "r+")
+f["state"].attrs.modify("position", 3)
+del f["meta"].attrs["content_hash"]  # as a file of format version 2
+PY
 tests/e2e/seal_file "$file"
 train position 2 $tiny --steps 40
 one_error 4 'its step 30 is not 1 epochs of 25 steps and 3 more' "a position that does not go with the step"

@@ -147,7 +147,7 @@ flip() {
     byte=$(od -An -tu1 -j "$at" -N1 "$1")
     printf '%b' "\\x$(printf %x $((byte ^ 16)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
 }
-cut_short() { truncate -s -100 "$1"; }
+cut_short() { truncate -s -10000 "$1"; }
 half() { truncate -s $(($(stat -c %s "$1") / 2)) "$1"; }
 empty() { : >"$1"; }
 for harm in flip cut_short half empty; do

@@ -40,6 +40,8 @@ static void assert_same_meta(const Fixture *f, const Checkpoint *c) {
         assert_string_equal(c->autotune, want->autotune);
     else
         assert_null(c->autotune);
+    assert_string_equal(c->lineage ? c->lineage : "", want->lineage ? want->lineage : "");
+    assert_true(c->test_hash == want->test_hash);
     assert_true(c->has_ema);
     assert_int_equal(c->n_slots, 2);
     assert_string_equal(c->slot_name[0], "exp_avg_sq");
@@ -91,6 +93,8 @@ static void round_trip(void **state) {
     int64_t bytes = 0;
     fixture_open(&f, 800);
     f.checkpoint.autotune = "lockstep autotune 1: 1 graphs\nconv: eng1\n";
+    f.checkpoint.lineage = "0123456789abcdef@0 fedcba9876543210@12";
+    f.checkpoint.test_hash = 77;
     assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL, &bytes), ST_OK);
     const char *path = fixture_path(&f, "step-00000800.h5");
     assert_int_equal(fixture_shell("test $(stat -c %%s '%s') -eq %" PRId64, path, bytes), 0);
@@ -421,6 +425,30 @@ static void good_files_are_never_replaced(void **state) {
     assert_int_equal(size, size2);
     assert_memory_equal(first, second, size);
     assert_int_equal(checkpoint_verify(path), ST_OK);
+    f.checkpoint.weight[0] -= 1;
+    /* The same state, with another history, end, counter, setting or lineage: not the same file. */
+    RunState *s = &f.checkpoint.state;
+    for (int part = 0; part < 7; part++) {
+        double loss = f.history[1].test_loss, best = s->best_loss;
+        f.history[1].test_loss += part == 0;
+        s->finished = part != 1;
+        s->without_better += part == 2;
+        s->best_loss += part == 3;
+        s->log_correct += part == 4;
+        f.checkpoint.config = part == 5 ? "seed: 2\n" : "seed: 1\nmodel: |\n  linear c=10\n";
+        f.checkpoint.lineage = part == 6 ? "0123456789abcdef@0" : NULL;
+        fixture_refused(checkpoint_write(f.folder, &f.checkpoint, NULL, NULL),
+                        "another history, lineage or configuration");
+        f.history[1].test_loss = loss;
+        s->finished = true;
+        s->without_better -= part == 2;
+        s->best_loss = best;
+        s->log_correct -= part == 4;
+    }
+    f.checkpoint.config = "seed: 1\nmodel: |\n  linear c=10\n";
+    f.checkpoint.lineage = NULL;
+    write_step(&f, 4);
+    f.checkpoint.weight[0] += 1;
     /* A damaged one: moved away, written anew. */
     flip(path, size / 2);
     assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL, NULL), ST_OK);
@@ -488,7 +516,7 @@ static void what_cannot_be_looked_at_stays(void **state) {
             assert_int_equal(checkpoint_look(file), CHECKPOINT_UNSEEN);
             fixture_refused(checkpoint_verify(file), "is not a regular file");
             fixture_refused(checkpoint_newest(f.folder, true, path), "stays as it is");
-            fixture_refused(checkpoint_search(f.folder, true, path, &bad), hidden[i]);
+            fixture_refused(checkpoint_search(f.folder, true, NULL, path, &bad), hidden[i]);
             fixture_step(&f, 3);
             fixture_refused(checkpoint_write(f.folder, &f.checkpoint, NULL, NULL),
                             "stays as it is");
@@ -505,6 +533,44 @@ static void what_cannot_be_looked_at_stays(void **state) {
     assert_int_equal(fixture_shell("ls '%s' | grep -q bad", f.folder), 1);
     assert_int_equal(checkpoint_look(fixture_path(&f, "none.h5")), CHECKPOINT_GONE);
     status_clear();
+    fixture_close(&f);
+}
+
+static void a_branch_has_files_of_its_own(void **state) {
+    (void)state;
+    static const char *const lineages[] = {"", "00000000000000aa@0", "00000000000000aa@0",
+                                           "00000000000000aa@0 00000000000000bb@2",
+                                           "00000000000000aa@0"};
+    static const struct {
+        const char *lineage;
+        int64_t newest;
+    } cases[] = {{NULL, 4},
+                 {"00000000000000aa@0", 4},
+                 {"00000000000000aa@0 00000000000000bb@2", 3},
+                 {"00000000000000aa@0 00000000000000cc@2", 2},
+                 {"00000000000000cc@1", 0},
+                 {"00000000000000cc@0", 0}};
+    Fixture f;
+    char path[4096], name[64];
+    bool bad;
+    fixture_open(&f, 1);
+    for (int64_t step = 1; step <= 4; step++) {
+        f.checkpoint.lineage = lineages[step];
+        write_step(&f, step);
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(checkpoint_search(f.folder, true, cases[i].lineage, path, &bad), ST_OK);
+        snprintf(name, sizeof name, "step-%08" PRId64 ".h5", cases[i].newest);
+        assert_string_equal(path, cases[i].newest ? fixture_path(&f, name) : "");
+        assert_int_equal(bad, cases[i].newest != 4);
+    }
+    /* Under another's name. */
+    assert_int_equal(fixture_shell("cd '%s' && cp step-00000004.h5 step-00000007.h5 && cp "
+                                   "step-00000004.h5.xxh3 step-00000007.h5.xxh3",
+                                   f.folder),
+                     0);
+    fixture_refused(checkpoint_verify(fixture_path(&f, "step-00000007.h5")),
+                    "holds step 4 under the name of another");
     fixture_close(&f);
 }
 
@@ -680,6 +746,7 @@ int main(void) {
         cmocka_unit_test(newest_passes_over_the_bad),
         cmocka_unit_test(what_cannot_be_looked_at_stays),
         cmocka_unit_test(bad_files_are_all_kept),
+        cmocka_unit_test(a_branch_has_files_of_its_own),
         cmocka_unit_test(prune_keeps_good_ones_and_the_best),
         cmocka_unit_test(nothing_is_removed_without_leave),
         cmocka_unit_test(best_link_is_followed),

@@ -1,0 +1,109 @@
+#!/bin/bash
+# limit: 240
+# A run that goes on from anything but its own newest state is a new branch of it: the directory knows which checkpoints belong
+# to it, sets the others aside and names them; and a command that a job runs again does what it asks for once.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 164 130 || { fail "small data" && finish; }
+export CIFAR10_DIR=$tmp/data
+tiny=$recipes/tiny.yaml # 25 steps an epoch
+words=(--checkpoint-every 4 --keep 10)
+steps_in() { find "$1" -maxdepth 1 -name 'step-*.h5' -printf '%f\n' | sort | tr -dc '0-9\n' | cut -c 1-8 | sed 's/^0*//' | xargs; }
+aside() { for folder in "$tmp/$1"/checkpoints/aside-*/; do steps_in "$folder"; done 2>/dev/null; }
+from() { result "$1" resumed_from; }
+train whole 1 $tiny --steps 40
+check "an uninterrupted run" test $code = 0
+train run 1 $tiny --steps 20 "${words[@]}"
+check "a run of 20 steps" test "$code $(steps_in "$tmp/run/checkpoints")" = "0 4 8 12 16 20"
+
+# ---- Back to an older state, in place. ----
+cp -a "$tmp/run" "$tmp/back"
+train back 2 $tiny --steps 14 "${words[@]}" --resume "$tmp/back/checkpoints/step-00000012.h5"
+check "back to step 12: later ones are set aside" \
+    test "$code $(steps_in "$tmp/back/checkpoints") | $(aside back)" = "0 4 8 12 14 | 16 20"
+check "and named" grep -q '^set aside, .*another branch of the run: step-00000016.h5, step-00000020.h5\|^set aside, .*step-00000020.h5, step-00000016.h5' "$log"
+check "they are sound" "$program" inspect --verify "$tmp"/back/checkpoints/aside-*/step-00000020.h5
+train back 2 $tiny --steps 40 "${words[@]}" --keep 2
+same back whole "the next start goes on from the new branch, to the same end"
+check "from its newest state" test "$(from back)" = 14
+check "what is kept is its own" test "$(steps_in "$tmp/back/checkpoints")" = "25 36 40"
+# A branch that was left is gone back to.
+train back 1 $tiny --steps 24 "${words[@]}" --resume "$(echo "$tmp"/back/checkpoints/aside-*/step-00000020.h5)"
+check "and back to what was set aside" test "$code $(from back) $(steps_in "$tmp/back/checkpoints")" = "0 20 24"
+train back 2 $tiny --steps 40
+same back whole "which goes on to the same end"
+
+# ---- Killed while files are set aside: what comes next is the new branch all the same. ----
+if preload file_ops; then
+    for at in rename:/lineage rename:step-00000016.h5 rename:step-00000020.h5; do
+        rm -rf "$tmp/killed" && cp -a "$tmp/run" "$tmp/killed"
+        LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/killed FILE_OPS_AT=$at \
+            start killed 0 $tiny --steps 14 "${words[@]}" --resume "$tmp/killed/checkpoints/step-00000012.h5"
+        until_true 60 stopped killed
+        stop_hard
+        train killed 1 $tiny --steps 14 "${words[@]}"
+        check "killed at $at: the branch goes on" \
+            test "$code $(from killed) $(steps_in "$tmp/killed/checkpoints") | $(aside killed | xargs)" = "0 12 4 8 12 14 | 16 20"
+    done
+fi
+
+# ---- From another directory, into one with files of its own. ----
+cp -a "$tmp/run" "$tmp/other"
+train other 1 $tiny --steps 22 "${words[@]}" --reset
+train into 1 $tiny --steps 8 "${words[@]}"
+train into 1 $tiny --steps 30 "${words[@]}" --resume "$tmp/run/checkpoints/step-00000016.h5"
+check "another run's state: this one's own are set aside" \
+    test "$code $(steps_in "$tmp/into/checkpoints") | $(aside into)" = "0 20 24 25 28 30 | 4 8"
+check "no best.h5 that is not there" test ! -L "$tmp/into/best.h5" -o -e "$tmp/into/best.h5"
+cp "$tmp"/other/checkpoints/step-00000022.h5 "$tmp"/other/checkpoints/step-00000022.h5.xxh3 "$tmp/into/checkpoints/"
+rm "$tmp"/into/checkpoints/step-000000{24,25,28,30}.h5*
+train into 1 $tiny --steps 40
+check "a file of another run, put there: passed over, with a warning" \
+    test "$code $(from into) $(grep -c '^warning: .*step-00000022.h5 is of another branch' "$log")" = "0 20 1"
+same into whole "to the same end"
+rm -r "$tmp/into/lineage"
+train into 1 $tiny --steps 44
+check "its file lineage lost: the newest checkpoint says which it is" test "$code $(from into)" = "0 40" -a -s "$tmp/into/lineage"
+train begun 0 $tiny --steps 40 --resume "$tmp/run/checkpoints/step-00000016.h5" --crash-at 17:0:kill
+check "from another directory, killed before the first checkpoint" test -z "$(newest begun)"
+train begun 1 $tiny --steps 40
+one_error 4 'was to go on from step 16 of a checkpoint that is not here' "no fresh start in its place"
+
+# ---- The same command, again and again. ----
+# job NAME RESTARTS WORD...: as Slurm starts a job.
+job() {
+    local name=$1 restarts=$2
+    shift 2
+    SLURM_JOB_ID=${id:-77} SLURM_RESTART_COUNT=$restarts train "$name" 1 $tiny --steps 40 "${words[@]}" "$@"
+}
+cp -a "$tmp/run" "$tmp/reset"
+job reset 0 --reset --crash-at 10:0:kill
+job reset 1 --reset --crash-at 10:0:kill
+check "--reset in a job that is started again: it goes on" test "$code" = 0 -a "$(from reset)" -ge 4
+same reset whole "to the same end"
+id=78 job reset 1 --reset --crash-at 10:0:kill
+check "the same command in another job: it starts over" test "$code" = 137 -a "$(steps_in "$tmp/reset/checkpoints" | cut -c 1)" = 4
+job new 0 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 13:0:kill
+job new 1 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 13:0:kill
+check "--resume FILE, no checkpoint yet: from the file once more" test "$code $(from new)" = "0 12"
+rm -rf "$tmp/new"
+job new 0 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 22:0:kill
+job new 1 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 22:0:kill
+check "--resume FILE: then from what came after it" test "$code" = 0 -a "$(from new)" -ge 16
+same new new "to an end"
+
+# ---- A copy of a run is a run of its own. ----
+train copied 1 $tiny --steps 20 "${words[@]}" --resume "$tmp/run/checkpoints/step-00000012.h5"
+cp -a "$tmp/copied" "$tmp/copy"
+before=$(cd "$tmp/copied" && find . -type f ! -name owner -exec cksum {} + | sort)
+lockstep 1 train "$tmp/copy/config.yaml" --steps 24
+check "config.yaml of a copy trains there" test "$code $(from copy) $(result copy step)" = "0 20 24"
+check "and leaves the other one alone" test "$before" = "$(cd "$tmp/copied" && find . -type f ! -name owner -exec cksum {} + | sort)"
+
+# ---- The test set is the run's, too. ----
+cp -a "$tmp/data" "$tmp/tested"
+printf '\1' | dd of="$tmp/tested/test_batch.bin" bs=1 seek=5000 conv=notrunc status=none
+CIFAR10_DIR=$tmp/tested train run 2 $tiny --steps 24
+one_error 3 'was tested on other images' "other test records are refused"
+finish
