@@ -6,15 +6,22 @@
 #ifndef LOCKSTEP_HISTOGRAM_H
 #define LOCKSTEP_HISTOGRAM_H
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { HISTOGRAM_SIDE = 774, HISTOGRAM_BUCKETS = 2 * HISTOGRAM_SIDE + 3 };
+enum {
+    HISTOGRAM_SIDE = 774,
+    HISTOGRAM_BUCKETS = 2 * HISTOGRAM_SIDE + 3,
+    HISTOGRAM_EXPONENTS = 2047 /* that a finite double has */
+};
 
 typedef struct Histogram {
     double limit[HISTOGRAM_BUCKETS]; /* ascending, -DBL_MAX to DBL_MAX */
     double count[HISTOGRAM_BUCKETS];
+    int16_t begin[HISTOGRAM_EXPONENTS]; /* of each: the first limit above 0 that has it, or more */
     double min, max, num, sum, sum_squares; /* min and max of nothing: infinity, -infinity */
 } Histogram;
 

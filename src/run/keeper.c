@@ -297,7 +297,11 @@ Status keeper_log_eval(Keeper *keeper, const EvalMetrics *metrics) {
 Status keeper_log_histograms(Keeper *keeper, const RunState *state, const Stepper *stepper) {
     if (!keeper->histograms || state->step % keeper->session->config->tensorboard_histograms != 0)
         return ST_OK;
-    return histograms_log(keeper->histograms, stepper, state->step, keeper->metrics);
+    TraceRow *row = keeper->session->row;
+    double start = trace_now(row);
+    TRY(histograms_log(keeper->histograms, stepper, state->step, keeper->metrics));
+    trace_span(row, "metrics", "histograms", (TraceAt){state->step - 1, -1}, start);
+    return ST_OK;
 }
 
 void keeper_draw(Keeper *keeper, const RunState *state, const EvalResult *test) {
