@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "lockstep/command.h"
+#include "lockstep/log.h"
 #include "lockstep/parse.h"
 #include "lockstep/preflight.h"
+#include "lockstep/streams.h"
 #include "lockstep/versions.h"
 
 typedef struct Command {
@@ -65,7 +67,7 @@ static Status unknown_command(const char *word) {
     return ST_USAGE;
 }
 
-int main(int argc, char **argv) {
+static Status run_command(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return ST_USAGE;
@@ -80,7 +82,18 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
-            return (int)commands[i].run(argc - 1, argv + 1);
+            return commands[i].run(argc - 1, argv + 1);
     }
-    return (int)unknown_command(argv[1]);
+    return unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv) {
+    streams_open();
+    Status status = run_command(argc, argv);
+    if (status == ST_OK) {
+        status = streams_judge();
+        if (status != ST_OK)
+            log_fatal(-1, status_message());
+    }
+    return (int)status;
 }

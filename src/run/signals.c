@@ -14,12 +14,26 @@ static void on_request(int number) {
     stop_requested = 1;
 }
 
-static const int numbers[] = {SIGUSR1, SIGTERM, SIGINT};
+/* SIGXCPU: the soft limit of processor time; the hard one follows. */
+static const int requests[] = {SIGUSR1, SIGTERM, SIGINT, SIGHUP, SIGXCPU};
+/* A write then fails, and whoever writes says or does what is to be: a log that nobody reads any
+ * more ends no run, a checkpoint beyond the limit of file sizes is a failed write. */
+static const int ignored[] = {SIGPIPE, SIGXFSZ};
+
+/* `nohup` has it ignored, and means it. */
+static bool is_nohup(int number) {
+    struct sigaction now;
+    return number == SIGHUP && sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
 
 void signals_install(void) {
     struct sigaction action = {.sa_handler = on_request, .sa_flags = SA_RESTART};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaction(numbers[i], &action, NULL);
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        if (!is_nohup(requests[i]))
+            sigaction(requests[i], &action, NULL);
+    }
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        signal(ignored[i], SIG_IGN);
 }
 
 bool signals_stop_requested(void) {
