@@ -83,8 +83,27 @@ void comm_pause(Comm *comm, Pause *pause, int bucket) {
     comm->control->pause(comm, pause, bucket);
 }
 
+/* Of Open MPI, MPICH and Intel's (PMI), MVAPICH2, IBM's jsrun: what these give to each process that
+ * they start, and to nothing else. */
+static int named_size(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE",
+                                        "JSM_NAMESPACE_SIZE"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *size = getenv(names[i]);
+        if (size && atoi(size) > 0)
+            return atoi(size);
+    }
+    return 0;
+}
+
+int comm_launcher_size(void) {
+    int size = named_size();
+    const char *tasks = getenv("SLURM_STEP_ID") ? getenv("SLURM_STEP_NUM_TASKS") : NULL;
+    return size > 0 || !tasks ? size : atoi(tasks);
+}
+
 bool comm_launched(void) {
-    if (getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK"))
+    if (getenv("PMIX_RANK") || getenv("PMI_RANK") || named_size() > 0)
         return true;
     /* The script of an sbatch job is task 0 of its job too, but belongs to no step. A step of
      * several tasks without PMI is a launch as well, if one that MPI_Init will refuse. */

@@ -50,6 +50,9 @@ struct Comm {
 Comm *comm_new(const ControlPlane *control, const DataPlane *data, double deadline_s);
 void comm_delete(Comm *comm); /* accepts NULL */
 
+/* Processes that this one's launcher says it started, itself among them; 0 where there is none. */
+int comm_launcher_size(void);
+
 /* "setup", "reduce", ... */
 const char *comm_stage_word(Stage stage);
 

@@ -192,14 +192,12 @@ static Status library_name(Comm *comm) {
 
 /* A launcher whose tasks MPI does not see as ranks would start N runs of one rank each. */
 static Status check_size(const Comm *comm) {
-    const char *tasks = getenv("OMPI_COMM_WORLD_SIZE");
-    if (!tasks && getenv("SLURM_STEP_ID"))
-        tasks = getenv("SLURM_STEP_NUM_TASKS");
-    if (comm->size == 1 && tasks && atoi(tasks) > 1)
+    int tasks = comm_launcher_size();
+    if (comm->size == 1 && tasks > 1)
         return FAIL(ST_COMM,
-                    "the launcher started %s tasks but MPI sees one rank; use mpirun, or srun "
-                    "--mpi=pmix",
-                    tasks);
+                    "the launcher started %d tasks but MPI sees one rank; use the mpirun of %s, or "
+                    "srun --mpi=pmix",
+                    tasks, comm->library);
     return ST_OK;
 }
 

@@ -25,6 +25,7 @@
 
 #include "file_util.h"
 #include "lockstep/clock.h"
+#include "lockstep/comm.h"
 #include "lockstep/log.h"
 
 enum { TAKE_ATTEMPTS = 20 };
@@ -43,8 +44,10 @@ typedef struct Holder {
 
 typedef enum LockState { LOCK_MINE, LOCK_OTHERS, LOCK_NONE } LockState;
 
-/* The word behind the last ')' of /proc/PID/stat is field 3; the start time is field 22. */
-static int64_t start_of(long pid) {
+enum { STAT_PARENT = 4, STAT_START = 22 };
+
+/* A number of /proc/PID/stat, or -1. The word behind the last ')' is field 3. */
+static int64_t stat_of(long pid, int wanted) {
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -54,7 +57,7 @@ static int64_t start_of(long pid) {
     close(fd);
     text[n > 0 ? n : 0] = '\0';
     char *at = strrchr(text, ')');
-    for (int field = 2; at && field < 22; field++)
+    for (int field = 2; at && field < wanted; field++)
         at = strchr(at + 1, ' ');
     return at ? strtoll(at, NULL, 10) : -1;
 }
@@ -80,7 +83,7 @@ static Holder myself(void) {
     ssize_t n = readlink("/proc/self/ns/pid", me.space, sizeof me.space - 1);
     if (n > 0)
         me.space[n] = '\0';
-    me.started = start_of(me.pid);
+    me.started = stat_of(me.pid, STAT_START);
     return me;
 }
 
@@ -118,20 +121,34 @@ static bool same_job(const Holder *a, const Holder *b) {
     return strcmp(a->job, "none") != 0 && strcmp(a->job, b->job) == 0;
 }
 
+/* Whether the holder's number means the same process to `me`. */
+static bool same_system(const Holder *holder, const Holder *me) {
+    return strcmp(me->boot, "unknown") != 0 && strcmp(holder->boot, me->boot) == 0 &&
+           strcmp(me->space, "unknown") != 0 && strcmp(holder->space, me->space) == 0;
+}
+
 static bool seen_dead(const Holder *holder, const Holder *me) {
-    if (strcmp(me->boot, "unknown") == 0 || strcmp(holder->boot, me->boot) != 0 ||
-        strcmp(me->space, "unknown") == 0 || strcmp(holder->space, me->space) != 0)
+    if (!same_system(holder, me))
         return false;
     if (kill((pid_t)holder->pid, 0) != 0 && errno == ESRCH)
         return true;
-    int64_t started = start_of(holder->pid);
+    int64_t started = stat_of(holder->pid, STAT_START);
     return started >= 0 && started != holder->started; /* its number is another's now */
 }
 
-static Status in_use(const char *folder, const Holder *holder, bool known) {
-    char who[384] = "another run";
+static Status in_use(const char *folder, const Holder *holder, bool known, const Holder *me) {
+    char who[384] = "another run, which begins at this moment";
+    bool twin = !known || (same_system(holder, me) &&
+                           stat_of(holder->pid, STAT_PARENT) == (int64_t)getppid());
     if (known)
         describe(holder, who, sizeof who);
+    /* Ranks whose launcher's variables were cleared are runs of one rank each. */
+    if (twin && !comm_launched())
+        return FAIL(ST_CHECKPOINT,
+                    "%s is in use by %s%s: if both were to be ranks of one run, a launch has gone "
+                    "wrong, for the launcher's variables did not get here (env -i, sudo?); else "
+                    "wait for its end or choose another --out",
+                    folder, who, known ? ", started by the same process as this one" : "");
     return FAIL(ST_CHECKPOINT, "%s is in use by %s; wait for its end or choose another --out",
                 folder, who);
 }
@@ -151,7 +168,7 @@ static Status may_take(const char *folder, const char *text, const Holder *me, L
     if (restarted || dead)
         return ST_OK;
     if (lock == LOCK_OTHERS)
-        return in_use(folder, &holder, known);
+        return in_use(folder, &holder, known, me);
     if (!known || holder.ended)
         return ST_OK;
     if (same_job(&holder, me) && me->restart < holder.restart) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
 #include "crash.h"
 #include "journal.h"
 #include "lockstep/clock.h"
@@ -154,13 +155,13 @@ done:
 
 /* A ReLU or a maximum of oneDNN swallows NaN, so weights that are not finite need not show in the
  * loss: they must not get into a checkpoint either. Local. */
-static Status look_at_weights(Engine *engine, Digest *digest) {
-    TRY(engine_digest(engine, digest));
+static Status look_at_weights(Session *session, Digest *digest) {
+    TRY(engine_digest(&session->engine, digest));
     if (digest->bad > 0)
         return FAIL(ST_DIVERGED,
-                    "diverged: %" PRId64 " weights are NaN or infinite; lower the learning rate or "
-                    "clip gradients, the last checkpoint is untouched",
-                    digest->bad);
+                    "diverged: %" PRId64 " weights are NaN or infinite; the last checkpoint is "
+                    "untouched; %s",
+                    digest->bad, advice_on_divergence(session->config));
     return ST_OK;
 }
 
@@ -169,7 +170,7 @@ static Status compare_parameters(Train *run) {
     Comm *comm = run->session.ranks.comm;
     char what[64], hex[17];
     Digest digest;
-    TRY(comm_agree(comm, look_at_weights(&run->session.engine, &digest)));
+    TRY(comm_agree(comm, look_at_weights(&run->session, &digest)));
     hash_hex(digest.hash, hex);
     snprintf(what, sizeof what, "parameters after step %" PRId64, run->state.step);
     return comm_same(comm, what, hex);
@@ -231,10 +232,10 @@ static Status diverged(const Train *run, const StepResult *step) {
     if (step->local_bad > 0)
         mine = FAIL(ST_DIVERGED,
                     "diverged: %" PRId64 " losses, gradients or statistics of lanes %" PRId64
-                    "-%" PRId64 " are NaN or out of range (lr %g); lower the learning rate or clip "
-                    "gradients, the last checkpoint is untouched",
+                    "-%" PRId64 " are NaN or out of range (lr %g); the last checkpoint is "
+                    "untouched; %s",
                     step->local_bad, input->first_lane, input->first_lane + input->lane_count - 1,
-                    step->lr);
+                    step->lr, advice_on_divergence(session->config));
     return comm_agree(session->ranks.comm, mine);
 }
 
