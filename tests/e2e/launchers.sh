@@ -10,7 +10,7 @@ export CIFAR10_DIR=$tmp/data
 tiny=$recipes/tiny.yaml
 
 for variable in PMI_SIZE MV2_COMM_WORLD_SIZE JSM_NAMESPACE_SIZE OMPI_COMM_WORLD_SIZE; do
-    (export $variable=3 && train foreign 0 $tiny --steps 2 && exit $code)
+    (export $variable=3 && train foreign 0 $tiny --steps 2 && exit "$code")
     code=$?
     one_error 6 'the launcher started 3 tasks but MPI sees one rank; use the mpirun of Open MPI' "$variable=3"
     check "$variable=3: nothing is made" test ! -e "$tmp/foreign"
