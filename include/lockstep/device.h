@@ -72,6 +72,8 @@ struct OpPlan {
     /* For the log: the device's library has no engine for some of it, which kernels of lockstep's
      * own compute instead. */
     bool own_kernels;
+    /* For `bench`: what computes forward, in words of the device or its library; NULL: not told. */
+    const char *arithmetic;
 };
 
 /* The memory an op of one executor works on. Gradients mirror activations in shape and layout.

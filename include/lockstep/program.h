@@ -99,6 +99,7 @@ Status executor_traced(Executor *executor);
  * timing was switched on by executor_time. */
 typedef struct OpTime {
     const Layer *layer;
+    const char *arithmetic; /* OpPlan's */
     double forward_s, backward_s;
 } OpTime;
 Status executor_time(Executor *executor, bool on);

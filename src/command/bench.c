@@ -89,16 +89,18 @@ static void print_ops(const Bench *bench) {
     const Engine *engine = &bench->session.engine;
     const Executor *executor = engine->workers[0].train[0];
     double batch = (double)program_batch(engine->train[0].program);
-    printf("%-14s %12s %12s %12s %12s\n", "layer", "forward ms", "GFLOP/s", "backward ms",
-           "GFLOP/s");
+    printf("%-14s %12s %12s %12s %12s   %s\n", "layer", "forward ms", "GFLOP/s", "backward ms",
+           "GFLOP/s", "forward by");
     for (int o = 0; o < bench->ops; o++) {
-        const Layer *layer = executor_op_time(executor, o).layer;
+        OpTime time = executor_op_time(executor, o);
+        const Layer *layer = time.layer;
         double work = batch * (double)layer_multiply_adds(layer);
         double back =
             layer->input[0] == LAYER_IMAGE ? work : 2 * work; /* no gradient of the image */
-        printf("%-14s %12.3f %12.1f %12.3f %12.1f\n", layer->name, 1e3 * bench->forward[o],
+        printf("%-14s %12.3f %12.1f %12.3f %12.1f%s%s\n", layer->name, 1e3 * bench->forward[o],
                gflops(work, bench->forward[o]), 1e3 * bench->backward[o],
-               gflops(back, bench->backward[o]));
+               gflops(back, bench->backward[o]), time.arithmetic ? "   " : "",
+               time.arithmetic ? time.arithmetic : "");
     }
 }
 

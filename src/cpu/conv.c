@@ -1,7 +1,9 @@
-/* cpu/conv: convolution, by Winograd where rule_winograd says so. The bias and a fused ReLU are
- * part of the forward primitive; backward masks grad_out by the ReLU first. The weights' gradient
- * comes first of the two, since its temp is free again when the input's needs it. */
+/* cpu/conv: convolution: of bfloat16 by Winograd of our own where winograd_takes says so, else
+ * oneDNN's, by Winograd where rule_winograd says so. There the bias and a fused ReLU are part of
+ * the forward primitive; backward masks grad_out by the ReLU first. The weights' gradient comes
+ * first of the two, since its temp is free again when the input's needs it. */
 #include "plan.h"
+#include "winograd.h"
 
 enum { FORWARD, WEIGHTS, DATA };
 
@@ -73,9 +75,12 @@ static Status conv_steps(StepPlan *plan) {
     bool bias = desc->layer->args.conv.bias;
     dnnl_primitive_t made[PRIMITIVES_MAX];
     Step *step;
+    if (winograd_takes(plan))
+        return winograd_steps(plan);
     plan->base.backward_reads_in = READS_IN(0);
     plan->base.backward_reads_out = desc->relu;
     TRY(plan_primitives(plan, make, &activations.type, made));
+    plan->base.arithmetic = primitive_name(made[FORWARD]);
     TRY(ACTIVATIONS_STEP(plan, PASS_FORWARD, &activations, made[FORWARD], &step,
                          {AT_IN(0), DNNL_ARG_SRC}, {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS},
                          {AT_OUT, DNNL_ARG_DST},

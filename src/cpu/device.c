@@ -11,6 +11,7 @@
 #include "plan.h"
 #include "processor.h"
 #include "rows.h"
+#include "winograd.h"
 
 static void device_close(Device *base) {
     CpuDevice *device = (CpuDevice *)base;
@@ -171,11 +172,15 @@ static void describe(CpuDevice *device, const Processor *processor) {
     snprintf(device->base.description, sizeof device->base.description, "oneDNN %d.%d.%d, %s, %s",
              version->major, version->minor, version->patch,
              bf16 ? processor->bf16_family : processor->family,
-             bf16       ? "bf16"
-             : winograd ? "Winograd"
-                        : "direct convolution (it has no Winograd here)");
+             device->winograd ? "bf16 with Winograd"
+             : bf16           ? "bf16"
+             : winograd       ? "Winograd"
+                              : "direct convolution (it has no Winograd here)");
     snprintf(device->base.instruction_set, sizeof device->base.instruction_set, "%s%s",
-             processor->name, bf16 ? ", bf16" : "");
+             processor->name,
+             device->winograd ? ", " WINOGRAD_NAME
+             : bf16           ? ", bf16"
+                              : "");
 }
 
 Status device_open_cpu(const DeviceOptions *options, Device **out) {
@@ -191,6 +196,7 @@ Status device_open_cpu(const DeviceOptions *options, Device **out) {
         free(device);
     TRY_DNNL(result);
     device->wide = processor.wide;
+    device->winograd = options->precision == PRECISION_BF16 && processor.bf16_vectors;
     device->activation = options->precision == PRECISION_BF16 ? DT_BF16 : DT_F32;
     device->base.ops = &device_ops;
     device->base.real = DT_F32;

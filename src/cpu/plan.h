@@ -19,7 +19,8 @@
 typedef struct CpuDevice {
     Device base;
     dnnl_engine_t engine;
-    bool wide;        /* 512-bit registers: blocks of 16 channels, Winograd */
+    bool wide;        /* 512-bit registers: blocks of 16 channels, oneDNN's Winograd */
+    bool winograd;    /* bf16 by our own (winograd.h) */
     DType activation; /* DT_F32 or DT_BF16 */
 } CpuDevice;
 

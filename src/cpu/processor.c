@@ -26,14 +26,17 @@ Processor processor_of_onednn(void) {
         {dnnl_cpu_isa_sse41, "sse41", "SSE4.1", NULL},
     };
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-    Processor processor = {"unknown", "an unknown instruction set", NULL, false};
+    Processor processor = {"unknown", "an unknown instruction set", NULL, false, false};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i].isa == isa)
-            processor = (Processor){known[i].name, known[i].family, known[i].bf16_family, false};
+            processor =
+                (Processor){known[i].name, known[i].family, known[i].bf16_family, false, false};
     }
     if (includes(isa, dnnl_cpu_isa_avx512_core_bf16) && !processor.bf16_family)
         processor.bf16_family = "AVX-512 BF16";
     processor.wide = includes(isa, dnnl_cpu_isa_avx512_core);
+    processor.bf16_vectors = includes(isa, dnnl_cpu_isa_avx512_core_bf16) &&
+                             !includes(isa, dnnl_cpu_isa_avx512_core_amx);
     return processor;
 }
 

@@ -11,6 +11,7 @@ typedef struct Processor {
     const char *family;      /* as people call it: "AVX-512" */
     const char *bf16_family; /* likewise, of what multiplies bfloat16; NULL: nothing does */
     bool wide;               /* 512-bit registers */
+    bool bf16_vectors;       /* which multiply bfloat16, and nothing does it faster (AMX would) */
 } Processor;
 
 Processor processor_of_onednn(void);

@@ -35,6 +35,10 @@ int rule_layout_beside(const Tensor *tensor, int beside);
  * backward. */
 bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide);
 
+/* Likewise in bf16, through F(2x4, 3x3) of our own (winograd.h), whose channels may be any number.
+ */
+bool rule_winograd_bf16(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad);
+
 /* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */
 int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w);
 

@@ -333,8 +333,10 @@ Status executor_time(Executor *executor, bool on) {
         return ST_OK;
     executor->times = calloc((size_t)executor->program->n_ops, sizeof *executor->times);
     TRY_ALLOC(executor->times);
-    for (int o = 0; o < executor->program->n_ops; o++)
-        executor->times[o].layer = executor->program->plans[o]->desc.layer;
+    for (int o = 0; o < executor->program->n_ops; o++) {
+        const OpPlan *plan = executor->program->plans[o];
+        executor->times[o] = (OpTime){.layer = plan->desc.layer, .arithmetic = plan->arithmetic};
+    }
     return ST_OK;
 }
 
