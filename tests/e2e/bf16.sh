@@ -17,7 +17,7 @@ if grep -q 'wants a processor with AVX512-BF16' "$log"; then
     skip "training in bf16" "$(sed -n 's/^lockstep: //p' "$log")"
     finish
 fi
-check "the run says what it computes with" grep -qE ': oneDNN .*BF16, bf16$|: oneDNN .*AMX, bf16$' "$log"
+check "the run says what it computes with" grep -qE ': oneDNN .*BF16, bf16 with Winograd$|: oneDNN .*AMX, bf16$' "$log"
 
 # ---- The same bits. ----
 train small 1 $small --steps 24 "${bf16[@]}"
@@ -65,9 +65,10 @@ announced() {
 }
 cp -a "$tmp/small" "$tmp/back"
 train back 2 $small --steps 28 --device cpu
-announced '[a-z0-9_]+, bf16' '[a-z0-9_]+' "fp32 goes on from bf16, and announces it"
+arithmetic='[a-z0-9_]+, bf16( F\(2x4\))?'
+announced "$arithmetic" '[a-z0-9_]+' "fp32 goes on from bf16, and announces it"
 train back 1 $small --steps 30 "${bf16[@]}"
-announced '[a-z0-9_]+' '[a-z0-9_]+, bf16' "bf16 goes on from fp32, and announces it"
+announced '[a-z0-9_]+' "$arithmetic" "bf16 goes on from fp32, and announces it"
 "$program" eval "$(newest small)" --device cpu --json >"$tmp/eval.json" 2>"$log"
 check "a checkpoint of bf16 is evaluated in fp32" test -s "$tmp/eval.json"
 finish

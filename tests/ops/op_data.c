@@ -63,6 +63,14 @@ static void shape_input(const OpCase *row, Shape shape, Draw *d, double *in) {
     }
 }
 
+/* How near 0 that is: of a row whose rounding is allowed a share of the typical output, above it. */
+static double kink(const OpCase *row, const double *out, int64_t count) {
+    double squares = 0;
+    for (int64_t i = 0; i < count; i++)
+        squares += out[i] * out[i];
+    return row->tolerance.tiled ? 5 * KINK * sqrt(squares / (double)count) : KINK;
+}
+
 /* Zeroes grad_out where the fused ReLU's input is near 0. */
 static Status avoid_kinks(const OpCase *row, OpData *data) {
     Device *device = NULL;
@@ -75,8 +83,9 @@ static Status avoid_kinks(const OpCase *row, OpData *data) {
     TRY_DONE(op_run_open(device, &plain, &run));
     TRY_DONE(op_result_make(data, &result));
     TRY_DONE(op_run_forward(&run, data, &result));
+    double near = kink(row, result.out, data->out_count);
     for (int64_t i = 0; i < data->out_count; i++)
-        if (fabs(result.out[i] + (row->add ? data->in[1][i] : 0)) < KINK)
+        if (fabs(result.out[i] + (row->add ? data->in[1][i] : 0)) < near)
             data->grad_out[i] = 0;
 done:
     op_result_free(&result);

@@ -12,6 +12,7 @@
 #define ROW(drawn, allowed, row, line)                                                             \
     .name = row, .text = line, .draw = drawn, .tolerance = allowed
 #define CONV(name, text)   ROW(DRAW_UNIFORM, TOL_OP_CONVOLUTION, name, text)
+#define TILED(name, text)  ROW(DRAW_UNIFORM, TOL_OP_TILED, name, text)
 #define BN(name, text)     ROW(DRAW_CHANNELS, TOL_OP_NORMALISATION, name, text)
 #define RELU(name, text)   ROW(DRAW_OFF_ZERO, TOL_OP_SAME_BITS, name, text)
 #define GELU(name, text)   ROW(DRAW_UNIFORM, TOL_OP_FUNCTION, name, text)
@@ -81,15 +82,19 @@ const OpCase op_table[] = {
      .in = {8, 144, 16, 16}, .large = true, .grad_in = {GRAD_ADD}},
     {CONV("conv large depthwise 9x9", "conv c=64 k=9 p=4 groups=64 bias"), .in = {4, 64, 16, 16},
      .relu = true, .large = true},
-    {CONV("conv large", "conv c=64 k=3 p=1"), .in = {16, 32, 16, 16}, .large = true},
+    {TILED("conv large", "conv c=64 k=3 p=1"), .in = {16, 32, 16, 16}, .large = true},
     {CONV("conv large relu add", "conv c=48 k=3 p=1 bias"), .in = {5, 64, 8, 8}, .relu = true,
      .large = true, .grad_in = {GRAD_ADD}},
+    {TILED("conv large odd", "conv c=41 k=3 p=1 bias"), .in = {31, 57, 13, 11}, .relu = true,
+     .large = true},
+    {TILED("conv large no pad add", "conv c=48 k=3"), .in = {6, 64, 12, 14}, .large = true,
+     .grad_in = {GRAD_ADD}},
     {CONV("conv large image", "conv c=64 k=3 p=1"), .in = {8, 3, 32, 32}, .image = true,
      .large = true},
     {CONV("conv large 5x5", "conv c=16 k=5 bias"), .in = {8, 64, 14, 14}, .relu = true,
      .large = true},
     {CONV("conv large stride 2", "conv c=128 k=3 s=2 p=1"), .in = {4, 64, 16, 16}, .large = true},
-    {CONV("conv large eval", "conv c=64 k=3 p=1 bias"), .in = {16, 64, 8, 8}, .relu = true,
+    {TILED("conv large eval", "conv c=64 k=3 p=1 bias"), .in = {16, 64, 8, 8}, .relu = true,
      .evaluation = true, .large = true},
 
     {BN("bn", "bn"), .in = {5, 3, 4, 5}},

@@ -127,6 +127,40 @@ static void winograd_where_it_pays(void **state) {
     }
 }
 
+static void winograd_in_bf16_where_it_pays(void **state) {
+    (void)state;
+    static const WinogradCase cases[] = {
+        /* the recipes' lanes */
+        {64, 64, 128, 32, 3, 1, 1, true, true},
+        {64, 256, 512, 8, 3, 1, 1, true, true},
+        {64, 512, 512, 4, 3, 1, 1, true, true},
+        {32, 128, 128, 4, 3, 1, 1, true, true},
+        {250, 24, 64, 31, 3, 1, 1, true, true},
+        {250, 256, 256, 7, 3, 1, 1, true, true},
+        {250, 256, 256, 3, 3, 1, 1, true, true},
+        {32, 32, 32, 32, 3, 1, 1, true, true},
+        {32, 64, 64, 30, 3, 1, 0, true, true},
+        /* what it cannot do */
+        {64, 64, 128, 32, 5, 1, 2, true, false},
+        {64, 64, 128, 32, 1, 1, 0, true, false},
+        {64, 64, 128, 32, 3, 2, 1, true, false},
+        {64, 64, 128, 32, 3, 1, 2, true, false},
+        /* where direct is faster: few channels, tiles mostly empty, many weights for few images */
+        {64, 3, 64, 32, 3, 1, 1, true, false},
+        {128, 16, 16, 32, 3, 1, 1, true, false},
+        {64, 256, 256, 3, 3, 1, 1, true, false},
+        {64, 512, 512, 1, 3, 1, 1, true, false},
+        {8, 512, 512, 4, 3, 1, 1, true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        WinogradCase c = cases[i];
+        int64_t side = (c.side + 2 * c.pad - c.kernel) / c.stride + 1;
+        Shape in = {c.batch, c.in, c.side, c.side}, out = {c.batch, c.out, side, side};
+        if (rule_winograd_bf16(in, out, c.kernel, c.stride, c.pad) != c.expected)
+            fail_msg("case %zu: Winograd should %sbe taken", i, c.expected ? "" : "not ");
+    }
+}
+
 /* Each layout gives each element a place of its own, and neighbours in its innermost dimension
  * neighbouring ones. */
 static void indices_are_a_permutation(void **state) {
@@ -158,6 +192,7 @@ int main(void) {
         cmocka_unit_test(groups_in_nhwc_where_blocks_are_slow),
         cmocka_unit_test(layouts_of_single_values),
         cmocka_unit_test(winograd_where_it_pays),
+        cmocka_unit_test(winograd_in_bf16_where_it_pays),
         cmocka_unit_test(indices_are_a_permutation),
     };
     return cmocka_run_group_tests_name("rules of the cpu backend", tests, NULL, NULL);
