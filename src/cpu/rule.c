@@ -52,11 +52,13 @@ bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t 
     return winograd < direct;
 }
 
-/* Likewise 72 multiply-adds per tile of 2 x 4 outputs against 24, on one Zen 4 core: forward and
- * both gradients of 64 images took 0.42 to 0.68 of oneDNN's direct ones in bf16 (64 -> 128 channels
- * on maps of 32 x 32, 128 -> 256 on 16 x 16, 256 -> 512 on 8 x 8, 512 -> 512 on 4 x 4, 24 -> 64 on
- * 31 x 31, 256 -> 256 on 7 x 7, 32 -> 32 on 32 x 32), but on maps of 3 x 3, whose tiles are mostly
- * empty, as long; 2026-11-25, best of 7 in CPU time. */
+/* Likewise 72 multiply-adds per tile of 2 x 4 outputs against 24. On one Zen 4 core forward and
+ * both gradients of 64 images took 0.39 to 0.71 of the time of oneDNN's direct ones in bf16 (64 ->
+ * 128 channels on maps of 32 x 32, 128 -> 256 on 16 x 16, 256 -> 512 on 8 x 8, 512 -> 512 on 4 x 4,
+ * 24 -> 64 on 31 x 31, 256 -> 256 on 7 x 7, 32 -> 32 on 32 x 32), but on maps of 3 x 3, whose tiles
+ * are mostly empty, as much (2026-11-25, best of 7 in CPU time); 250 images on those 0.75, 16
+ * images of 32 channels on 16 x 16 0.72, of 64 on 8 x 8 0.55 (2026-11-26, `lockstep bench` of
+ * airbench94 and resnet44). */
 bool rule_winograd_bf16(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad) {
     enum { MOVE_TILE = 25, MOVE_WEIGHT = 70 };
     if (kernel != 3 || stride != 1 || pad > 1)

@@ -63,7 +63,8 @@ static void shape_input(const OpCase *row, Shape shape, Draw *d, double *in) {
     }
 }
 
-/* How near 0 that is: of a row whose rounding is allowed a share of the typical output, above it. */
+/* How near 0 that is; of a row whose rounding is allowed a share of the typical output, beyond it.
+ */
 static double kink(const OpCase *row, const double *out, int64_t count) {
     double squares = 0;
     for (int64_t i = 0; i < count; i++)
