@@ -23,6 +23,8 @@ static const Command commands[] = {
     {"predict", predict_command,
      "what a checkpoint takes pictures for: lockstep predict CHECKPOINT IMAGE.png..."},
     {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
+    {"checkpoint", checkpoint_command,
+     "a run's checkpoints: lockstep checkpoint list|verify|seal|prune RUN"},
     {"layers", layers_command,
      "every kind of layer, and how model text is written: lockstep layers [KIND]"},
     {"options", options_command,
@@ -47,7 +49,7 @@ static void print_help(FILE *out) {
             "bits at any rank count.\n\n");
     for (int i = 0; i < COMMANDS; i++) {
         if (commands[i].help)
-            fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+            fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
     }
     fprintf(
         out,

@@ -21,6 +21,9 @@ Status predict_command(int argc, char **argv);
 /* What is in a checkpoint, and whether every byte checks. Local. */
 Status inspect_command(int argc, char **argv);
 
+/* Lists, verifies, seals and prunes a run's checkpoints. Local. */
+Status checkpoint_command(int argc, char **argv);
+
 /* How model text is written, and every kind of layer. Local. */
 Status layers_command(int argc, char **argv);
 

@@ -101,6 +101,23 @@ lockstep 1 train "$tmp/copy/config.yaml" --steps 24
 check "config.yaml of a copy trains there" test "$code $(from copy) $(result copy step)" = "0 20 24"
 check "and leaves the other one alone" test "$before" = "$(cd "$tmp/copied" && find . -type f ! -name owner -exec cksum {} + | sort)"
 
+# ---- What a person does with them. ----
+cp -a "$tmp/run" "$tmp/kept"
+train kept 1 $tiny --steps 24 "${words[@]}" --resume "$tmp/kept/checkpoints/step-00000012.h5"
+lockstep 0 checkpoint list "$tmp/kept"
+check "checkpoint list: those of the branch and those set aside" test "$code $(grep -c '^step-.* agrees with its checksum file' "$log")" = "0 6" \
+    -a "$(grep -c '^aside-.*/step-000000[12][60].h5 ' "$log")" = 2
+lockstep 0 checkpoint prune "$tmp/kept" --keep 2
+check "checkpoint prune: the newest two" \
+    test "$code $(steps_in "$tmp/kept/checkpoints") | $(aside kept)" = "0 20 24 | 16 20"
+lockstep 0 checkpoint prune "$tmp/kept" --aside
+check "checkpoint prune --aside: those set aside, too" \
+    test "$code $(steps_in "$tmp/kept/checkpoints") | $(aside kept)" = "0 20 24 | "
+lockstep 0 checkpoint prune "$tmp/data"
+one_error 4 'is it a run directory' "checkpoint prune of another folder"
+lockstep 0 checkpoint list "$tmp/kept" --keep 2
+one_error 2 'go with prune' "checkpoint list with an option of prune"
+
 # ---- The test set is the run's, too. ----
 cp -a "$tmp/data" "$tmp/tested"
 printf '\1' | dd of="$tmp/tested/test_batch.bin" bs=1 seek=5000 conv=notrunc status=none

@@ -107,6 +107,22 @@ one_error 4 'differs from its checksum file' "inspect --verify: not every byte"
 train touched 2 $tiny --steps 40
 check "a run goes on from it, with a warning" \
     test "$code $(result touched resumed_from) $(grep -c '^warning: .*step-00000030.h5 differs from its checksum file' "$log")" = "0 30 1"
+cp -a "$tmp/whole" "$tmp/sealed"
+file=$tmp/sealed/checkpoints/step-00000030.h5
+/usr/bin/python3 -c 'import h5py, sys; h5py.File(sys.argv[1], "r+").close()' "$file"
+rm "$tmp/sealed/checkpoints/step-00000025.h5.xxh3"
+lockstep 0 checkpoint verify "$tmp/sealed"
+one_error 4 '2 checkpoints are not as written' "checkpoint verify says so"
+lockstep 0 checkpoint seal "$tmp/sealed"
+check "checkpoint seal names them" test "$code $(grep -c '^sealed: ' "$log")" = "0 2"
+check "then they are as written" "$program" checkpoint verify "$tmp/sealed"
+check "and nothing temporary stays" test "$(files sealed)" = "$(files whole)"
+printf 'x' | dd of="$file" bs=1 seek=4000 conv=notrunc status=none
+printf 'xxxx' | dd of="$tmp/sealed/checkpoints/step-00000024.h5" bs=1 seek=9000 conv=notrunc status=none
+before=$(cat "$tmp"/sealed/checkpoints/* | cksum)
+lockstep 0 checkpoint seal "$tmp/sealed/checkpoints/step-00000024.h5"
+one_error 4 'not good, and not sealed' "what is bad is not sealed"
+check "nor changed" test "$(cat "$tmp"/sealed/checkpoints/* | cksum)" = "$before"
 train whole 1 $tiny --steps 40
 check "to the same bits" test "$(bits touched)" = "$(bits whole)"
 finish

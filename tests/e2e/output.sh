@@ -122,6 +122,8 @@ asks "options" '--checkpoint-every' options
 asks "options --help" '--markdown' options --help
 asks "eval --help" '--json' eval --help
 asks "inspect --help" '--verify' inspect --help
+asks "checkpoint --help" 'seal RUN' checkpoint --help
+asks "checkpoint list" 'step-00000020.h5 .* agrees with its checksum file' checkpoint list "$tmp/lines-3"
 asks "bench --help" '--steps' bench --help
 asks "--describe" '^conv2 .* 16 x 8 x 8 ' train $tiny --describe
 check "--describe says what it assumes without data" grep -q '^Assumed, as no data is named: images of 3 x 32 x 32 and 10 classes' "$log"

@@ -1,0 +1,37 @@
+/* upkeep: what a person does with the checkpoints of a run directory: `lockstep checkpoint`. Local.
+ *
+ * A run directory's checkpoints are those of its branch, in RUN/checkpoints, and those that were
+ * set aside, in RUN/checkpoints/aside-ID. All failures are ST_CHECKPOINT. */
+#ifndef LOCKSTEP_UPKEEP_H
+#define LOCKSTEP_UPKEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lockstep/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A line for each checkpoint of `run`: file, step, epochs, branch, state hash, and what a look at
+ * it came to; the best and bad ones are named as such. With `verify` a line for each that is not
+ * good or not as its checksum file says, and a failure where there is one. */
+Status upkeep_list(const char *run, FILE *out);
+Status upkeep_verify(const char *run, FILE *out);
+
+/* Gives a new checksum file to each checkpoint of `path`, a run directory or one file, that is good
+ * by what it holds and has another one or none. One that is bad stays as it is, and is a failure.
+ */
+Status upkeep_seal(const char *path, FILE *out);
+
+/* Removes the oldest good checkpoints of the branch beyond `keep`, never the best; with `aside`
+ * also those that were set aside. Takes the directory for that time: a failure while a run has it.
+ */
+Status upkeep_prune(const char *run, int64_t keep, bool aside, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
