@@ -73,7 +73,7 @@ check "a wrong option is one error, and nothing is begun" bash -c "[ $code = 2 ]
 # ---- --reset, asked for. ----
 make_run ARGS="--steps 6 --reset"
 check "--reset is done where it is asked for" test $code = 0
-said='^--reset: removes from runs/tiny: 1 checkpoint, best.h5, result.json, metrics.jsonl, sessions.jsonl, predictions.h5, TensorBoard.s events$'
+said='^--reset: removes from runs/tiny: 1 checkpoint, result.json, metrics.jsonl, sessions.jsonl, predictions.h5, best.h5, lineage, TensorBoard.s events$'
 check "and says what it removes" grep -qE -e "$said" "$log"
 check "in log.txt as well" grep -qE -e "${said#^}" "$tmp/clone/runs/tiny/log.txt"
 check "the other runs are there" test "$(runs run | tr ' ' '\n' | grep -c tiny)" = 6
