@@ -1,7 +1,7 @@
 # Helpers for the tests of documents: source this first, in place of lib.sh, which it brings.
 #
 #   clean_copy                the tree's files, as they are now, in $copy, with the program that was built
-#   run_document FILE         runs what FILE tells a reader to type, in $copy, and checks its end:
+#   run_document FILE COUNT   runs what FILE tells a reader to type, COUNT commands, in $copy, and checks their ends:
 #
 # In a block that is fenced ```sh each line is a command; \ at its end and <<'END' go on with the next lines. In a block fenced ```console
 # `$ COMMAND` is one, and what stands below it stands in its output, in that order; `...`, within a line or as one, is anything.
@@ -77,10 +77,10 @@ run_command() {
 }
 
 run_document() {
-    local file=$1 line block='' command='' output='' ends='' want=0
+    local file=$1 expected=$2 commands=0 line block='' command='' output='' ends='' want=0
     # End of a command, with what it printed.
     run() {
-        [ -z "$command" ] || run_command "$file" "$command" "$want" "$output"
+        [ -z "$command" ] || { commands=$((commands + 1)) && run_command "$file" "$command" "$want" "$output"; }
         command='' output='' want=0
     }
     while IFS= read -r line <&3; do
@@ -103,6 +103,7 @@ run_document() {
             fi
         fi
     done 3<"$file"
+    check "$file: $expected commands" test "$commands" = "$expected"
 }
 
 # Whether the program was built with cairo.

@@ -73,17 +73,20 @@ Status rundir_read_branch(RunDir *dir);
 /* A run goes on here from the state of lineage `from` after `step` ("" and 0: from the beginning).
  * It is a new branch where it `leaves` what is here, or the state is not one of the directory's
  * branch; then, and where that was not finished before, sets the checkpoints of others aside and
- * says so. Sets dir->lineage, for the checkpoints to come. `file` (NULL: none)
- * was named to go on from: the metrics of what is left are set aside too, and those beside the file
- * take their place. */
+ * says so. Sets dir->lineage, for the checkpoints to come. `file` (NULL: none) was named to go on
+ * from: the metrics of what is left are set aside too; unless they have led to that very state,
+ * those of the run that the file is in take their place. */
 Status rundir_begin_branch(RunDir *dir, const char *from, int64_t step, bool leaves,
                            const char *file);
 
 /* The newest good checkpoint of the directory's branch, "" where there is none: of `checkpoints`,
  * or of the folder that this run had below `base` on this node (--checkpoint-local; "" for none)
  * where that one is newer. Bad ones are renamed .bad; ST_CHECKPOINT as checkpoint_newest, and where
- * the branch began later than at step 0 and none of it is left. */
+ * the branch began later than what is left of it. */
 Status rundir_newest(RunDir *dir, const char *base, char path[4096]);
+
+/* Likewise, but "" where the branch has nothing yet, not even the state that it began with. */
+Status rundir_newest_made(RunDir *dir, const char *base, char path[4096]);
 
 /* Sets dir->local: the folder that rundir_newest chose from, else a new one below `base`. */
 Status rundir_begin_local(RunDir *dir, const char *base);

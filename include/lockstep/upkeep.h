@@ -16,9 +16,11 @@ extern "C" {
 #endif
 
 /* A line for each checkpoint of `run`: file, step, epochs, branch, state hash, and what a look at
- * it came to; the best and bad ones are named as such. With `verify` a line for each that is not
- * good or not as its checksum file says, and a failure where there is one. */
+ * it came to; the best and bad ones are named as such. */
 Status upkeep_list(const char *run, FILE *out);
+
+/* A line for each that is not good, or not as its checksum file says; a failure where there is one.
+ */
 Status upkeep_verify(const char *run, FILE *out);
 
 /* Gives a new checksum file to each checkpoint of `path`, a run directory or one file, that is good

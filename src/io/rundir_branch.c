@@ -179,41 +179,55 @@ static Status aside_folder(const RunDir *dir, char folder[4096]) {
     return file_make_folders(folder, "--out");
 }
 
-/* The metrics that belong to a checkpoint: in its own folder where it was set aside, else in the
- * run directory that its folder is in. "" where there are none. */
+/* The folder that `path` ends in, which is cut off; "" where there is none. */
+static const char *cut_folder(char *path) {
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        return "";
+    *slash = '\0';
+    return slash + 1;
+}
+
+/* The metrics that belong to a checkpoint: beside it where it was set aside, else in the run
+ * directory whose folder of checkpoints it is in. "" where there are none. */
 static void metrics_beside(const char *file, char path[4096]) {
-    char *real = realpath(file, NULL), *slash;
+    char *real = realpath(file, NULL);
     path[0] = '\0';
-    for (int up = 0; real && up < 2 && (slash = strrchr(real, '/')); up++) {
-        *slash = '\0';
-        if (snprintf(path, 4096, "%s/metrics.jsonl", real) < 4096 && access(path, F_OK) == 0)
-            break;
+    if (!real)
+        return;
+    cut_folder(real);
+    const char *name = strrchr(real, '/');
+    bool is_aside = name && strncmp(name + 1, "aside-", strlen("aside-")) == 0;
+    if ((is_aside || strcmp(cut_folder(real), "checkpoints") == 0) &&
+        (snprintf(path, 4096, "%s/metrics.jsonl", real) >= 4096 || access(path, F_OK) != 0))
         path[0] = '\0';
-    }
     free(real);
 }
 
-/* The metrics of what the branch leaves go with that; those of the state it goes on from come. */
-static Status change_metrics(const RunDir *dir, const char *file) {
-    char own[4096], folder[4096], kept[4096], theirs[4096], *text = NULL;
+/* The metrics of what the branch leaves go with that. Those of the state it goes on from come,
+ * unless the state is `own`, one that the directory's metrics have led to: they are cut back. */
+static Status change_metrics(const RunDir *dir, const char *file, bool own) {
+    char path[4096], folder[4096], kept[4096], theirs[4096], *text = NULL;
     struct stat a, b;
     size_t size;
-    TRY(file_join(dir->path, "metrics.jsonl", own));
+    TRY(file_join(dir->path, "metrics.jsonl", path));
     metrics_beside(file, theirs);
-    bool have = stat(own, &a) == 0;
+    bool have = stat(path, &a) == 0;
     if (have) {
         TRY(aside_folder(dir, folder));
         TRY(file_join(folder, "metrics.jsonl", kept));
-        TRY(file_load(own, &text, &size));
+        TRY(file_load(path, &text, &size));
         Status status = file_create(kept, text, size);
         free(text);
         TRY(status);
+        TRY(file_sync_folder(folder)); /* before the only other copy is replaced */
     }
-    if (theirs[0] && stat(theirs, &b) == 0 && have && a.st_ino == b.st_ino && a.st_dev == b.st_dev)
-        return ST_OK; /* an older state of this very run: they are cut back to it */
+    if (have && (own || (theirs[0] && stat(theirs, &b) == 0 && a.st_ino == b.st_ino &&
+                         a.st_dev == b.st_dev)))
+        return ST_OK;
     TRY(rundir_check(dir));
     if (!theirs[0])
-        return file_remove(own);
+        return file_remove(path);
     TRY(file_load(theirs, &text, &size));
     Status status = rundir_replace(dir, "metrics.jsonl", text, size);
     free(text);
@@ -251,6 +265,7 @@ static bool goes_on(const RunDir *dir, const char *from, int64_t step) {
 Status rundir_begin_branch(RunDir *dir, const char *from, int64_t step, bool leaves,
                            const char *file) {
     char *lineage = NULL;
+    bool own = dir->lineage && lineage_holds(dir->lineage, from, step);
     if (!leaves && goes_on(dir, from, step)) {
         if (!dir->sorting)
             return ST_OK;
@@ -265,7 +280,7 @@ Status rundir_begin_branch(RunDir *dir, const char *from, int64_t step, bool lea
         dir->lineage = lineage;
         TRY(write_branch(dir, true));
         if (file)
-            TRY(change_metrics(dir, file));
+            TRY(change_metrics(dir, file, own));
     }
     TRY(set_others_aside(dir));
     dir->sorting = false;

@@ -66,27 +66,44 @@ static Status newest_local(RunDir *dir, const char *base, char path[4096]) {
     return ST_OK;
 }
 
-Status rundir_newest(RunDir *dir, const char *base, char path[4096]) {
+/* Of both folders; *bad as of checkpoint_search. Sets dir->local. */
+static Status find_newest(RunDir *dir, const char *base, char path[4096], bool *bad) {
     char local[4096];
-    bool bad;
     path[0] = '\0';
     TRY(newest_local(dir, base, local));
-    TRY(checkpoint_search(dir->checkpoints, true, dir->lineage, path, &bad));
-    if (!path[0] && !local[0] && bad)
-        return FAIL(ST_CHECKPOINT,
-                    "%s: has checkpoints but no good one%s; start over with --reset, or name a "
-                    "file with --resume FILE",
-                    dir->checkpoints, dir->lineage ? " of this run's branch" : "");
-    if (!path[0] && !local[0] && dir->lineage && lineage_begin(dir->lineage) > 0)
-        return FAIL(ST_CHECKPOINT,
-                    "%s: the run here was to go on from step %" PRId64
-                    " of a checkpoint that is not here, and has made none yet; name that with "
-                    "--resume FILE, or start over with --reset",
-                    dir->path, lineage_begin(dir->lineage));
+    TRY(checkpoint_search(dir->checkpoints, true, dir->lineage, path, bad));
     if (local[0] && step_at(local) > step_at(path))
         memcpy(path, local, sizeof local);
     else
         dir->local[0] = '\0';
+    return ST_OK;
+}
+
+Status rundir_newest(RunDir *dir, const char *base, char path[4096]) {
+    bool bad;
+    TRY(find_newest(dir, base, path, &bad));
+    if (!path[0] && bad)
+        return FAIL(ST_CHECKPOINT,
+                    "%s: has checkpoints but no good one%s; start over with --reset, or name a "
+                    "file with --resume FILE",
+                    dir->checkpoints, dir->lineage ? " of this run's branch" : "");
+    int64_t begin = dir->lineage ? lineage_begin(dir->lineage) : 0;
+    if (begin > 0 && step_at(path) < begin)
+        return FAIL(ST_CHECKPOINT,
+                    "%s: the run here was to go on from step %" PRId64
+                    " of a checkpoint that is not here, and has made none yet; name that, or "
+                    "another one, with --resume FILE, or start over with --reset",
+                    dir->path, begin);
+    return ST_OK;
+}
+
+Status rundir_newest_made(RunDir *dir, const char *base, char path[4096]) {
+    bool bad;
+    TRY(find_newest(dir, base, path, &bad));
+    if (dir->lineage && step_at(path) < lineage_begin(dir->lineage)) {
+        path[0] = '\0';
+        dir->local[0] = '\0';
+    }
     return ST_OK;
 }
 

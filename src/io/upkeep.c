@@ -37,7 +37,7 @@ static Status visit_file(const char *path, const char *shown, Visit visit, void 
     Status status = ST_OK;
     if (found.verdict == CHECKPOINT_GOOD)
         status = checkpoint_parse_meta(bytes, found.size, path, &found.meta);
-    if (status == ST_OK)
+    if (status == ST_OK && found.verdict != CHECKPOINT_GONE) /* a run may have pruned it */
         status = visit(context, &found);
     checkpoint_meta_free(&found.meta);
     free(bytes);
@@ -166,18 +166,12 @@ static void find_best(const char *run, char name[256]) {
     rundir_best(&dir, name);
 }
 
-static Status flushed(FILE *out) {
-    return fflush(out) == 0 && !ferror(out) ? ST_OK
-                                            : FAIL(ST_INTERNAL, "the output cannot be written");
-}
-
 Status upkeep_list(const char *run, FILE *out) {
     Listing listing = {.out = out, .run = run};
     find_best(run, listing.best);
     fprintf(out, "%-40s %10s %6s %-16s %-16s %s\n", "file", "step", "epoch", "branch", "state hash",
             "found");
-    TRY(visit_run(run, list_one, &listing));
-    return flushed(out);
+    return visit_run(run, list_one, &listing);
 }
 
 static Status verify_one(void *context, const Found *found) {
@@ -196,7 +190,6 @@ static Status verify_one(void *context, const Found *found) {
 Status upkeep_verify(const char *run, FILE *out) {
     Listing listing = {.out = out, .run = run};
     TRY(visit_run(run, verify_one, &listing));
-    TRY(flushed(out));
     return listing.wrong == 0 ? ST_OK
                               : FAIL(ST_CHECKPOINT, "%s: %d checkpoint%s not as written", run,
                                      listing.wrong, listing.wrong == 1 ? " is" : "s are");
@@ -241,12 +234,18 @@ Status upkeep_seal(const char *path, FILE *out) {
     struct stat info;
     if (stat(path, &info) != 0)
         return FAIL(ST_CHECKPOINT, "%s: cannot be looked at: %s", path, strerror(errno));
-    if (S_ISDIR(info.st_mode))
+    if (S_ISDIR(info.st_mode)) {
         TRY(visit_run(path, seal_one, &listing));
-    else
-        TRY(visit_file(path, path, seal_one, &listing));
+    } else {
+        char *real =
+            realpath(path, NULL); /* the checksum file stands beside the file, not a link */
+        if (!real)
+            return FAIL(ST_CHECKPOINT, "%s: cannot be looked at: %s", path, strerror(errno));
+        Status status = visit_file(real, path, seal_one, &listing);
+        free(real);
+        TRY(status);
+    }
     status_clear();
-    TRY(flushed(out));
     return listing.wrong == 0
                ? ST_OK
                : FAIL(ST_CHECKPOINT, "%s: %d not good, and not sealed", path, listing.wrong);
@@ -314,7 +313,6 @@ Status upkeep_prune(const char *run, int64_t keep, bool aside, FILE *out) {
             dir.checkpoints);
     if (aside)
         TRY_DONE(remove_all_aside(dir.checkpoints, &gate, out));
-    TRY_DONE(flushed(out));
 done:
     rundir_close(&dir);
     return status;

@@ -80,13 +80,13 @@ Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
     const RunConfig *config = keeper->session->config;
     path[0] = '\0';
     TRY(rundir_check(&keeper->dir));
-    if (keeper->dir.begun_before && acts_once(config) &&
-        (config->reset || rundir_has_checkpoints(&keeper->dir))) {
-        log_info("%s acted on this job's first start; now the run goes on from there",
-                 config->reset ? "--reset" : "--resume FILE");
-        TRY(rundir_newest(&keeper->dir, config->checkpoint_local, path));
-        if (path[0])
+    if (keeper->dir.begun_before && acts_once(config)) {
+        TRY(rundir_newest_made(&keeper->dir, config->checkpoint_local, path));
+        if (path[0]) {
+            log_info("%s acted on this job's first start; now the run goes on from there",
+                     config->reset ? "--reset" : "--resume FILE");
             return ST_OK;
+        }
     }
     keeper->leaves = acts_once(config);
     if (config->reset) /* once the model could be planned */

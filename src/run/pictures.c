@@ -151,8 +151,10 @@ static Status put(Pictures *pictures, Metrics *metrics) {
         return ST_OK;
     size_t size = (size_t)info.st_size;
     char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, pictures->drawn, 0);
-    if (bytes == MAP_FAILED)
-        return FAIL(ST_INTERNAL, "out of memory for pictures");
+    if (bytes == MAP_FAILED) {
+        lost(pictures, "out of memory");
+        return ST_OK;
+    }
     for (const char *at = bytes; at < bytes + size;) {
         if (board_image_take(&at, bytes + size, &image) != ST_OK) {
             lost(pictures, status_message());

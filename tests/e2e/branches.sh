@@ -34,6 +34,13 @@ check "and back to what was set aside" test "$code $(from back) $(steps_in "$tmp
 train back 2 $tiny --steps 40
 same back whole "which goes on to the same end"
 
+# From a copy of one's own: what led to it stays.
+mkdir "$tmp/backup" && cp "$tmp"/run/checkpoints/step-00000012.h5* "$tmp/backup"
+echo '{"kind": "of something else"}' >"$tmp/backup/metrics.jsonl"
+cp -a "$tmp/run" "$tmp/again"
+train again 2 $tiny --steps 40 "${words[@]}" --resume "$tmp/backup/step-00000012.h5"
+same again whole "from a copy of a state of its own: metrics of all steps"
+
 # ---- Killed while files are set aside: what comes next is the new branch all the same. ----
 if preload file_ops; then
     for at in rename:/lineage rename:step-00000016.h5 rename:step-00000020.h5; do
@@ -69,6 +76,15 @@ train begun 0 $tiny --steps 40 --resume "$tmp/run/checkpoints/step-00000016.h5" 
 check "from another directory, killed before the first checkpoint" test -z "$(newest begun)"
 train begun 1 $tiny --steps 40
 one_error 4 'was to go on from step 16 of a checkpoint that is not here' "no fresh start in its place"
+# Nor a start from an older state of the directory's own.
+cp -a "$tmp/run" "$tmp/older"
+train older 1 $tiny --steps 14 "${words[@]}" --resume "$tmp/older/checkpoints/step-00000012.h5"
+left=$(echo "$tmp"/older/checkpoints/aside-*/step-00000020.h5)
+train older 0 $tiny --steps 40 "${words[@]}" --resume "$left" --crash-at 21:0:kill
+train older 1 $tiny --steps 40 "${words[@]}"
+one_error 4 'was to go on from step 20 of a checkpoint that is not here' "nor from an older state"
+train older 1 $tiny --steps 40 "${words[@]}" --resume "$left"
+same older whole "named once more, the run goes on"
 
 # ---- The same command, again and again. ----
 # job NAME RESTARTS WORD...: as Slurm starts a job.
@@ -87,11 +103,15 @@ check "the same command in another job: it starts over" test "$code" = 137 -a "$
 job new 0 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 13:0:kill
 job new 1 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 13:0:kill
 check "--resume FILE, no checkpoint yet: from the file once more" test "$code $(from new)" = "0 12"
+mkdir -p "$tmp/damaged/checkpoints" && echo no >"$tmp/damaged/checkpoints/step-00000008.h5.bad"
+job damaged 0 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 13:0:kill
+job damaged 1 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 13:0:kill
+check "nor does a damaged file of earlier stop it" test "$code $(from damaged)" = "0 12"
 rm -rf "$tmp/new"
 job new 0 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 22:0:kill
 job new 1 --resume "$tmp/run/checkpoints/step-00000012.h5" --crash-at 22:0:kill
 check "--resume FILE: then from what came after it" test "$code" = 0 -a "$(from new)" -ge 16
-same new new "to an end"
+same new whole "to the end of a run that never went back"
 
 # ---- A copy of a run is a run of its own. ----
 train copied 1 $tiny --steps 20 "${words[@]}" --resume "$tmp/run/checkpoints/step-00000012.h5"

@@ -117,6 +117,10 @@ lockstep 0 checkpoint seal "$tmp/sealed"
 check "checkpoint seal names them" test "$code $(grep -c '^sealed: ' "$log")" = "0 2"
 check "then they are as written" "$program" checkpoint verify "$tmp/sealed"
 check "and nothing temporary stays" test "$(files sealed)" = "$(files whole)"
+best=$(readlink -f "$tmp/sealed/best.h5")
+rm "$best.xxh3"
+lockstep 0 checkpoint seal "$tmp/sealed/best.h5"
+check "a link is sealed where its file is" test "$code" = 0 -a -s "$best.xxh3" -a ! -e "$tmp/sealed/best.h5.xxh3"
 printf 'x' | dd of="$file" bs=1 seek=4000 conv=notrunc status=none
 printf 'xxxx' | dd of="$tmp/sealed/checkpoints/step-00000024.h5" bs=1 seek=9000 conv=notrunc status=none
 before=$(cat "$tmp"/sealed/checkpoints/* | cksum)

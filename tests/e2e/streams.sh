@@ -73,6 +73,7 @@ train $tiny --dump-config
 --version
 --help
 layers
+checkpoint list $tmp/whole
 options --markdown
 runs $tmp --csv
 inspect $tmp/whole/best.h5

@@ -125,11 +125,11 @@ static void test_options_page_is_what_is_printed(void **state) {
         fail_msg(OPTIONS " is not what the program prints; make it anew by: "
                          "build/lockstep options --markdown >" OPTIONS);
     static const char *const rows[] = {
-        "\n## What is trained\n\n| option | values | default | meaning |\n|---|---|---|---|\n"
-        "| `model:` (in the file) * |  |  | the network, one layer a line, as a block (model: \\|) "
-        "|\n",
-        "\n## What a run leaves\n\n| option | values | default | meaning |\n|---|---|---|---|\n"
-        "| `--out DIR` |",
+        ("\n## What is trained\n\n| option | values | default | meaning |\n|---|---|---|---|\n"
+         "| `model:` (in the file) * |  |  | the network, one layer a line, as a block (model: "
+         "\\|) |\n"),
+        ("\n## What a run leaves\n\n| option | values | default | meaning |\n|---|---|---|---|\n"
+         "| `--out DIR` |"),
         "\n| `--optimizer.lr X`, `--lr` * | 0 to 1000000 | `0.1` | learning rate;",
         "\n| `--threads N` | auto, 1 to 1024 | `auto` |",
         "\n| `--precision NAME` | fp32, tf32, bf16 | `fp32` |",
