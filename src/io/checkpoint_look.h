@@ -16,7 +16,7 @@ typedef enum CheckpointSeal {
 CheckpointVerdict checkpoint_examine(const char *path, char **bytes, size_t *size,
                                      CheckpointSeal *seal);
 
-/* ", SEAL in words" of a good file, for people: "agrees with its checksum file". */
+/* What is behind "good" for people: "agrees with its checksum file". */
 const char *checkpoint_seal_text(CheckpointSeal seal);
 
 /* ST_OK where bytes are a checkpoint by all they say of themselves: HDF5's checksums of everything
