@@ -88,6 +88,7 @@ typedef struct RunConfig {
     ReductionType reduction_type; /* of the elements of a native sum's messages */
     int64_t bucket_bytes;         /* of a message */
     double deadline;              /* seconds */
+    double max_time;              /* seconds from the start of the process; 0: no limit */
 
     int64_t checkpoint_every;               /* steps; 0: epoch ends only */
     char checkpoint_local[CONFIG_PATH_MAX]; /* folder on rank 0's node, "": none */

@@ -32,6 +32,9 @@ double eval_class_accuracy(const EvalResult *result, int64_t label);
  * own failure is agreed on. */
 Status evaluate(Engine *engine, Comm *comm, const EvalSet *set, const Augment *augment, Tta tta,
                 EvalResult *result);
+/* How many images stand for each record then; 1 without. Local. */
+int evaluate_views(Tta tta);
+
 /* Of a set that is this rank's alone: what softmax gives each of the model's outputs
  * (evaluate_outputs: at least as many as classes) for each image, probability[records][outputs].
  * Local. */

@@ -12,6 +12,7 @@
  *   lineage        which branch of the run goes on here (lineage.h); checkpoints of others are
  *                  set aside in checkpoints/aside-ID
  *   crash-fired    marker of --crash-at
+ *   stop           made by a person, who asks the run to end; the run removes it
  *
  * A job that was restarted on other nodes takes the directory from its predecessor, which may be
  * alive on a node that was cut off: so every function below that writes looks at the owner file
@@ -124,6 +125,13 @@ bool rundir_has_result(const RunDir *dir, int64_t step, uint64_t state_hash);
 
 /* Removes result.json: it is of an end that the run goes on from. */
 Status rundir_begin_again(RunDir *dir);
+
+/* Whether somebody has made a file `stop` here: one look at the disk. Leaves the error record
+ * alone. */
+bool rundir_asks_stop(const RunDir *dir);
+
+/* Removes it; *was_there: it was. */
+Status rundir_remove_stop(RunDir *dir, bool *was_there);
 
 /* --crash-at: fires once per run directory. *first is true for the call that made the marker
  * (fsynced). */

@@ -66,6 +66,9 @@ Status session_plan(Session *session, const char *resumed_from);
  * Collective, agreed; after session_read. */
 Status session_initial_weights(Session *session, float *weights, float *running);
 
+/* Bytes of the arrays of a checkpoint. Local; once the model is read. */
+int64_t session_state_bytes(const Session *session);
+
 /* Says in the log what runs where. Local. */
 void session_announce(const Session *session);
 

@@ -226,6 +226,11 @@ const Option config_options[] = {
      "then each addition over ranks, to 8 bits of mantissa: by up to 0.2 % every time"},
     {"bucket-bytes", NULL, "N", OPTION_INT, AT(bucket_bytes), 4096, GIGA, "4194304", NULL, 0,
      "size of one all-reduce message"},
+    {"max-time", NULL, "DURATION", OPTION_DURATION, AT(max_time), 1, 864e6, "none", NULL,
+     OPTION_UNSTORED,
+     "leave, after a checkpoint and with code 75 (start me again), before this process is so old; "
+     "early enough that the checkpoint, and an evaluation that is due, fit in: 3h50m, 90s, or as "
+     "Slurm writes it, 1-12:00:00"},
     {"deadline", NULL, "SECONDS", OPTION_REAL, AT(deadline), 0.1, 1e6, "300", NULL, 0,
      "longest wait for other ranks before the run ends with a message (disk and loader: half)"},
 

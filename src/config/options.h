@@ -20,6 +20,7 @@ typedef enum OptionType {
     OPTION_RANGE,           /* double[2]: the smaller and the larger of two reals */
     OPTION_BYTES,           /* uint8_t[3]: list of three whole numbers, or one for all */
     OPTION_POINTS,          /* of Schedule: list of positions, or of [position, value] pairs */
+    OPTION_DURATION,        /* double, seconds; "none" is 0 where that is the default */
     OPTION_TRACE,           /* TraceSteps: none or STEPS[:FIRST] */
     OPTION_CRASH,           /* CrashAt: none or STEP[:RANK[:HOW]] */
     OPTION_CRASH_ITERATION, /* CrashAt: STEP */

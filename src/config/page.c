@@ -2,6 +2,7 @@
  * that a row says is the option's own row in the table of options. */
 #include <string.h>
 
+#include "lockstep/duration.h"
 #include "options.h"
 
 typedef struct Section {
@@ -38,6 +39,13 @@ static void print_name(const Option *option, FILE *out) {
         fputs(" *", out);
 }
 
+static void print_durations(const Option *option, FILE *out) {
+    char least[DURATION_TEXT_MAX], most[DURATION_TEXT_MAX];
+    duration_text(option->min, least);
+    duration_text(option->max, most);
+    fprintf(out, "%s%s to %s", strcmp(option->otherwise, "none") == 0 ? "none, " : "", least, most);
+}
+
 /* What it may be, where the type alone does not say. */
 static void print_range(const Option *option, FILE *out) {
     switch (option->type) {
@@ -62,6 +70,9 @@ static void print_range(const Option *option, FILE *out) {
     case OPTION_RANGE:
     case OPTION_BYTES:
         fprintf(out, "%.9g to %.9g", option->min, option->max);
+        break;
+    case OPTION_DURATION:
+        print_durations(option, out);
         break;
     case OPTION_TEXT:
     case OPTION_PATH:

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/duration.h"
 #include "lockstep/parse.h"
 #include "lockstep/path.h"
 
@@ -203,6 +204,40 @@ static Status set_points(const Option *option, const char *text, Schedule *sched
     return ST_OK;
 }
 
+/* Whether the option may be without a value. */
+static bool may_be_none(const Option *option) {
+    return strcmp(option->otherwise, "none") == 0;
+}
+
+static Status set_duration(const Option *option, const char *text, double *field) {
+    char least[DURATION_TEXT_MAX], most[DURATION_TEXT_MAX];
+    double value = 0;
+    if (may_be_none(option) && strcmp(text, "none") == 0) {
+        *field = 0;
+        return ST_OK;
+    }
+    ParseResult result = duration_parse(text, &value);
+    if (result == PARSE_SYNTAX)
+        return FAIL(ST_USAGE,
+                    "'%s' is no duration: give 3h50m or 90s, or 3:50:00 or 1-12:00:00 as Slurm "
+                    "does (a number alone has no unit)",
+                    text);
+    if (result != PARSE_OK || value < option->min || value > option->max) {
+        duration_text(option->min, least);
+        duration_text(option->max, most);
+        return FAIL(ST_USAGE, "'%s' is out of bounds: %s to %s", text, least, most);
+    }
+    *field = value;
+    return ST_OK;
+}
+
+static void format_duration(const Option *option, double seconds, char out[OPTION_VALUE_MAX]) {
+    if (may_be_none(option) && seconds == 0)
+        strcpy(out, "none");
+    else
+        duration_text(seconds, out);
+}
+
 static Status set_trace(const char *text, TraceSteps *trace) {
     const Option bounds = {.min = 1, .max = 1e6}, place = {.min = 0, .max = 1e15};
     char item[OPTION_KEY_MAX];
@@ -281,6 +316,8 @@ Status option_set(const Option *option, const char *text, RunConfig *config) {
         return set_bytes(option, text, field);
     case OPTION_POINTS:
         return set_points(option, text, field);
+    case OPTION_DURATION:
+        return set_duration(option, text, field);
     case OPTION_TRACE:
         return set_trace(text, field);
     case OPTION_CRASH:
@@ -392,6 +429,9 @@ const char *option_format(const Option *option, const RunConfig *config,
         break;
     case OPTION_POINTS:
         format_points(field, buffer);
+        break;
+    case OPTION_DURATION:
+        format_duration(option, *(const double *)field, buffer);
         break;
     case OPTION_TRACE:
         format_trace(field, buffer);

@@ -232,6 +232,11 @@ done:
     return status;
 }
 
+int evaluate_views(Tta tta) {
+    View view[VIEWS_MAX];
+    return views_of(tta, view);
+}
+
 /* A zeroed result with room for the counts and the set's images. */
 static Status result_open(EvalResult *result, int64_t classes, int64_t records) {
     eval_result_free(result);

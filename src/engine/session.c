@@ -147,6 +147,12 @@ static void announce_ranks(const Ranks *ranks, const RunConfig *config) {
         log_info("network: %s", site);
 }
 
+int64_t session_state_bytes(const Session *session) {
+    const Optimizer *optimizer = &session->config->optimizer;
+    int64_t copies = 1 + session->grouping.n_states + (optimizer->ema_decay > 0);
+    return 4 * (copies * session->model.flat + session->model.running_flat);
+}
+
 void session_announce(const Session *session) {
     const RunConfig *config = session->config;
     const Engine *engine = &session->engine;

@@ -33,6 +33,8 @@ struct Writer {
     bool busy, stop;
     bool owed;         /* the copy is of the best state so far, and could not be written */
     int failures;      /* in a row */
+    int64_t written;   /* writes that have ended */
+    double write_s;    /* of the last of them */
     StatusRecord last; /* of the last write */
 };
 
@@ -74,7 +76,7 @@ static void *writer_main(void *argument) {
             break;
         pthread_mutex_unlock(&writer->lock);
         StatusRecord record = {0};
-        double start = trace_now(writer->hooks.row);
+        double start = trace_now(writer->hooks.row), began = clock_now();
         Status written = write_one(writer);
         trace_span(writer->hooks.row, "checkpoint", "write checkpoint",
                    (TraceAt){writer->copy.state.step, -1}, start);
@@ -90,6 +92,8 @@ static void *writer_main(void *argument) {
         writer->failures = record.status == ST_OK ? 0 : writer->failures + 1;
         writer->owed = record.status != ST_OK && is_best(&writer->copy.state);
         writer->last = record;
+        writer->written++;
+        writer->write_s = clock_now() - began;
         writer->busy = false;
         pthread_cond_broadcast(&writer->changed);
     }
@@ -271,6 +275,14 @@ Status writer_failed(Writer *writer) {
         status = status_put(&writer->last);
     pthread_mutex_unlock(&writer->lock);
     return status;
+}
+
+int64_t writer_written(Writer *writer, double *seconds) {
+    pthread_mutex_lock(&writer->lock);
+    int64_t written = writer->written;
+    *seconds = writer->write_s;
+    pthread_mutex_unlock(&writer->lock);
+    return written;
 }
 
 void writer_stop(Writer *writer) {

@@ -207,13 +207,6 @@ static void note_host(const Probe *probes, int r) {
                  p->host, p->interfaces);
 }
 
-/* Bytes of one checkpoint, nearly. */
-static int64_t checkpoint_bytes(const Session *session) {
-    const Optimizer *optimizer = &session->config->optimizer;
-    int64_t copies = 1 + session->grouping.n_states + (optimizer->ema_decay > 0);
-    return 4 * (copies * session->model.flat + session->model.running_flat);
-}
-
 /* A folder of checkpoints on rank 0's host, named by `option`. It is made by train: here its
  * nearest ancestor that exists must do. */
 static void judge_directory(const Session *session, const char *option, const char *folder,
@@ -236,7 +229,7 @@ static void judge_directory(const Session *session, const char *option, const ch
         return;
     }
     double room = (double)info.f_bavail * (double)info.f_frsize;
-    double need = (double)checkpoint_bytes(session) * (double)(session->config->keep + 2);
+    double need = (double)session_state_bytes(session) * (double)(session->config->keep + 2);
     printf("--%s %s: %.1f GB free, checkpoints take up to %.3f GB\n", option, folder, room / GB,
            need / GB);
     fflush(stdout);

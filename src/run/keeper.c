@@ -8,6 +8,7 @@
 
 #include "fence.h"
 #include "histograms.h"
+#include "lockstep/clock.h"
 #include "lockstep/device_snapshot.h"
 #include "lockstep/log.h"
 #include "lockstep/sessions.h"
@@ -15,6 +16,8 @@
 #include "pictures.h"
 #include "state_view.h"
 #include "version.h"
+
+static const double STOP_LOOK_EVERY_S = 1;
 
 struct Keeper {
     Session *session; /* borrowed */
@@ -29,6 +32,7 @@ struct Keeper {
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
     Writer *writer; /* NULL until keeper_start */
+    double looked;  /* for the file `stop`: when last */
 };
 
 static bool directory_lost(const void *dir) {
@@ -239,6 +243,16 @@ static Status log_model(const Session *session) {
     return ST_OK;
 }
 
+/* Made before this start, it asks for the end of one that is over. */
+static Status forget_stop(Keeper *keeper) {
+    bool was_there;
+    TRY(rundir_remove_stop(&keeper->dir, &was_there));
+    if (was_there)
+        log_warn("%s/stop was there before this start: it is removed, and the run goes on",
+                 keeper->dir.path);
+    return ST_OK;
+}
+
 static Status open_metrics(Keeper *keeper, int64_t step) {
     char *structure;
     if (!keeper->session->config->tensorboard)
@@ -271,6 +285,7 @@ Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step,
         TRY(log_model(session));
     TRY(config_text(session->config, true, &keeper->config_text));
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
+    TRY(forget_stop(keeper));
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
     TRY(rundir_begin_branch(&keeper->dir, keeper->from ? keeper->from : "", state->step,
@@ -328,6 +343,18 @@ Status keeper_failed(const Keeper *keeper) {
     return writer_failed(keeper->writer);
 }
 
+int64_t keeper_written(const Keeper *keeper, double *seconds) {
+    return writer_written(keeper->writer, seconds);
+}
+
+bool keeper_asks_stop(Keeper *keeper) {
+    double now = clock_now();
+    if (now < keeper->looked + STOP_LOOK_EVERY_S)
+        return false;
+    keeper->looked = now;
+    return rundir_asks_stop(&keeper->dir);
+}
+
 Status keeper_flush(Keeper *keeper, const RunState *state) {
     double seconds = keeper->session->config->deadline / 2;
     Status status = writer_flush(keeper->writer, seconds);
@@ -351,6 +378,7 @@ bool keeper_has_result(const Keeper *keeper, const RunState *state, uint64_t sta
 }
 
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
+    bool asked;
     if (!rundir_has_best(&keeper->dir, state->best_step)) /* a person, while it ran */
         TRY(rundir_mend_best(&keeper->dir, state->best_step));
     result->has_best = rundir_has_best(&keeper->dir, state->best_step);
@@ -358,5 +386,6 @@ Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
     Checkpoint checkpoint = view(keeper, state);
     TRY(checkpoint_state_hash(&checkpoint, &result->state_hash));
     TRY(metrics_result(&keeper->dir, result));
-    return sessions_end(&keeper->dir, state->step, result->status);
+    TRY(sessions_end(&keeper->dir, state->step, result->status));
+    return rundir_remove_stop(&keeper->dir, &asked);
 }

@@ -38,9 +38,10 @@ Status keeper_read_autotune(const Keeper *keeper, char **choices);
 Status keeper_reset(Keeper *keeper);
 
 /* Once the engine holds `state`, of a run up to step `end_step`: settles which branch of the run
- * this is, writes config.yaml and autotune.txt, cuts metrics.jsonl back to the state's step, makes
- * best.h5 what the state says, removes the result of an earlier end, notes the start in
- * sessions.jsonl (`libraries`: what the program is made of), starts the writer. ST_CHECKPOINT. */
+ * this is, removes a file `stop` of earlier, writes config.yaml and autotune.txt, cuts
+ * metrics.jsonl back to the state's step, makes best.h5 what the state says, removes the result of
+ * an earlier end, notes the start in sessions.jsonl (`libraries`: what the program is made of),
+ * starts the writer. ST_CHECKPOINT. */
 Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step, const char *libraries);
 
 /* Appends to metrics.jsonl. ST_CHECKPOINT. */
@@ -66,6 +67,12 @@ Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting);
 /* Two checkpoints in a row could not be written: why; else ST_OK. Does not wait. */
 Status keeper_failed(const Keeper *keeper);
 
+/* Snapshots that are written, or have failed; *seconds: what the last of them took. */
+int64_t keeper_written(const Keeper *keeper, double *seconds);
+
+/* Whether the file `stop` in the run directory asks for the end. Looks once a second at most. */
+bool keeper_asks_stop(Keeper *keeper);
+
 /* The last snapshot is on disk: a failed write is tried once more before this fails. */
 Status keeper_flush(Keeper *keeper, const RunState *state);
 
@@ -80,7 +87,7 @@ Status keeper_write_trace(Keeper *keeper, const char *text, size_t bytes);
 bool keeper_has_result(const Keeper *keeper, const RunState *state, uint64_t state_hash);
 
 /* Fills in what the directory's owner knows of *result (state_hash, has_best) and writes
- * result.json; then the end to sessions.jsonl. */
+ * result.json; then the end to sessions.jsonl. The file `stop` has done its work, and goes. */
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result);
 
 #endif

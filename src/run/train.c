@@ -19,6 +19,7 @@
 #include "lockstep/log.h"
 #include "lockstep/run.h"
 #include "lockstep/stepper.h"
+#include "pacing.h"
 #include "resume.h"
 #include "selection.h"
 #include "showcase.h"
@@ -34,6 +35,7 @@ typedef struct Train {
     Keeper *keeper; /* rank 0's; NULL elsewhere */
     Journal journal;
     Tracing tracing;
+    Pacing pacing;
     RunState state;       /* what checkpoints hold beside the arrays; the same on every rank */
     int64_t end_step;     /* where the run ends unless patience or a signal ends it earlier */
     int64_t resumed_from; /* step, or -1 */
@@ -131,11 +133,13 @@ static Status evaluate_epoch(Train *run) {
     Status status = ST_OK;
     bool is_best = false;
     bool holds_out = config->holdout > 0;
+    double start = clock_now();
     comm_at(session->ranks.comm, state->step, STAGE_EVALUATE);
     if (holds_out)
         TRY_DONE(evaluate_set(run, &input->holdout, true, &held_out, &is_best));
     TRY_DONE(evaluate_set(run, &input->test, !holds_out, &run->test, &is_best));
     run->tested_step = state->step;
+    pacing_evaluation(&run->pacing, clock_now() - start);
     TRY_DONE(add_history(state, &run->test));
     journal_epoch(&run->journal, state, &run->test, holds_out ? &held_out : NULL, is_best);
     follow_plateau(state, config, holds_out ? &held_out : &run->test);
@@ -200,6 +204,7 @@ static Status checkpoint_now(Train *run, bool lasting) {
     trace_span_until(run->session.row, "checkpoint", "snapshot", (TraceAt){run->state.step, -1},
                      start, clock_now());
     meter_checkpoint(&run->journal.meter, clock_now() - start);
+    pacing_checkpoint(&run->pacing, clock_now() - start);
     return ST_OK;
 }
 
@@ -239,10 +244,10 @@ static Status diverged(const Train *run, const StepResult *step) {
     return comm_agree(session->ranks.comm, mine);
 }
 
-static StepRequest next_step(const Train *run) {
+static StepRequest next_step(Train *run) {
     const RunConfig *config = run->session.config;
-    StepRequest request = {
-        .step = run->state.step, .plateau = &run->state.plateau, .stop = signals_stop_requested()};
+    StepRequest request = {.step = run->state.step, .plateau = &run->state.plateau};
+    pacing_ask(&run->pacing, &run->state, &request);
     request.rates = schedule_rates(&config->schedule, &run->state.plateau, &config->optimizer,
                                    request.step, run->session.input.sampler.steps_per_epoch);
     request.nan = crash_due(&config->crash, config->out, request.step, run->session.ranks.comm);
@@ -271,12 +276,13 @@ static Status train_loop(Train *run, bool *stopped) {
         if (run->keeper)
             TRY(keeper_log_histograms(run->keeper, &run->state, run->stepper));
         trace_span(run->session.row, "step", "step", at, trace_keeps(run->session.row) ? start : 0);
+        pacing_step(&run->pacing, clock_now() - start);
         TRY(after_step(run));
         *stopped = step.stop > 0 && run->state.step < run->end_step;
     }
     TRY(tracing_at(&run->tracing, &run->session, run->keeper, run->state.step, true));
     if (*stopped)
-        log_info("asked to stop: writing a checkpoint after step %" PRId64, run->state.step);
+        pacing_say_stopped(&run->pacing, run->state.step);
     return ST_OK;
 }
 
@@ -515,6 +521,7 @@ static Status train_ranks(Train *run) {
     TRY(comm_agree(comm, stepper_load(run->stepper, run->state.step, run->end_step)));
     journal_open(&run->journal, session, keeper, run->state.step, run->end_step);
     run->tracing = tracing_plan(session, run->state.step, run->end_step);
+    pacing_begin(&run->pacing, session, keeper, run->end_step);
     TRY(train_loop(run, &stopped));
     journal_close(&run->journal);
     TRY(finish(run, stopped));
@@ -530,6 +537,7 @@ Status train(RunConfig *config, Status status, const char *libraries) {
                  .tested_step = -1,
                  .saved_step = -1,
                  .target_s = NAN,
+                 .pacing.started = clock_now(),
                  .libraries = libraries};
     run.session.config = config;
     signals_install();

@@ -100,7 +100,7 @@ tensorboard.histograms 0
 tensorboard.images 0
 tensorboard.events false
 '
-unstored='data loader.threads threads out checkpoint-local resume progress progress-width quiet trace crash-at'
+unstored='data loader.threads threads max-time out checkpoint-local resume progress progress-width quiet trace crash-at'
 
 train run 0 "$tmp/small.yaml" "${words[@]}"
 check "a run" test $code = 0

@@ -72,6 +72,7 @@ static const struct {
     {"threads", "0", "1", "1024", "1025"},
     {"bucket-bytes", "4095", "4096", "1073741824", "1073741825"},
     {"deadline", "0", "0.1", "1000000", "1000001"},
+    {"max-time", "0.9s", "1s", "10000d", "240001h"},
     {"checkpoint-every", "-1", "0", "1000000", NULL},
     {"keep", "0", "1", "1000000", "1000001"}, /* with none a run could not be resumed */
     {"log-every", "0", "1", "1000000", NULL},
