@@ -49,6 +49,10 @@ Status dataset_open(const char *data, uint64_t seed, Dataset *dataset);
 /* "cifar10" or "synthetic". */
 const char *dataset_name(const Dataset *dataset);
 
+/* Which files these are, as a hash of the system's boot and each file's device and inode: where two
+ * processes have the same one, they read the same bytes. 0 for synthetic records. ST_DATA. */
+Status dataset_files(const Dataset *dataset, uint64_t *files);
+
 /* Records ids[0..n) of a part, ascending, into labels[n] and pixels[n][C H W]; *bytes (may be NULL)
  * grows by what was read. ST_DATA naming file and record of the first bad label or short read. */
 Status dataset_read(const Dataset *dataset, DatasetPart part, const int64_t *ids, int64_t n,

@@ -24,6 +24,17 @@ typedef struct EvalSet {
     const uint8_t *resident;
 } EvalSet;
 
+/* Where a rank finds the data set, and what it is like there; plain bytes, gathered from all. */
+typedef struct Place {
+    char host[64], folder[200]; /* for messages; a longer name is cut */
+    uint64_t files;             /* dataset_files */
+    int64_t count[2];           /* Dataset.count */
+    int64_t classes;
+    Shape image;
+    int64_t synthetic;
+    int64_t copy; /* the lowest rank of this host that reads the same files */
+} Place;
+
 typedef struct Input {
     Dataset dataset;
     Sampler sampler;
@@ -34,7 +45,24 @@ typedef struct Input {
     uint64_t hash;                  /* of the hashes of all shards, the same on every rank */
     uint64_t test_hash;             /* of the test set, likewise; never 0 */
     int64_t bytes;                  /* read by this rank */
+    Place *places;                  /* [ranks]; NULL before input_compare, and for one rank */
+    int copies;                     /* of the data set: distinct Place.copy */
 } Input;
+
+/* A range of a list of record numbers that one rank, its owner, works on: a lane's shard, or its
+ * share of a set that is evaluated. */
+typedef enum InputSet { INPUT_LANE, INPUT_HOLDOUT, INPUT_TEST } InputSet;
+typedef struct InputPart {
+    InputSet set;
+    int owner;
+    int64_t lane;         /* INPUT_LANE's; -1 */
+    int64_t first, count; /* in the list: of training records, held-out ones, all of the test set */
+} InputPart;
+
+/* The lists of record numbers, each ascending. */
+typedef struct InputLists {
+    int64_t *train, *held, *test;
+} InputLists;
 
 /* The data set: of config->data, else CIFAR10_DIR, else data/cifar10. Local. ST_DATA, ST_USAGE. */
 Status input_dataset(const RunConfig *config, Dataset *dataset);
@@ -45,6 +73,10 @@ void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *cou
 /* Finds the data set: input->dataset, nothing is read. Local. ST_DATA. */
 Status input_open(Input *input, const RunConfig *config);
 
+/* Whether all ranks have found the same: images, classes, numbers of records. Sets places and
+ * copies. Nothing is read. Collective, agreed. ST_DATA names two ranks, their hosts and folders. */
+Status input_compare(Input *input, Comm *comm);
+
 /* Deals it out to the lanes: counts only. Local. ST_USAGE. */
 Status input_plan(Input *input, const RunConfig *config);
 
@@ -53,6 +85,23 @@ Status input_read(Input *input, const RunConfig *config, int rank, int size);
 
 /* The test set alone, for `eval`. Local. */
 Status input_read_test(Input *input, const RunConfig *config, int rank, int size);
+
+/* What all `size` ranks work on: a lane each of input->sampler (none where that is not planned),
+ * then what each rank evaluates: parts[input_part_count]. Empty parts have count 0. Local. */
+int64_t input_part_count(const Input *input, int size);
+void input_parts(const Input *input, const RunConfig *config, int size, InputPart *parts);
+
+/* What `rank` itself has read of a part of its own: its hash, 0 of an empty one. Local. */
+uint64_t input_part_hash(const Input *input, const InputPart *part);
+
+/* The lists that parts are ranges of; those of training where input->sampler is planned. Freed with
+ * input_lists_free, also after a failure. Local. */
+Status input_lists(const Input *input, const RunConfig *config, InputLists *lists);
+void input_lists_free(InputLists *lists);
+
+/* Reads a part, whoever owns it; *bytes grows. Local. ST_DATA. */
+Status input_read_part(const Dataset *dataset, const InputLists *lists, const InputPart *part,
+                       Shard *shard, int64_t *bytes);
 
 /* Hashes over all lanes' shard hashes, and over the test set. Collective. */
 Status input_hash(Input *input, Comm *comm);

@@ -24,9 +24,10 @@ typedef struct Session {
     Model model;
     Grouping grouping; /* of its parameters */
     Input input;
-    Engine engine; /* `model` on `device` */
-    Trace *trace;  /* owned; NULL: none. Set before session_plan */
-    TraceRow *row; /* of the main thread in it */
+    struct Crosscheck *crosscheck; /* of `input`; owned; NULL: nothing to compare */
+    Engine engine;                 /* `model` on `device` */
+    Trace *trace;                  /* owned; NULL: none. Set before session_plan */
+    TraceRow *row;                 /* of the main thread in it */
     char *choices; /* of algorithms, made by timing (Tuning.choices); owned; NULL: none */
 } Session;
 
@@ -52,10 +53,17 @@ Status session_begin(Session *session);
  * session_begin. Collective, agreed. */
 Status session_open_data_plane(Session *session);
 
-/* Reads this rank's data, and hashes all ranks' (Input.hash). Collective, agreed. */
+/* Reads this rank's data, and hashes all ranks' (Input.hash); begins to compare what ranks have
+ * read from files of their own. Collective, agreed. */
 Status session_read(Session *session);
 
-/* Plans the model and allocates all state. With session->choices (rank 0's become everyone's) by
+/* For a command that does not begin and read as above: compares the data sets that ranks have found
+ * (input_compare) and what they have read. Collective, agreed or, at a deadline, for ranks_judge.
+ * ST_DATA. */
+Status session_compare_data(Session *session);
+
+/* Plans the model and allocates all state; ST_DATA where ranks turn out to have read different
+ * images, whose deadline is for ranks_judge. With session->choices (rank 0's become everyone's) by
  * them; else, for a run that begins and where the configuration asks for it, by timing
  * (autotune.h). `resumed_from`: the checkpoint that the run goes on from, NULL where it begins.
  * Collective, agreed. */

@@ -155,8 +155,8 @@ static Status eval_ranks(Session *session, EvalOptions *options, Checkpoint *che
     EvalResult plain = {0}, augmented = {0};
     const EvalResult *result = &plain;
     Status status = ST_OK;
-    TRY(comm_agree(comm,
-                   load_checkpoint(session, &options->load, checkpoint, find_test_set, NULL)));
+    TRY(load_checkpoint(session, &options->load, checkpoint, find_test_set, NULL));
+    TRY(session_compare_data(session));
     comm_at(comm, checkpoint->state.step, STAGE_EVALUATE);
     TRY_DONE(evaluate(&session->engine, comm, &session->input.test, &session->config->augment,
                       TTA_NONE, &plain));

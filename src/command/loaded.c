@@ -122,22 +122,51 @@ static Status load_weights(Session *session, const char *bytes, size_t size, con
     return status;
 }
 
+/* The file's bytes on every rank: those of rank 0, so that all compute with the same weights, also
+ * where best.h5 of a run that goes on names another file a moment later, or another node sees none.
+ * *bytes is for the caller to free, also after a failure. Collective, agreed. */
+static Status read_file(const Ranks *ranks, LoadOptions *options, char **bytes, size_t *size) {
+    Comm *comm = ranks->comm;
+    Status status = ST_OK;
+    uint64_t length;
+    if (ranks->rank == 0) {
+        status = find_checkpoint(options);
+        if (status == ST_OK)
+            status = checkpoint_load(options->checkpoint, bytes, size);
+    }
+    TRY(comm_agree(comm, status));
+    TRY(comm_bcast(comm, options->found, sizeof options->found, 0));
+    if (options->found[0])
+        options->checkpoint = options->found;
+    length = *size;
+    TRY(comm_bcast(comm, &length, sizeof length, 0));
+    if (ranks->rank != 0) {
+        *size = length;
+        *bytes = malloc(*size);
+    }
+    TRY(comm_agree(comm, *bytes ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
+    return comm_bcast(comm, *bytes, *size, 0);
+}
+
+/* Local. */
+static Status prepare(Session *session, const LoadOptions *options, const char *bytes, size_t size,
+                      Checkpoint *checkpoint, FindImages find, void *context) {
+    const char *path = options->checkpoint;
+    TRY(checkpoint_parse_meta(bytes, size, path, checkpoint));
+    TRY(configure(session, options, checkpoint));
+    TRY(find(session, checkpoint, context));
+    TRY(plan(session, options, checkpoint->autotune));
+    return load_weights(session, bytes, size, path, checkpoint);
+}
+
 Status load_checkpoint(Session *session, LoadOptions *options, Checkpoint *checkpoint,
                        FindImages find, void *context) {
-    TRY(find_checkpoint(options));
-    const char *path = options->checkpoint;
     char *bytes = NULL;
     size_t size = 0;
-    TRY(checkpoint_load(path, &bytes, &size));
-    Status status = checkpoint_parse_meta(bytes, size, path, checkpoint);
+    Status status = read_file(&session->ranks, options, &bytes, &size);
     if (status == ST_OK)
-        status = configure(session, options, checkpoint);
-    if (status == ST_OK)
-        status = find(session, checkpoint, context);
-    if (status == ST_OK)
-        status = plan(session, options, checkpoint->autotune);
-    if (status == ST_OK)
-        status = load_weights(session, bytes, size, path, checkpoint);
+        status = comm_agree(session->ranks.comm,
+                            prepare(session, options, bytes, size, checkpoint, find, context));
     free(bytes);
     return status;
 }

@@ -30,8 +30,8 @@ Status load_option(const char *command, int argc, char **argv, int *i, LoadOptio
 typedef Status (*FindImages)(Session *session, const Checkpoint *checkpoint, void *context);
 
 /* Configuration, model, images and weights of a checkpoint, with moving averages where the run has
- * them, on the device. Its file is read once: best.h5 of a run that goes on may name another one a
- * moment later. Local. */
+ * them, on the device. Its file is read once, by rank 0, whose bytes go to all ranks: best.h5 of a
+ * run that goes on may name another one a moment later. Collective, agreed. */
 Status load_checkpoint(Session *session, LoadOptions *options, Checkpoint *checkpoint,
                        FindImages find, void *context);
 

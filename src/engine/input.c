@@ -47,67 +47,220 @@ Status input_plan(Input *input, const RunConfig *config) {
                         config->drop_last, config->seed);
 }
 
-/* Reads the records of this rank's share of the batches of a set; `ids` NULL: records 0, 1, 2 ...
- */
-static Status read_eval_set(Input *input, EvalSet *set, const char *name, DatasetPart part,
-                            const int64_t *ids, int64_t records, int64_t batch, int rank,
-                            int size) {
-    int64_t batches = (records + batch - 1) / batch, count;
-    int64_t *all = NULL;
+/* ---- Where ranks find the data set ---- */
+
+static void describe_place(const Place *place, char *text, size_t room) {
+    snprintf(text, room,
+             "%" PRId64 " training and %" PRId64 " test records of %" PRId64 " classes, %" PRId64
+             " x %" PRId64 " x %" PRId64 ", in %s",
+             place->count[DATASET_PART_TRAIN], place->count[DATASET_PART_TEST], place->classes,
+             place->image.c, place->image.h, place->image.w,
+             place->synthetic ? "memory (synthetic)" : place->folder);
+}
+
+static bool is_alike(const Place *a, const Place *b) {
+    return a->synthetic == b->synthetic && a->classes == b->classes &&
+           memcmp(a->count, b->count, sizeof a->count) == 0 && a->image.c == b->image.c &&
+           a->image.h == b->image.h && a->image.w == b->image.w;
+}
+
+/* ST_DATA on the lowest rank that differs from rank 0, which speaks. Local. */
+static Status judge_places(const Place *places, int size, int rank) {
+    char here[384], there[384];
+    int other = 1;
+    while (other < size && is_alike(&places[0], &places[other]))
+        other++;
+    if (other != rank || other == size)
+        return ST_OK;
+    describe_place(&places[rank], here, sizeof here);
+    describe_place(&places[0], there, sizeof there);
+    return FAIL(ST_DATA,
+                "rank %d on %s finds %s; rank 0 on %s finds %s: give all ranks the same images "
+                "(--data, CIFAR10_DIR, scripts/get-cifar10.sh)",
+                rank, places[rank].host, here, places[0].host, there);
+}
+
+static void find_copies(Input *input, int size) {
+    Place *places = input->places;
+    for (int r = 0; r < size; r++) {
+        int first = 0;
+        while (places[first].files != places[r].files ||
+               strcmp(places[first].host, places[r].host) != 0)
+            first++;
+        places[r].copy = first;
+        input->copies += first == r;
+    }
+}
+
+Status input_compare(Input *input, Comm *comm) {
+    int size = comm_size(comm);
+    const Dataset *dataset = &input->dataset;
+    Place mine;
+    input->copies = 1;
+    if (size == 1)
+        return ST_OK;
+    memset(&mine, 0, sizeof mine); /* gathered as bytes */
+    snprintf(mine.host, sizeof mine.host, "%s", comm_host(comm));
+    snprintf(mine.folder, sizeof mine.folder, "%.*s", (int)sizeof mine.folder - 1, dataset->folder);
+    memcpy(mine.count, dataset->count, sizeof mine.count);
+    mine.classes = dataset->classes;
+    mine.image = dataset->image;
+    mine.synthetic = dataset->synthetic;
+    Status status = dataset_files(dataset, &mine.files);
+    if (status == ST_OK) {
+        input->places = calloc((size_t)size, sizeof *input->places);
+        status = input->places ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+    }
+    TRY(comm_agree(comm, status));
+    TRY(comm_allgather(comm, &mine, sizeof mine, input->places));
+    TRY(comm_agree(comm, judge_places(input->places, size, comm_rank(comm))));
+    input->copies = 0;
+    find_copies(input, size);
+    return ST_OK;
+}
+
+/* ---- Parts: what each rank works on ---- */
+
+/* A rank's share of the batches of a set. */
+static InputPart eval_part(InputSet set, int64_t records, int64_t batch, int rank, int size) {
+    int64_t batches = (records + batch - 1) / batch, first, count;
+    input_lanes(batches, size, rank, &first, &count);
+    int64_t from = first * batch, to = (first + count) * batch;
+    if (to > records)
+        to = records;
+    return (InputPart){set, rank, -1, from, to > from ? to - from : 0};
+}
+
+static InputPart lane_part(const Input *input, int64_t lane, int owner) {
+    InputPart part = {.set = INPUT_LANE, .owner = owner, .lane = lane};
+    sampler_shard(&input->sampler, lane, &part.first, &part.count);
+    return part;
+}
+
+static InputPart holdout_part(const RunConfig *config, int rank, int size) {
+    return eval_part(INPUT_HOLDOUT, config->holdout, config->eval_batch, rank, size);
+}
+
+static InputPart test_part(const Input *input, const RunConfig *config, int rank, int size) {
+    return eval_part(INPUT_TEST, input->dataset.count[DATASET_PART_TEST], config->eval_batch, rank,
+                     size);
+}
+
+int64_t input_part_count(const Input *input, int size) {
+    return input->sampler.lanes + 2 * (int64_t)size;
+}
+
+void input_parts(const Input *input, const RunConfig *config, int size, InputPart *parts) {
+    for (int r = 0; r < size; r++) {
+        int64_t first, count, lanes = input->sampler.lanes;
+        input_lanes(lanes, size, r, &first, &count);
+        for (int64_t lane = first; lane < first + count; lane++)
+            parts[lane] = lane_part(input, lane, r);
+        parts[lanes + r] =
+            lanes > 0 ? holdout_part(config, r, size) : (InputPart){.set = INPUT_HOLDOUT};
+        parts[lanes + size + r] = test_part(input, config, r, size);
+    }
+}
+
+uint64_t input_part_hash(const Input *input, const InputPart *part) {
+    if (part->count == 0)
+        return 0;
+    switch (part->set) {
+    case INPUT_LANE:
+        return input->shards[part->lane - input->first_lane].hash;
+    case INPUT_HOLDOUT:
+        return input->holdout.shard.hash;
+    case INPUT_TEST:
+        return input->test.shard.hash;
+    }
+    return 0;
+}
+
+Status input_lists(const Input *input, const RunConfig *config, InputLists *lists) {
+    Split split = split_of(config);
+    int64_t tests = input->dataset.count[DATASET_PART_TEST];
+    *lists = (InputLists){0};
+    if (input->sampler.lanes > 0)
+        TRY(split_ids(&split, input->dataset.count[DATASET_PART_TRAIN], config->seed, &lists->train,
+                      &lists->held));
+    lists->test = malloc((size_t)(tests + 1) * sizeof *lists->test);
+    TRY_ALLOC(lists->test);
+    for (int64_t i = 0; i < tests; i++)
+        lists->test[i] = i;
+    return ST_OK;
+}
+
+void input_lists_free(InputLists *lists) {
+    free(lists->train);
+    free(lists->held);
+    free(lists->test);
+    *lists = (InputLists){0};
+}
+
+Status input_read_part(const Dataset *dataset, const InputLists *lists, const InputPart *part,
+                       Shard *shard, int64_t *bytes) {
+    const int64_t *list = part->set == INPUT_LANE      ? lists->train
+                          : part->set == INPUT_HOLDOUT ? lists->held
+                                                       : lists->test;
+    DatasetPart of = part->set == INPUT_TEST ? DATASET_PART_TEST : DATASET_PART_TRAIN;
+    return shard_read(dataset, of, list, part->first, part->count, shard, bytes);
+}
+
+/* ---- What this rank works on ---- */
+
+static Status read_eval_set(Input *input, EvalSet *set, const char *name, int64_t records,
+                            int64_t batch, const InputLists *lists, const InputPart *part) {
     set->name = name;
     set->records = records;
     set->batch = batch;
-    input_lanes(batches, size, rank, &set->first, &count);
-    set->end = set->first + count;
-    int64_t from = set->first * batch, to = set->end * batch;
-    if (to > records)
-        to = records;
-    if (!ids) {
-        all = malloc((size_t)records * sizeof *all);
-        TRY_ALLOC(all);
-        for (int64_t i = 0; i < records; i++)
-            all[i] = i;
-        ids = all;
-    }
-    Status status = ST_OK;
-    if (to > from)
-        status =
-            shard_read(&input->dataset, part, ids, from, to - from, &set->shard, &input->bytes);
-    free(all);
-    return status;
+    set->first = part->first / batch;
+    set->end = set->first + (part->count + batch - 1) / batch;
+    return part->count > 0
+               ? input_read_part(&input->dataset, lists, part, &set->shard, &input->bytes)
+               : ST_OK;
+}
+
+static Status read_test(Input *input, const RunConfig *config, const InputLists *lists, int rank,
+                        int size) {
+    InputPart part = test_part(input, config, rank, size);
+    return read_eval_set(input, &input->test, "test", input->dataset.count[DATASET_PART_TEST],
+                         config->eval_batch, lists, &part);
 }
 
 Status input_read_test(Input *input, const RunConfig *config, int rank, int size) {
-    return read_eval_set(input, &input->test, "test", DATASET_PART_TEST, NULL,
-                         input->dataset.count[DATASET_PART_TEST], config->eval_batch, rank, size);
+    InputLists lists;
+    Status status = input_lists(input, config, &lists);
+    if (status == ST_OK)
+        status = read_test(input, config, &lists, rank, size);
+    input_lists_free(&lists);
+    return status;
 }
 
 Status input_read(Input *input, const RunConfig *config, int rank, int size) {
     Status status = ST_OK;
-    int64_t *train = NULL, *held = NULL;
-    Split split = split_of(config);
+    InputLists lists;
     input_lanes(config->lanes, size, rank, &input->first_lane, &input->lane_count);
     input->shards = calloc((size_t)input->lane_count, sizeof *input->shards);
     input->resident = calloc((size_t)input->lane_count, sizeof *input->resident);
     TRY_ALLOC(input->shards);
     TRY_ALLOC(input->resident);
-    TRY_DONE(
-        split_ids(&split, input->dataset.count[DATASET_PART_TRAIN], config->seed, &train, &held));
+    TRY_DONE(input_lists(input, config, &lists));
     for (int64_t i = 0; i < input->lane_count; i++) {
-        int64_t first, count;
-        sampler_shard(&input->sampler, input->first_lane + i, &first, &count);
-        TRY_DONE(shard_read(&input->dataset, DATASET_PART_TRAIN, train, first, count,
-                            &input->shards[i], &input->bytes));
+        InputPart part = lane_part(input, input->first_lane + i, rank);
+        TRY_DONE(input_read_part(&input->dataset, &lists, &part, &input->shards[i], &input->bytes));
     }
-    if (config->holdout > 0)
-        TRY_DONE(read_eval_set(input, &input->holdout, "holdout", DATASET_PART_TRAIN, held,
-                               config->holdout, config->eval_batch, rank, size));
-    TRY_DONE(input_read_test(input, config, rank, size));
+    if (config->holdout > 0) {
+        InputPart part = holdout_part(config, rank, size);
+        TRY_DONE(read_eval_set(input, &input->holdout, "holdout", config->holdout,
+                               config->eval_batch, &lists, &part));
+    }
+    TRY_DONE(read_test(input, config, &lists, rank, size));
 done:
-    free(train);
-    free(held);
+    input_lists_free(&lists);
     return status;
 }
+
+/* ---- Hashes and the report ---- */
 
 /* A sum over records, so it does not matter who has which. Collective. */
 static Status hash_test(Input *input, Comm *comm) {
@@ -194,6 +347,7 @@ void input_free(Input *input) {
         shard_free(&input->shards[i]);
     free(input->shards);
     free(input->resident);
+    free(input->places);
     shard_free(&input->test.shard);
     shard_free(&input->holdout.shard);
     memset(input, 0, sizeof *input);

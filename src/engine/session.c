@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "autotune.h"
+#include "crosscheck.h"
 #include "cuda_library.h"
 #include "lockstep/cores.h"
 #include "lockstep/log.h"
@@ -77,7 +78,10 @@ Status session_begin(Session *session) {
     TRY(comm_agree(comm, session_open_device(session)));
     TRY(session_settle(session));
     TRY(comm_agree(comm, session_find_model(session)));
+    TRY(input_compare(&session->input, comm));
     TRY(comm_same(comm, "instruction set", session->device->instruction_set));
+    if (!session->device->accelerator) /* whose instruction set names its library's version */
+        TRY(comm_same(comm, "compute library", session->device->description));
     return session_open_data_plane(session);
 }
 
@@ -92,7 +96,14 @@ Status session_read(Session *session) {
     TRY(comm_agree(comm, read_data(session)));
     TRY(input_hash(&session->input, comm));
     comm_at(comm, -1, STAGE_SETUP);
-    return ST_OK;
+    return crosscheck_start(&session->input, session->config, comm, &session->crosscheck);
+}
+
+Status session_compare_data(Session *session) {
+    Comm *comm = session->ranks.comm;
+    TRY(input_compare(&session->input, comm));
+    TRY(crosscheck_start(&session->input, session->config, comm, &session->crosscheck));
+    return crosscheck_end(session->crosscheck, &session->input, comm);
 }
 
 /* The records stay in the memory of a device that makes images itself. */
@@ -118,6 +129,7 @@ Status session_plan(Session *session, const char *resumed_from) {
     TRY(autotune_begin(session, &sizes, resumed_from));
     TRY(comm_agree(session->ranks.comm, plan(session, &sizes)));
     TRY(autotune_end(session));
+    TRY(crosscheck_end(session->crosscheck, &session->input, session->ranks.comm));
     return comm_agree(session->ranks.comm,
                       session->trace ? engine_trace(&session->engine, session->trace) : ST_OK);
 }
@@ -164,6 +176,10 @@ void session_announce(const Session *session) {
     if (session->input.dataset.synthetic)
         log_warn(
             "data: synthetic images, made from the seed; accuracies say nothing about CIFAR-10");
+    else if (session->input.copies > 1)
+        log_info("data: CIFAR-10 in %s, of which ranks have %d copies (by host and files): each "
+                 "part was read from two of them, with equal hashes",
+                 session->input.dataset.folder, session->input.copies);
     else
         log_info("data: CIFAR-10 in %s", session->input.dataset.folder);
     log_info("model: %" PRId64 " parameters, %.1f M multiply-adds an image; %" PRId64
@@ -191,6 +207,7 @@ done:
 }
 
 void session_close(Session *session) {
+    crosscheck_free(session->crosscheck);
     engine_close(&session->engine);
     if (session->device)
         session->device->ops->close(session->device);

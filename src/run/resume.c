@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/hash.h"
 #include "lockstep/log.h"
 #include "state_view.h"
 #include "version.h"
@@ -27,24 +28,34 @@ static Status parse_meta(Resume *resume) {
     return checkpoint_parse_meta(resume->bytes, resume->size, resume->path, &resume->checkpoint);
 }
 
-/* Every rank loads the file; where some rank cannot, rank 0's bytes go to all. Collective, agreed.
- */
+/* Every rank loads the file; where some rank cannot, or has another one under that name, as on a
+ * disk of its own, rank 0's bytes go to all. Collective, agreed. */
 static Status share_file(const Ranks *ranks, Resume *resume) {
     Status mine = checkpoint_load(resume->path, &resume->bytes, &resume->size);
-    int64_t unreadable = mine != ST_OK;
-    uint64_t size = 0;
+    uint64_t size = 0, hash = mine == ST_OK ? hash_bytes(resume->bytes, resume->size) : 0;
+    uint64_t hash_of_root = hash;
+    int64_t lacking[2] = {0}; /* ranks that cannot read it, that have another one */
     StatusRecord record;
     status_take(&record);
-    TRY(comm_sum_i64(ranks->comm, &unreadable, 1));
-    if (unreadable == 0)
+    TRY(comm_bcast(ranks->comm, &hash_of_root, sizeof hash_of_root, 0));
+    lacking[0] = mine != ST_OK;
+    lacking[1] = mine == ST_OK && hash != hash_of_root;
+    TRY(comm_sum_i64(ranks->comm, lacking, 2));
+    if (lacking[0] + lacking[1] == 0)
         return comm_agree(ranks->comm, parse_meta(resume));
     if (ranks->rank == 0) { /* its own failure is everybody's */
         status_put(&record);
         size = resume->size;
     }
     TRY(comm_agree(ranks->comm, ranks->rank == 0 ? mine : ST_OK));
-    log_info("%" PRId64 " of %d ranks cannot read %s: rank 0 sends it", unreadable, ranks->size,
-             resume->path);
+    if (lacking[1] > 0)
+        log_warn("%" PRId64
+                 " of %d ranks have another file under the name %s (disks of their own?): "
+                 "rank 0 sends its own",
+                 lacking[1], ranks->size, resume->path);
+    if (lacking[0] > 0)
+        log_info("%" PRId64 " of %d ranks cannot read %s: rank 0 sends it", lacking[0], ranks->size,
+                 resume->path);
     TRY(comm_bcast(ranks->comm, &size, sizeof size, 0));
     if (ranks->rank != 0) {
         free(resume->bytes);

@@ -28,6 +28,14 @@ submit_train gpus "--nodes=2 --gpus-per-node=4" train.sbatch --steps $steps --de
 submit_train threads "--nodes=1 --cpus-per-task=2" train.sbatch --steps $steps
 # A folder that is another one on each node.
 STAGE_DATA=1 SCRATCH=$home/tmp submit_train staged "--nodes=2 --ntasks-per-node=2" train.sbatch --steps $steps
+# Images on each node's own disk ($home/tmp), of which one has another bit than the other; and one file fewer records.
+for i in 3 4; do
+    cp -a "$tmp/data" "$home/nodes/n$i/tmp/images" && cp -a "$tmp/data" "$home/nodes/n$i/tmp/fewer"
+done
+printf '\001' | dd of="$home/nodes/n4/tmp/images/data_batch_2.bin" bs=1 seek=70000 conv=notrunc status=none
+truncate -s $((40 * 3073)) "$home/nodes/n4/tmp/fewer/test_batch.bin"
+submit_train apart "--nodes=2 --ntasks-per-node=2 --nodelist=n3,n4" train.sbatch --steps $steps --data "$home/tmp/images"
+submit_train fewer "--nodes=2 --ntasks-per-node=2 --nodelist=n3,n4" train-resilient.sbatch --steps $steps --data "$home/tmp/fewer"
 submit_train wrong "--nodes=2" train.sbatch --steps $steps --bach-size 32
 submit_train wrong-resilient "--nodes=2" train-resilient.sbatch --steps $steps --lr many
 export BATCHES="32 64" REPEATS=1
@@ -65,6 +73,15 @@ check "--cpus-per-task=2: two threads" said threads '1 rank x 2 threads'
 finished_like staged reference "staged data"
 check "staged data: copied once a node" test "$(grep -c '^stage: .* copied to n[12345678]:' "$tmp/staged.out")" = 2
 check "staged data: read from there" grep -q "^data: CIFAR-10 in $home/tmp/lockstep-data-" "$tmp/staged.out"
+check "staged data: compared between the nodes" grep -q '^data: .* have 2 copies .* with equal hashes' "$tmp/staged.out"
+ends apart FAILED 3:0 "nodes with different images: the job fails with code 3"
+one_error 3 "ranks read different images .*: rank . on n[34] has hash [0-9a-f]{16} from $home/tmp/images, rank . on n[34] has [0-9a-f]{16} " \
+    "nodes with different images: both are named"
+check "nodes with different images: the readers are on two nodes" grep -qE 'rank . on n3 has .* rank . on n4 has|rank . on n4 has .* rank . on n3 has' "$log"
+ends fewer FAILED 3:0 "nodes with other numbers of images: the job fails with code 3"
+one_error 3 "rank 2 on n[34] finds 820 training and [0-9]+ test records .*; rank 0 on n[34] finds 820 training and [0-9]+ test" \
+    "nodes with other numbers of images: both are named"
+check "nodes with other numbers of images: is not requeued" test "$(restarts fewer)" = 0
 
 until_true "$patience" ended nobody
 check "a user who is not root: the job completes" test "$(show nobody JobState)" = COMPLETED

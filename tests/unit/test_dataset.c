@@ -340,6 +340,44 @@ static void test_shard(void **state) {
     assert_null(other.pixels);
 }
 
+/* The same files under another name are the same, equal ones are not. */
+static void test_files(void **state) {
+    (void)state;
+    static const char *const names[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                        "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+    Dataset dataset, linked;
+    uint64_t files, same, other, none = 1;
+    char link_name[96], target[128];
+    assert_int_equal(dataset_open(folder, 1, &dataset), ST_OK);
+    assert_int_equal(dataset_files(&dataset, &files), ST_OK);
+    snprintf(link_name, sizeof link_name, "%s-link", folder);
+    assert_int_equal(symlink(folder, link_name), 0);
+    assert_int_equal(dataset_open(link_name, 1, &linked), ST_OK);
+    assert_int_equal(dataset_files(&linked, &same), ST_OK);
+    unlink(link_name);
+    assert_true(files == same);
+    for (int i = 0; i < 6; i++) {
+        snprintf(target, sizeof target, "%s", path_of("spare"));
+        assert_int_equal(rename(path_of(names[i]), target), 0);
+        if (i < 5)
+            write_records(names[i], i + 1, PER_FILE);
+        else
+            write_records(names[i], 6, TESTS);
+        assert_int_equal(dataset_files(&dataset, &other), ST_OK);
+        assert_true(files != other);
+        assert_int_equal(rename(target, path_of(names[i])), 0);
+        assert_int_equal(dataset_files(&dataset, &other), ST_OK);
+        assert_true(files == other);
+    }
+    unlink(path_of("data_batch_4.bin"));
+    assert_int_equal(dataset_files(&dataset, &other), ST_DATA);
+    assert_message("data_batch_4.bin");
+    status_clear();
+    assert_int_equal(dataset_open("synthetic", 1, &dataset), ST_OK);
+    assert_int_equal(dataset_files(&dataset, &none), ST_OK);
+    assert_true(none == 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -351,6 +389,7 @@ int main(void) {
         CASE(test_shrinks),         CASE(test_bad_ids),
         CASE(test_split),           CASE(test_split_bounds),
         CASE(test_split_in_order),  CASE(test_shard),
+        CASE(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
