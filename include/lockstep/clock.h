@@ -11,6 +11,9 @@ extern "C" {
 /* Seconds on a monotonic clock of unspecified start. */
 double clock_now(void);
 
+/* Seconds of processor time that the calling thread has had. */
+double clock_thread(void);
+
 /* Sleeps for `seconds`, resuming after signals. */
 void clock_sleep(double seconds);
 

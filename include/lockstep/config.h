@@ -25,6 +25,8 @@ enum {
     CONFIG_CHANGES_MAX = 8192
 };
 
+enum { CHECKPOINT_EVERY_AUTO = -1 };
+
 typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } DeviceChoice;
 typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
 typedef enum ReductionType { REDUCTION_FP32, REDUCTION_BF16 } ReductionType;
@@ -90,7 +92,8 @@ typedef struct RunConfig {
     double deadline;              /* seconds */
     double max_time;              /* seconds from the start of the process; 0: no limit */
 
-    int64_t checkpoint_every;               /* steps; 0: epoch ends only */
+    int64_t checkpoint_every; /* steps; 0: epoch ends only; CHECKPOINT_EVERY_AUTO */
+    double mtbf;              /* seconds: mean time between failures, for the latter */
     char checkpoint_local[CONFIG_PATH_MAX]; /* folder on rank 0's node, "": none */
     int64_t keep;
     char resume[CONFIG_PATH_MAX]; /* "auto", "none", or a file */

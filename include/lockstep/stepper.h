@@ -22,6 +22,7 @@ typedef struct StepRequest {
     bool nan;               /* --crash-at: this rank's losses become NaN */
     bool stop;              /* this rank was asked to stop */
     bool error;             /* it is in trouble that can be agreed on */
+    bool save;              /* it asks for a checkpoint */
 } StepRequest;
 
 /* What came of it. Sums over all lanes are known to all ranks, in the same step. */
@@ -29,10 +30,10 @@ typedef struct StepResult {
     int64_t loss, correct, images; /* loss: fixed_loss */
     /* NaN or out-of-range gradients, statistics and losses; with any the weights are as before */
     int64_t bad;
-    int64_t stop, error;  /* ranks that asked for it */
-    int64_t local_bad;    /* bad values of this rank alone */
-    double lr, grad_norm; /* grad_norm < 0: not computed */
-    PhaseTimes times;     /* of this rank; means over its compute threads */
+    int64_t stop, error, save; /* ranks that asked for it */
+    int64_t local_bad;         /* bad values of this rank alone */
+    double lr, grad_norm;      /* grad_norm < 0: not computed */
+    PhaseTimes times;          /* of this rank; means over its compute threads */
 } StepResult;
 
 /* Allocates for the session's model, once it is planned. The session must outlive the stepper.

@@ -59,9 +59,9 @@ Status writer_flush(Writer *writer, double deadline_s);
 /* Two writes in a row failed: the status and message of the last one, else ST_OK. Does not wait. */
 Status writer_failed(Writer *writer);
 
-/* Checkpoints that were handed over and are written, or have failed; *seconds: what the last of
- * them took. Does not wait. */
-int64_t writer_written(Writer *writer, double *seconds);
+/* Checkpoints that were handed over and are written, or have failed; the last of them took
+ * `seconds`, of which the thread computed for `cpu`. Does not wait. */
+int64_t writer_written(Writer *writer, double *seconds, double *cpu);
 
 /* Joins the thread; a write in progress is finished first. Accepts NULL. */
 void writer_stop(Writer *writer);

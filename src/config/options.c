@@ -237,8 +237,12 @@ const Option config_options[] = {
     /* what it leaves */
     {"out", NULL, "DIR", OPTION_PATH, AT(out), 0, 0, "", NULL, OPTION_UNSTORED,
      "run directory; without it runs/CONFIGNAME"},
-    {"checkpoint-every", NULL, "STEPS", OPTION_INT, AT(checkpoint_every), 0, 1e15, "0", NULL, 0,
-     "steps between checkpoints; 0: at the ends of epochs alone"},
+    {"checkpoint-every", NULL, "STEPS", OPTION_EVERY, AT(checkpoint_every), 0, 1e15, "0", NULL, 0,
+     "steps between checkpoints; 0: at the ends of epochs alone; auto: by the clock, as often as "
+     "is best by what one costs and --mtbf, and for at most 1 % of the time"},
+    {"mtbf", NULL, "DURATION", OPTION_DURATION, AT(mtbf), 1, 864e6, "1d", NULL, 0,
+     "checkpoint-every auto: the mean time between failures of the run, whichever host they are "
+     "of: that of one host, divided by their number"},
     {"checkpoint-local", NULL, "DIR", OPTION_PATH, AT(checkpoint_local), 0, 0, "", NULL,
      OPTION_UNSTORED,
      "folder on rank 0's node for the checkpoints between ends of epochs: they outlive a crash, "

@@ -10,6 +10,7 @@ typedef enum OptionType {
     OPTION_BOOL,            /* bool */
     OPTION_INT,             /* int64_t */
     OPTION_AUTO,            /* int64_t; "auto" is 0 */
+    OPTION_EVERY,           /* int64_t; "auto" is CHECKPOINT_EVERY_AUTO */
     OPTION_SEED,            /* uint64_t */
     OPTION_REAL,            /* double */
     OPTION_POSITION,        /* double; may be written as a fraction, 5/24 */

@@ -60,8 +60,9 @@ static void print_range(const Option *option, FILE *out) {
         fputs("a whole number of 64 bits", out);
         break;
     case OPTION_AUTO:
+    case OPTION_EVERY:
     case OPTION_INT:
-        fprintf(out, "%s%.0f to %.0f", option->type == OPTION_AUTO ? "auto, " : "", option->min,
+        fprintf(out, "%s%.0f to %.0f", option->type == OPTION_INT ? "" : "auto, ", option->min,
                 option->max);
         break;
     case OPTION_REAL:

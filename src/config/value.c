@@ -34,6 +34,11 @@ static Status set_int(const Option *option, const char *text, int64_t *field) {
     return ST_OK;
 }
 
+/* What stands for "auto". */
+static int64_t auto_value(const Option *option) {
+    return option->type == OPTION_EVERY ? CHECKPOINT_EVERY_AUTO : 0;
+}
+
 static Status set_real(const Option *option, const char *text, double *field) {
     double value = 0;
     ParseResult result = parse_real(text, &value);
@@ -285,8 +290,9 @@ Status option_set(const Option *option, const char *text, RunConfig *config) {
     case OPTION_ACTION:
         return set_bool(text, field);
     case OPTION_AUTO:
+    case OPTION_EVERY:
         if (strcmp(text, "auto") == 0) {
-            *(int64_t *)field = 0;
+            *(int64_t *)field = auto_value(option);
             return ST_OK;
         }
         return set_int(option, text, field);
@@ -388,7 +394,8 @@ const char *option_format(const Option *option, const RunConfig *config,
         strcpy(buffer, *(const bool *)field ? "true" : "false");
         break;
     case OPTION_AUTO:
-        if (*(const int64_t *)field == 0) {
+    case OPTION_EVERY:
+        if (*(const int64_t *)field == auto_value(option)) {
             strcpy(buffer, "auto");
             break;
         }

@@ -29,7 +29,8 @@ typedef enum TailWord {
     TAIL_BAD,   /* NaN or out-of-range gradients, statistics or losses */
     TAIL_STOP,  /* ranks that were asked to stop */
     TAIL_ERROR, /* ranks with trouble of their own that can be agreed on */
-    TAIL_WORDS = 8
+    TAIL_SAVE,  /* ranks that ask for a checkpoint: rank 0, by its clock */
+    TAIL_WORDS = 16
 } TailWord;
 
 typedef struct GradSum {

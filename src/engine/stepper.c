@@ -197,6 +197,7 @@ static void read_tail(const GradSum *sum, StepResult *result) {
     result->bad = tail[TAIL_BAD];
     result->stop = tail[TAIL_STOP];
     result->error = tail[TAIL_ERROR];
+    result->save = tail[TAIL_SAVE];
 }
 
 /* The lanes of this rank, and the sums over all. */
@@ -209,8 +210,9 @@ static Status compute(Stepper *stepper, const StepRequest *request, StepJob *job
     TRY(grad_sum_begin(sum, stream, job->step, active_lanes(&session->input, job->step)));
     TRY(team_run(session->engine.team, lanes_job, job));
     int64_t words[TAIL_WORDS] = {
-        [TAIL_LOSS] = job->loss, [TAIL_CORRECT] = job->correct, [TAIL_IMAGES] = job->lane_images,
-        [TAIL_BAD] = job->bad,   [TAIL_STOP] = request->stop,   [TAIL_ERROR] = request->error};
+        [TAIL_LOSS] = job->loss,    [TAIL_CORRECT] = job->correct, [TAIL_IMAGES] = job->lane_images,
+        [TAIL_BAD] = job->bad,      [TAIL_STOP] = request->stop,   [TAIL_ERROR] = request->error,
+        [TAIL_SAVE] = request->save};
     double computed = clock_now();
     TraceAt at = {job->step, -1};
     trace_span_until(session->row, "lanes", "lanes", at, began, computed);

@@ -31,11 +31,11 @@ struct Writer {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* busy or stop changed */
     bool busy, stop;
-    bool owed;         /* the copy is of the best state so far, and could not be written */
-    int failures;      /* in a row */
-    int64_t written;   /* writes that have ended */
-    double write_s;    /* of the last of them */
-    StatusRecord last; /* of the last write */
+    bool owed;             /* the copy is of the best state so far, and could not be written */
+    int failures;          /* in a row */
+    int64_t written;       /* writes that have ended */
+    double write_s, cpu_s; /* of the last of them */
+    StatusRecord last;     /* of the last write */
 };
 
 static bool is_best(const RunState *state) {
@@ -76,7 +76,7 @@ static void *writer_main(void *argument) {
             break;
         pthread_mutex_unlock(&writer->lock);
         StatusRecord record = {0};
-        double start = trace_now(writer->hooks.row), began = clock_now();
+        double start = trace_now(writer->hooks.row), began = clock_now(), cpu = clock_thread();
         Status written = write_one(writer);
         trace_span(writer->hooks.row, "checkpoint", "write checkpoint",
                    (TraceAt){writer->copy.state.step, -1}, start);
@@ -94,6 +94,7 @@ static void *writer_main(void *argument) {
         writer->last = record;
         writer->written++;
         writer->write_s = clock_now() - began;
+        writer->cpu_s = clock_thread() - cpu;
         writer->busy = false;
         pthread_cond_broadcast(&writer->changed);
     }
@@ -277,10 +278,11 @@ Status writer_failed(Writer *writer) {
     return status;
 }
 
-int64_t writer_written(Writer *writer, double *seconds) {
+int64_t writer_written(Writer *writer, double *seconds, double *cpu) {
     pthread_mutex_lock(&writer->lock);
     int64_t written = writer->written;
     *seconds = writer->write_s;
+    *cpu = writer->cpu_s;
     pthread_mutex_unlock(&writer->lock);
     return written;
 }

@@ -343,8 +343,8 @@ Status keeper_failed(const Keeper *keeper) {
     return writer_failed(keeper->writer);
 }
 
-int64_t keeper_written(const Keeper *keeper, double *seconds) {
-    return writer_written(keeper->writer, seconds);
+int64_t keeper_written(const Keeper *keeper, double *seconds, double *cpu) {
+    return writer_written(keeper->writer, seconds, cpu);
 }
 
 bool keeper_asks_stop(Keeper *keeper) {

@@ -67,8 +67,8 @@ Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting);
 /* Two checkpoints in a row could not be written: why; else ST_OK. Does not wait. */
 Status keeper_failed(const Keeper *keeper);
 
-/* Snapshots that are written, or have failed; *seconds: what the last of them took. */
-int64_t keeper_written(const Keeper *keeper, double *seconds);
+/* Snapshots that are written, or have failed; what the last of them took (writer_written). */
+int64_t keeper_written(const Keeper *keeper, double *seconds, double *cpu);
 
 /* Whether the file `stop` in the run directory asks for the end. Looks once a second at most. */
 bool keeper_asks_stop(Keeper *keeper);

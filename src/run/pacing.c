@@ -13,16 +13,31 @@ void pacing_begin(Pacing *pacing, const Session *session, Keeper *keeper, int64_
     pacing->keeper = keeper;
     costs_begin(&pacing->costs, session_state_bytes(session));
     pacing->limit = time_limit_of(session, pacing->started, end_step);
+    interval_begin(&pacing->interval, session->config->checkpoint_every == CHECKPOINT_EVERY_AUTO,
+                   session->config->mtbf, &pacing->costs, clock_now());
+    pacing->steps_per_epoch = session->input.sampler.steps_per_epoch;
+    pacing->end_step = end_step;
 }
 
 /* What the writer has done since the last step. Rank 0. */
 static void learn(Pacing *pacing) {
-    double seconds;
-    int64_t written = keeper_written(pacing->keeper, &seconds);
+    double seconds, cpu;
+    int64_t written = keeper_written(pacing->keeper, &seconds, &cpu);
     if (written == pacing->written)
         return;
     pacing->written = written;
-    costs_write(&pacing->costs, seconds);
+    costs_write(&pacing->costs, seconds, cpu);
+    interval_learn(&pacing->interval, &pacing->costs);
+}
+
+/* Whether --checkpoint-every auto has one due. One is made anyhow at the end of the epoch, and at
+ * that of this process. */
+static bool save_due(const Pacing *pacing, const RunState *state, double now) {
+    int64_t epoch = pacing->steps_per_epoch - state->position;
+    int64_t end = pacing->end_step - state->step;
+    double until_next = (double)(epoch < end ? epoch : end) * pacing->costs.step;
+    double until_end = pacing->limit.end - now;
+    return interval_due(&pacing->interval, now, until_next < until_end ? until_next : until_end);
 }
 
 static StopCause stop_cause(Pacing *pacing, const RunState *state) {
@@ -41,6 +56,7 @@ void pacing_ask(Pacing *pacing, const RunState *state, StepRequest *request) {
         learn(pacing);
     pacing->cause = stop_cause(pacing, state);
     request->stop = pacing->cause != STOP_NONE;
+    request->save = pacing->keeper && save_due(pacing, state, clock_now());
 }
 
 void pacing_step(Pacing *pacing, double seconds) {
@@ -53,6 +69,7 @@ void pacing_evaluation(Pacing *pacing, double seconds) {
 
 void pacing_checkpoint(Pacing *pacing, double seconds) {
     costs_held(&pacing->costs, seconds);
+    interval_saved(&pacing->interval, clock_now());
 }
 
 void pacing_say_stopped(const Pacing *pacing, int64_t step) {

@@ -1,9 +1,12 @@
-/* pacing: what a run asks for by the clock, and who else asks it to stop: signals (of any rank),
- * the file `stop` and --max-time (rank 0 looks at both). What this rank asks for before a step, the
- * step's sum tells all ranks, so that they do it after the same one. Local. */
+/* pacing: what a run asks for by the clock of rank 0, checkpoints (interval.h) and its end
+ * (time_limit.h), and who else asks it to stop: signals (of any rank) and the file `stop`.
+ *
+ * What this rank asks for before a step, the step's sum tells all ranks, so that they do it after
+ * the same one. Local. */
 #ifndef LOCKSTEP_RUN_PACING_H
 #define LOCKSTEP_RUN_PACING_H
 
+#include "interval.h"
 #include "keeper.h"
 #include "time_limit.h"
 
@@ -16,6 +19,8 @@ typedef struct Pacing {
     double started;          /* when this process began, by clock_now */
     Costs costs;
     TimeLimit limit;
+    Interval interval;
+    int64_t steps_per_epoch, end_step;
     int64_t written; /* checkpoints whose writing is in the costs */
     StopCause cause; /* in the step that was asked for last */
 } Pacing;

@@ -210,8 +210,8 @@ static Status checkpoint_now(Train *run, bool lasting) {
 
 /* ---- The loop ---- */
 
-/* What is due once a step is done. Collective. */
-static Status after_step(Train *run) {
+/* What is due once a step is done; `asked`: rank 0 asks for a checkpoint. Collective. */
+static Status after_step(Train *run, bool asked) {
     const RunConfig *config = run->session.config;
     RunState *state = &run->state;
     bool epoch_ends = state->position == run->session.input.sampler.steps_per_epoch;
@@ -224,7 +224,8 @@ static Status after_step(Train *run) {
             journal_epoch(&run->journal, state, NULL, NULL, false);
         state->epoch_loss = state->epoch_correct = state->epoch_images = 0;
     }
-    if (epoch_ends || (config->checkpoint_every > 0 && state->step % config->checkpoint_every == 0))
+    if (epoch_ends || asked ||
+        (config->checkpoint_every > 0 && state->step % config->checkpoint_every == 0))
         TRY(checkpoint_now(run, epoch_ends));
     return ST_OK;
 }
@@ -277,7 +278,7 @@ static Status train_loop(Train *run, bool *stopped) {
             TRY(keeper_log_histograms(run->keeper, &run->state, run->stepper));
         trace_span(run->session.row, "step", "step", at, trace_keeps(run->session.row) ? start : 0);
         pacing_step(&run->pacing, clock_now() - start);
-        TRY(after_step(run));
+        TRY(after_step(run, step.save > 0));
         *stopped = step.stop > 0 && run->state.step < run->end_step;
     }
     TRY(tracing_at(&run->tracing, &run->session, run->keeper, run->state.step, true));

@@ -89,6 +89,7 @@ autotune false
 bucket-bytes 8192
 deadline 250
 checkpoint-every 2
+mtbf 2h
 keep 5
 eval.every 2
 eval.patience 7

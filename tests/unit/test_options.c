@@ -74,6 +74,8 @@ static const struct {
     {"deadline", "0", "0.1", "1000000", "1000001"},
     {"max-time", "0.9s", "1s", "10000d", "240001h"},
     {"checkpoint-every", "-1", "0", "1000000", NULL},
+    {"checkpoint-every", "automatic", "auto", "auto", NULL},
+    {"mtbf", "none", "1s", "10000d", "240001h"},
     {"keep", "0", "1", "1000000", "1000001"}, /* with none a run could not be resumed */
     {"log-every", "0", "1", "1000000", NULL},
     {"eval.every", "0", "1", "1000000", NULL},

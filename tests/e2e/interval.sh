@@ -1,0 +1,53 @@
+#!/bin/bash
+# limit: 180
+# --checkpoint-every auto: rank 0's clock decides which checkpoints there are, all ranks make them after the same step, and no bit
+# of the run depends on it. tests/unit/test_interval.c has the formula.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+small_data "$tmp/data" 1640 130 || { fail "small data" && finish; }
+small_data "$tmp/long" 9000 130 || { fail "more data" && finish; }
+export CIFAR10_DIR=$tmp/data
+tiny=$recipes/tiny.yaml # 256 steps an epoch
+words=(--steps 5000 --log-every 100 --eval.every 1000 --keep 1000)
+# mid_epoch NAME: checkpoints that are not at the end of an epoch, nor of the run.
+mid_epoch() {
+    find "$tmp/$1/checkpoints" -name 'step-*.h5' -printf '%f\n' | tr -dc '0-9\n' | cut -c 1-8 | sed 's/^0*//' |
+        awk '$1 % 256 != 0 && $1 != 5000' | sort -n
+}
+train fixed 1 $tiny "${words[@]}"
+check "the run without: none within epochs" test "$code" = 0 -a -z "$(mid_epoch fixed)"
+
+# Failures once a second: the limit of 1 % of the time decides.
+train auto 2 $tiny "${words[@]}" --checkpoint-every auto --mtbf 1s
+same auto fixed "auto, on 2 ranks: the bits of the run without"
+line=$(grep '^checkpoint-every auto: ' "$log")
+number='[0-9.e-]+'
+check "it prints what it comes to" grep -qE "^checkpoint-every auto: one costs the steps $number s \\(they wait $number s, its thread \
+computes $number s\\), a failure is expected in 1s \\(--mtbf\\): every $number s (keeps that at 1 %|is best|is what writing one takes); \
+$number % of the time\$" <<<"$line"
+echo "# $(grep -c . <<<"$line") lines, the first: $(head -n 1 <<<"$line"); in mid-epoch: $(mid_epoch auto | xargs)"
+check "every checkpoint verifies" sound auto
+
+# Where failures are rare, epochs of this length are more than enough.
+train rare 2 $tiny "${words[@]}" --checkpoint-every auto --mtbf 10000d
+same rare fixed "rare failures: the same bits"
+check "and no checkpoint but at the ends of epochs" test -z "$(mid_epoch rare)"
+
+# Within one long epoch they are all of its making; killed, the run goes on from one of them.
+export CIFAR10_DIR=$tmp/long # 1406 steps an epoch
+words=(--log-every 100 --keep 1000)
+begun() { [ -n "$(newest killed)" ]; }
+start killed 2 $tiny "${words[@]}" --checkpoint-every auto --mtbf 1s
+check "within its first epoch it makes a checkpoint" until_true 60 begun
+stop_hard
+last=$(basename "$(newest killed)" .h5)
+last=$((10#${last#step-}))
+check "which is not at the end of an epoch" test $((last % 1406)) != 0
+train killed 3 $tiny "${words[@]}" --checkpoint-every auto --mtbf 1s --steps $((last + 100))
+check "killed, it goes on from there" test "$code" = 0 -a "$(result killed resumed_from)" = "$last"
+train alone 1 $tiny "${words[@]}" --steps $((last + 100))
+same killed alone "on 3 ranks, to the bits of a run without"
+train alone 1 $tiny --checkpoint-every automatic
+one_error 2 "checkpoint-every.*'automatic' is not a whole number" "a word that is none"
+finish
