@@ -117,7 +117,8 @@ typedef struct RunConfig {
     bool report;                    /* write RUN/report when the run has ended */
 
     bool describe, dump_config, help; /* print and exit */
-    bool json;                        /* what `describe` prints */
+    bool json;                        /* what `describe` and `bench` print */
+    ConvAlgorithm convolutions;       /* no option of train: set by `bench`, for the cpu backend */
 } RunConfig;
 
 /* Everything from argv (after the subcommand), the file it names and the environment. */

@@ -268,14 +268,20 @@ struct Device {
  * bfloat16, while master weights, batch-norm statistics, the loss and sums stay fp32. */
 typedef enum Precision { PRECISION_FP32, PRECISION_TF32, PRECISION_BF16 } Precision;
 
+/* How convolutions are computed where there are several ways: as the cpu backend's rule says, or,
+ * for measurements that the rule is fitted to, all directly, or all by Winograd's algorithm that
+ * can be. Nothing that is kept tells of it, so nothing is trained so. */
+typedef enum ConvAlgorithm { CONV_BY_RULE, CONV_DIRECT, CONV_WINOGRAD } ConvAlgorithm;
+
 /* What a device is asked for. A backend that cannot do it refuses: ST_USAGE, in the words of the
  * options that ask for it. */
 typedef struct DeviceOptions {
     int local_rank; /* of this process among those of its host: GPU = local_rank % visible ones */
     Precision precision;
-    bool exact;     /* only algorithms that give the same bits in every run */
-    bool autotune;  /* algorithms are to be chosen by timing (DeviceOps.tuning) */
-    bool bf16_sums; /* sums over ranks are to travel as bfloat16 (DeviceOps.convert) */
+    bool exact;                 /* only algorithms that give the same bits in every run */
+    bool autotune;              /* algorithms are to be chosen by timing (DeviceOps.tuning) */
+    bool bf16_sums;             /* sums over ranks are to travel as bfloat16 (DeviceOps.convert) */
+    ConvAlgorithm convolutions; /* of the cpu backend */
 } DeviceOptions;
 
 enum { CUDA_LIBRARIES = 3, CUDA_VERSION_TEXT = 16 };

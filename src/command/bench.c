@@ -2,8 +2,10 @@
  * layer.
  *
  * Takes the options of train; --steps N is the number of measured steps (10), after two that are
- * not. Writes no files. Data is synthetic unless --data names a folder. Under mpirun all ranks take
- * part. */
+ * not; --json prints one object in place of the table; --convolutions makes all of them direct, or
+ * all that can be Winograd's. Writes no files. Data is synthetic unless --data names a folder.
+ * Under mpirun all ranks take part. */
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,17 @@
 #include "lockstep/stepper.h"
 
 enum { WARM_STEPS = 2, DEFAULT_STEPS = 10 };
+
+static const char help[] =
+    "lockstep bench CONFIG [--KEY VALUE]...\n"
+    "\n"
+    "The speed of a recipe: steps of train, told by phase and layer. Takes the options of train, "
+    "and\n"
+    "  --steps N             measured steps (10), after two that are not\n"
+    "  --json                one JSON object in place of the table\n"
+    "  --convolutions NAME   direct, winograd: all of them so that can be, in place of what the "
+    "CPU's\n"
+    "                        rule says (rule)\n";
 
 typedef struct Bench {
     Session session;
@@ -104,35 +117,104 @@ static void print_ops(const Bench *bench) {
     }
 }
 
-static Status print_bench(Bench *bench) {
+/* What is told of the measured steps: of all ranks the largest times and memory. */
+typedef struct Summary {
+    double phase_s[PHASES]; /* a step */
+    double median_s, fastest_s, images_per_s, memory_mb;
+} Summary;
+
+/* Collective. */
+static Status sum_up(Bench *bench, Summary *summary) {
     const Session *session = &bench->session;
     Comm *comm = session->ranks.comm;
     struct rusage usage;
-    PhaseTimes times = bench->times;
-    double memory, ms[PHASES];
     getrusage(RUSAGE_SELF, &usage);
-    memory = (double)usage.ru_maxrss / 1024;
-    TRY(comm_max_f64(comm, times.seconds, PHASES));
-    TRY(comm_max_f64(comm, &memory, 1));
-    if (session->ranks.rank != 0)
-        return ST_OK;
+    summary->memory_mb = (double)usage.ru_maxrss / 1024;
     for (int p = 0; p < PHASES; p++)
-        ms[p] = 1e3 * times.seconds[p] / (double)bench->steps;
+        summary->phase_s[p] = bench->times.seconds[p] / (double)bench->steps;
+    TRY(comm_max_f64(comm, summary->phase_s, PHASES));
+    TRY(comm_max_f64(comm, &summary->memory_mb, 1));
     qsort(bench->seconds, (size_t)bench->steps, sizeof *bench->seconds, ascending);
-    double median = bench->seconds[bench->steps / 2];
+    summary->median_s = bench->seconds[bench->steps / 2];
+    summary->fastest_s = bench->seconds[0];
+    summary->images_per_s = (double)session->config->batch_size / summary->median_s;
+    return ST_OK;
+}
+
+static void print_text(const Bench *bench, const Summary *summary) {
+    const double *s = summary->phase_s;
     print_ops(bench);
     printf(
         "ms a step: data %.1f, forward %.1f, backward %.1f, exposed communication %.1f, optimizer "
         "%.1f (largest over ranks)\n",
-        ms[PHASE_DATA], ms[PHASE_FORWARD], ms[PHASE_BACKWARD], ms[PHASE_EXPOSED],
-        ms[PHASE_OPTIMIZER]);
-    printf("step: median %.1f ms, fastest %.1f ms, of %" PRId64 "\n", 1e3 * median,
-           1e3 * bench->seconds[0], bench->steps);
-    printf("peak memory of a rank: %.0f MB\n", memory);
-    printf("%s: %.1f images/s\n", session->config->name,
-           (double)session->config->batch_size / median);
-    fflush(stdout);
+        1e3 * s[PHASE_DATA], 1e3 * s[PHASE_FORWARD], 1e3 * s[PHASE_BACKWARD],
+        1e3 * s[PHASE_EXPOSED], 1e3 * s[PHASE_OPTIMIZER]);
+    printf("step: median %.1f ms, fastest %.1f ms, of %" PRId64 "\n", 1e3 * summary->median_s,
+           1e3 * summary->fastest_s, bench->steps);
+    printf("peak memory of a rank: %.0f MB\n", summary->memory_mb);
+    printf("%s: %.1f images/s\n", bench->session.config->name, summary->images_per_s);
+}
+
+/* Of one lane: seconds of each op, multiply-adds of an image forward; `first`: it reads the image,
+ * whose gradient nobody wants. */
+static void add_layers(const Bench *bench, cJSON *root) {
+    const Executor *executor = bench->session.engine.workers[0].train[0];
+    cJSON *layers = cJSON_AddArrayToObject(root, "layers");
+    for (int o = 0; o < bench->ops; o++) {
+        OpTime time = executor_op_time(executor, o);
+        cJSON *layer = cJSON_CreateObject();
+        cJSON_AddStringToObject(layer, "name", time.layer->name);
+        cJSON_AddStringToObject(layer, "kind", layer_type(time.layer->kind)->name);
+        cJSON_AddNumberToObject(layer, "forward_s", bench->forward[o]);
+        cJSON_AddNumberToObject(layer, "backward_s", bench->backward[o]);
+        cJSON_AddNumberToObject(layer, "multiply_adds", (double)layer_multiply_adds(time.layer));
+        cJSON_AddBoolToObject(layer, "first", time.layer->input[0] == LAYER_IMAGE);
+        if (time.arithmetic)
+            cJSON_AddStringToObject(layer, "arithmetic", time.arithmetic);
+        cJSON_AddItemToArray(layers, layer);
+    }
+}
+
+static Status print_json(const Bench *bench, const Summary *summary) {
+    const Session *session = &bench->session;
+    const RunConfig *config = session->config;
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "recipe", config->name);
+    cJSON_AddStringToObject(root, "device", session->device->description);
+    cJSON_AddNumberToObject(root, "images_per_s", summary->images_per_s);
+    cJSON_AddNumberToObject(root, "step_s", summary->median_s);
+    cJSON_AddNumberToObject(root, "fastest_step_s", summary->fastest_s);
+    cJSON_AddNumberToObject(root, "steps", (double)bench->steps);
+    cJSON_AddNumberToObject(root, "batch", (double)config->batch_size);
+    cJSON_AddNumberToObject(root, "lanes", (double)config->lanes);
+    cJSON_AddNumberToObject(root, "ranks", session->ranks.size);
+    cJSON_AddNumberToObject(root, "threads", session->ranks.threads);
+    cJSON_AddNumberToObject(root, "memory_mb", summary->memory_mb);
+    cJSON *phases = cJSON_AddObjectToObject(root, "phases_s");
+    for (int p = 0; p <= PHASE_OPTIMIZER; p++)
+        cJSON_AddNumberToObject(phases, phase_key((Phase)p), summary->phase_s[p]);
+    add_layers(bench, root);
+    char *text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    TRY_ALLOC(text);
+    printf("%s\n", text);
+    free(text);
     return ST_OK;
+}
+
+static Status print_bench(Bench *bench) {
+    const Session *session = &bench->session;
+    Summary summary = {0};
+    Status status = ST_OK;
+    TRY(sum_up(bench, &summary));
+    if (session->ranks.rank != 0)
+        return ST_OK;
+    if (session->config->json)
+        status = print_json(bench, &summary);
+    else
+        print_text(bench, &summary);
+    fflush(stdout);
+    return status;
 }
 
 /* The weights that a run would begin with. Collective, agreed. */
@@ -185,24 +267,50 @@ static void close_bench(Bench *bench) {
     session_close(&bench->session);
 }
 
+/* Takes --convolutions NAME out of the words, which are otherwise those of train. */
+static Status take_convolutions(int *argc, char **argv, ConvAlgorithm *chosen) {
+    static const char *const names[] = {
+        [CONV_BY_RULE] = "rule", [CONV_DIRECT] = "direct", [CONV_WINOGRAD] = "winograd"};
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--convolutions") != 0)
+            continue;
+        const char *name = i + 1 < *argc ? argv[i + 1] : "";
+        for (int c = 0; c <= CONV_WINOGRAD; c++) {
+            if (strcmp(name, names[c]) != 0)
+                continue;
+            *chosen = (ConvAlgorithm)c;
+            *argc -= 2;
+            memmove(argv + i, argv + i + 2, (size_t)(*argc - i) * sizeof *argv);
+            return ST_OK;
+        }
+        return FAIL(ST_USAGE, "--convolutions: rule, direct or winograd, not '%s'", name);
+    }
+    return ST_OK;
+}
+
 Status bench_command(int argc, char **argv) {
     Bench bench = {0};
     Session *session = &bench.session;
+    ConvAlgorithm convolutions = CONV_BY_RULE;
     RunConfig *config = calloc(1, sizeof *config);
     TRY_ALLOC(config);
-    Status status = config_load(argc - 1, argv + 1, config);
+    Status status = take_convolutions(&argc, argv, &convolutions);
+    if (status == ST_OK)
+        status = config_load(argc - 1, argv + 1, config);
     if (status == ST_OK && config->help) {
-        printf("lockstep bench CONFIG [--KEY VALUE]...: the options of train; --steps N: measured "
-               "steps\n");
+        fputs(help, stdout);
         free(config);
         return ST_OK;
     }
     if (status == ST_OK)
         status = config_settle_length(config, NULL, NULL);
+    config->convolutions = convolutions;
     session->config = config;
     bench.steps = config->steps > 0 ? config->steps : DEFAULT_STEPS;
     if (!config->data[0])
         snprintf(config->data, sizeof config->data, "synthetic");
+    if (config->json)
+        log_set_level(LOG_WARN);
     status = session_start(session, status);
     if (status == ST_OK)
         status = bench_ranks(&bench);

@@ -311,7 +311,7 @@ const Option config_options[] = {
     {"describe", NULL, NULL, OPTION_ACTION, AT(describe), 0, 0, "false", NULL, OPTION_UNSTORED,
      "print the network, one layer a line with shape and cost, and exit"},
     {"json", NULL, NULL, OPTION_ACTION, AT(json), 0, 0, "false", NULL, OPTION_UNSTORED,
-     "with --describe: as one JSON object, with every argument and parameter"},
+     "with --describe: as one JSON object, with every argument and parameter; of bench likewise"},
     {"dump-config", NULL, NULL, OPTION_ACTION, AT(dump_config), 0, 0, "false", NULL,
      OPTION_UNSTORED, "print all options as YAML and exit"},
     {"help", NULL, NULL, OPTION_ACTION, AT(help), 0, 0, "false", NULL, OPTION_UNSTORED,

@@ -21,7 +21,10 @@ static Product product_of(const StepPlan *plan, DType type) {
     const OpDesc *desc = &plan->base.desc;
     const ConvArgs *args = &desc->layer->args.conv;
     MemDesc plain = plain_weights(plan);
+    Shape in = desc->in[0].shape, out = desc->out.shape;
     bool wide = ((const CpuDevice *)plan->device)->wide;
+    bool fits = rule_winograd_fits(in, out, args->kernel, args->stride, args->pad, wide);
+    bool pays = rule_winograd(in, out, args->kernel, args->stride, args->pad, wide);
     return (Product){.src = md_typed(plan_md_in(plan), type),
                      .dst = md_typed(plan_md_out(plan), type),
                      .weights = md_typed(md_any(plain.ndim, plain.dim), type),
@@ -30,9 +33,8 @@ static Product product_of(const StepPlan *plan, DType type) {
                      .relu = desc->relu,
                      .stride = args->stride,
                      .pad = args->pad,
-                     .winograd = type == DT_F32 && args->groups == 1 &&
-                                 rule_winograd(desc->in[0].shape, desc->out.shape, args->kernel,
-                                               args->stride, args->pad, wide)};
+                     .winograd =
+                         type == DT_F32 && args->groups == 1 && plan_winograd(plan, fits, pays)};
 }
 
 static Status make(const StepPlan *plan, DType type, dnnl_primitive_t made[PRIMITIVES_MAX]) {

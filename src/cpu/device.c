@@ -196,6 +196,7 @@ Status device_open_cpu(const DeviceOptions *options, Device **out) {
         free(device);
     TRY_DNNL(result);
     device->wide = processor.wide;
+    device->convolutions = options->convolutions;
     device->winograd = options->precision == PRECISION_BF16 && processor.bf16_vectors;
     device->activation = options->precision == PRECISION_BF16 ? DT_BF16 : DT_F32;
     device->base.ops = &device_ops;

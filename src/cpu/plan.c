@@ -7,6 +7,11 @@ dnnl_engine_t plan_engine(const StepPlan *plan) {
     return ((const CpuDevice *)plan->device)->engine;
 }
 
+bool plan_winograd(const StepPlan *plan, bool fits, bool pays) {
+    ConvAlgorithm asked = ((const CpuDevice *)plan->device)->convolutions;
+    return fits && (asked == CONV_BY_RULE ? pays : asked == CONV_WINOGRAD);
+}
+
 DType plan_type(const StepPlan *plan) {
     return ((const CpuDevice *)plan->device)->activation;
 }

@@ -19,8 +19,9 @@
 typedef struct CpuDevice {
     Device base;
     dnnl_engine_t engine;
-    bool wide;        /* 512-bit registers: blocks of 16 channels, oneDNN's Winograd */
-    bool winograd;    /* bf16 by our own (winograd.h) */
+    bool wide;     /* 512-bit registers: blocks of 16 channels, oneDNN's Winograd */
+    bool winograd; /* bf16 by our own (winograd.h) */
+    ConvAlgorithm convolutions;
     DType activation; /* DT_F32 or DT_BF16 */
 } CpuDevice;
 
@@ -44,6 +45,9 @@ extern const StepBackend cpu_steps; /* execute.c */
 #define LOOP_STEP(plan, pass, loop, ...)           STEP_CALL(plan, pass, loop, __VA_ARGS__)
 
 dnnl_engine_t plan_engine(const StepPlan *plan);
+
+/* Whether a convolution that Winograd's algorithm fits goes by it: `pays` says the rule. */
+bool plan_winograd(const StepPlan *plan, bool fits, bool pays);
 
 /* The type of activations and their gradients. */
 DType plan_type(const StepPlan *plan);

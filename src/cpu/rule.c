@@ -35,6 +35,11 @@ int rule_layout_beside(const Tensor *tensor, int beside) {
     return tensor->shape.c % block_of(beside) == 0 ? beside : LAYOUT_PLAIN;
 }
 
+bool rule_winograd_fits(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad,
+                        bool wide) {
+    return wide && kernel == 3 && stride == 1 && pad <= 1 && in.c % 16 == 0 && out.c % 16 == 0;
+}
+
 /* Direct convolution takes 9 multiply-adds per output, input channel and output channel. Winograd
  * takes 36 per tile of 4 x 4 outputs, and moves 36 values per tile and channel into and out of
  * tiled form, and 36 per weight: each as dear as MOVE_TILE or MOVE_WEIGHT multiply-adds, fitted to
@@ -42,7 +47,7 @@ int rule_layout_beside(const Tensor *tensor, int beside) {
  * It then never lost more than a tenth, and won up to 2.8 times. */
 bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide) {
     enum { MOVE_TILE = 25, MOVE_WEIGHT = 35 };
-    if (!wide || kernel != 3 || stride != 1 || pad > 1 || in.c % 16 != 0 || out.c % 16 != 0)
+    if (!rule_winograd_fits(in, out, kernel, stride, pad, wide))
         return false;
     double tiles = (double)(out.n * ((out.h + 3) / 4) * ((out.w + 3) / 4));
     double pairs = (double)(in.c * out.c);
@@ -50,6 +55,10 @@ bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t 
     double winograd =
         36 * (tiles * pairs + MOVE_TILE * tiles * (double)(in.c + out.c) + MOVE_WEIGHT * pairs);
     return winograd < direct;
+}
+
+bool rule_winograd_bf16_fits(int64_t kernel, int64_t stride, int64_t pad) {
+    return kernel == 3 && stride == 1 && pad <= 1;
 }
 
 /* Likewise 72 multiply-adds per tile of 2 x 4 outputs against 24. On one Zen 4 core forward and
@@ -61,7 +70,7 @@ bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t 
  * airbench94 and resnet44). */
 bool rule_winograd_bf16(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad) {
     enum { MOVE_TILE = 25, MOVE_WEIGHT = 70 };
-    if (kernel != 3 || stride != 1 || pad > 1)
+    if (!rule_winograd_bf16_fits(kernel, stride, pad))
         return false;
     double tiles = (double)(out.n * ((out.h + 1) / 2) * ((out.w + 3) / 4));
     double pairs = (double)(in.c * out.c);

@@ -31,12 +31,16 @@ void rule_layouts(const Shape *shapes, int n, bool want_nhwc, bool wide, int *la
  * maps of 1 x 1, which fit any. */
 int rule_layout_beside(const Tensor *tensor, int beside);
 
-/* Whether a convolution of one group goes through Winograd's algorithm F(4x4, 3x3), forward and
- * backward. */
+/* Whether oneDNN has Winograd's algorithm F(4x4, 3x3) for a convolution of one group; and whether
+ * it pays, so that forward and backward go through it. bench/fit_rule holds the rule, and the next
+ * one, to measurements. */
+bool rule_winograd_fits(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad,
+                        bool wide);
 bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide);
 
 /* Likewise in bf16, through F(2x4, 3x3) of our own (winograd.h), whose channels may be any number.
  */
+bool rule_winograd_bf16_fits(int64_t kernel, int64_t stride, int64_t pad);
 bool rule_winograd_bf16(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad);
 
 /* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */

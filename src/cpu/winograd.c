@@ -221,10 +221,11 @@ static bool has_pixels(const Tensor *tensor) {
 bool winograd_takes(const StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     const ConvArgs *args = &desc->layer->args.conv;
+    bool fits = rule_winograd_bf16_fits(args->kernel, args->stride, args->pad);
+    bool pays = rule_winograd_bf16(desc->in[0].shape, desc->out.shape, args->kernel, args->stride,
+                                   args->pad);
     return ((const CpuDevice *)plan->device)->winograd && args->groups == 1 &&
-           has_pixels(&desc->in[0]) && has_pixels(&desc->out) &&
-           rule_winograd_bf16(desc->in[0].shape, desc->out.shape, args->kernel, args->stride,
-                              args->pad);
+           has_pixels(&desc->in[0]) && has_pixels(&desc->out) && plan_winograd(plan, fits, pays);
 }
 
 static Status backward_steps(StepPlan *plan) {

@@ -15,8 +15,11 @@ Status engine_open_device(const RunConfig *config, int local_rank, Device **devi
                              .precision = config->precision,
                              .exact = config->reduction == REDUCTION_EXACT,
                              .autotune = config->autotune,
-                             .bf16_sums = config->reduction_type == REDUCTION_BF16};
+                             .bf16_sums = config->reduction_type == REDUCTION_BF16,
+                             .convolutions = config->convolutions};
     Status status = ST_OK;
+    if (config->convolutions != CONV_BY_RULE && config->device != DEVICE_CPU)
+        return FAIL(ST_USAGE, "--convolutions is of the CPU's: give --device cpu");
     if (config->device == DEVICE_CUDA || config->device == DEVICE_AUTO)
         status = device_open_cuda(&options, device);
     if (config->device == DEVICE_CUDA) {
