@@ -3,8 +3,9 @@
  * lane on each of T threads at once, and prints images/s: what the trainer is measured against.
  *
  * No data, dropout, loss, optimizer, packing of weights or sum over lanes. Each convolution takes
- * the faster of direct and Winograd, timed here; layouts are the backend's. Nothing else is shared
- * with the backend's ops.
+ * the faster of direct and Winograd, timed here; layouts are the backend's, and as there a layer
+ * for which oneDNN has only generic code in bf16 is computed in fp32 (its copies are not counted).
+ * Nothing else is shared with the backend's ops.
  *
  *     build/bench/floor configs/resnet9.yaml [--threads T] [--batch-size B] [--lanes L]
  *                       [--precision bf16] */
@@ -388,7 +389,7 @@ static Status create_pair(const Floor *floor, int l, dnnl_primitive_t *forward,
     }
 }
 
-static Status list_layer(Floor *floor, int l) {
+static Status list_layer_in(Floor *floor, int l) {
     const Layer *layer = &floor->model->layers[l];
     if (layer->kind == LAYER_DROPOUT || layer_type(layer->kind)->is_loss)
         return ST_OK;
@@ -402,6 +403,38 @@ static Status list_layer(Floor *floor, int l) {
     assign_buffers(floor, forward, forward_args);
     assign_buffers(floor, backward, layer->kind == LAYER_ADD ? sum_args : backward_args);
     return ST_OK;
+}
+
+/* Whether oneDNN has only code for any processor for some of the calls from these on. */
+static bool any_generic(const Floor *floor, int forward, int backward) {
+    bool generic = false;
+    for (int c = forward; c < floor->n_calls; c++)
+        generic = generic || primitive_is_generic(floor->call[c].primitive);
+    for (int c = backward; c < floor->n_backward; c++)
+        generic = generic || primitive_is_generic(floor->call[CALLS_MAX - 1 - c].primitive);
+    return generic;
+}
+
+/* In the step's type; where that has generic code alone, all of the layer in fp32. */
+static Status list_layer(Floor *floor, int l) {
+    int forward = floor->n_calls, backward = floor->n_backward;
+    TRY(list_layer_in(floor, l));
+    if (floor->type == DT_F32 || !any_generic(floor, forward, backward))
+        return ST_OK;
+    while (floor->n_calls > forward) {
+        primitive_free(floor->call[--floor->n_calls].primitive);
+        floor->call[floor->n_calls] = (Call){0};
+    }
+    while (floor->n_backward > backward) {
+        Call *call = &floor->call[CALLS_MAX - floor->n_backward--];
+        primitive_free(call->primitive);
+        *call = (Call){0};
+    }
+    DType type = floor->type;
+    floor->type = DT_F32;
+    Status status = list_layer_in(floor, l);
+    floor->type = type;
+    return status;
 }
 
 /* Shapes, layouts and buffers of all activations, then all calls. Dropout, which does nothing here,
