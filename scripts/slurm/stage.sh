@@ -1,7 +1,7 @@
 #!/bin/bash
 # Copies the data set to each node of the job, once, and prints where it is: stage.sh [OPTION OF lockstep train]...
 #
-# The data is what the trainer would take: --data among the options, LOCKSTEP_DATA, CIFAR10_DIR, data/cifar10. The
+# The data (a folder, or an HDF5 file) is what the trainer would take: --data among the options, LOCKSTEP_DATA, CIFAR10_DIR, data/cifar10. The
 # copy is $SCRATCH/lockstep-data-USER/SUM, SUM following from the files' names, sizes and times: the next job finds
 # it there. It appears under that name when it is whole, so that jobs that start together do no harm.
 set -euo pipefail
@@ -17,17 +17,21 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ "$data" != synthetic ] || { echo synthetic && exit; }
-[ -d "$data" ] || { echo "stage.sh: $data is no folder: name the data set by --data DIR or CIFAR10_DIR" >&2 && exit 3; }
-data=$(cd "$data" && pwd)
+[ -e "$data" ] || { echo "stage.sh: $data is not there: name the data set by --data PATH or CIFAR10_DIR" >&2 && exit 3; }
+file= # of a set in HDF5
+if [ -d "$data" ]; then data=$(cd "$data" && pwd); else file=/${data##*/} && data=$(cd "$(dirname "$data")" && pwd)$file; fi
 
-sum=$(cd "$data" && stat -c '%n %s %Y' -- *.bin | cksum | cut -d ' ' -f 1)
+if [ -n "$file" ]; then sum=$(stat -c '%n %s %Y' -- "$data"); else sum=$(cd "$data" && stat -c '%n %s %Y' -- *.bin); fi
+sum=$(cksum <<<"$sum" | cut -d ' ' -f 1)
 # shellcheck source=scripts/path.sh
 . "$(dirname "$0")/../path.sh"
 plain_path "${SCRATCH:-/tmp}"
 target=${SCRATCH:-/tmp}/lockstep-data-$(id -un)/$sum
 # shellcheck disable=SC2016 # the nodes' shells
 copy='[ -d "$2" ] && exit
-mkdir -p "$(dirname "$2")" && part=$(mktemp -d "$2.part.XXXXXX") && cp "$1"/*.bin "$part"/ &&
+from=("$1")
+[ ! -d "$1" ] || { shopt -s nullglob && from=("$1"/*.bin "$1"/*_label_names.txt); }
+mkdir -p "$(dirname "$2")" && part=$(mktemp -d "$2.part.XXXXXX") && cp "${from[@]}" "$part"/ &&
     { mv -T "$part" "$2" 2>/dev/null || rm -r "$part"; } && echo "stage: $1 copied to $(hostname -s):$2" >&2
 [ -d "$2" ]'
 if [ -n "${SLURM_JOB_ID:-}" ]; then
@@ -36,4 +40,4 @@ if [ -n "${SLURM_JOB_ID:-}" ]; then
 else
     bash -c "$copy" - "$data" "$target" >&2
 fi
-echo "$target"
+echo "$target$file"
