@@ -3,8 +3,8 @@
 
 to_pytorch.py CHECKPOINT.h5                    prints the arrays' names and shapes
 to_pytorch.py CHECKPOINT.h5 --out model.pt     saves a state_dict (conv1.weight, bn1.running_mean, ...)
-to_pytorch.py CHECKPOINT.h5 --data DIR         accuracy and confusion counts on DIR/test_batch.bin as
-                                               one JSON object, with the images whose two largest logits differ by < 1e-4
+to_pytorch.py CHECKPOINT.h5 --data PATH        accuracy and confusion counts on the test set (of the folder or HDF5 file
+                                               that lockstep's --data takes) as one JSON object, with the images whose two largest logits differ by < 1e-4
                                                ("near_ties"): rounding alone may change their class
 
 Where the run keeps a moving average of the weights, that is taken (--weights params: the raw ones).
@@ -13,6 +13,7 @@ layers are (scripts/torch_layers.py).
 """
 import argparse
 import json
+import os
 import tempfile
 
 import h5py
@@ -30,6 +31,16 @@ def load(path, weights):
         return {n: torch.from_numpy(a[()]) for g in groups for n, a in file[g].items()}, config
 
 
+def test_set(path, image):
+    """Labels and images [n, C, H, W] of the test set."""
+    if os.path.isdir(path):
+        records = np.fromfile(f"{path}/test_batch.bin", np.uint8).reshape(-1, 1 + int(np.prod(image)))
+        return records[:, 0], records[:, 1:].reshape(-1, *image)
+    with h5py.File(path, "r") as file:
+        images = file["test/images"][()]
+        return file["test/labels"][()], images.reshape(len(images), *image[1:], image[0]).transpose(0, 3, 1, 2)
+
+
 def evaluate(folder, state, config):
     """Accuracy on the test images, and which of them rounding could decide. Outputs beyond the classes are wrong."""
     import yaml
@@ -40,19 +51,18 @@ def evaluate(folder, state, config):
         file.flush()
         network = description.describe(file.name, "--data", folder)
     classes = network["classes"]
-    channels, height, width = network["image"]
-    records = np.fromfile(f"{folder}/test_batch.bin", np.uint8).reshape(-1, 1 + channels * height * width)
+    labels, records = test_set(folder, network["image"])
     augment = yaml.safe_load(config)["augment"]
     unit = 1 if augment.get("unit") == "byte" else 255
     mean, std = (torch.tensor(augment[k]).view(1, -1, 1, 1) for k in ("mean", "std"))
     confusion, near = torch.zeros(classes, classes, dtype=torch.long), []  # [true class][predicted class]
     for first in range(0, len(records), 500):
-        part = torch.from_numpy(records[first:first + 500])
-        images = (part[:, 1:].reshape(-1, channels, height, width).float() / unit - mean) / std
+        part = torch.from_numpy(np.ascontiguousarray(records[first:first + 500]))
+        images = (part.float() / unit - mean) / std
         with torch.no_grad():
             logits = torch_layers.logits(network, state, images)
         top = logits.topk(2).values
-        for label, predicted in zip(part[:, 0].tolist(), logits.argmax(1).tolist()):
+        for label, predicted in zip(labels[first:first + 500].tolist(), logits.argmax(1).tolist()):
             if predicted < classes:
                 confusion[label, predicted] += 1
         near += (first + (top[:, 0] - top[:, 1] < NEAR).nonzero().flatten()).tolist()

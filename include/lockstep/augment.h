@@ -37,8 +37,9 @@ typedef struct Augment {
     /* pixels padded on each side before a random crop to the size it had; 0: none; with PAD_REFLECT
      * below each side */
     int64_t crop_pad;
-    PadMode pad_mode;                     /* of crop_pad */
-    uint8_t pad_fill[IMAGE_CHANNELS_MAX]; /* of padding and of corners a rotation uncovers */
+    PadMode pad_mode; /* of crop_pad */
+    /* of padding and of corners a rotation uncovers: 0 to 255, -1: as the first channel's */
+    int16_t pad_fill[IMAGE_CHANNELS_MAX];
     /* of the image, smallest and largest share that a resized crop takes: 0 to 1; largest 0: none.
      * With it crop_pad is 0 */
     double area[2];
@@ -60,7 +61,9 @@ typedef struct Augment {
     double mixup, cutmix;
     double mix_probability; /* that an image is mixed at all */
     PixelUnit unit;
-    float mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX]; /* per channel */
+    /* Per channel; NaN: not known before there is a data set (config_fit_images), or there is no
+     * such channel. */
+    float mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX];
 } Augment;
 
 /* What the seed's counters draw for a record of number `record`, which is the one at `place` of

@@ -1,7 +1,9 @@
 /* checkpoint: the HDF5 file (layout below) and the folder of them. Local.
  *
  *   /meta                  attributes format_version, config, seed, lanes, git, dataset,
- *                          dataset_hash, test_hash, instruction_set, slots, ema, time, lineage
+ *                          dataset_hash, test_hash, image_channels, image_height, image_width,
+ *                          classes, class_names (one a line), instruction_set, slots, ema, time,
+ *                          lineage
  *                          (lineage.h), state_hash, content_hash; autotune where the run has
  *                          choices made by timing
  *   /params/NAME           float32, logical order (conv O,I,KH,KW), chunked, fletcher32
@@ -16,8 +18,8 @@
  *                          evaluations; dataset history
  *
  * Files of earlier format versions are read: what came later (2: last_accuracy, plateau_*; 3:
- * test_hash, lineage, content_hash) is optional, and absent it has its default. Groups that a
- * reader does not know do not disturb it.
+ * test_hash, lineage, content_hash; 4: image_..., classes, class_names) is optional, and absent it
+ * has its default. Groups that a reader does not know do not disturb it.
  *
  * Groups keep their members in model-text order. Built in memory; temporary name in the folder
  * (pid, job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file)
@@ -32,6 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lockstep/dataset.h"
 #include "lockstep/model.h"
 #include "lockstep/optim.h"
 #include "lockstep/status.h"
@@ -40,7 +43,7 @@
 extern "C" {
 #endif
 
-enum { CHECKPOINT_FORMAT = 3, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
+enum { CHECKPOINT_FORMAT = 4, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
 #define CHECKPOINT_STEP_MAX INT64_C(1000000000000000) /* the bound of --steps */
 
 /* One evaluation at an epoch's end. */
@@ -78,9 +81,12 @@ typedef struct Checkpoint {
     uint64_t seed;
     int64_t lanes;
     char git[64];
-    char dataset[16];      /* "cifar10" or "synthetic" */
-    uint64_t dataset_hash; /* of the training records, and */
-    uint64_t test_hash;    /* of the test set; 0: the file does not say */
+    char dataset[DATASET_NAME_MAX];
+    uint64_t dataset_hash;   /* of the training records, and */
+    uint64_t test_hash;      /* of the test set; 0: the file does not say */
+    Shape image;             /* of the data set; c 0: the file does not say (CIFAR-10's) */
+    int64_t classes;         /* likewise, and their */
+    const char *class_names; /* names, one a line; NULL where image.c is 0 */
     char instruction_set[32];
     const char *lineage;  /* which branch of its run it is on (lineage.h); NULL: none is known */
     const char *autotune; /* Tuning.choices of the run (device.h), NULL: none */
@@ -136,8 +142,8 @@ Status checkpoint_verify(const char *path);
 Status checkpoint_load(const char *path, char **bytes, size_t *size);
 
 /* Parses /meta and /state of a file's bytes: fills *checkpoint anew, all but model and arrays
- * (NULL). config, autotune and history are allocated and owned by the caller, who frees them with
- * checkpoint_meta_free. `name` is for messages. */
+ * (NULL). config, class_names, autotune and history are allocated and owned by the caller, who
+ * frees them with checkpoint_meta_free. `name` is for messages. */
 Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
                              Checkpoint *checkpoint);
 void checkpoint_meta_free(Checkpoint *checkpoint);

@@ -31,6 +31,7 @@ typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } D
 typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
 typedef enum ReductionType { REDUCTION_FP32, REDUCTION_BF16 } ReductionType;
 typedef enum Tta { TTA_NONE, TTA_FLIP, TTA_SHIFTS } Tta;
+typedef enum Labels { LABELS_FINE, LABELS_COARSE } Labels;
 typedef enum Monitor { MONITOR_ACCURACY, MONITOR_LOSS } Monitor;
 typedef enum ProgressChoice { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_LINES } ProgressChoice;
 typedef enum CrashHow {
@@ -65,8 +66,10 @@ typedef struct RunConfig {
      * another value than the file did, or, without a file, than the default */
     char changes[CONFIG_CHANGES_MAX];
 
-    char data[CONFIG_PATH_MAX]; /* folder, "synthetic", or "" (CIFAR10_DIR, then data/cifar10) */
-    char out[CONFIG_PATH_MAX];  /* run directory, default runs/NAME */
+    /* folder, HDF5 file, "synthetic", or "" (CIFAR10_DIR, then data/cifar10) */
+    char data[CONFIG_PATH_MAX];
+    Labels labels;             /* of sets that have both kinds */
+    char out[CONFIG_PATH_MAX]; /* run directory, default runs/NAME */
     int64_t train_records;
     int64_t holdout;
     Augment augment;
@@ -143,6 +146,11 @@ Status config_text(const RunConfig *config, bool stored, char **text);
 /* Compares the stored text of a checkpoint with `config`: ST_USAGE listing each key that must not
  * change at resume with both values; ST_OK where none differs. */
 Status config_compatible(const RunConfig *config, const char *stored_text, const char *source);
+
+/* Fits the configuration to a set's images: gives augment.mean and std their numbers, mean[C] and
+ * std[C] of pixels as 0 to 1 where they are `auto`. ST_USAGE where there are neither as many
+ * numbers as channels nor one for all, or where augmentation wants larger images. */
+Status config_fit_images(RunConfig *config, Shape image, const double *mean, const double *std);
 
 /* Settles schedule.total_epochs of a schedule that stretches with the run: as named, else as in the
  * stored text of the checkpoint that the run goes on from, else (stored_text NULL) the epochs.

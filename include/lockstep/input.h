@@ -26,14 +26,25 @@ typedef struct EvalSet {
 
 /* Where a rank finds the data set, and what it is like there; plain bytes, gathered from all. */
 typedef struct Place {
-    char host[64], folder[200]; /* for messages; a longer name is cut */
-    uint64_t files;             /* dataset_files */
-    int64_t count[2];           /* Dataset.count */
+    char host[64], folder[200];   /* for messages; a longer name is cut */
+    uint64_t files;               /* dataset_files */
+    int64_t count[DATASET_PARTS]; /* Dataset.count */
     int64_t classes;
     Shape image;
     int64_t synthetic;
     int64_t copy; /* the lowest rank of this host that reads the same files */
 } Place;
+
+/* What the records of a file come to: of whole numbers alone, so that it is summed over ranks. */
+typedef struct SurveyFile {
+    uint64_t sum; /* of record_hash */
+    int64_t records, black;
+} SurveyFile;
+
+typedef struct Survey {
+    SurveyFile train[DATASET_FILES_MAX], test; /* of what was read */
+    int64_t test_in_train; /* test records that the training set has as well, label and all */
+} Survey;
 
 typedef struct Input {
     Dataset dataset;
@@ -41,12 +52,14 @@ typedef struct Input {
     int64_t first_lane, lane_count; /* of this rank */
     Shard *shards;                  /* [lane_count] */
     const uint8_t **resident;       /* [lane_count] their pixels in device memory, or NULL */
-    EvalSet test, holdout;          /* holdout.records 0 without --holdout */
-    uint64_t hash;                  /* of the hashes of all shards, the same on every rank */
-    uint64_t test_hash;             /* of the test set, likewise; never 0 */
-    int64_t bytes;                  /* read by this rank */
-    Place *places;                  /* [ranks]; NULL before input_compare, and for one rank */
-    int copies;                     /* of the data set: distinct Place.copy */
+    EvalSet test, holdout;          /* holdout.records 0: the best is selected on the test set */
+    /* of the hashes of all shards, and of a holdout of the set's own; the same on every rank */
+    uint64_t hash;
+    uint64_t test_hash; /* of the test set, likewise; never 0 */
+    int64_t bytes;      /* read by this rank */
+    Place *places;      /* [ranks]; NULL before input_compare, and for one rank */
+    int copies;         /* of the data set: distinct Place.copy */
+    Survey survey;      /* over all ranks (survey.h) */
 } Input;
 
 /* A range of a list of record numbers that one rank, its owner, works on: a lane's shard, or its
@@ -105,6 +118,11 @@ Status input_read_part(const Dataset *dataset, const InputLists *lists, const In
 
 /* Hashes over all lanes' shard hashes, and over the test set. Collective. */
 Status input_hash(Input *input, Comm *comm);
+
+/* Mean and standard deviation of each channel of what is trained on, pixels as 0 to 1: published
+ * ones where the set has them, else from exact sums over all ranks. Collective. */
+Status input_moments(const Input *input, Comm *comm, double mean[IMAGE_CHANNELS_MAX],
+                     double std[IMAGE_CHANNELS_MAX]);
 
 /* One log line a rank: host, lanes, records, bytes read. Collective. */
 Status input_report(const Input *input, Comm *comm);

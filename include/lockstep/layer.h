@@ -108,10 +108,11 @@ static inline int bn_bias_param(const Layer *layer) {
 }
 
 typedef enum ArgType {
-    ARG_INT,  /* int64_t */
-    ARG_REAL, /* double */
-    ARG_FLAG, /* bool */
-    ARG_WORD  /* an enum: index of one of `words` */
+    ARG_INT,     /* int64_t */
+    ARG_OUTPUTS, /* int64_t; the word `classes`: as many as the data set has */
+    ARG_REAL,    /* double */
+    ARG_FLAG,    /* bool */
+    ARG_WORD     /* an enum: index of one of `words` */
 } ArgType;
 
 /* What holds where text does not give an argument. */

@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 typedef struct TrainMetrics {
-    const char *dataset; /* "cifar10" or "synthetic" */
+    const char *dataset; /* its name */
     int64_t step;        /* steps done */
     double epoch;        /* epochs done, fractional */
     double loss, accuracy, lr;
@@ -38,7 +38,7 @@ typedef struct TrainMetrics {
 } TrainMetrics;
 
 typedef struct EvalMetrics {
-    const char *dataset; /* "cifar10" or "synthetic" */
+    const char *dataset; /* its name */
     int64_t step, epoch;
     const char *split; /* "test" or "holdout" */
     double loss, accuracy;
@@ -55,6 +55,8 @@ typedef struct BoardFacts {
 
 /* Where metrics go. */
 typedef struct Metrics Metrics;
+
+enum { RESULT_CONFUSION_MAX = 100 };
 
 typedef struct RunResult {
     uint64_t state_hash;
@@ -77,10 +79,14 @@ typedef struct RunResult {
     bool has_best;           /* its checkpoint is there, as best.h5 */
     const char *selected_on; /* "test" or "holdout": what best.h5 was chosen by */
     PhaseTimes times;        /* the largest over ranks */
+    Shape image;             /* of the data set */
     int64_t classes;
-    const int64_t *class_images; /* [classes] images of each in the test set, and */
-    const int64_t *confusion;    /* [classes][classes]: [true][predicted]; NULL both: all are 0 */
-    const char *status;          /* "finished" or "stopped" */
+    const char *const *class_names; /* [classes] */
+    const int64_t *class_images;    /* [classes] images of each in the test set, and */
+    /* [classes][classes]: [true][predicted]; NULL both: all are 0. Beyond RESULT_CONFUSION_MAX
+     * classes result.json has null for it. */
+    const int64_t *confusion;
+    const char *status; /* "finished" or "stopped" */
 } RunResult;
 
 /* Opens metrics.jsonl for appending, as a new file with the old one's lines up to `step` (0: none).

@@ -97,10 +97,10 @@ typedef struct Heat {
 void plot_heat(Painter *painter, Size size, const Heat *heat);
 
 /* Pictures in rows, each over some lines of text. */
-enum { TILE_LINES = 3 };
+enum { TILE_LINES = 3, TILE_BYTES = 128 };
 typedef struct Tile {
     Picture picture;
-    char line[TILE_LINES][40]; /* "": none */
+    char line[TILE_LINES][TILE_BYTES]; /* "": none */
 } Tile;
 
 typedef struct Tiles {

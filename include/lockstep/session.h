@@ -53,8 +53,9 @@ Status session_begin(Session *session);
  * session_begin. Collective, agreed. */
 Status session_open_data_plane(Session *session);
 
-/* Reads this rank's data, and hashes all ranks' (Input.hash); begins to compare what ranks have
- * read from files of their own. Collective, agreed. */
+/* Reads this rank's data, hashes all ranks' (Input.hash), sees what set it is (survey.h), and fits
+ * the configuration to the images (config_fit_images); begins to compare what ranks have read from
+ * files of their own. Collective, agreed. */
 Status session_read(Session *session);
 
 /* For a command that does not begin and read as above: compares the data sets that ranks have found

@@ -37,6 +37,11 @@ void text_add_base64(Text *text, const void *bytes, size_t size);
 Status text_take(Text *text, char **bytes, size_t *size);
 void text_free(Text *text);
 
+/* Of words in UTF-8: the bytes of as many characters as `most` at the beginning; and how many
+ * characters some bytes are. */
+size_t text_prefix(const char *words, size_t most);
+size_t text_characters(const char *words, size_t bytes);
+
 #ifdef __cplusplus
 }
 #endif

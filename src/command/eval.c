@@ -9,6 +9,8 @@
 #include "loaded.h"
 #include "lockstep/command.h"
 #include "lockstep/evaluate.h"
+#include "lockstep/survey.h"
+#include "lockstep/text.h"
 
 enum { CLASSES_SHOWN = 20 };
 
@@ -18,7 +20,7 @@ typedef struct EvalOptions {
 } EvalOptions;
 
 static const char usage[] =
-    "lockstep eval CHECKPOINT|RUNDIR [--data DIR] [--device auto|cpu|cuda|ref] [--threads T] "
+    "lockstep eval CHECKPOINT|RUNDIR [--data PATH] [--device auto|cpu|cuda|ref] [--threads T] "
     "[--json]\n"
     "\n"
     "Accuracy and loss of a checkpoint, of a run directory its best one or, where no evaluation "
@@ -26,9 +28,10 @@ static const char usage[] =
     "been, its newest, on the test set, by class, with what each class was taken for; with moving\n"
     "averages where the run keeps them. Under mpirun the ranks share the images out.\n"
     "\n"
-    "  --data DIR    folder with the CIFAR-10 binary files, or `synthetic`; default: CIFAR10_DIR, "
-    "then\n"
-    "                data/cifar10; for a run on synthetic data, synthetic\n";
+    "  --data PATH   folder with the CIFAR-10 binary files, HDF5 file, or `synthetic`; default:\n"
+    "                CIFAR10_DIR, then data/cifar10; for a run on synthetic data, synthetic; for "
+    "one\n"
+    "                on an HDF5 file, the file that its config.yaml names\n";
 
 static const char usage_end[] = "  --json        one JSON object on standard output\n";
 
@@ -63,8 +66,21 @@ static Status parse_options(int argc, char **argv, EvalOptions *options) {
 
 /* The test set: this rank's share. Local. */
 static Status find_test_set(Session *session, const Checkpoint *checkpoint, void *context) {
-    (void)checkpoint, (void)context;
-    TRY(session_find_model(session));
+    const EvalOptions *options = context;
+    const Dataset *dataset = &session->input.dataset;
+    Shape image, own = checkpoint->image;
+    TRY(input_open(&session->input, session->config));
+    image = dataset->image;
+    if (own.c > 0 && (image.c != own.c || image.h != own.h || image.w != own.w ||
+                      dataset->classes != checkpoint->classes))
+        return FAIL(ST_DATA,
+                    "%s has images of %" PRId64 " x %" PRId64 " x %" PRId64 " in %" PRId64
+                    " classes, %s is for %" PRId64 " x %" PRId64 " x %" PRId64 " in %" PRId64
+                    "; name its set with --data",
+                    dataset->synthetic ? "synthetic" : dataset->path, image.c, image.h, image.w,
+                    dataset->classes, options->load.checkpoint, own.c, own.h, own.w,
+                    checkpoint->classes);
+    TRY(session_parse_model(session->config, dataset, &session->model));
     return input_read_test(&session->input, session->config, session->ranks.rank,
                            session->ranks.size);
 }
@@ -111,6 +127,17 @@ static int64_t taken_for_none(const EvalResult *result, int64_t label) {
     return n;
 }
 
+/* In a column of `width` characters, behind one blank or two: over numbers, to which it is cut, or
+ * before them. */
+static void print_name(const char *name, int64_t width, bool over) {
+    size_t bytes = text_prefix(name, over ? (size_t)width - 1 : SIZE_MAX);
+    int blanks = (int)width - (int)text_characters(name, bytes);
+    if (over)
+        printf(" %*s%.*s", blanks, "", (int)bytes, name);
+    else
+        printf("  %s%*s", name, blanks > 0 ? blanks : 0, "");
+}
+
 /* The confusion matrix with its names, those of columns cut short; of many classes the accuracies
  * alone, for no terminal is as wide as the rest. */
 static void print_classes(const Dataset *dataset, const EvalResult *result) {
@@ -120,11 +147,12 @@ static void print_classes(const Dataset *dataset, const EvalResult *result) {
         none += taken_for_none(result, c);
     printf("  %-12s accuracy", "class");
     for (int64_t c = 0; c < n && !wide; c++)
-        printf(" %6.5s", dataset->class_names[c]);
+        print_name(dataset->class_names[c], 6, true);
     printf("%s%s\n", !wide && none > 0 ? "   none" : "",
            wide ? " (--json has the confusion matrix)" : "  <- taken for");
     for (int64_t t = 0; t < n; t++) {
-        printf("  %-12s %6.2f %%", dataset->class_names[t], 100 * eval_class_accuracy(result, t));
+        print_name(dataset->class_names[t], 12, false);
+        printf(" %6.2f %%", 100 * eval_class_accuracy(result, t));
         for (int64_t c = 0; c < n && !wide; c++)
             printf(" %6" PRId64, result->confusion[t * n + c]);
         if (!wide && none > 0)
@@ -155,8 +183,9 @@ static Status eval_ranks(Session *session, EvalOptions *options, Checkpoint *che
     EvalResult plain = {0}, augmented = {0};
     const EvalResult *result = &plain;
     Status status = ST_OK;
-    TRY(load_checkpoint(session, &options->load, checkpoint, find_test_set, NULL));
+    TRY(load_checkpoint(session, &options->load, checkpoint, find_test_set, options));
     TRY(session_compare_data(session));
+    TRY(survey_take(&session->input, comm));
     comm_at(comm, checkpoint->state.step, STAGE_EVALUATE);
     TRY_DONE(evaluate(&session->engine, comm, &session->input.test, &session->config->augment,
                       TTA_NONE, &plain));
@@ -178,7 +207,7 @@ done:
 }
 
 Status eval_command(int argc, char **argv) {
-    EvalOptions options = {.load.device = DEVICE_AUTO};
+    EvalOptions options = {.load = {.device = DEVICE_AUTO, .finds_data = true}};
     Checkpoint checkpoint = {0};
     Session session = {0};
     Status status = parse_options(argc, argv, &options);

@@ -70,6 +70,59 @@ static Status find_checkpoint(LoadOptions *options) {
                : FAIL(ST_CHECKPOINT, "%s: holds no checkpoint; is it a run directory?", named);
 }
 
+/* CONFIG of a checkpoint in RUN/checkpoints: RUN/config.yaml, as text that the caller frees; NULL:
+ * it is not in a run directory. */
+static char *run_config(const char *checkpoint) {
+    char *path = realpath(checkpoint, NULL), *text = NULL;
+    size_t size = 0;
+    char *file = path ? strrchr(path, '/') : NULL;
+    if (file)
+        *file = '\0';
+    char *folder = file ? strrchr(path, '/') : NULL;
+    if (folder && strcmp(folder, "/checkpoints") == 0) {
+        char name[CONFIG_PATH_MAX + 16];
+        *folder = '\0';
+        snprintf(name, sizeof name, "%s/config.yaml", path);
+        FILE *in = fopen(name, "r");
+        if (in && getdelim(&text, &size, '\0', in) < 0) {
+            free(text);
+            text = NULL;
+        }
+        if (in)
+            fclose(in);
+    }
+    free(path);
+    return text;
+}
+
+/* Where the run had a set of one's own. */
+static Status find_own_data(const char *path, const char *set, char data[CONFIG_PATH_MAX]) {
+    char *text = run_config(path);
+    RunConfig *run = calloc(1, sizeof *run);
+    Status status = run ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+    if (status == ST_OK && text)
+        status = config_from_text(text, "config.yaml of its run", run);
+    if (status == ST_OK && run->data[0])
+        memcpy(data, run->data, sizeof run->data);
+    else if (status == ST_OK)
+        status = FAIL(ST_USAGE,
+                      "%s was trained on %s, and its run does not say where that is: "
+                      "name it with --data",
+                      path, set);
+    free(run);
+    free(text);
+    return status;
+}
+
+static bool is_own(const char *set) {
+    static const char *const others[] = {"", "cifar10", "cifar10-like", "synthetic"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (strcmp(set, others[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
 /* The configuration of the run, but for where and how fast. */
 static Status configure(Session *session, const LoadOptions *options,
                         const Checkpoint *checkpoint) {
@@ -79,6 +132,8 @@ static Status configure(Session *session, const LoadOptions *options,
         TRY(path_expand(options->data, config->data, sizeof config->data));
     else if (strcmp(checkpoint->dataset, "synthetic") == 0)
         snprintf(config->data, sizeof config->data, "synthetic");
+    else if (options->finds_data && is_own(checkpoint->dataset))
+        TRY(find_own_data(options->checkpoint, checkpoint->dataset, config->data));
     config->device = options->device;
     if (options->tta_named)
         config->tta = options->tta;

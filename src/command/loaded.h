@@ -11,6 +11,7 @@ typedef struct LoadOptions {
     const char *checkpoint;      /* a file; or a run directory, until it is loaded */
     char found[CONFIG_PATH_MAX]; /* of a run directory: the file */
     const char *data;            /* NULL: as the run had it, or CIFAR10_DIR */
+    bool finds_data;             /* whether data is looked for at all */
     DeviceChoice device;         /* DEVICE_AUTO unless named */
     int64_t threads;             /* 0: all cores */
     Tta tta;                     /* where named */

@@ -17,10 +17,13 @@ static const char usage[] =
     "lockstep predict CHECKPOINT|RUNDIR IMAGE.png... [--device auto|cpu|cuda|ref] [--json]\n"
     "\n"
     "The three likeliest classes of each picture, with their probabilities. A picture of another\n"
-    "size than the network's (32 x 32) is made one of it: the largest part at its centre that has\n"
-    "the proportions, resized (bilinear, with antialiasing); what is transparent is white. "
-    "Pictures\n"
-    "are PNG files. The checkpoint is chosen and its weights are those as lockstep eval has it.\n"
+    "size than the images that the network was trained on is made one of it: the largest part at "
+    "its\n"
+    "centre that has the proportions, resized (bilinear, with antialiasing); what is transparent "
+    "is\n"
+    "white. For a network of grey images it is made grey (0.299 R + 0.587 G + 0.114 B). Pictures "
+    "are\n"
+    "PNG files. The checkpoint is chosen and its weights are those as lockstep eval has it.\n"
     "\n";
 
 static const char usage_end[] = "  --json        one JSON object on standard output\n";
@@ -67,9 +70,20 @@ static bool is_whole(const Shown *shown, Shape to) {
     return shown->w == to.w && shown->h == to.h;
 }
 
+/* The first plane becomes what Pillow's "L" is: of grey the same. */
+static void make_grey(PngImage *image) {
+    int64_t n = image->h * image->w;
+    uint8_t *red = image->planes;
+    const uint8_t *green = red + n, *blue = green + n;
+    for (int64_t i = 0; i < n; i++)
+        red[i] = (uint8_t)((red[i] * 19595 + green[i] * 38470 + blue[i] * 7471 + 0x8000) >> 16);
+}
+
 static Status read_picture(Shown *shown, Shape to, uint8_t *pixels) {
     PngImage image;
     TRY(png_read(shown->path, &image));
+    if (to.c == 1)
+        make_grey(&image);
     shown->w = image.w;
     shown->h = image.h;
     shown->cut = resize_cut(image.w, image.h, to);
@@ -83,12 +97,18 @@ static Status find_pictures(Session *session, const Checkpoint *checkpoint, void
     PredictOptions *options = context;
     EvalSet *set = &session->input.test;
     Dataset *dataset = &session->input.dataset;
-    dataset_cifar10(dataset);
+    if (checkpoint->image.c > 0)
+        TRY(dataset_known(checkpoint->dataset, checkpoint->image, checkpoint->classes,
+                          checkpoint->class_names, dataset));
+    else /* of a format before there was anything else */
+        dataset_cifar10(dataset);
     dataset->synthetic = strcmp(checkpoint->dataset, "synthetic") == 0;
     TRY(session_parse_model(session->config, dataset, &session->model));
     int64_t pixels = shape_count(dataset->image), batch = session->config->eval_batch;
-    if (dataset->image.c != 3)
-        return FAIL(ST_USAGE, "%s: its network takes images of %" PRId64 " channels, PNGs have 3",
+    if (dataset->image.c != 1 && dataset->image.c != 3)
+        return FAIL(ST_USAGE,
+                    "%s: its network takes images of %" PRId64
+                    " channels; of pictures only those of 1 (grey) or 3 can be made",
                     options->load.checkpoint, dataset->image.c);
     set->name = "pictures";
     set->records = options->n;

@@ -25,17 +25,21 @@ static void print_model(const RunConfig *config, const Model *model, const Group
 /* The model for the data set that --data names; without, as it would be for CIFAR-10. */
 static Status describe(const RunConfig *config) {
     Dataset dataset;
-    Model model;
-    Grouping grouping;
+    Model model = {0};
+    Grouping grouping = {0};
+    Status status = ST_OK;
     dataset_cifar10(&dataset);
     if (config->data[0])
-        TRY(dataset_open(config->data, config->seed, &dataset));
-    TRY(session_parse_model(config, &dataset, &model));
-    Status status = session_parse_groups(config, &model, &grouping);
+        status = input_dataset(config, &dataset);
+    if (status == ST_OK)
+        status = session_parse_model(config, &dataset, &model);
+    if (status == ST_OK)
+        status = session_parse_groups(config, &model, &grouping);
     if (status == ST_OK)
         print_model(config, &model, &grouping);
     grouping_free(&grouping);
     model_free(&model);
+    dataset_free(&dataset);
     return status;
 }
 

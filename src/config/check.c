@@ -94,7 +94,7 @@ static Status check_mixing(const Augment *augment) {
 
 /* A mean of another unit than augment.unit would pass for one, and the run for a bad recipe. */
 static Status check_augment(const Augment *augment) {
-    for (int c = 0; c < 3 && augment->unit == PIXEL_UNIT_ONE; c++) {
+    for (int c = 0; c < IMAGE_CHANNELS_MAX && augment->unit == PIXEL_UNIT_ONE; c++) {
         if (augment->mean[c] > 1)
             return FAIL(ST_USAGE,
                         "augment.mean %g is above 1, but is subtracted from pixel / 255: give "

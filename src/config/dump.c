@@ -119,7 +119,8 @@ static void emit_options(Writer *writer, const RunConfig *config, bool stored) {
         emit_scalar(writer, enter_group(writer, option->key, group), YAML_PLAIN_SCALAR_STYLE);
         const char *value = option_format(option, config, buffer);
         if (option_takes_list(option) &&
-            (option->type != OPTION_BYTES || strchr(value, ',') != NULL))
+            ((option->type != OPTION_BYTES && option->type != OPTION_CHANNELS) ||
+             strchr(value, ',') != NULL))
             emit_list(writer, value);
         else if (strchr(value, '\n'))
             emit_scalar(writer, value, YAML_LITERAL_SCALAR_STYLE);

@@ -22,6 +22,7 @@ static const char *const bys[] = {"step", "epoch", NULL};
 static const char *const shapes[] = {"linear", "cosine", NULL};
 static const char *const threshold_modes[] = {"relative", "absolute", NULL};
 static const char *const ttas[] = {"none", "flip", "shifts", NULL};
+static const char *const labels[] = {"fine", "coarse", NULL};
 static const char *const monitors[] = {"accuracy", "loss", NULL};
 
 /* Where a field stands, and how large it is. */
@@ -51,22 +52,25 @@ const Option config_options[] = {
      "leave out what does not fill a batch at an epoch's end (other records each epoch)"},
 
     /* data */
-    {"data", NULL, "DIR", OPTION_PATH, AT(data), 0, 0, "", NULL, OPTION_UNSTORED,
-     "folder of the binary CIFAR-10 files, or synthetic; without it CIFAR10_DIR, then "
-     "data/cifar10"},
+    {"data", NULL, "PATH", OPTION_PATH, AT(data), 0, 0, "", NULL, OPTION_UNSTORED,
+     "folder of the binary CIFAR-10 files, or an HDF5 file with images of one's own "
+     "(docs/data.md), "
+     "or synthetic; without it CIFAR10_DIR, then data/cifar10"},
+    {"labels", NULL, "NAME", OPTION_CHOICE, AT(labels), 0, 0, "fine", labels, OPTION_FIXED,
+     "of CIFAR-100's binary files: the 100 classes, or the 20 superclasses"},
     {"train-records", NULL, "N", OPTION_INT, AT(train_records), 0, 1e9, "0", NULL, OPTION_FIXED,
      "train on the first N records of the training set, in the order of its files, and hold out "
      "those that follow them; 0: on all that are not held out"},
-    {"holdout", NULL, "N", OPTION_INT, AT(holdout), 0, 49999, "0", NULL, OPTION_FIXED,
+    {"holdout", NULL, "N", OPTION_INT, AT(holdout), 0, 1e9, "0", NULL, OPTION_FIXED,
      "training records that are kept aside to select the best weights: chosen by the seed, or with "
      "train-records those behind them"},
     {"augment.crop-pad", NULL, "PIXELS", OPTION_INT, AT(augment.crop_pad), 0, 16, "0", NULL,
-     OPTION_FIXED, "pad each side, then cut out 32 x 32 at random"},
+     OPTION_FIXED, "pad each side, then cut out the image's size at random"},
     {"augment.pad-mode", NULL, "NAME", OPTION_CHOICE, AT(augment.pad_mode), 0, 0, "constant",
      pad_modes, OPTION_FIXED,
      "what crop-pad pads with: constant: pad-fill; reflect: the image mirrored at its edge pixels, "
      "which are not repeated"},
-    {"augment.pad-fill", NULL, "R,G,B", OPTION_BYTES, AT(augment.pad_fill), 0, 255, "0", NULL,
+    {"augment.pad-fill", NULL, "X,X,X", OPTION_BYTES, AT(augment.pad_fill), 0, 255, "0", NULL,
      OPTION_FIXED,
      "bytes of padding, and of corners that a rotation uncovers, before they are scaled: one, or "
      "one a channel"},
@@ -95,7 +99,7 @@ const Option config_options[] = {
     {"augment.contrast", NULL, "X", OPTION_REAL, AT(augment.contrast), 0, 1, "0", NULL,
      OPTION_FIXED,
      "these are then multiplied by one of 1 - X to 1 + X: about augment.mean, and not cut off"},
-    {"augment.cutout", NULL, "PIXELS", OPTION_INT, AT(augment.cutout), 0, 32, "0", NULL,
+    {"augment.cutout", NULL, "PIXELS", OPTION_INT, AT(augment.cutout), 0, IMAGE_SIDE_MAX, "0", NULL,
      OPTION_FIXED, "side of a square that is set to the mean"},
     {"augment.mixup", NULL, "ALPHA", OPTION_REAL, AT(augment.mixup), 0, 2, "0", NULL, OPTION_FIXED,
      "each image becomes its weighted mean with another one of its lane, of weights from "
@@ -111,10 +115,14 @@ const Option config_options[] = {
      OPTION_FIXED,
      "what mean and std count: one: pixel / 255, so that mean 0,0,0 and std 1,1,1 leave exactly "
      "that; byte: the pixel itself, so that mean and std 128,128,128 are exactly x / 128 - 1"},
-    {"augment.mean", NULL, "R,G,B", OPTION_CHANNELS, AT(augment.mean), 0, 255,
-     "0.4914,0.4822,0.4465", NULL, OPTION_FIXED, "subtracted from the pixel"},
-    {"augment.std", NULL, "R,G,B", OPTION_CHANNELS, AT(augment.std), 1e-6, 1e6,
-     "0.247,0.2435,0.2616", NULL, OPTION_FIXED, "then divided by"},
+    {"augment.mean", NULL, "X,X,X", OPTION_CHANNELS, AT(augment.mean), 0, 255, "auto", NULL,
+     OPTION_FIXED,
+     "subtracted from the pixel: a number for each channel, or one for all; auto: the mean of the "
+     "records that are trained on, from exact sums; in CIFAR-10's format the published "
+     "0.4914,0.4822,0.4465"},
+    {"augment.std", NULL, "X,X,X", OPTION_CHANNELS, AT(augment.std), 1e-6, 1e6, "auto", NULL,
+     OPTION_FIXED,
+     "then divided by; auto: their standard deviation; in CIFAR-10's format 0.247,0.2435,0.2616"},
     {"loader.threads", NULL, "N", OPTION_INT, AT(loader_threads), 1, 64, "1", NULL, OPTION_UNSTORED,
      "threads a rank that read and augment"},
 

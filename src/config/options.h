@@ -17,9 +17,9 @@ typedef enum OptionType {
     OPTION_TEXT,            /* char[size] */
     OPTION_PATH,            /* char[size]: ~ and variables in it are expanded */
     OPTION_CHOICE,          /* an enum: index into choices */
-    OPTION_CHANNELS,        /* float[3]: list of three reals */
+    OPTION_CHANNELS,        /* float[4]: list of one to four reals, the rest NaN; auto: all */
     OPTION_RANGE,           /* double[2]: the smaller and the larger of two reals */
-    OPTION_BYTES,           /* uint8_t[3]: list of three whole numbers, or one for all */
+    OPTION_BYTES,           /* int16_t[4]: list of one to four whole numbers, the rest -1 */
     OPTION_POINTS,          /* of Schedule: list of positions, or of [position, value] pairs */
     OPTION_DURATION,        /* double, seconds; "none" is 0 where that is the default */
     OPTION_TRACE,           /* TraceSteps: none or STEPS[:FIRST] */

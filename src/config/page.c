@@ -65,9 +65,11 @@ static void print_range(const Option *option, FILE *out) {
         fprintf(out, "%s%.0f to %.0f", option->type == OPTION_INT ? "" : "auto, ", option->min,
                 option->max);
         break;
+    case OPTION_CHANNELS:
+        fputs("auto, ", out);
+        /* fall through */
     case OPTION_REAL:
     case OPTION_POSITION:
-    case OPTION_CHANNELS:
     case OPTION_RANGE:
     case OPTION_BYTES:
         fprintf(out, "%.9g to %.9g", option->min, option->max);

@@ -134,20 +134,30 @@ static Status next_item(const char **at, char separator, char item[OPTION_KEY_MA
     return ST_OK;
 }
 
-static Status set_channels(const Option *option, const char *text, float field[3]) {
-    const char *at = text;
+/* How many fit the images is seen when there are any (fit.c). */
+static Status check_channels(const char *text, int n) {
+    if (n > IMAGE_CHANNELS_MAX)
+        return FAIL(ST_USAGE, "'%s' has %d numbers: give one for each channel, at most %d", text, n,
+                    IMAGE_CHANNELS_MAX);
+    return ST_OK;
+}
+
+/* "auto", "0.5", or "0.5,0.4,0.3". */
+static Status set_channels(const Option *option, const char *text,
+                           float field[IMAGE_CHANNELS_MAX]) {
+    const char *at = strcmp(text, "auto") == 0 ? NULL : text;
     int n = 0;
+    for (int c = 0; c < IMAGE_CHANNELS_MAX; c++)
+        field[c] = NAN;
     for (; at; n++) {
         char item[OPTION_KEY_MAX];
         double value = 0;
         TRY(next_item(&at, ',', item));
         TRY(set_real(option, item, &value));
-        if (n < 3)
+        if (n < IMAGE_CHANNELS_MAX)
             field[n] = (float)value;
     }
-    if (n != 3)
-        return FAIL(ST_USAGE, "'%s' has %d numbers: give three, for red, green and blue", text, n);
-    return ST_OK;
+    return check_channels(text, n);
 }
 
 /* "0.25,1". */
@@ -167,24 +177,21 @@ static Status set_range(const Option *option, const char *text, double field[2])
     return ST_OK;
 }
 
-/* "0,128,255", or "128" for all three. */
-static Status set_bytes(const Option *option, const char *text, uint8_t field[3]) {
+/* "0,128,255", or "128" for all channels. */
+static Status set_bytes(const Option *option, const char *text, int16_t field[IMAGE_CHANNELS_MAX]) {
     const char *at = text;
     int n = 0;
+    for (int c = 0; c < IMAGE_CHANNELS_MAX; c++)
+        field[c] = -1;
     for (; at != NULL; n++) {
         char item[OPTION_KEY_MAX];
         int64_t value = 0;
         TRY(next_item(&at, ',', item));
         TRY(set_int(option, item, &value));
-        if (n < 3)
-            field[n] = (uint8_t)value;
+        if (n < IMAGE_CHANNELS_MAX)
+            field[n] = (int16_t)value;
     }
-    if (n == 1)
-        field[1] = field[2] = field[0];
-    else if (n != 3)
-        return FAIL(ST_USAGE, "'%s' has %d numbers: give three, for red, green and blue, or one",
-                    text, n);
-    return ST_OK;
+    return check_channels(text, n);
 }
 
 /* "30,60" or "0:0,5:1,24:0"; a point without a value has NaN. */
@@ -359,9 +366,25 @@ static void format_points(const Schedule *schedule, char out[OPTION_VALUE_MAX]) 
     }
 }
 
-static void format_bytes(const uint8_t value[3], char out[OPTION_VALUE_MAX]) {
-    bool one = value[0] == value[1] && value[1] == value[2];
-    snprintf(out, OPTION_VALUE_MAX, one ? "%d" : "%d,%d,%d", value[0], value[1], value[2]);
+static void format_channels(const float value[IMAGE_CHANNELS_MAX], char out[OPTION_VALUE_MAX]) {
+    if (isnan(value[0]))
+        strcpy(out, "auto");
+    for (int c = 0; c < IMAGE_CHANNELS_MAX && !isnan(value[c]); c++) {
+        if (c > 0)
+            strcat(out, ",");
+        append_real(out, value[c], true);
+    }
+}
+
+/* One number, where all are the same. */
+static void format_bytes(const int16_t value[IMAGE_CHANNELS_MAX], char out[OPTION_VALUE_MAX]) {
+    int n = 1;
+    bool one = true;
+    for (; n < IMAGE_CHANNELS_MAX && value[n] >= 0; n++)
+        one = one && value[n] == value[0];
+    for (int c = 0; c < (one ? 1 : n); c++)
+        snprintf(out + strlen(out), OPTION_VALUE_MAX - strlen(out), "%s%d", c > 0 ? "," : "",
+                 value[c]);
 }
 
 static void format_crash(const CrashAt *crash, char out[OPTION_VALUE_MAX]) {
@@ -420,11 +443,7 @@ const char *option_format(const Option *option, const RunConfig *config,
         break;
     }
     case OPTION_CHANNELS:
-        for (int i = 0; i < 3; i++) {
-            if (i > 0)
-                strcat(buffer, ",");
-            append_real(buffer, ((const float *)field)[i], true);
-        }
+        format_channels(field, buffer);
         break;
     case OPTION_RANGE:
         append_real(buffer, ((const double *)field)[0], false);

@@ -111,3 +111,24 @@ void text_free(Text *text) {
     free(text->bytes);
     *text = (Text){0};
 }
+
+static bool begins_character(char c) {
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+size_t text_prefix(const char *words, size_t most) {
+    size_t bytes = 0;
+    for (size_t n = 0; words[bytes]; bytes++) {
+        n += begins_character(words[bytes]);
+        if (n > most)
+            break;
+    }
+    return bytes;
+}
+
+size_t text_characters(const char *words, size_t bytes) {
+    size_t n = 0;
+    for (size_t i = 0; i < bytes; i++)
+        n += begins_character(words[i]);
+    return n;
+}

@@ -11,6 +11,7 @@
  * Nothing here depends on anything but the arguments: no state, no allocation. */
 #include "lockstep/augment.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { PIXELS_MAX = IMAGE_CHANNELS_MAX * IMAGE_SIDE_MAX * IMAGE_SIDE_MAX };
@@ -123,8 +124,10 @@ static void normalise(const uint8_t *restrict plane, int64_t count, float unit, 
 
 PixelScale augment_scale(const Augment *augment) {
     PixelScale scale = {.unit = augment->unit == PIXEL_UNIT_BYTE ? 1.0f : 255.0f};
-    memcpy(scale.mean, augment->mean, sizeof scale.mean);
-    memcpy(scale.std, augment->std, sizeof scale.std);
+    for (int c = 0; c < IMAGE_CHANNELS_MAX; c++) {
+        scale.mean[c] = isnan(augment->mean[c]) ? 0 : augment->mean[c];
+        scale.std[c] = isnan(augment->std[c]) ? 1 : augment->std[c];
+    }
     return scale;
 }
 

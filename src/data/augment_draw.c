@@ -79,7 +79,8 @@ Placement augment_draw(const Augment *augment, Shape shape, uint64_t seed, int64
     Placement placement = placement_plain(place);
     uint32_t places = 2 * (uint32_t)augment->crop_pad + 1;
     placement.reflect = augment->pad_mode == PAD_REFLECT;
-    memcpy(placement.fill, augment->pad_fill, sizeof placement.fill);
+    for (int c = 0; c < IMAGE_CHANNELS_MAX; c++)
+        placement.fill[c] = (uint8_t)augment->pad_fill[augment->pad_fill[c] < 0 ? 0 : c];
     placement.down = (int16_t)((int64_t)rng_below(draw.word[0], places) - augment->crop_pad);
     placement.right = (int16_t)((int64_t)rng_below(draw.word[1], places) - augment->crop_pad);
     placement.mirror = mirrored(augment, key, epoch, record, draw.word[2]);

@@ -1,11 +1,12 @@
-/* cifar10: reads the official binary version of CIFAR-10, and small sets in the same format.
+/* cifar10: reads the official binary versions of CIFAR-10 and CIFAR-100, and small sets in the same
+ * formats.
  *
  * Opening looks at names and sizes alone (six stat calls, cheap enough for every rank); labels are
  * checked as they are read. Nothing stays open and nothing is cached between calls: a rank reads
  * its shards once and keeps them in memory. Ids ascend, so that each stretch of neighbouring
  * records is one pread, and no byte of a record that was not asked for is read.
  *
- * Invariant: the five training files have one size, so record i is record i % n of file i / n. */
+ * Invariant: the training files have one size, so record i is record i % n of file i / n. */
 #include "lockstep/dataset.h"
 
 #include <errno.h>
@@ -18,77 +19,104 @@
 #include <unistd.h>
 
 #include "cifar10_format.h"
-#include "synthetic.h"
+#include "class_names.h"
+#include "dataset_format.h"
+#include "folder_help.h"
 
 enum {
     TRAIN_FILES = 5,
     FILES = 6,
-    TEST_FILE = 5,          /* its index in file_names */
+    FINE_CLASSES = 100,
+    COARSE_CLASSES = 20,
     OFFICIAL_COUNT = 10000, /* records of an official file */
     RUN_RECORDS = 256       /* most records of one pread */
 };
+
+/* How a record begins: its labels, a byte each, one of which is read. */
+typedef struct CifarFormat {
+    DatasetFormat base; /* first: a dataset's format is a CifarFormat's */
+    int labels, label;
+} CifarFormat;
 
 static const char *const file_names[FILES] = {"data_batch_1.bin", "data_batch_2.bin",
                                               "data_batch_3.bin", "data_batch_4.bin",
                                               "data_batch_5.bin", "test_batch.bin"};
 
+static const char *const file_names_100[] = {"train.bin", "test.bin"};
+
+static Status read_files(const Dataset *dataset, DatasetPart part, const int64_t *ids, int64_t n,
+                         uint16_t *labels, uint8_t *pixels, int64_t *bytes);
+
+_Static_assert(TRAIN_FILES <= (int)DATASET_FILES_MAX, "a set has room for its files");
+static const CifarFormat one_label = {{TRAIN_FILES, file_names, read_files}, 1, 0};
+static const CifarFormat fine_label = {{1, file_names_100, read_files}, 2, 1};
+static const CifarFormat coarse_label = {{1, file_names_100, read_files}, 2, 0};
+
 static const char *const class_names[CIFAR10_CLASSES] = {
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
 
-const char *dataset_name(const Dataset *dataset) {
-    return dataset->synthetic ? "synthetic" : "cifar10";
-}
+/* Published: of all pixels of the training set. */
+static const float published_mean[CIFAR10_CHANNELS] = {0.4914f, 0.4822f, 0.4465f};
+static const float published_std[CIFAR10_CHANNELS] = {0.247f, 0.2435f, 0.2616f};
 
 /* ---- opening ---- */
 
 void dataset_cifar10(Dataset *dataset) {
-    *dataset = (Dataset){.count = {CIFAR10_TRAIN, CIFAR10_TEST},
+    *dataset = (Dataset){.name = "cifar10",
+                         .count = {CIFAR10_TRAIN, CIFAR10_TEST},
                          .image = {1, CIFAR10_CHANNELS, CIFAR10_SIDE, CIFAR10_SIDE},
                          .classes = CIFAR10_CLASSES,
-                         .class_names = class_names};
+                         .class_names = class_names,
+                         .mean = published_mean,
+                         .std = published_std};
 }
 
-static Status open_folder(const char *folder, Dataset *dataset) {
-    struct stat info;
+/* The name without the slashes at its end; it has room. */
+static void name_folder(const char *folder, Dataset *dataset) {
     size_t length = strlen(folder);
-    if (length == 0 || length >= sizeof dataset->folder - 32)
-        return FAIL(ST_DATA,
-                    "the data folder's name is empty or too long: name one with --data DIR");
-    if (stat(folder, &info) != 0)
-        return FAIL(ST_DATA,
-                    "data folder %s: %s; fetch the images with scripts/get-cifar10.sh %s, or use "
-                    "--data synthetic",
-                    folder, strerror(errno), folder);
-    if (!S_ISDIR(info.st_mode))
-        return FAIL(ST_DATA, "data folder %s is not a folder: --data names the one that holds %s",
-                    folder, file_names[0]);
     while (length > 1 && folder[length - 1] == '/')
         length--;
-    memcpy(dataset->folder, folder, length);
-    dataset->folder[length] = '\0';
-    return ST_OK;
+    memcpy(dataset->path, folder, length);
+    dataset->path[length] = '\0';
+}
+
+static const CifarFormat *format_of(const Dataset *dataset) {
+    return (const CifarFormat *)dataset->format;
+}
+
+/* Bytes of a record. */
+static int64_t record_bytes(const Dataset *dataset) {
+    return format_of(dataset)->labels + CIFAR10_PIXELS;
 }
 
 static void file_path(const Dataset *dataset, int file, char *path, size_t size) {
-    snprintf(path, size, "%s/%s", dataset->folder, file_names[file]);
+    snprintf(path, size, "%s/%s", dataset->path, dataset->format->files[file]);
+}
+
+static const char *remedy(const Dataset *dataset) {
+    return dataset->format == &one_label.base ? "run scripts/get-cifar10.sh"
+                                              : "unpack CIFAR-100's archive again in";
 }
 
 static Status check_present(const Dataset *dataset, int file, int64_t *records) {
-    char path[sizeof dataset->folder + 32];
+    char path[sizeof dataset->path + 32];
     struct stat info;
     file_path(dataset, file, path, sizeof path);
-    if (stat(path, &info) != 0)
+    if (stat(path, &info) != 0) {
+        int error = errno;
+        TRY(file == 0 ? folder_help(dataset->path) : ST_OK);
         return FAIL(ST_DATA,
                     "data folder %s lacks the images: %s: %s; fetch them with "
                     "scripts/get-cifar10.sh %s, or use --data synthetic",
-                    dataset->folder, file_names[file], strerror(errno), dataset->folder);
-    if (!S_ISREG(info.st_mode) || info.st_size == 0 || info.st_size % CIFAR10_RECORD != 0)
-        return FAIL(
-            ST_DATA,
-            "%s is no file of whole records (%" PRId64
-            " bytes, a record has %d): it is damaged; remove it and run scripts/get-cifar10.sh %s",
-            path, (int64_t)info.st_size, CIFAR10_RECORD, dataset->folder);
-    *records = info.st_size / CIFAR10_RECORD;
+                    dataset->path, dataset->format->files[file], strerror(error), dataset->path);
+    }
+    int64_t record = record_bytes(dataset);
+    if (!S_ISREG(info.st_mode) || info.st_size == 0 || info.st_size % record != 0)
+        return FAIL(ST_DATA,
+                    "%s is no file of whole records (%" PRId64 " bytes, a record has %" PRId64
+                    "): it is damaged; remove it and %s %s",
+                    path, (int64_t)info.st_size, record, remedy(dataset), dataset->path);
+    *records = info.st_size / record;
     return ST_OK;
 }
 
@@ -103,61 +131,63 @@ static Status check_equal(const Dataset *dataset, const int64_t records[FILES]) 
             return FAIL(ST_DATA,
                         "%s/%s has %" PRId64 " records where the other files have %" PRId64
                         ": it is damaged; remove it and run scripts/get-cifar10.sh %s",
-                        dataset->folder, file_names[file], records[file], most, dataset->folder);
+                        dataset->path, file_names[file], records[file], most, dataset->path);
     }
     return ST_OK;
 }
 
-Status dataset_open(const char *data, uint64_t seed, Dataset *dataset) {
+Status cifar10_open(const char *folder, Dataset *dataset) {
     int64_t records[FILES];
-    dataset_cifar10(dataset);
-    dataset->seed = seed;
-    dataset->synthetic = strcmp(data, "synthetic") == 0;
-    if (dataset->synthetic)
-        return ST_OK;
-    TRY(open_folder(data, dataset));
+    name_folder(folder, dataset);
+    strcpy(dataset->name, "cifar10-like");
+    dataset->format = &one_label.base;
     for (int file = 0; file < FILES; file++)
         TRY(check_present(dataset, file, &records[file]));
     TRY(check_equal(dataset, records));
     dataset->count[DATASET_PART_TRAIN] = TRAIN_FILES * records[0];
-    dataset->count[DATASET_PART_TEST] = records[TEST_FILE];
+    dataset->count[DATASET_PART_TEST] = records[TRAIN_FILES];
     return ST_OK;
 }
 
-/* ---- identity ---- */
-
-/* Device and inode numbers are those of one running kernel: 36 characters name it, none where it
- * does not say. */
-static void boot_id(char id[40]) {
-    memset(id, 0, 40);
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (read(fd, id, 36) != 36)
-        memset(id, 0, 40);
-    close(fd);
+/* The names of `classes` classes that stand in a file of the folder, a line each; else numbers. */
+static Status read_names(const char *file, int64_t classes, Dataset *dataset) {
+    char path[sizeof dataset->path + 32], text[FINE_CLASSES * CLASS_NAME_MAX];
+    snprintf(path, sizeof path, "%s/%s", dataset->path, file);
+    dataset->classes = classes;
+    FILE *in = fopen(path, "r");
+    size_t size = in ? fread(text, 1, sizeof text - 1, in) : 0;
+    if (in)
+        fclose(in);
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+        size--;
+    text[size] = '\0';
+    Status status = class_names_set(dataset, size > 0 ? text : NULL);
+    if (status != ST_OK)
+        status_prefix("%s", path);
+    return status;
 }
 
-Status dataset_files(const Dataset *dataset, uint64_t *files) {
-    struct {
-        char boot[40];
-        uint64_t device[FILES], inode[FILES];
-    } all;
-    char path[sizeof dataset->folder + 32];
-    struct stat info;
-    *files = 0;
-    if (dataset->synthetic)
-        return ST_OK;
-    boot_id(all.boot);
-    for (int file = 0; file < FILES; file++) {
-        file_path(dataset, file, path, sizeof path);
-        if (stat(path, &info) != 0)
-            return FAIL(ST_DATA, "%s: %s", path, strerror(errno));
-        all.device[file] = (uint64_t)info.st_dev;
-        all.inode[file] = (uint64_t)info.st_ino;
-    }
-    *files = hash_bytes(&all, sizeof all);
-    return ST_OK;
+Status cifar100_open(const char *folder, Dataset *dataset) {
+    int64_t records[2];
+    name_folder(folder, dataset);
+    strcpy(dataset->name, "cifar100-like");
+    dataset->mean = dataset->std = NULL;
+    dataset->format = &fine_label.base;
+    for (int file = 0; file < 2; file++)
+        TRY(check_present(dataset, file, &records[file]));
+    dataset->count[DATASET_PART_TRAIN] = records[0];
+    dataset->count[DATASET_PART_TEST] = records[1];
+    return read_names("fine_label_names.txt", FINE_CLASSES, dataset);
+}
+
+Status dataset_coarse(Dataset *dataset) {
+    if (dataset->format != &fine_label.base)
+        return FAIL(ST_USAGE, "labels coarse: %s has one kind of labels; leave labels out",
+                    dataset->synthetic ? "synthetic" : dataset->path);
+    free(dataset->names_memory);
+    dataset->names_memory = NULL;
+    dataset->format = &coarse_label.base;
+    return read_names("coarse_label_names.txt", COARSE_CLASSES, dataset);
 }
 
 /* ---- reading ---- */
@@ -165,10 +195,11 @@ Status dataset_files(const Dataset *dataset, uint64_t *files) {
 /* The file that is open while a list of ids is read. */
 typedef struct Reader {
     const Dataset *dataset;
-    int file; /* index in file_names, -1: none */
+    int file; /* index in the format's files, -1: none */
     int fd;
     char path[4096 + 32];
-    uint8_t *buffer; /* [RUN_RECORDS][CIFAR10_RECORD] */
+    int64_t record;  /* bytes of one */
+    uint8_t *buffer; /* [RUN_RECORDS][record] */
 } Reader;
 
 static Status reader_open(Reader *reader, int file) {
@@ -186,15 +217,15 @@ static Status reader_open(Reader *reader, int file) {
 
 /* Records first..first+n) of the open file into the buffer. */
 static Status reader_fill(Reader *reader, int64_t first, int64_t n) {
-    size_t want = (size_t)n * CIFAR10_RECORD, got = 0;
-    off_t start = (off_t)first * CIFAR10_RECORD;
+    size_t want = (size_t)(n * reader->record), got = 0;
+    off_t start = (off_t)(first * reader->record);
     while (got < want) {
         ssize_t part = pread(reader->fd, reader->buffer + got, want - got, start + (off_t)got);
         if (part < 0 && errno == EINTR)
             continue;
         if (part <= 0)
             return FAIL(ST_DATA, "%s: record %" PRId64 " cannot be read: %s", reader->path,
-                        first + (int64_t)(got / CIFAR10_RECORD),
+                        first + (int64_t)got / reader->record,
                         part < 0 ? strerror(errno) : "the file ends before it");
         got += (size_t)part;
     }
@@ -203,16 +234,18 @@ static Status reader_fill(Reader *reader, int64_t first, int64_t n) {
 
 static Status reader_split(const Reader *reader, int64_t first, int64_t n, uint16_t *labels,
                            uint8_t *pixels) {
+    const Dataset *dataset = reader->dataset;
+    const CifarFormat *format = format_of(dataset);
     for (int64_t i = 0; i < n; i++) {
-        const uint8_t *record = reader->buffer + i * CIFAR10_RECORD;
-        if (record[0] >= CIFAR10_CLASSES)
+        const uint8_t *record = reader->buffer + i * reader->record;
+        if (record[format->label] >= dataset->classes)
             return FAIL(ST_DATA,
-                        "%s: record %" PRId64 " has label %d, beyond %d: the file is damaged; "
-                        "remove it and run scripts/get-cifar10.sh %s",
-                        reader->path, first + i, record[0], CIFAR10_CLASSES - 1,
-                        reader->dataset->folder);
-        labels[i] = record[0];
-        memcpy(pixels + i * CIFAR10_PIXELS, record + 1, CIFAR10_PIXELS);
+                        "%s: record %" PRId64 " has label %d, beyond %" PRId64
+                        ": the file is damaged; remove it and %s %s",
+                        reader->path, first + i, record[format->label], dataset->classes - 1,
+                        remedy(dataset), dataset->path);
+        labels[i] = record[format->label];
+        memcpy(pixels + i * CIFAR10_PIXELS, record + format->labels, CIFAR10_PIXELS);
     }
     return ST_OK;
 }
@@ -230,18 +263,19 @@ static Status read_files(const Dataset *dataset, DatasetPart part, const int64_t
                          uint16_t *labels, uint8_t *pixels, int64_t *bytes) {
     Status status = ST_OK;
     bool train = part == DATASET_PART_TRAIN;
-    int64_t per_file = dataset->count[part] / (train ? TRAIN_FILES : 1);
-    Reader reader = {.dataset = dataset, .file = -1, .fd = -1};
-    reader.buffer = malloc((size_t)RUN_RECORDS * CIFAR10_RECORD);
+    int files = dataset->format->train_files;
+    int64_t per_file = dataset->count[part] / (train ? files : 1);
+    Reader reader = {.dataset = dataset, .file = -1, .fd = -1, .record = record_bytes(dataset)};
+    reader.buffer = malloc((size_t)(RUN_RECORDS * reader.record));
     TRY_ALLOC(reader.buffer);
     for (int64_t at = 0; at < n;) {
         int64_t run = run_length(ids + at, n - at, per_file);
         int64_t first = ids[at] % per_file;
-        TRY_DONE(reader_open(&reader, train ? (int)(ids[at] / per_file) : TEST_FILE));
+        TRY_DONE(reader_open(&reader, train ? (int)(ids[at] / per_file) : files));
         TRY_DONE(reader_fill(&reader, first, run));
         TRY_DONE(reader_split(&reader, first, run, labels + at, pixels + at * CIFAR10_PIXELS));
         if (bytes)
-            *bytes += run * CIFAR10_RECORD;
+            *bytes += run * reader.record;
         at += run;
     }
 done:
@@ -249,17 +283,4 @@ done:
         close(reader.fd);
     free(reader.buffer);
     return status;
-}
-
-Status dataset_read(const Dataset *dataset, DatasetPart part, const int64_t *ids, int64_t n,
-                    uint16_t *labels, uint8_t *pixels, int64_t *bytes) {
-    for (int64_t i = 0; i < n; i++) {
-        if (ids[i] < 0 || ids[i] >= dataset->count[part] || (i > 0 && ids[i] <= ids[i - 1]))
-            return FAIL(ST_INTERNAL, "record %" PRId64 " is out of range or out of order", ids[i]);
-    }
-    if (!dataset->synthetic)
-        return read_files(dataset, part, ids, n, labels, pixels, bytes);
-    for (int64_t i = 0; i < n; i++)
-        synthetic_record(dataset->seed, part, ids[i], labels + i, pixels + i * CIFAR10_PIXELS);
-    return ST_OK;
 }

@@ -176,7 +176,7 @@ static Status wait_done(Crosscheck *check, double deadline_s) {
             status = FAIL(ST_DEADLINE,
                           "the images that other ranks train on were not read from %s within %g s: "
                           "the file system does not answer, or is too slow for --deadline",
-                          check->dataset.folder, deadline_s);
+                          check->dataset.path, deadline_s);
     }
     pthread_mutex_unlock(&check->lock);
     return status;

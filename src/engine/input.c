@@ -8,6 +8,7 @@
 
 #include "lockstep/hash.h"
 #include "lockstep/log.h"
+#include "lockstep/moments.h"
 #include "lockstep/path.h"
 
 Status input_dataset(const RunConfig *config, Dataset *dataset) {
@@ -21,7 +22,8 @@ Status input_dataset(const RunConfig *config, Dataset *dataset) {
             status_prefix("CIFAR10_DIR");
         TRY(status);
     }
-    return dataset_open(folder, config->seed, dataset);
+    TRY(dataset_open(folder, config->seed, dataset));
+    return config->labels == LABELS_COARSE ? dataset_coarse(dataset) : ST_OK;
 }
 
 void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *count) {
@@ -40,8 +42,13 @@ static Split split_of(const RunConfig *config) {
 }
 
 Status input_plan(Input *input, const RunConfig *config) {
-    int64_t train;
+    int64_t train, own = input->dataset.count[DATASET_PART_HOLDOUT];
     Split split = split_of(config);
+    if (own > 0 && config->holdout > 0)
+        return FAIL(ST_USAGE,
+                    "holdout %" PRId64 ": %s has %" PRId64
+                    " held-out records of its own, which select the best; leave holdout out",
+                    config->holdout, input->dataset.path, own);
     TRY(split_train_count(&split, input->dataset.count[DATASET_PART_TRAIN], &train));
     return sampler_init(&input->sampler, train, config->lanes, config->batch_size / config->lanes,
                         config->drop_last, config->seed);
@@ -101,7 +108,7 @@ Status input_compare(Input *input, Comm *comm) {
         return ST_OK;
     memset(&mine, 0, sizeof mine); /* gathered as bytes */
     snprintf(mine.host, sizeof mine.host, "%s", comm_host(comm));
-    snprintf(mine.folder, sizeof mine.folder, "%.*s", (int)sizeof mine.folder - 1, dataset->folder);
+    snprintf(mine.folder, sizeof mine.folder, "%.*s", (int)sizeof mine.folder - 1, dataset->path);
     memcpy(mine.count, dataset->count, sizeof mine.count);
     mine.classes = dataset->classes;
     mine.image = dataset->image;
@@ -137,8 +144,14 @@ static InputPart lane_part(const Input *input, int64_t lane, int owner) {
     return part;
 }
 
-static InputPart holdout_part(const RunConfig *config, int rank, int size) {
-    return eval_part(INPUT_HOLDOUT, config->holdout, config->eval_batch, rank, size);
+/* Of the set's own, or of its training records. */
+static int64_t holdout_records(const Input *input, const RunConfig *config) {
+    int64_t own = input->dataset.count[DATASET_PART_HOLDOUT];
+    return own > 0 ? own : config->holdout;
+}
+
+static InputPart holdout_part(const Input *input, const RunConfig *config, int rank, int size) {
+    return eval_part(INPUT_HOLDOUT, holdout_records(input, config), config->eval_batch, rank, size);
 }
 
 static InputPart test_part(const Input *input, const RunConfig *config, int rank, int size) {
@@ -157,7 +170,7 @@ void input_parts(const Input *input, const RunConfig *config, int size, InputPar
         for (int64_t lane = first; lane < first + count; lane++)
             parts[lane] = lane_part(input, lane, r);
         parts[lanes + r] =
-            lanes > 0 ? holdout_part(config, r, size) : (InputPart){.set = INPUT_HOLDOUT};
+            lanes > 0 ? holdout_part(input, config, r, size) : (InputPart){.set = INPUT_HOLDOUT};
         parts[lanes + size + r] = test_part(input, config, r, size);
     }
 }
@@ -176,18 +189,27 @@ uint64_t input_part_hash(const Input *input, const InputPart *part) {
     return 0;
 }
 
+/* All of a part, in order. */
+static Status list_all(int64_t records, int64_t **list) {
+    *list = malloc((size_t)(records + 1) * sizeof **list);
+    TRY_ALLOC(*list);
+    for (int64_t i = 0; i < records; i++)
+        (*list)[i] = i;
+    return ST_OK;
+}
+
 Status input_lists(const Input *input, const RunConfig *config, InputLists *lists) {
+    const int64_t *count = input->dataset.count;
     Split split = split_of(config);
-    int64_t tests = input->dataset.count[DATASET_PART_TEST];
     *lists = (InputLists){0};
     if (input->sampler.lanes > 0)
-        TRY(split_ids(&split, input->dataset.count[DATASET_PART_TRAIN], config->seed, &lists->train,
+        TRY(split_ids(&split, count[DATASET_PART_TRAIN], config->seed, &lists->train,
                       &lists->held));
-    lists->test = malloc((size_t)(tests + 1) * sizeof *lists->test);
-    TRY_ALLOC(lists->test);
-    for (int64_t i = 0; i < tests; i++)
-        lists->test[i] = i;
-    return ST_OK;
+    if (input->sampler.lanes > 0 && count[DATASET_PART_HOLDOUT] > 0) {
+        free(lists->held); /* nothing: its own is all there is */
+        TRY(list_all(count[DATASET_PART_HOLDOUT], &lists->held));
+    }
+    return list_all(count[DATASET_PART_TEST], &lists->test);
 }
 
 void input_lists_free(InputLists *lists) {
@@ -202,7 +224,10 @@ Status input_read_part(const Dataset *dataset, const InputLists *lists, const In
     const int64_t *list = part->set == INPUT_LANE      ? lists->train
                           : part->set == INPUT_HOLDOUT ? lists->held
                                                        : lists->test;
-    DatasetPart of = part->set == INPUT_TEST ? DATASET_PART_TEST : DATASET_PART_TRAIN;
+    bool own = part->set == INPUT_HOLDOUT && dataset->count[DATASET_PART_HOLDOUT] > 0;
+    DatasetPart of = part->set == INPUT_TEST ? DATASET_PART_TEST
+                     : own                   ? DATASET_PART_HOLDOUT
+                                             : DATASET_PART_TRAIN;
     return shard_read(dataset, of, list, part->first, part->count, shard, bytes);
 }
 
@@ -249,10 +274,11 @@ Status input_read(Input *input, const RunConfig *config, int rank, int size) {
         InputPart part = lane_part(input, input->first_lane + i, rank);
         TRY_DONE(input_read_part(&input->dataset, &lists, &part, &input->shards[i], &input->bytes));
     }
-    if (config->holdout > 0) {
-        InputPart part = holdout_part(config, rank, size);
-        TRY_DONE(read_eval_set(input, &input->holdout, "holdout", config->holdout,
-                               config->eval_batch, &lists, &part));
+    int64_t held = holdout_records(input, config);
+    if (held > 0) {
+        InputPart part = holdout_part(input, config, rank, size);
+        TRY_DONE(read_eval_set(input, &input->holdout, "holdout", held, config->eval_batch, &lists,
+                               &part));
     }
     TRY_DONE(read_test(input, config, &lists, rank, size));
 done:
@@ -262,17 +288,22 @@ done:
 
 /* ---- Hashes and the report ---- */
 
-/* A sum over records, so it does not matter who has which. Collective. */
-static Status hash_test(Input *input, Comm *comm) {
-    const Shard *shard = &input->test.shard;
-    size_t bytes = (size_t)shape_count(input->dataset.image);
+/* A sum over records, so it does not matter who has which. */
+static uint64_t sum_hashes(const Dataset *dataset, const Shard *shard) {
+    size_t bytes = (size_t)shape_count(dataset->image);
     uint64_t sum = 0;
-    int64_t wrapped;
     for (int64_t i = 0; i < shard->count; i++) {
         const uint64_t part[3] = {(uint64_t)shard->ids[i], shard->labels[i],
                                   hash_bytes(shard->pixels + (size_t)i * bytes, bytes)};
         sum += hash_bytes(part, sizeof part);
     }
+    return sum;
+}
+
+/* Collective. */
+static Status hash_test(Input *input, Comm *comm) {
+    uint64_t sum = sum_hashes(&input->dataset, &input->test.shard);
+    int64_t wrapped;
     memcpy(&wrapped, &sum, sizeof wrapped);
     TRY(comm_sum_i64(comm, &wrapped, 1)); /* modulo 2^64 */
     input->test_hash = hash_bytes(&wrapped, sizeof wrapped) | 1;
@@ -281,14 +312,40 @@ static Status hash_test(Input *input, Comm *comm) {
 
 Status input_hash(Input *input, Comm *comm) {
     int64_t lanes = input->sampler.lanes;
-    int64_t *hashes = calloc((size_t)lanes, sizeof *hashes);
+    int64_t n = lanes + (input->dataset.count[DATASET_PART_HOLDOUT] > 0); /* one of its own */
+    int64_t *hashes = calloc((size_t)n, sizeof *hashes);
     TRY_ALLOC(hashes);
+    if (n > lanes) {
+        uint64_t held = sum_hashes(&input->dataset, &input->holdout.shard);
+        memcpy(&hashes[lanes], &held, sizeof held);
+    }
     for (int64_t i = 0; i < input->lane_count; i++)
         memcpy(&hashes[input->first_lane + i], &input->shards[i].hash, sizeof *hashes);
-    Status status = comm_sum_i64(comm, hashes, lanes); /* every lane has one owner: a gather */
-    input->hash = hash_bytes(hashes, (size_t)lanes * sizeof *hashes);
+    Status status = comm_sum_i64(comm, hashes, n); /* every lane has one owner: a gather */
+    input->hash = hash_bytes(hashes, (size_t)n * sizeof *hashes);
     free(hashes);
     return status == ST_OK ? hash_test(input, comm) : status;
+}
+
+Status input_moments(const Input *input, Comm *comm, double mean[IMAGE_CHANNELS_MAX],
+                     double std[IMAGE_CHANNELS_MAX]) {
+    const Dataset *dataset = &input->dataset;
+    int64_t sums[MOMENTS_COUNT] = {0};
+    for (int64_t c = 0; dataset->mean && c < dataset->image.c; c++) {
+        mean[c] = dataset->mean[c];
+        std[c] = dataset->std[c];
+    }
+    if (dataset->mean)
+        return ST_OK;
+    for (int64_t i = 0; i < input->lane_count; i++)
+        moments_add(dataset->image, input->shards[i].pixels, input->shards[i].count, sums);
+    TRY(comm_sum_i64(comm, sums, MOMENTS_COUNT));
+    moments_take(dataset->image, sums, mean, std);
+    for (int64_t c = 0; c < dataset->image.c; c++) {
+        mean[c] /= 255;
+        std[c] = std[c] > 0 ? std[c] / 255 : 1; /* of a channel that is everywhere the same */
+    }
+    return ST_OK;
 }
 
 typedef struct ReportLine {
@@ -350,5 +407,6 @@ void input_free(Input *input) {
     free(input->places);
     shard_free(&input->test.shard);
     shard_free(&input->holdout.shard);
+    dataset_free(&input->dataset);
     memset(input, 0, sizeof *input);
 }

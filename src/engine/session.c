@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "autotune.h"
 #include "crosscheck.h"
@@ -11,6 +12,7 @@
 #include "lockstep/cores.h"
 #include "lockstep/log.h"
 #include "lockstep/site.h"
+#include "lockstep/survey.h"
 #include "version.h"
 
 Status session_start(Session *session, Status status) {
@@ -90,20 +92,39 @@ static Status read_data(Session *session) {
     return input_read(&session->input, session->config, session->ranks.rank, session->ranks.size);
 }
 
+/* What of the configuration waits for the images. Collective, agreed. */
+static Status fit_config(Session *session) {
+    double mean[IMAGE_CHANNELS_MAX], std[IMAGE_CHANNELS_MAX];
+    TRY(input_moments(&session->input, session->ranks.comm, mean, std));
+    return comm_agree(session->ranks.comm,
+                      config_fit_images(session->config, session->input.dataset.image, mean, std));
+}
+
+static Status end_crosscheck(Session *session) {
+    TRY(crosscheck_end(session->crosscheck, &session->input, session->ranks.comm));
+    crosscheck_free(session->crosscheck);
+    session->crosscheck = NULL;
+    return ST_OK;
+}
+
 Status session_read(Session *session) {
     Comm *comm = session->ranks.comm;
     comm_at(comm, -1, STAGE_DATA);
     TRY(comm_agree(comm, read_data(session)));
     TRY(input_hash(&session->input, comm));
+    TRY(survey_take(&session->input, comm));
+    TRY(fit_config(session));
     comm_at(comm, -1, STAGE_SETUP);
-    return crosscheck_start(&session->input, session->config, comm, &session->crosscheck);
+    TRY(crosscheck_start(&session->input, session->config, comm, &session->crosscheck));
+    /* Else a checkpoint may be read meanwhile. */
+    return dataset_reads_hdf5(&session->input.dataset) ? end_crosscheck(session) : ST_OK;
 }
 
 Status session_compare_data(Session *session) {
     Comm *comm = session->ranks.comm;
     TRY(input_compare(&session->input, comm));
     TRY(crosscheck_start(&session->input, session->config, comm, &session->crosscheck));
-    return crosscheck_end(session->crosscheck, &session->input, comm);
+    return end_crosscheck(session);
 }
 
 /* The records stay in the memory of a device that makes images itself. */
@@ -129,7 +150,7 @@ Status session_plan(Session *session, const char *resumed_from) {
     TRY(autotune_begin(session, &sizes, resumed_from));
     TRY(comm_agree(session->ranks.comm, plan(session, &sizes)));
     TRY(autotune_end(session));
-    TRY(crosscheck_end(session->crosscheck, &session->input, session->ranks.comm));
+    TRY(end_crosscheck(session));
     return comm_agree(session->ranks.comm,
                       session->trace ? engine_trace(&session->engine, session->trace) : ST_OK);
 }
@@ -165,6 +186,46 @@ int64_t session_state_bytes(const Session *session) {
     return 4 * (copies * session->model.flat + session->model.running_flat);
 }
 
+static void announce_data(const Input *input) {
+    const Dataset *dataset = &input->dataset;
+    Shape image = dataset->image;
+    const int64_t *count = dataset->count;
+    char held[48] = "", shape[160] = "", copies[128] = "";
+    if (dataset->synthetic) {
+        log_warn(
+            "data: synthetic images, made from the seed; accuracies say nothing about CIFAR-10");
+        return;
+    }
+    bool known = strcmp(dataset->name, "cifar10") == 0;
+    if (count[DATASET_PART_HOLDOUT] > 0)
+        snprintf(held, sizeof held, " and %" PRId64 " held-out", count[DATASET_PART_HOLDOUT]);
+    if (!known)
+        snprintf(shape, sizeof shape,
+                 ": %" PRId64 " training, %" PRId64 " test%s images of %" PRId64 " x %" PRId64
+                 " x %" PRId64 " in %" PRId64 " classes",
+                 count[DATASET_PART_TRAIN], count[DATASET_PART_TEST], held, image.c, image.h,
+                 image.w, dataset->classes);
+    if (input->copies > 1)
+        snprintf(copies, sizeof copies,
+                 ", of which ranks have %d copies (by host and files): each part was read from two "
+                 "of them, with equal hashes",
+                 input->copies);
+    log_info("data: %s in %s%s%s", known ? "CIFAR-10" : dataset->name, dataset->path, shape,
+             copies);
+    if (dataset->by_class)
+        log_warn("data: the training records stand class by class, so each lane has few of the "
+                 "classes, and its batches one: write them in random order (docs/data.md)");
+}
+
+/* Outputs that stand for no class are, on a set of one's own, as a rule a recipe's for another. */
+static void announce_outputs(const Model *model, const Dataset *dataset) {
+    int64_t outputs = model->layers[model->n_layers - 1].in[0].c;
+    if (outputs > model->classes && !dataset->mean)
+        log_warn("the network has %" PRId64 " outputs for %" PRId64
+                 " classes: those beyond them can only be wrong; 'c=classes' fits it to the set",
+                 outputs, model->classes);
+}
+
 void session_announce(const Session *session) {
     const RunConfig *config = session->config;
     const Engine *engine = &session->engine;
@@ -173,15 +234,9 @@ void session_announce(const Session *session) {
              session->device->ops->name, session->device->description);
     announce_own_kernels(engine->train, engine->n_train);
     announce_own_kernels(engine->eval, engine->n_eval);
-    if (session->input.dataset.synthetic)
-        log_warn(
-            "data: synthetic images, made from the seed; accuracies say nothing about CIFAR-10");
-    else if (session->input.copies > 1)
-        log_info("data: CIFAR-10 in %s, of which ranks have %d copies (by host and files): each "
-                 "part was read from two of them, with equal hashes",
-                 session->input.dataset.folder, session->input.copies);
-    else
-        log_info("data: CIFAR-10 in %s", session->input.dataset.folder);
+    announce_data(&session->input);
+    survey_announce(&session->input);
+    announce_outputs(&session->model, &session->input.dataset);
     log_info("model: %" PRId64 " parameters, %.1f M multiply-adds an image; %" PRId64
              " steps an epoch; %.0f MB of buffers a rank",
              session->model.parameters, (double)model_multiply_adds(&session->model) / 1e6,

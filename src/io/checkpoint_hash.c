@@ -99,6 +99,12 @@ Status checkpoint_content_hash(const Checkpoint *checkpoint, uint64_t state_hash
     for (const StateField *field = checkpoint_state_fields; field->name; field++)
         hash_add(hash, (const char *)state + field->offset, sizeof(int64_t));
     hash_add(hash, reals, sizeof reals);
+    if (checkpoint->image.c > 0) { /* as of format version 4 */
+        const int64_t image[] = {checkpoint->image.c, checkpoint->image.h, checkpoint->image.w,
+                                 checkpoint->classes};
+        hash_add(hash, image, sizeof image);
+        add_text(hash, checkpoint->class_names);
+    }
     hash_add(hash, state->history, (size_t)state->n_history * sizeof *state->history);
     *value = hash_value(hash);
     hash_free(hash);

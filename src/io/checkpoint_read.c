@@ -52,6 +52,17 @@ done:
     return status;
 }
 
+/* What the data set is like; whether a set can be so is for dataset_known to say. */
+static Status read_image(hid_t group, Checkpoint *checkpoint) {
+    Shape *image = &checkpoint->image;
+    image->n = 1;
+    TRY(hdf5_get_int(group, "image_channels", &image->c));
+    TRY(hdf5_get_int(group, "image_height", &image->h));
+    TRY(hdf5_get_int(group, "image_width", &image->w));
+    TRY(hdf5_get_int(group, "classes", &checkpoint->classes));
+    return hdf5_get_text(group, "class_names", (char **)(uintptr_t)&checkpoint->class_names);
+}
+
 /* *content_hash is left alone where the file has none. */
 static Status read_meta(hid_t file, Checkpoint *checkpoint, uint64_t *content_hash) {
     Status status = ST_OK;
@@ -75,6 +86,8 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint, uint64_t *content_ha
     TRY_DONE(get_short_text(group, "git", checkpoint->git, sizeof checkpoint->git));
     TRY_DONE(get_short_text(group, "dataset", checkpoint->dataset, sizeof checkpoint->dataset));
     TRY_DONE(hdf5_get_hash(group, "dataset_hash", &checkpoint->dataset_hash));
+    if (hdf5_has(group, "class_names"))
+        TRY_DONE(read_image(group, checkpoint));
     TRY_DONE(get_short_text(group, "instruction_set", checkpoint->instruction_set,
                             sizeof checkpoint->instruction_set));
     if (hdf5_has(group, "autotune"))
@@ -221,6 +234,7 @@ void checkpoint_meta_free(Checkpoint *checkpoint) {
     free((char *)(uintptr_t)checkpoint->config);
     free((char *)(uintptr_t)checkpoint->autotune);
     free((char *)(uintptr_t)checkpoint->lineage);
+    free((char *)(uintptr_t)checkpoint->class_names);
     free(checkpoint->state.history);
     memset(checkpoint, 0, sizeof *checkpoint);
 }

@@ -36,6 +36,14 @@ typedef struct Identity {
     uint64_t state, content; /* checkpoint_state_hash, checkpoint_content_hash */
 } Identity;
 
+static Status write_image(hid_t group, const Checkpoint *checkpoint) {
+    TRY(hdf5_put_int(group, "image_channels", checkpoint->image.c));
+    TRY(hdf5_put_int(group, "image_height", checkpoint->image.h));
+    TRY(hdf5_put_int(group, "image_width", checkpoint->image.w));
+    TRY(hdf5_put_int(group, "classes", checkpoint->classes));
+    return hdf5_put_text(group, "class_names", checkpoint->class_names);
+}
+
 static Status write_meta(hid_t file, const Checkpoint *checkpoint, Identity identity) {
     Status status = ST_OK;
     hid_t group = -1;
@@ -52,6 +60,8 @@ static Status write_meta(hid_t file, const Checkpoint *checkpoint, Identity iden
     TRY_DONE(hdf5_put_hash(group, "dataset_hash", checkpoint->dataset_hash));
     if (checkpoint->test_hash)
         TRY_DONE(hdf5_put_hash(group, "test_hash", checkpoint->test_hash));
+    if (checkpoint->image.c > 0)
+        TRY_DONE(write_image(group, checkpoint));
     TRY_DONE(hdf5_put_text(group, "instruction_set", checkpoint->instruction_set));
     TRY_DONE(hdf5_put_text(group, "slots", slots));
     if (checkpoint->autotune)

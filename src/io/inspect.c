@@ -12,6 +12,8 @@
 #include "hdf5_object.h"
 #include "lockstep/checkpoint.h"
 
+enum { NAMES_SHOWN = 20 };
+
 static void print_range(FILE *out, const char *group, const char *name, const char *shape,
                         const float *value, int64_t n) {
     double least = INFINITY, most = -INFINITY, sum = 0;
@@ -39,6 +41,19 @@ static void print_array(void *context, const WalkArray *array) {
     print_range(context, array->group, array->name, shape, array->value, array->n);
 }
 
+static void print_image(FILE *out, const Checkpoint *meta) {
+    const char *names = meta->classes <= NAMES_SHOWN ? meta->class_names : "";
+    fprintf(out, "  images of %" PRId64 " x %" PRId64 " x %" PRId64 " in %" PRId64 " classes%s",
+            meta->image.c, meta->image.h, meta->image.w, meta->classes, *names ? ": " : "");
+    for (; *names; names++) {
+        if (*names == '\n')
+            fputs(", ", out);
+        else
+            fputc(*names, out);
+    }
+    fputc('\n', out);
+}
+
 static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size_t size,
                        CheckpointSeal seal) {
     const RunState *state = &meta->state;
@@ -48,6 +63,8 @@ static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size
             "), built from %s, computed with %s\n",
             meta->seed, meta->lanes, meta->dataset, meta->dataset_hash,
             *meta->git ? meta->git : "unknown sources", meta->instruction_set);
+    if (meta->image.c > 0)
+        print_image(out, meta);
     fprintf(out, "  state hash %016" PRIx64 "\n", meta->state_hash);
     fprintf(out,
             "state\n  step %" PRId64 ", %" PRId64 " epochs done and %" PRId64

@@ -245,18 +245,32 @@ static void put_times(cJSON *root, const PhaseTimes *times) {
         cJSON_AddNumberToObject(object, phase_key(p), times->seconds[p]);
 }
 
+/* What the data set is like. */
+static void put_classes(cJSON *root, const RunResult *result) {
+    const int64_t image[] = {result->image.c, result->image.h, result->image.w};
+    cJSON *list = cJSON_AddArrayToObject(root, "image");
+    cJSON *names = cJSON_AddArrayToObject(root, "class_names");
+    for (int i = 0; i < 3; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateNumber((double)image[i]));
+    for (int64_t i = 0; i < result->classes; i++)
+        cJSON_AddItemToArray(names, cJSON_CreateString(result->class_names[i]));
+}
+
 /* Counts, and the accuracy of each class (null for one without images). */
 static void put_confusion(cJSON *root, const RunResult *result) {
-    cJSON *rows = cJSON_AddArrayToObject(root, "confusion");
+    bool small = result->classes <= RESULT_CONFUSION_MAX;
+    cJSON *rows = small ? cJSON_AddArrayToObject(root, "confusion")
+                        : cJSON_AddNullToObject(root, "confusion");
     cJSON *accuracy = cJSON_AddArrayToObject(root, "class_accuracy");
     bool counted = result->confusion && result->class_images;
     for (int64_t i = 0; i < result->classes; i++) {
         const int64_t *counts = counted ? result->confusion + i * result->classes : NULL;
         int64_t images = counted ? result->class_images[i] : 0;
-        cJSON *row = cJSON_CreateArray();
-        for (int64_t j = 0; j < result->classes; j++)
+        cJSON *row = small ? cJSON_CreateArray() : NULL;
+        for (int64_t j = 0; row && j < result->classes; j++)
             cJSON_AddItemToArray(row, cJSON_CreateNumber(counts ? (double)counts[j] : 0));
-        cJSON_AddItemToArray(rows, row);
+        if (row)
+            cJSON_AddItemToArray(rows, row);
         cJSON_AddItemToArray(accuracy, images > 0
                                            ? cJSON_CreateNumber((double)counts[i] / (double)images)
                                            : cJSON_CreateNull());
@@ -286,6 +300,7 @@ static cJSON *result_object(const RunResult *result) {
     cJSON_AddNumberToObject(root, "parameters", (double)result->parameters);
     cJSON_AddStringToObject(root, "device", result->device);
     cJSON_AddStringToObject(root, "dataset", result->dataset);
+    put_classes(root, result);
     cJSON_AddStringToObject(root, "git", result->git);
     cJSON_AddNumberToObject(root, "best_accuracy",
                             result->best_step >= 0 ? result->best_accuracy : NAN);

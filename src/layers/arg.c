@@ -33,6 +33,7 @@ double layer_arg_value(const Layer *layer, const LayerArg *arg) {
     const void *field = (const char *)layer + arg->offset;
     switch (arg->type) {
     case ARG_INT:
+    case ARG_OUTPUTS:
         return (double)*(const int64_t *)field;
     case ARG_REAL:
         return *(const double *)field;

@@ -37,7 +37,7 @@ static int64_t multiply_adds(const Layer *layer) {
 }
 
 static const LayerArg args[] = {
-    {"c", ARG_INT, offsetof(Layer, args.conv.channels), 1, ARG_CHANNELS_MAX, 0, ABSENT_REFUSED,
+    {"c", ARG_OUTPUTS, offsetof(Layer, args.conv.channels), 1, ARG_CHANNELS_MAX, 0, ABSENT_REFUSED,
      "output channels", NULL},
     {"k", ARG_INT, offsetof(Layer, args.conv.kernel), 1, ARG_KERNEL_MAX, 0, ABSENT_REFUSED,
      "side of the kernel", NULL},

@@ -13,8 +13,8 @@ static int64_t multiply_adds(const Layer *layer) {
 }
 
 static const LayerArg args[] = {
-    {"c", ARG_INT, offsetof(Layer, args.linear.channels), 1, ARG_CHANNELS_MAX, 0, ABSENT_REFUSED,
-     "output features", NULL},
+    {"c", ARG_OUTPUTS, offsetof(Layer, args.linear.channels), 1, ARG_CHANNELS_MAX, 0,
+     ABSENT_REFUSED, "output features; classes: as many as the data set has classes", NULL},
     {"bias", ARG_FLAG, offsetof(Layer, args.linear.bias), 0, 1, 1, ABSENT_DEFAULT,
      "add a bias; bias=0: none", NULL},
     {0},

@@ -59,6 +59,7 @@ static void store_arg(const LayerArg *arg, Layer *layer, double value) {
     char *field = (char *)layer + arg->offset;
     switch (arg->type) {
     case ARG_INT:
+    case ARG_OUTPUTS:
         *(int64_t *)(void *)field = (int64_t)value;
         break;
     case ARG_REAL:
@@ -107,8 +108,10 @@ static Status read_arg(const Parser *parser, Layer *layer, const LayerArg *arg, 
     }
     if (arg->type == ARG_WORD)
         return read_choice(parser, layer, arg, value);
-    ParseResult result;
-    if (arg->type == ARG_REAL) {
+    ParseResult result = PARSE_OK;
+    if (arg->type == ARG_OUTPUTS && strcmp(value, "classes") == 0) {
+        number = (double)parser->model->classes;
+    } else if (arg->type == ARG_REAL) {
         result = parse_real(value, &number);
     } else {
         int64_t whole = 0;

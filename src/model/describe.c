@@ -36,7 +36,7 @@ static void append_count(char out[CELL_MAX], int64_t value) {
 
 static void append_arg(char out[CELL_MAX], const Layer *layer, const LayerArg *arg) {
     double value = layer_arg_value(layer, arg);
-    if (arg->type == ARG_INT)
+    if (arg->type == ARG_INT || arg->type == ARG_OUTPUTS)
         append(out, " %s=%" PRId64, arg->key, (int64_t)value);
     else if (arg->type == ARG_REAL)
         append(out, " %s=%g", arg->key, value);

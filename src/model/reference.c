@@ -48,6 +48,9 @@ static void add_values(char text[CELL_MAX], const LayerArg *arg) {
         add(text, "%s, %.10g to %.10g", arg->type == ARG_INT ? "whole number" : "number", arg->min,
             arg->max);
         break;
+    case ARG_OUTPUTS:
+        add(text, "whole number, %.10g to %.10g, or classes", arg->min, arg->max);
+        break;
     case ARG_FLAG:
         add(text, "flag");
         break;

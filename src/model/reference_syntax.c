@@ -28,7 +28,9 @@ static const char syntax[] =
     "  kind and its number among the layers of the kind: `conv1`, `conv2`. `image` is the image. "
     "Parameters\n"
     "  are called after their layer: `conv1.weight`.\n"
-    "- A flag stands alone (`bias`), or is unset (`bias=0`).\n"
+    "- A flag stands alone (`bias`), or is unset (`bias=0`). `c=classes` is as many as the data "
+    "set "
+    "has.\n"
     "- `default KIND key=value...` sets what holds for the layers of that kind below it, where "
     "they do\n"
     "  not say otherwise; `default init=...`, for all that have a weight (How weights begin).\n"
@@ -65,7 +67,7 @@ static const char example[] =
     "  x: relu          # x.1, x.2, x.3\n"
     "end\n"
     "avgpool global\n"
-    "linear c=10        # softmax_ce follows\n";
+    "linear c=classes   # softmax_ce follows\n";
 /* clang-format on */
 
 static const char weights[] =

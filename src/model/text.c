@@ -82,8 +82,8 @@ static Status check_graph(const Parser *parser) {
     if (loss->in[0].c < model->classes) {
         return FAIL_AT(parser, loss->line,
                        "the model gives %" PRId64 " numbers an image, but the data set has %" PRId64
-                       " classes: end it with 'linear c=%" PRId64 "', or more",
-                       loss->in[0].c, model->classes, model->classes);
+                       " classes: end it with 'linear c=classes', or more outputs",
+                       loss->in[0].c, model->classes);
     }
     return ST_OK;
 }

@@ -65,15 +65,16 @@ void plot_stacks(Painter *painter, Size size, const Stacks *stacks) {
 
 void plot_bars(Painter *painter, Size size, const Bars *bars) {
     double top = frame_head(painter, size, bars->title, NULL, 0) + 10, left = 0, value_width = 52;
-    char words[32];
+    char words[32], name[NAME_BYTES];
     for (int64_t i = 0; i < bars->n; i++)
         left = fmax(left, text_width(bars->names[i], FONT_SMALL, false));
-    left += MARGIN + 8;
+    left = fmin(left, NAME_WIDTH) + MARGIN + 8;
     double width = size.w - left - value_width - MARGIN;
     double pitch = (size.h - top - 24 - MARGIN) / (double)bars->n, thick = fmin(0.66 * pitch, 20);
     for (int64_t i = 0; i < bars->n; i++) {
         double middle = top + ((double)i + 0.5) * pitch;
-        draw_text(painter, left - 8, middle + 4, INK_TEXT, ANCHOR_END, FONT_SMALL, bars->names[i]);
+        frame_shorten(bars->names[i], FONT_SMALL, NAME_WIDTH, name, sizeof name);
+        draw_text(painter, left - 8, middle + 4, INK_TEXT, ANCHOR_END, FONT_SMALL, name);
         painter->fill(painter, (Box){left, middle - thick / 2, width, thick}, INK_GRID, 0.6);
         if (!isfinite(bars->value[i]))
             continue;

@@ -105,3 +105,10 @@ void frame_x_label(Painter *painter, Box box, const char *label) {
     draw_text(painter, box.x + box.w / 2, box.y + box.h + 36, INK_MUTED, ANCHOR_MIDDLE, FONT_SMALL,
               label);
 }
+
+void frame_shorten(const char *name, double size, double width, char *out, size_t room) {
+    size_t n = text_characters(name, strlen(name));
+    snprintf(out, room, "%s", name);
+    for (; n > 1 && text_width(out, size, false) > width; n--)
+        snprintf(out, room, "%.*s.", (int)text_prefix(name, n - 1), name);
+}

@@ -38,6 +38,13 @@ void axis_draw_x(Painter *painter, Box box, const Axis *axis);
 /* The words on the x axis, right below its numbers. */
 void frame_x_label(Painter *painter, Box box, const char *label);
 
+/* Of a class's name beside what is drawn of it: the most that it takes of the width, the least
+ * height for one, and room for it. */
+enum { NAME_WIDTH = 200, NAME_HEIGHT = 12, NAME_BYTES = 128 };
+
+/* A name, or as much of it as has room in `width`, ended by a point. */
+void frame_shorten(const char *name, double size, double width, char *out, size_t room);
+
 void draw_text(Painter *painter, double x, double y, Ink ink, Anchor anchor, double size,
                const char *words);
 

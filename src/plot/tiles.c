@@ -5,14 +5,6 @@
 
 #include "frame.h"
 
-/* Class names over narrow columns are cut, never run into each other. */
-static void shorten(const char *name, double width, char *out, size_t room) {
-    snprintf(out, room, "%s", name);
-    for (size_t n = room; n > 1 && text_width(out, 11, false) > width; n--) {
-        snprintf(out, room, "%.*s.", (int)n - 1, name);
-    }
-}
-
 static double share_of(const Heat *heat, int64_t row, int64_t column) {
     int64_t sum = 0;
     for (int64_t c = 0; c < heat->n; c++)
@@ -29,7 +21,7 @@ static void draw_cell(Painter *painter, const Heat *heat, int64_t row, int64_t c
     if (shade > 0.005)
         painter->fill(painter, (Box){box.x + 0.5, box.y + 0.5, box.w - 1, box.h - 1}, INK_SERIES,
                       shade);
-    if (count == 0)
+    if (count == 0 || box.h < NAME_HEIGHT)
         return;
     snprintf(words, sizeof words, "%" PRId64, count);
     draw_text(painter, box.x + box.w / 2, box.y + box.h / 2 + 4,
@@ -39,10 +31,10 @@ static void draw_cell(Painter *painter, const Heat *heat, int64_t row, int64_t c
 
 void plot_heat(Painter *painter, Size size, const Heat *heat) {
     double top = frame_head(painter, size, heat->title, NULL, 0), left = 0;
-    char words[64], shorter[64];
+    char words[64], shorter[NAME_BYTES];
     for (int64_t i = 0; i < heat->n; i++)
         left = fmax(left, text_width(heat->names[i], FONT_SMALL, false));
-    left += MARGIN + 6;
+    left = fmin(left, NAME_WIDTH) + MARGIN + 6;
     top += 44; /* what is what, and the guesses' names */
     double side =
         fmin((size.w - left - MARGIN) / (double)heat->n, (size.h - top - MARGIN) / (double)heat->n);
@@ -50,17 +42,21 @@ void plot_heat(Painter *painter, Size size, const Heat *heat) {
     draw_text(painter, left - 6, top - 8, INK_MUTED, ANCHOR_END, FONT_SMALL, words);
     snprintf(words, sizeof words, "%s →", heat->x_label);
     draw_text(painter, left, top - 28, INK_MUTED, ANCHOR_START, FONT_SMALL, words);
+    int64_t each = (int64_t)ceil((double)NAME_HEIGHT / side); /* of the rows so many have a name */
     for (int64_t row = 0; row < heat->n; row++) {
         double y = top + (double)row * side, x = left + (double)row * side;
-        draw_text(painter, left - 6, y + side / 2 + 4, INK_TEXT, ANCHOR_END, FONT_SMALL,
-                  heat->names[row]);
-        shorten(heat->names[row], side - 1, shorter, sizeof shorter);
-        draw_text(painter, x + side / 2, top - 8, INK_TEXT, ANCHOR_MIDDLE, 11, shorter);
+        frame_shorten(heat->names[row], FONT_SMALL, NAME_WIDTH, shorter, sizeof shorter);
+        if (row % each == 0)
+            draw_text(painter, left - 6, y + side / 2 + 4, INK_TEXT, ANCHOR_END, FONT_SMALL,
+                      shorter);
+        frame_shorten(heat->names[row], 11, side - 1, shorter, sizeof shorter);
+        if (each == 1)
+            draw_text(painter, x + side / 2, top - 8, INK_TEXT, ANCHOR_MIDDLE, 11, shorter);
         for (int64_t column = 0; column < heat->n; column++)
             draw_cell(painter, heat, row, column,
                       (Box){left + (double)column * side, y, side, side});
     }
-    for (int64_t i = 0; i <= heat->n; i++) {
+    for (int64_t i = 0; i <= heat->n; i += each == 1 ? 1 : heat->n) {
         double at = (double)i * side, all = (double)heat->n * side;
         Point across[2] = {{left, top + at}, {left + all, top + at}};
         Point down[2] = {{left + at, top}, {left + at, top + all}};
@@ -106,9 +102,11 @@ void plot_tiles(Painter *painter, Size size, const Tiles *tiles) {
         double y = TILES_TOP + (double)(i / tiles->columns) * (height + TILE_GAP);
         painter->picture(painter, (Box){x, y, side, side}, &tile->picture);
         for (int l = 0; l < TILE_LINES; l++) {
-            if (tile->line[l][0])
+            char words[TILE_BYTES];
+            frame_shorten(tile->line[l], 11, side + TILE_GAP - 2, words, sizeof words);
+            if (words[0])
                 draw_text(painter, x + side / 2, y + side + TILE_LINE * (l + 1),
-                          l == 0 ? INK_TEXT : INK_MUTED, ANCHOR_MIDDLE, 11, tile->line[l]);
+                          l == 0 ? INK_TEXT : INK_MUTED, ANCHOR_MIDDLE, 11, words);
         }
     }
 }

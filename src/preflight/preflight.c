@@ -34,6 +34,7 @@ static Status find_model(Session *session) {
     Dataset *dataset = &session->input.dataset;
     if (input_open(&session->input, session->config) != ST_OK) {
         status_clear();
+        dataset_free(dataset);
         dataset_cifar10(dataset);
     }
     TRY(comm_bcast(comm, &dataset->image, sizeof dataset->image, 0));

@@ -69,17 +69,20 @@ done:
 /* Every record, on every rank: what one can read another may not. */
 static Status read_all(const Session *session, Probe *probe) {
     Dataset dataset;
-    TRY(input_dataset(session->config, &dataset));
+    Status status = input_dataset(session->config, &dataset);
+    if (status != ST_OK) {
+        dataset_free(&dataset);
+        return status;
+    }
     memcpy(probe->records, dataset.count, sizeof probe->records);
-    if (dataset.synthetic)
-        return ST_OK;
-    HashState *hash = hash_new();
-    TRY_ALLOC(hash);
-    Status status = hash_part(&dataset, DATASET_PART_TRAIN, hash);
-    if (status == ST_OK)
-        status = hash_part(&dataset, DATASET_PART_TEST, hash);
-    probe->data_hash = hash_value(hash);
+    HashState *hash = dataset.synthetic ? NULL : hash_new();
+    status = hash || dataset.synthetic ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
+    for (int part = 0; hash && status == ST_OK && part < DATASET_PARTS; part++)
+        status = hash_part(&dataset, (DatasetPart)part, hash);
+    if (hash)
+        probe->data_hash = hash_value(hash);
     hash_free(hash);
+    dataset_free(&dataset);
     return status;
 }
 

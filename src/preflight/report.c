@@ -170,7 +170,7 @@ static void judge_rank(const Probe *probes, int r, Verdict *verdict) {
     else if (root->data_status == ST_OK && root->data_hash != p->data_hash)
         problem(verdict, ST_DATA,
                 "the data set on %s (hash %016" PRIx64 ") is not that on %s (hash %016" PRIx64
-                "): fetch it anew with scripts/get-cifar10.sh",
+                "): copy one of them, or fetch CIFAR-10 anew with scripts/get-cifar10.sh",
                 p->host, p->data_hash, root->host, root->data_hash);
 }
 

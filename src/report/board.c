@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "figures.h"
+#include "lockstep/metrics.h"
 #include "lockstep/report.h"
 
 /* How often an image of each class was taken for each. A prediction may be of no class. */
@@ -19,6 +20,8 @@ static int64_t *count_predictions(const Facts *facts) {
 }
 
 static Status draw(Sheet *sheet, const Facts *facts) {
+    if (facts->dataset.classes > RESULT_CONFUSION_MAX)
+        return figures_wrong(sheet, facts);
     int64_t *count = count_predictions(facts);
     TRY_ALLOC(count);
     Status status = figures_confusion_matrix(sheet, facts, count);

@@ -6,7 +6,7 @@
 
 #include "figures.h"
 
-enum { LOOKED_AT = 1000, CLASSES_MAX = 100, WRONG_SHOWN = 20 };
+enum { LOOKED_AT = 1000, LOOKED_AT_MAX = 10000, CLASSES_SHOWN = 100, WRONG_SHOWN = 20 };
 
 static void draw_tiles(Painter *painter, Size size, const void *figure) {
     plot_tiles(painter, size, figure);
@@ -21,44 +21,49 @@ static Picture picture_of(const Dataset *dataset, const uint8_t *pixels) {
     return (Picture){pixels, dataset->image.c, dataset->image.h, dataset->image.w};
 }
 
-/* The first training image of each class, in the order of the classes. */
+/* The first of the images of each class, in the order of the classes. */
 static int64_t first_of_each(const Dataset *dataset, int64_t n, const uint16_t *labels,
                              const uint8_t *pixels, Tile *tiles) {
     int64_t found = 0;
-    for (int64_t c = 0; c < dataset->classes && c < CLASSES_MAX; c++) {
+    for (int64_t c = 0; c < dataset->classes && c < CLASSES_SHOWN; c++) {
         int64_t i = 0;
         while (i < n && labels[i] != c)
             i++;
         if (i == n)
             continue;
         tiles[found].picture = picture_of(dataset, pixels + i * shape_count(dataset->image));
-        snprintf(tiles[found].line[0], sizeof tiles[found].line[0], "%.39s",
-                 dataset->class_names[c]);
+        snprintf(tiles[found].line[0], TILE_BYTES, "%s", dataset->class_names[c]);
         tiles[found].line[1][0] = tiles[found].line[2][0] = '\0';
         found++;
     }
     return found;
 }
 
+static int64_t images_looked_at(const Dataset *dataset) {
+    int64_t count = dataset->count[DATASET_PART_TRAIN], n = 100 * dataset->classes;
+    n = n < LOOKED_AT ? LOOKED_AT : n > LOOKED_AT_MAX ? LOOKED_AT_MAX : n;
+    return n < count ? n : count;
+}
+
 Status figures_examples(Sheet *sheet, const Facts *facts) {
     const Dataset *dataset = &facts->dataset;
-    int64_t count = dataset->count[DATASET_PART_TRAIN], n = count < LOOKED_AT ? count : LOOKED_AT;
+    int64_t count = dataset->count[DATASET_PART_TRAIN], n = images_looked_at(dataset);
     Status status = ST_OK;
-    Tile tile[CLASSES_MAX];
+    Tile tile[CLASSES_SHOWN];
     if (!facts->has_images)
         return ST_OK;
     int64_t *ids = calloc((size_t)n, sizeof *ids);
     uint16_t *labels = calloc((size_t)n, sizeof *labels);
     uint8_t *pixels = malloc((size_t)(n * shape_count(dataset->image)));
     for (int64_t i = 0; ids && i < n; i++)
-        ids[i] = i;
+        ids[i] = i * count / n; /* a set may stand class by class */
     status = ids && labels && pixels ? ST_OK : FAIL(ST_INTERNAL, "out of memory");
     if (status != ST_OK)
         goto done;
     TRY_DONE(dataset_read(dataset, DATASET_PART_TRAIN, ids, n, labels, pixels, NULL));
     Tiles tiles = {.title = "Training images, one of each class",
                    .n = first_of_each(dataset, n, labels, pixels, tile),
-                   .columns = 5,
+                   .columns = dataset->classes > 25 ? 10 : 5,
                    .tile = tile};
     TRY_DONE(tiles_figure(sheet, "training_example_images", &tiles,
                           dataset->synthetic ? "Synthetic images, not CIFAR-10." : NULL));
@@ -96,11 +101,12 @@ static int64_t find_wrong(const Predictions *predictions, Wrong *wrong) {
 }
 
 /* A model may have more outputs than there are classes. */
-static void class_words(const Dataset *dataset, const char *what, int64_t class, char words[40]) {
+static void class_words(const Dataset *dataset, const char *what, int64_t class,
+                        char words[TILE_BYTES]) {
     if (class < dataset->classes)
-        snprintf(words, 40, "%s %.30s", what, dataset->class_names[class]);
+        snprintf(words, TILE_BYTES, "%s %s", what, dataset->class_names[class]);
     else
-        snprintf(words, 40, "%s no class", what);
+        snprintf(words, TILE_BYTES, "%s no class", what);
 }
 
 static void label_tile(const Facts *facts, const Wrong *wrong, const uint8_t *pixels, Tile *tile) {
@@ -119,10 +125,10 @@ static Status read_wrong(const Facts *facts, const Wrong *wrong, int64_t n, uint
         uint16_t label;
         int64_t id = wrong[i].image;
         if (id >= dataset->count[DATASET_PART_TEST])
-            return FAIL(ST_DATA, "%s has fewer test images than the run had", dataset->folder);
+            return FAIL(ST_DATA, "%s has fewer test images than the run had", dataset->path);
         TRY(dataset_read(dataset, DATASET_PART_TEST, &id, 1, &label, pixels + i * size, NULL));
         if (label != facts->predictions.label[id])
-            return FAIL(ST_DATA, "%s has other test images than the run had", dataset->folder);
+            return FAIL(ST_DATA, "%s has other test images than the run had", dataset->path);
     }
     return ST_OK;
 }

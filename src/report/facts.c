@@ -210,12 +210,52 @@ static Status begin(const char *path, Facts *facts) {
     return read_config(facts);
 }
 
-static void find_images(Facts *facts) {
-    facts->has_images = input_dataset(facts->config, &facts->dataset) == ST_OK;
-    if (!facts->has_images) {
-        status_clear();
-        dataset_cifar10(&facts->dataset);
+/* What result.json says of the set. False where it does not. */
+static bool told_dataset(const Facts *facts, Dataset *dataset) {
+    const cJSON *image = cJSON_GetObjectItemCaseSensitive(facts->result, "image"), *name;
+    const cJSON *names = cJSON_GetObjectItemCaseSensitive(facts->result, "class_names");
+    int64_t side[3];
+    Text lines = {0};
+    char *text = NULL;
+    size_t size;
+    *dataset = (Dataset){0};
+    for (int i = 0; i < 3; i++) {
+        const cJSON *item = cJSON_GetArrayItem(image, i);
+        side[i] = cJSON_IsNumber(item) ? (int64_t)item->valuedouble : 0;
     }
+    cJSON_ArrayForEach(name, names) {
+        const char *word = cJSON_GetStringValue(name);
+        text_add(&lines, "%s%s", name == names->child ? "" : "\n", word ? word : "");
+    }
+    Status status = text_take(&lines, &text, &size);
+    if (status == ST_OK)
+        status = dataset_known(fact_text(facts->result, "dataset"),
+                               (Shape){1, side[0], side[1], side[2]}, cJSON_GetArraySize(names),
+                               text, dataset);
+    free(text);
+    if (status != ST_OK) {
+        status_clear();
+        dataset_free(dataset);
+    }
+    return status == ST_OK;
+}
+
+/* What is found must be what the run had, as far as it says so. */
+static void find_images(Facts *facts) {
+    Dataset told, *found = &facts->dataset;
+    bool tells = told_dataset(facts, &told);
+    facts->has_images =
+        input_dataset(facts->config, found) == ST_OK && (!tells || dataset_is_alike(found, &told));
+    if (facts->has_images) {
+        dataset_free(&told);
+        return;
+    }
+    status_clear();
+    dataset_free(found);
+    if (tells)
+        *found = told;
+    else
+        dataset_cifar10(found);
 }
 
 Status facts_read_data(const char *path, Facts *facts) {
@@ -250,6 +290,7 @@ void facts_free(Facts *facts) {
     free(facts->eval);
     cJSON_Delete(facts->result);
     free(facts->config_text);
+    dataset_free(&facts->dataset);
     free(facts->config);
     *facts = (Facts){0};
 }

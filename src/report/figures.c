@@ -1,11 +1,13 @@
 /* figures: see figures.h. */
 #include "figures.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARKS_MAX = 64 };
+enum { MARKS_MAX = 64, BARS_MAX = 24 };
 
 static const Size curve_size = {480, 320};
 
@@ -205,26 +207,55 @@ static void draw_bars(Painter *painter, Size size, const void *figure) {
     plot_bars(painter, size, figure);
 }
 
+/* A class with its accuracy in %, NaN: without images. */
+typedef struct ClassBar {
+    const char *name;
+    double value;
+    int64_t class;
+} ClassBar;
+
+/* Those without images last, of equals the first one first. */
+static int lowest_first(const void *a, const void *b) {
+    const ClassBar *x = a, *y = b;
+    double p = isnan(x->value) ? 101 : x->value, q = isnan(y->value) ? 101 : y->value;
+    return p != q ? (p > q) - (p < q) : (x->class > y->class) - (x->class < y->class);
+}
+
+/* In the order of the classes; of many those with the lowest accuracy alone. */
 static Status bars_figure(Sheet *sheet, const Facts *facts) {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(facts->result, "class_accuracy");
-    int64_t n = facts->dataset.classes;
-    double *value = calloc((size_t)n, sizeof *value);
-    TRY_ALLOC(value);
-    for (int64_t i = 0; i < n; i++) {
-        const cJSON *item = cJSON_GetArrayItem(list, (int)i);
-        value[i] = cJSON_IsNumber(item) ? 100 * item->valuedouble : (double)NAN;
+    const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(facts->result, "class_accuracy");
+    int64_t all = facts->dataset.classes, n = all < BARS_MAX ? all : BARS_MAX, i = 0;
+    ClassBar *classes = calloc((size_t)all, sizeof *classes);
+    const char *names[BARS_MAX];
+    double value[BARS_MAX];
+    char title[64] = "Test accuracy by class";
+    TRY_ALLOC(classes);
+    for (int64_t c = 0; c < all; c++)
+        classes[c] = (ClassBar){facts->dataset.class_names[c], (double)NAN, c};
+    cJSON_ArrayForEach(item, list) {
+        if (i < all && cJSON_IsNumber(item))
+            classes[i].value = 100 * item->valuedouble;
+        i++;
     }
-    Bars bars = {.title = "Test accuracy by class",
+    if (all > n) {
+        qsort(classes, (size_t)all, sizeof *classes, lowest_first);
+        snprintf(title, sizeof title, "Lowest test accuracies: %d of %" PRId64 " classes", BARS_MAX,
+                 all);
+    }
+    for (int64_t c = 0; c < n; c++) {
+        names[c] = classes[c].name;
+        value[c] = classes[c].value;
+    }
+    free(classes);
+    Bars bars = {.title = title,
                  .x_label = "%",
                  .n = n,
-                 .names = facts->dataset.class_names,
+                 .names = names,
                  .value = value,
                  .most = 100,
                  .decimals = 1};
-    Status status = sheet_figure(sheet, "per_class", bars.title, (Size){480, 480}, draw_bars, &bars,
-                                 false, NULL);
-    free(value);
-    return status;
+    return sheet_figure(sheet, "per_class", bars.title, (Size){480, 480}, draw_bars, &bars, false,
+                        NULL);
 }
 
 Status figures_confusion_matrix(Sheet *sheet, const Facts *facts, const int64_t *count) {
@@ -241,9 +272,7 @@ Status figures_confusion_matrix(Sheet *sheet, const Facts *facts, const int64_t 
 
 Status figures_classes(Sheet *sheet, const Facts *facts) {
     int64_t *count = figures_confusion(facts);
-    if (!count)
-        return ST_OK;
-    Status status = figures_confusion_matrix(sheet, facts, count);
+    Status status = count ? figures_confusion_matrix(sheet, facts, count) : ST_OK;
     free(count);
     return status == ST_OK ? bars_figure(sheet, facts) : status;
 }

@@ -11,7 +11,7 @@ Status figures_curves(Sheet *sheet, const Facts *facts);
 /* count[classes][classes]: [truth][guess]. */
 Status figures_confusion_matrix(Sheet *sheet, const Facts *facts, const int64_t *count);
 
-/* Confusion matrix and accuracy by class; nothing where the run has no result yet. */
+/* Confusion matrix, where there is one, and accuracy by class: of a run that has been tested. */
 Status figures_classes(Sheet *sheet, const Facts *facts);
 
 /* A training image of each class; nothing where the images are not found. */

@@ -71,14 +71,14 @@ static void add_warnings(Sheet *sheet, const Facts *facts) {
     if (synthetic)
         text_add(&sheet->html, "<p class=\"warn\">Trained and tested on <strong>synthetic</strong> "
                                "images: no figure here is of CIFAR-10.</p>\n");
-    else if (dataset[0] && strcmp(dataset, "cifar10") != 0)
+    else if (strcmp(dataset, "cifar10-like") == 0)
         text_add(&sheet->html,
                  "<p class=\"warn\">The data set is not CIFAR-10 as it is published.</p>\n");
     if (!facts->has_images)
         text_add(
             &sheet->html,
             "<p class=\"warn\">The images were not found where the run had them (option data), "
-            "so none are shown; CIFAR10_DIR names their folder.</p>\n");
+            "so none are shown; of CIFAR-10 CIFAR10_DIR names the folder.</p>\n");
 }
 
 /* ---- Classes ---- */
@@ -93,14 +93,16 @@ static void add_class_row(Sheet *sheet, const Facts *facts, const int64_t *count
             worst = c;
     }
     int64_t right = count[row * n + row];
-    text_add(&sheet->html, "<tr><th scope=\"row\">%s</th><td>%" PRId64 "</td><td>%" PRId64 "</td>",
-             facts->dataset.class_names[row], sum, right);
+    text_add(&sheet->html, "<tr><th scope=\"row\">");
+    text_add_escaped(&sheet->html, facts->dataset.class_names[row]);
+    text_add(&sheet->html, "</th><td>%" PRId64 "</td><td>%" PRId64 "</td>", sum, right);
     text_add(&sheet->html, "<td>%.1f %%</td>", sum > 0 ? 100.0 * (double)right / (double)sum : 0.0);
-    if (worst >= 0)
-        text_add(&sheet->html, "<td class=\"words\">%s (%" PRId64 ")</td></tr>\n",
-                 facts->dataset.class_names[worst], count[row * n + worst]);
-    else
-        text_add(&sheet->html, "<td class=\"words\"></td></tr>\n");
+    text_add(&sheet->html, "<td class=\"words\">");
+    if (worst >= 0) {
+        text_add_escaped(&sheet->html, facts->dataset.class_names[worst]);
+        text_add(&sheet->html, " (%" PRId64 ")", count[row * n + worst]);
+    }
+    text_add(&sheet->html, "</td></tr>\n");
 }
 
 static void add_class_table(Sheet *sheet, const Facts *facts, const int64_t *count) {
@@ -114,13 +116,14 @@ static void add_class_table(Sheet *sheet, const Facts *facts, const int64_t *cou
 
 static Status add_classes(Sheet *sheet, const Facts *facts) {
     int64_t *count = figures_confusion(facts);
-    if (!count)
+    if (!count && !isfinite(fact_number(facts->result, "test_accuracy")))
         return ST_OK;
     sheet_open_section(sheet, "classes", "Class by class");
     text_add(&sheet->html, "<div class=\"figures\">\n");
     Status status = figures_classes(sheet, facts);
     text_add(&sheet->html, "</div>\n");
-    add_class_table(sheet, facts, count);
+    if (count)
+        add_class_table(sheet, facts, count);
     sheet_close_section(sheet);
     free(count);
     return status;

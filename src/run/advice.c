@@ -6,7 +6,7 @@ static const double STD_SMALL = 1e-3;
 
 static bool small_std(const Augment *augment) {
     double unit = augment->unit == PIXEL_UNIT_BYTE ? 255 : 1;
-    for (int c = 0; c < 3; c++) {
+    for (int c = 0; c < IMAGE_CHANNELS_MAX; c++) {
         if ((double)augment->std[c] < STD_SMALL * unit)
             return true;
     }

@@ -27,6 +27,7 @@ struct Keeper {
     Histograms *histograms; /* NULL: none are asked for */
     Pictures *pictures;     /* likewise */
     char *config_text;      /* stored with checkpoints */
+    char *class_names;      /* likewise */
     char *from;             /* lineage of the state that the run goes on from; NULL: it begins */
     bool leaves;            /* a file was named to go on from, or --reset: a new branch */
     DeviceSnapshot snapshot;
@@ -70,6 +71,7 @@ void keeper_close(Keeper *keeper) {
     fence_stop(keeper->fence);
     rundir_close(&keeper->dir);
     free(keeper->config_text);
+    free(keeper->class_names);
     free(keeper->from);
     free(keeper);
 }
@@ -135,6 +137,9 @@ static Checkpoint view(const Keeper *keeper, const RunState *state) {
                              .seed = session->config->seed,
                              .lanes = session->config->lanes,
                              .dataset_hash = session->input.hash,
+                             .image = session->input.dataset.image,
+                             .classes = session->input.dataset.classes,
+                             .class_names = keeper->class_names,
                              .test_hash = session->input.test_hash,
                              .state = *state};
     state_view(session, &keeper->host, &checkpoint);
@@ -284,6 +289,7 @@ Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step,
     if (state->step == 0)
         TRY(log_model(session));
     TRY(config_text(session->config, true, &keeper->config_text));
+    TRY(dataset_names_text(&session->input.dataset, &keeper->class_names));
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
     TRY(forget_stop(keeper));
     TRY(write_config(keeper));

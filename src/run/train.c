@@ -116,7 +116,8 @@ static void say_enough(const Train *run) {
     if (selection_reaches(state, config->target))
         log_info("accuracy %.2f %% on the %s reaches the target of %g %%: at step %" PRId64
                  ", after %.1f s%s",
-                 100 * state->last_accuracy, config->holdout > 0 ? "held-out records" : "test set",
+                 100 * state->last_accuracy,
+                 run->session.input.holdout.records > 0 ? "held-out records" : "test set",
                  100 * config->target, state->step, run->target_s, since);
     else
         log_info("no better %s in %" PRId64 " evaluations: the run ends early",
@@ -132,7 +133,7 @@ static Status evaluate_epoch(Train *run) {
     EvalResult held_out = {0};
     Status status = ST_OK;
     bool is_best = false;
-    bool holds_out = config->holdout > 0;
+    bool holds_out = input->holdout.records > 0;
     double start = clock_now();
     comm_at(session->ranks.comm, state->step, STAGE_EVALUATE);
     if (holds_out)
@@ -335,9 +336,11 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
                         .target = config->target,
                         .target_s = run->target_s,
                         .best_step = state->best_step,
-                        .selected_on = session->config->holdout > 0 ? "holdout" : "test",
+                        .selected_on = session->input.holdout.records > 0 ? "holdout" : "test",
                         .times = *times,
+                        .image = session->input.dataset.image,
                         .classes = session->model.classes,
+                        .class_names = session->input.dataset.class_names,
                         .class_images = test->class_images,
                         .confusion = test->confusion,
                         .status = stopped ? "stopped" : "finished"};
@@ -407,6 +410,9 @@ static void announce(const Train *run) {
     crash_announce(&config->crash, run->session.ranks.size);
     if (config->holdout > 0)
         log_info("best.h5 is selected on %" PRId64 " held-out training records", config->holdout);
+    else if (run->session.input.holdout.records > 0)
+        log_info("best.h5 is selected on the %" PRId64 " held-out records of the set",
+                 run->session.input.holdout.records);
     else
         log_info("best.h5 is selected on the test set (--holdout N selects honestly)");
 }

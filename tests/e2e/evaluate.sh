@@ -31,7 +31,7 @@ done
 eval_json 2 "$last" --threads 2
 check "eval with 2 threads a rank: the same" test "$(tests/read_json get "$tmp/eval.json" test_accuracy test_loss confusion)" = "$said"
 check "eval --json names step, data set, number of images" \
-    test "$(tests/read_json get "$tmp/eval.json" step dataset images | tr '\n' ' ')" = "30 cifar10 130 "
+    test "$(tests/read_json get "$tmp/eval.json" step dataset images | tr '\n' ' ')" = "30 $(result run dataset) 130 "
 train from-best 1 $small --steps 30
 eval_json 0 "$tmp/from-best/best.h5"
 check "eval of best.h5: the best accuracy" \

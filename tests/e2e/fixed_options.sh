@@ -17,6 +17,7 @@ seed 1 2
 batch-size 32 64
 lanes 4 8
 drop-last true false
+labels fine coarse
 holdout 0 8
 train-records 0 60
 augment.crop-pad 0 3
@@ -77,7 +78,7 @@ eval.batch 50 40
 '
 # No CPU has another value of the first, small.yaml has the second in epochs, and the third stands in files alone (tests/e2e/optimizers.sh),
 # so the list and --help are all that is compared here.
-elsewhere='reduction-type schedule.warmup optimizer.groups'
+elsewhere='labels reduction-type schedule.warmup optimizer.groups'
 # KEY and another value. Beside these: what says where a run reads and writes, and what it shows.
 free='
 epochs 9

@@ -27,7 +27,7 @@ special() {
         *) anywhere "$@" ;;
     esac
 }
-run_document docs/tutorial.md 34
+run_document docs/tutorial.md 33
 
 check "runs/first went on, on other ranks" \
     test "$(tests/read_json get "$copy/runs/first/result.json" resumed_from step ranks | xargs)" = "8 12 3"

@@ -72,7 +72,7 @@ finished_like threads reference "--cpus-per-task=2"
 check "--cpus-per-task=2: two threads" said threads '1 rank x 2 threads'
 finished_like staged reference "staged data"
 check "staged data: copied once a node" test "$(grep -c '^stage: .* copied to n[12345678]:' "$tmp/staged.out")" = 2
-check "staged data: read from there" grep -q "^data: CIFAR-10 in $home/tmp/lockstep-data-" "$tmp/staged.out"
+check "staged data: read from there" grep -qE "^data: [^ ]+ in $home/tmp/lockstep-data-" "$tmp/staged.out"
 check "staged data: compared between the nodes" grep -q '^data: .* have 2 copies .* with equal hashes' "$tmp/staged.out"
 ends apart FAILED 3:0 "nodes with different images: the job fails with code 3"
 one_error 3 "ranks read different images .*: rank . on n[34] has hash [0-9a-f]{16} from $home/tmp/images, rank . on n[34] has [0-9a-f]{16} " \

@@ -120,6 +120,9 @@ void fixture_open(Fixture *f, int64_t step) {
                       .git = "abc123",
                       .dataset = "synthetic",
                       .dataset_hash = UINT64_C(0x8000000000000001),
+                      .image = {1, 1, 28, 20},
+                      .classes = 3,
+                      .class_names = "a\nthe b\n\xc3\xbc",
                       .instruction_set = "avx512_core",
                       .n_slots = 2,
                       .slot_name = {"exp_avg_sq", "exp_avg"}};

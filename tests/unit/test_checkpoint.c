@@ -35,6 +35,11 @@ static void assert_same_meta(const Fixture *f, const Checkpoint *c) {
     assert_int_equal(c->lanes, want->lanes);
     assert_string_equal(c->git, want->git);
     assert_string_equal(c->dataset, want->dataset);
+    assert_int_equal(c->image.c, want->image.c);
+    assert_int_equal(c->image.h, want->image.h);
+    assert_int_equal(c->image.w, want->image.w);
+    assert_int_equal(c->classes, want->classes);
+    assert_string_equal(c->class_names, want->class_names);
     assert_string_equal(c->instruction_set, want->instruction_set);
     if (want->autotune)
         assert_string_equal(c->autotune, want->autotune);

@@ -104,7 +104,7 @@ static void test_defaults(void **state) {
     assert_int_equal(config.device, DEVICE_AUTO);
     assert_int_equal(config.reduction, REDUCTION_EXACT);
     assert_true(config.deadline == 300);
-    assert_true(config.augment.std[1] == 0.2435f);
+    assert_true(isnan(config.augment.std[0]) && isnan(config.augment.mean[3]));
 }
 
 static void test_order_of_sources(void **state) {
@@ -170,11 +170,12 @@ static void test_yaml_values(void **state) {
     assert_int_equal(config.schedule.n_points, 2);
     assert_true(config.schedule.point_at[1] == 2.5 && config.schedule.point_value[0] == 0.5);
     assert_true(config.augment.mean[1] == 0.25f && config.augment.mean[2] == 1);
+    assert_true(isnan(config.augment.mean[3]));
     must_load(MODEL "augment:\n  pad-fill: [1, 128, 255]\n  crop-area: [0.25, 1]\n", "");
-    assert_memory_equal(config.augment.pad_fill, ((uint8_t[]){1, 128, 255}), 3);
+    assert_memory_equal(config.augment.pad_fill, ((int16_t[]){1, 128, 255, -1}), 8);
     assert_true(config.augment.area[0] == 0.25 && config.augment.area[1] == 1);
     must_load(MODEL "augment:\n  pad-fill: 7\n", "");
-    assert_memory_equal(config.augment.pad_fill, ((uint8_t[]){7, 7, 7}), 3);
+    assert_memory_equal(config.augment.pad_fill, ((int16_t[]){7, -1, -1, -1}), 8);
     must_load(MODEL "schedule:\n  name: step\n  points: [30, 60]\n", "");
     assert_true(config.schedule.point_at[1] == 60 && isnan(config.schedule.point_value[1]));
     must_load(MODEL, "--schedule piecewise --schedule.points 0:0,5:1,24:0");
@@ -234,12 +235,13 @@ static void test_refused_files(void **state) {
         {MODEL "epochs: [1, 2]\n", "PATH:4: 'epochs' takes one value, not a list"},
         {MODEL "epochs: 1\nseed: 2\nepochs: 3\n",
          "PATH:6: 'epochs' is given twice; the first is in line 4"},
-        {MODEL "augment:\n  mean: [1, 1]\n", "PATH:5: augment.mean: '1,1' has 2 numbers: give "
-                                             "three, for red, green and blue"},
+        {MODEL "augment:\n  mean: [1, 1, 1, 1, 1]\n",
+         "PATH:5: augment.mean: '1,1,1,1,1' has 5 numbers: give one for each channel, at most 4"},
         {MODEL "augment:\n  mean: [[[1]]]\n", "PATH:5: the lists are nested too deep"},
         {MODEL "augment:\n  mean: [{a: 1}]\n", "PATH:5: a list holds numbers alone"},
-        {MODEL "augment:\n  pad-fill: [1, 2]\n", "PATH:5: augment.pad-fill: '1,2' has 2 numbers: "
-                                                 "give three, for red, green and blue, or one"},
+        {MODEL "augment:\n  pad-fill: [1, 2, 3, 4, 5]\n",
+         "PATH:5: augment.pad-fill: '1,2,3,4,5' has 5 numbers: give one for each channel, at most "
+         "4"},
         {MODEL "augment:\n  pad-fill: 256\n",
          "PATH:5: augment.pad-fill: '256' is out of bounds: 0 to 255"},
         {MODEL "augment:\n  crop-area: [1, 0.5]\n",
@@ -603,7 +605,7 @@ static void test_dump_prints(void **state) {
     assert_string_equal(dump, printed);
     assert_non_null(strstr(dump, "model: |\n  relu\n  linear c=10\n"));
     assert_non_null(strstr(dump, "\noptimizer:\n  name: sgd\n  lr: 0.4\n"));
-    assert_non_null(strstr(dump, "\n  mean: [0.4914, 0.4822, 0.4465]\n"));
+    assert_non_null(strstr(dump, "\n  mean: auto\n"));
     assert_non_null(strstr(dump, "\nthreads: auto\n"));
     assert_non_null(strstr(dump, "\ndeadline: 300\n"));
     free(dump);
@@ -713,6 +715,56 @@ static void test_help(void **state) {
     free(text);
 }
 
+/* ---- What waits for the images ---- */
+
+static const double own_mean[4] = {0.25, 0.5, 0.75, 1}, own_std[4] = {0.5, 0.5, 0.125, 0.5};
+
+static void assert_fits(const char *flags, int64_t channels, const float *mean, const float *std) {
+    must_load(MODEL, flags);
+    if (config_fit_images(&config, (Shape){1, channels, 28, 28}, own_mean, own_std) != ST_OK)
+        fail_msg("%s", status_message());
+    for (int64_t c = 0; c < channels; c++) {
+        assert_true(config.augment.mean[c] == mean[c]);
+        assert_true(config.augment.std[c] == std[c]);
+    }
+    for (int64_t c = channels; c < 4; c++)
+        assert_true(isnan(config.augment.mean[c]) && isnan(config.augment.std[c]));
+}
+
+static void test_mean_and_std_of_the_set(void **state) {
+    (void)state;
+    assert_fits("", 3, (float[]){0.25f, 0.5f, 0.75f}, (float[]){0.5f, 0.5f, 0.125f});
+    assert_fits("", 1, (float[]){0.25f}, (float[]){0.5f});
+    assert_fits("--augment.unit byte", 1, (float[]){63.75f}, (float[]){127.5f});
+    assert_fits("--augment.mean 0.5", 3, (float[]){0.5f, 0.5f, 0.5f},
+                (float[]){0.5f, 0.5f, 0.125f});
+    assert_fits("--augment.std 1,2", 2, (float[]){0.25f, 0.5f}, (float[]){1, 2});
+}
+
+static void assert_does_not_fit(const char *flags, Shape image, const char *says) {
+    must_load(MODEL, flags);
+    assert_refused(config_fit_images(&config, image, own_mean, own_std), says);
+}
+
+static void test_images_that_do_not_fit(void **state) {
+    (void)state;
+    static const Shape grey = {1, 1, 28, 28}, colour = {1, 3, 32, 32}, small = {1, 3, 40, 8};
+    assert_does_not_fit("--augment.mean 0.5,0.5,0.5", grey,
+                        "augment.mean has 3 numbers, but the images have 1 channel: give one "
+                        "number for each, or one for all");
+    assert_does_not_fit("--augment.std 1,1", colour,
+                        "augment.std has 2 numbers, but the images have 3 channels: give one "
+                        "number for each, or one for all");
+    assert_does_not_fit("--augment.pad-fill 1,2", colour,
+                        "augment.pad-fill has 2 numbers, but the images have 3 channels: give one "
+                        "number for each, or one for all");
+    assert_does_not_fit("--augment.crop-pad 8 --augment.pad-mode reflect", small,
+                        "augment.crop-pad 8 with pad-mode reflect wants images larger than that: "
+                        "these are 40 x 8");
+    must_load(MODEL, "--augment.pad-fill 5,5,5"); /* which is one for all */
+    assert_int_equal(config_fit_images(&config, grey, own_mean, own_std), ST_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_defaults, each),
@@ -737,6 +789,8 @@ int main(void) {
         cmocka_unit_test_setup(test_what_must_not_change, each),
         cmocka_unit_test_setup(test_damaged_stored_text, each),
         cmocka_unit_test_setup(test_help, each),
+        cmocka_unit_test(test_mean_and_std_of_the_set),
+        cmocka_unit_test(test_images_that_do_not_fit),
     };
     return cmocka_run_group_tests_name("config", tests, setup, teardown);
 }

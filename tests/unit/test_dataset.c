@@ -89,7 +89,7 @@ static void test_opens_small_set(void **state) {
     assert_int_equal(dataset_open(folder, 1, &dataset), ST_OK);
     assert_int_equal(dataset.count[DATASET_PART_TRAIN], 5 * PER_FILE);
     assert_int_equal(dataset.count[DATASET_PART_TEST], TESTS);
-    assert_string_equal(dataset_name(&dataset), "cifar10");
+    assert_string_equal(dataset_name(&dataset), "cifar10-like");
     assert_false(dataset.synthetic);
 }
 
@@ -154,7 +154,7 @@ static void test_missing(void **state) {
     assert_message("--data synthetic");
     status_clear();
     assert_int_equal(dataset_open(path_of("test_batch.bin"), 1, &dataset), ST_DATA);
-    assert_message("not a folder");
+    assert_message("is no HDF5 file");
 }
 
 static void test_no_folder_named(void **state) {

@@ -281,6 +281,8 @@ static void result(void **state) {
     /* of class 2 one image was taken for a class, one for none */
     static const int64_t class_images[CLASSES] = {[2] = 5};
     static const int64_t confusion[CLASSES][CLASSES] = {[2] = {[2] = 3, [5] = 1}};
+    static const char *const names[CLASSES] = {"a", "b", "\"c\"", "d", "e", "f",
+                                               "g", "h", "i",     "j", "k", "l"};
     RunResult r = {.state_hash = 0xabc,
                    .test_accuracy = 0.7123,
                    .test_loss = NAN,
@@ -299,7 +301,9 @@ static void result(void **state) {
                    .best_accuracy = 0.72,
                    .best_step = 200,
                    .selected_on = "holdout",
+                   .image = {1, 3, 32, 30},
                    .classes = CLASSES,
+                   .class_names = names,
                    .class_images = class_images,
                    .confusion = confusion[0],
                    .status = "finished"};
@@ -325,6 +329,10 @@ static void result(void **state) {
         "dataset", "git",  "status",       "parameters", "selected_on", "times", "best_accuracy"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         assert_non_null(cJSON_GetObjectItem(o, keys[i]));
+    const cJSON *told = cJSON_GetObjectItem(o, "class_names");
+    assert_int_equal(cJSON_GetArraySize(told), CLASSES);
+    assert_string_equal(cJSON_GetArrayItem(told, 2)->valuestring, "\"c\"");
+    assert_int_equal(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "image"), 2)->valueint, 30);
     cJSON_Delete(o);
     free(text);
     r.resumed_from = 200;
@@ -333,6 +341,47 @@ static void result(void **state) {
     assert_non_null(strstr(text, "\"resumed_from\":\t200"));
     assert_false(fixture_exists(&f, "result.json.tmp"));
     free(text);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+/* Of more than 100 classes there is no matrix, but an accuracy of each. */
+static void result_of_many_classes(void **state) {
+    (void)state;
+    enum { CLASSES = 101 };
+    Fixture f;
+    RunDir dir;
+    size_t size;
+    char text[CLASSES][8];
+    const char *names[CLASSES];
+    int64_t class_images[CLASSES] = {[100] = 4};
+    static int64_t confusion[CLASSES][CLASSES] = {[100] = {[100] = 1, [3] = 3}};
+    for (int i = 0; i < CLASSES; i++) {
+        snprintf(text[i], sizeof text[i], "%d", i);
+        names[i] = text[i];
+    }
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    RunResult r = {.device = "cpu",
+                   .dataset = "own",
+                   .git = "",
+                   .tta = "none",
+                   .selected_on = "test",
+                   .status = "finished",
+                   .image = {1, 1, 28, 28},
+                   .classes = CLASSES,
+                   .class_names = names,
+                   .class_images = class_images,
+                   .confusion = confusion[0]};
+    assert_int_equal(metrics_result(&dir, &r), ST_OK);
+    char *json = fixture_load(fixture_path(&f, "result.json"), &size);
+    cJSON *o = cJSON_Parse(json);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "confusion")));
+    const cJSON *accuracy = cJSON_GetObjectItem(o, "class_accuracy");
+    assert_int_equal(cJSON_GetArraySize(accuracy), CLASSES);
+    assert_true(cJSON_GetArrayItem(accuracy, 100)->valuedouble == 0.25);
+    cJSON_Delete(o);
+    free(json);
     rundir_close(&dir);
     fixture_close(&f);
 }
@@ -347,6 +396,7 @@ int main(void) {
         cmocka_unit_test(begun_as_a_new_file),
         cmocka_unit_test(not_where_the_directory_is_lost),
         cmocka_unit_test(result),
+        cmocka_unit_test(result_of_many_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,7 +150,7 @@ static void test_refusals(void **state) {
         {"linear c=10\nsoftmax_ce\nrelu", "m:2: softmax_ce must be the last layer, but line 3 "
                                           "follows"},
         {"linear c=9", "m:1: the model gives 9 numbers an image, but the data set has 10 "
-                       "classes: end it with 'linear c=10', or more"},
+                       "classes: end it with 'linear c=classes', or more outputs"},
         {"conv c=10 k=3", "m:1: softmax_ce: wants one number a class, its input is 10 x 30 x 30: "
                           "put a linear layer before it"},
         {"relu \x01", "m:1: byte 0x01 is not text"},

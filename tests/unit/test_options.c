@@ -48,12 +48,12 @@ static const struct {
     {"epochs", "0", "1", "1000000000", "1000000001"},
     {"steps", "-1", "0", "1000000000000000", "1000000000000001"},
     {"label-smoothing", "-0.001", "0", "0.999", "1"},
-    {"holdout", "-1", "0", "49999", "50000"},    /* of 50,000 at least one is left to train on */
+    {"holdout", "-1", "0", "1000000000", "1000000001"},
     {"augment.crop-pad", "-1", "0", "16", "17"}, /* half an image */
     {"augment.pad-fill", "-1", "0", "255", "256"},
     {"augment.flip", "-0.1", "0", "1", "1.1"},
     {"augment.rotate", "-1", "0", "180", "181"},
-    {"augment.cutout", "-1", "0", "32", "33"},
+    {"augment.cutout", "-1", "0", "64", "65"},
     {"loader.threads", "0", "1", "64", "65"},
     {"optimizer.lr", "-1", "0", "1000000", "1000001"},
     {"optimizer.momentum", "-0.1", "0", "0.9999999", "1"},
