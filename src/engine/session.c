@@ -100,6 +100,7 @@ static Status fit_config(Session *session) {
                       config_fit_images(session->config, session->input.dataset.image, mean, std));
 }
 
+/* Compares what ranks have read from files of their own. Collective, agreed but for a deadline. */
 static Status end_crosscheck(Session *session) {
     TRY(crosscheck_end(session->crosscheck, &session->input, session->ranks.comm));
     crosscheck_free(session->crosscheck);
