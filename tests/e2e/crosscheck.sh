@@ -50,7 +50,7 @@ between() {
     echo "ranks read different images \($1\): rank $2 on .* has hash $hash from $COPIES/$2, rank $3 on .* has $hash from" \
         "$COPIES/$3; fetch them anew"
 }
-compared() { grep -q "^data: CIFAR-10 in .*, of which ranks have $1 copies .* with equal hashes" "$log"; }
+compared() { grep -q "^data: cifar10-like in .*, of which ranks have $1 copies .* with equal hashes" "$log"; }
 # rank 0 reads lanes 0 and 1 and its half of the test set, 150 records, and those of the other where it compares.
 reads() { grep -q "^rank 0 on .*: lanes 0-1, training records 0-99, $1 MB read" "$log"; }
 
