@@ -157,23 +157,37 @@ Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
 /* Looks, and parses /meta and /state of a good file; warns of nothing. */
 Status checkpoint_read_meta(const char *path, Checkpoint *checkpoint);
 
-/* The newest good file of FOLDER that is of `lineage` (NULL: of any), "" where there is none; *bad
- * says whether there are others: bad ones, or some of another branch.
+/* A folder that checkpoints are looked for in. */
+typedef struct CheckpointPlace {
+    const char *folder; /* need not be there */
+    bool bad;           /* it has bad ones, or came to some of another branch */
+} CheckpointPlace;
+
+/* The newest good file of several folders (of one step: of the first) that is of `lineage` (NULL:
+ * of any), and the number of its place; "" and -1 where there is none. Sets the places' `bad`.
  * Older ones are tried in turn, each bad one is warned of and (if `quarantine`) renamed .bad.
  * ST_CHECKPOINT where one that is newer than that cannot be looked at: it stays as it is, for
  * whoever can make it readable, or says by --resume FILE that it is not wanted. */
-Status checkpoint_search(const char *folder, bool quarantine, const char *lineage, char path[4096],
-                         bool *bad);
+Status checkpoint_search(CheckpointPlace *places, int n_places, bool quarantine,
+                         const char *lineage, char path[4096], int *where);
 
-/* The same, but ST_CHECKPOINT where there are bad ones (.bad ones too) and no good one. */
-Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]);
+/* The same of one folder, but ST_CHECKPOINT where it is `bad` and has no good one. */
+Status checkpoint_newest(const char *folder, bool quarantine, const char *lineage, char path[4096]);
 
-/* Removes the oldest good files beyond `keep`, never `spare` (a file name, the best; may be NULL),
- * sidecars without a file, and temporary files left by this host's dead processes or by this
- * process itself. For the one process that writes the folder, between two writes. `gate` may be
- * NULL. */
-Status checkpoint_prune(const char *folder, int64_t keep, const char *spare,
-                        const CheckpointGate *gate);
+/* What pruning leaves. */
+typedef struct CheckpointKeep {
+    int64_t newest;      /* so many good ones */
+    const char *lineage; /* of this branch; NULL: of any */
+    int64_t best_step;   /* and the one of this step; -1: none */
+} CheckpointKeep;
+
+/* Removes the good files of the branch beyond those, sidecars without a file, and temporary files
+ * left by this host's dead processes or by this process itself. What is of another branch, bad
+ * (renamed .bad) or cannot be looked at stays and does not count; but 0 of any branch leaves none
+ * at all. For the one process that writes the folder, between two writes. `gate` and `removed`, how
+ * many checkpoints, may be NULL. */
+Status checkpoint_prune(const char *folder, const CheckpointKeep *keep, const CheckpointGate *gate,
+                        int64_t *removed);
 
 /* Hash of params, running, ema, slots (by name) and slow_running, each in model-text order, logical
  * row-major, gaps left out, then the step as uint64, then the plateau where there is one. */

@@ -26,6 +26,10 @@ bool lineage_holds(const char *lineage, const char *of, int64_t step);
 /* The step at which the last branch began; 0 of "". */
 int64_t lineage_begin(const char *lineage);
 
+/* The id of the last branch; of "" it is all zeros. */
+enum { LINEAGE_ID_BYTES = 17 };
+void lineage_id(const char *lineage, char id[LINEAGE_ID_BYTES]);
+
 bool lineage_is_valid(const char *text);
 
 #ifdef __cplusplus

@@ -6,7 +6,8 @@
  * not. Numbers are the shortest
  * text that reads back to the same value; NaN and infinities are null. The file is fsynced before
  * the checkpoint of its step is committed; on resume it is cut back to the resumed step, torn lines
- * dropped, so that no step stands twice or is missing.
+ * dropped, so that no step stands twice or is missing. Evaluations of the test set that a
+ * checkpoint knows of and the file lacks are put back, with null for times.
  *
  * The same facts go to the folder tensorboard, for TensorBoard: each always after the line in
  * metrics.jsonl, so that nothing stands there of a step that metrics.jsonl does not have. */
@@ -90,9 +91,15 @@ typedef struct RunResult {
 } RunResult;
 
 /* Opens metrics.jsonl for appending, as a new file with the old one's lines up to `step` (0: none).
- * Lines after it, torn and unreadable ones go. `facts` NULL: nothing for TensorBoard. `dir` is
- * borrowed. *sinks is to be closed, also after a failure. */
-Status metrics_open(RunDir *dir, int64_t step, const BoardFacts *facts, Metrics **sinks);
+ * Lines after it, torn and unreadable ones go. Each of the n evaluations `known`, in the order of
+ * their steps, that has no line gets one again, whose times are null. `facts` NULL: nothing for
+ * TensorBoard. `dir` is borrowed. *sinks is to be closed, also after a failure. */
+Status metrics_open(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t n,
+                    const BoardFacts *facts, Metrics **sinks);
+
+/* The same for a file that is not to be written to: as it should be, it stays untouched. */
+Status metrics_mend(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t n);
+
 void metrics_close(Metrics *sinks); /* accepts NULL */
 Status metrics_train(Metrics *sinks, const TrainMetrics *metrics);
 Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics);

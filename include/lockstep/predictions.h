@@ -27,6 +27,9 @@ Status predictions_write(const RunDir *dir, const Predictions *predictions);
 /* Reads it from the run directory FOLDER; images 0 where there is none. `dataset` stays NULL. */
 Status predictions_read(const char *folder, Predictions *predictions);
 
+/* Whether the run directory has those of the state after `step`. */
+bool predictions_are_of(const RunDir *dir, int64_t step);
+
 /* To another process on this machine, and from one: as they are in memory, but for `dataset`, from
  * the start of what the descriptor leads to. ST_CHECKPOINT. */
 Status predictions_send(int out, const Predictions *predictions);

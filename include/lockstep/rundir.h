@@ -8,9 +8,11 @@
  *   trace.json     who did what when in some steps, where --trace asked for it
  *   autotune.txt   choices made by timing, where the run has some
  *   owner          the process that may write here (host, pid, job, restart); carries its lock
- *   local          name of the folder below --checkpoint-local where later checkpoints may be
- *   lineage        which branch of the run goes on here (lineage.h); checkpoints of others are
- *                  set aside in checkpoints/aside-ID
+ *   local          names of folders below --checkpoint-local: where later checkpoints may be, and
+ *                  such as are to be removed
+ *   lineage        which branch of the run goes on here (lineage.h); what is of another branch is
+ *                  set aside in checkpoints/aside-ID, by that one's id
+ *   metrics.next   metrics of a branch that is about to begin
  *   crash-fired    marker of --crash-at
  *   stop           made by a person, who asks the run to end; the run removes it
  *
@@ -33,9 +35,10 @@ typedef struct RunDir {
     char owner[512];                 /* what the owner file says while the directory is ours */
     int lock_fd, log_fd, metrics_fd; /* -1: not open */
     char *lineage;                   /* of the branch that goes on here; NULL: not known */
+    char begun[160];                 /* who began it, as the file `lineage` says */
     bool sorting;                    /* files of other branches may not all have been set aside */
-    bool
-        begun_before; /* that branch was begun by this very command in this job, before a restart */
+    bool begun_before; /* it was begun by this very command in this job, before a restart */
+    bool left_local;   /* `local` names folders that are to be removed */
 } RunDir;
 
 /* Creates the directory (parents too) and takes it. ST_CHECKPOINT where another run has it (names
@@ -62,21 +65,31 @@ bool rundir_lost(const RunDir *dir);
 
 /* Removes checkpoints, metrics, events, result, sessions, autotune.txt and crash marker: --reset.
  * Says in the log what it removes: only what a run has made, and of that no .bad files, which it
- * moves to checkpoints/bad-N. */
+ * moves to checkpoints/bad-N. After rundir_leave_local: killed in between, the next start would
+ * else go on from what a node has. */
 Status rundir_reset(RunDir *dir);
 
-/* True where the directory holds checkpoints (good or bad). */
-bool rundir_has_checkpoints(const RunDir *dir);
+/* Whether there are checkpoints (good or bad), in the directory or in its folder below `base` on
+ * this node (--checkpoint-local; "" for none). */
+Status rundir_has_checkpoints(const RunDir *dir, const char *base, bool *has);
 
-/* Reads what the file `lineage` says into *dir; before rundir_newest and rundir_begin_branch. */
+/* Whether `path` is, under whatever name, the directory's checkpoint of that step. */
+bool rundir_holds(const RunDir *dir, const char *path, int64_t step);
+
+/* Reads what the file `lineage` says into *dir; before all that asks for the branch. */
 Status rundir_read_branch(RunDir *dir);
+
+/* Does the rest of what a start that was killed in rundir_begin_branch left to do; before a
+ * checkpoint is chosen. */
+Status rundir_finish_branch(RunDir *dir);
 
 /* A run goes on here from the state of lineage `from` after `step` ("" and 0: from the beginning).
  * It is a new branch where it `leaves` what is here, or the state is not one of the directory's
- * branch; then, and where that was not finished before, sets the checkpoints of others aside and
- * says so. Sets dir->lineage, for the checkpoints to come. `file` (NULL: none) was named to go on
- * from: the metrics of what is left are set aside too; unless they have led to that very state,
- * those of the run that the file is in take their place. */
+ * branch. Either way sets the checkpoints of others aside, and says so. Sets dir->lineage, for the
+ * checkpoints to come. `file` (NULL: none) was named to go on from: the metrics of what is left are
+ * set aside too; unless they have led to that very state, those of the run that the file is in take
+ * their place. Killed at any moment, the directory is of the old branch with all it had, or of the
+ * new one. */
 Status rundir_begin_branch(RunDir *dir, const char *from, int64_t step, bool leaves,
                            const char *file);
 
@@ -89,8 +102,19 @@ Status rundir_newest(RunDir *dir, const char *base, char path[4096]);
 /* Likewise, but "" where the branch has nothing yet, not even the state that it began with. */
 Status rundir_newest_made(RunDir *dir, const char *base, char path[4096]);
 
-/* Sets dir->local: the folder that rundir_newest chose from, else a new one below `base`. */
+/* For who only reads the run directory `run`: the newest good checkpoint of its branch, "" where it
+ * has none. ST_CHECKPOINT as checkpoint_newest. */
+Status rundir_find(const char *run, char path[4096]);
+
+/* Sets dir->local: the folder that rundir_newest chose from, else a new one below `base`; what the
+ * old one holds is not for this run to go on from, but stays until rundir_lasts. */
 Status rundir_begin_local(RunDir *dir, const char *base);
+
+/* The same without a new one. */
+Status rundir_leave_local(RunDir *dir);
+
+/* A checkpoint of the run's is in the directory: older ones on this node's own disk are removed. */
+Status rundir_lasts(RunDir *dir);
 
 /* Makes NAME in the directory hold exactly these bytes, durably: under a temporary name of this
  * process's own, another look at the owner file, rename. */
@@ -123,7 +147,7 @@ bool rundir_has_best(const RunDir *dir, int64_t best_step);
 /* Whether result.json says that the run finished, after this step and in this state. */
 bool rundir_has_result(const RunDir *dir, int64_t step, uint64_t state_hash);
 
-/* Removes result.json: it is of an end that the run goes on from. */
+/* Removes result.json and predictions.h5: they are of an end that the run goes on from. */
 Status rundir_begin_again(RunDir *dir);
 
 /* Whether somebody has made a file `stop` here: one look at the disk. Leaves the error record

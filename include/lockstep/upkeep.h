@@ -28,10 +28,10 @@ Status upkeep_verify(const char *run, FILE *out);
  */
 Status upkeep_seal(const char *path, FILE *out);
 
-/* Removes the oldest good checkpoints of the branch beyond `keep`, never the best; with `aside`
- * also those that were set aside. Takes the directory for that time: a failure while a run has it.
- */
-Status upkeep_prune(const char *run, int64_t keep, bool aside, FILE *out);
+/* Removes the oldest good checkpoints of the directory's branch beyond `newest`, never the best, as
+ * the newest one says it; with `aside` also those that were set aside. Takes the directory for that
+ * time: a failure while a run has it. */
+Status upkeep_prune(const char *run, int64_t newest, bool aside, FILE *out);
 
 #ifdef __cplusplus
 }

@@ -30,9 +30,8 @@ typedef struct WriterHooks {
     Status (*before)(void *context, int64_t step);
     /* After it was committed: the best link. */
     Status (*after)(void *context, int64_t step, const char *file_name, bool is_best);
-    /* After that: the file name (in `checkpoints`) that pruning must spare; "": that of best_step.
-     */
-    void (*spare)(void *context, char file_name[256]);
+    /* After that and pruning, of one that lasts: those that need not may go. */
+    Status (*lasts)(void *context);
     /* Right before each commit and before pruning: whether the folder is still ours. */
     Status (*allowed)(void *context);
     /* A write has failed, and the thread's error record says why. May end the process. */
@@ -41,10 +40,10 @@ typedef struct WriterHooks {
     TraceRow *row; /* of the writer's thread in a trace, or NULL */
 } WriterHooks;
 
-/* `local` (NULL: none) is a folder on this node for checkpoints that need not last: they are
- * removed once one that lasts is committed to `folder`. `shape` says which arrays there are: room
- * for a copy of them is allocated here, once. The model, the config text and the slot names of this
- * and later snapshots must outlive the writer. */
+/* `folder` is pruned to the newest `keep` of the branch and the best so far. `local` (NULL: none)
+ * is a folder on this node for checkpoints that need not last, pruned likewise. `shape` says which
+ * arrays there are: room for a copy of them is allocated here, once. The model, the config text and
+ * the slot names of this and later snapshots must outlive the writer. */
 Status writer_start(const char *folder, const char *local, int64_t keep, const Checkpoint *shape,
                     WriterHooks hooks, Writer **writer);
 

@@ -9,6 +9,7 @@
 
 #include "lockstep/parse.h"
 #include "lockstep/path.h"
+#include "lockstep/rundir.h"
 
 const char load_options_help[] =
     "  --device D    auto (default), cpu, cuda, ref\n"
@@ -54,17 +55,15 @@ Status load_option(const char *command, int argc, char **argv, int *i, LoadOptio
 static Status find_checkpoint(LoadOptions *options) {
     struct stat info;
     const char *named = options->checkpoint;
-    char folder[CONFIG_PATH_MAX];
     if (stat(named, &info) != 0 || !S_ISDIR(info.st_mode))
         return ST_OK;
-    if (strlen(named) + sizeof "/checkpoints" > sizeof folder)
+    if (strlen(named) + sizeof "/best.h5" > sizeof options->found)
         return FAIL(ST_USAGE, "%s: the path is too long", named);
     snprintf(options->found, sizeof options->found, "%.4000s/best.h5", named);
-    snprintf(folder, sizeof folder, "%.4000s/checkpoints", named);
     options->checkpoint = options->found;
     if (access(options->found, F_OK) == 0)
         return ST_OK;
-    TRY(checkpoint_newest(folder, false, options->found));
+    TRY(rundir_find(named, options->found));
     return options->found[0]
                ? ST_OK
                : FAIL(ST_CHECKPOINT, "%s: holds no checkpoint; is it a run directory?", named);

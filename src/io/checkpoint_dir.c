@@ -2,8 +2,6 @@
  *
  * A file counts only if it has exactly a checkpoint's name; what else is in the folder is left
  * alone, but for sidecars without a file and temporary files of dead processes. */
-#include <dirent.h>
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include "checkpoint_format.h"
 #include "checkpoint_look.h"
 #include "file_util.h"
+#include "folder.h"
 #include "lockstep/lineage.h"
 #include "lockstep/log.h"
 
@@ -52,44 +51,45 @@ bool checkpoint_is_bad(const char *name) {
     return checkpoint_step_of(plain, "", &step) || checkpoint_step_of(plain, ".xxh3", &step);
 }
 
+bool checkpoint_is_aside(const char *name) {
+    static const char begin[] = "aside-";
+    size_t length = sizeof begin - 1;
+    if (strncmp(name, begin, length) != 0 || strspn(name + length, "0123456789abcdef") != 16)
+        return false;
+    const char *rest = name + length + 16;
+    return !*rest || (*rest == '.' && rest[1] && !rest[1 + strspn(rest + 1, "0123456789")]);
+}
+
 static int descending(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x < y) - (x > y);
 }
 
-/* The steps of all files with a checkpoint's name, newest first; the caller frees *steps. *bad
- * says whether there are quarantined ones. A folder that is not there is empty. */
-static Status list_steps(const char *folder, int64_t **steps, int64_t *n, bool *bad) {
-    DIR *dir = opendir(folder);
-    int64_t room = 0, step;
-    *steps = NULL;
-    *n = 0;
-    *bad = false;
-    if (!dir && errno == ENOENT)
-        return ST_OK;
-    if (!dir)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        *bad = *bad || checkpoint_is_bad(entry->d_name);
-        if (!checkpoint_step_of(entry->d_name, "", &step))
-            continue;
-        if (*n == room) {
-            room = room ? 2 * room : 64;
-            int64_t *more = realloc(*steps, (size_t)room * sizeof step);
-            if (!more) {
-                closedir(dir);
-                free(*steps);
-                *steps = NULL;
-                return FAIL(ST_INTERNAL, "out of memory");
-            }
-            *steps = more;
-        }
-        (*steps)[(*n)++] = step;
+static bool is_checkpoint(const char *name) {
+    int64_t step;
+    return checkpoint_step_of(name, "", &step) || checkpoint_is_bad(name);
+}
+
+Status checkpoint_steps(const char *folder, CheckpointSteps *steps) {
+    Status status = ST_OK;
+    Names names;
+    *steps = (CheckpointSteps){0};
+    TRY_DONE(folder_names(folder, is_checkpoint, &names));
+    steps->step = calloc((size_t)names.n + 1, sizeof *steps->step);
+    if (!steps->step) {
+        status = FAIL(ST_INTERNAL, "out of memory");
+        goto done;
     }
-    closedir(dir);
-    if (*n > 0)
-        qsort(*steps, (size_t)*n, sizeof step, descending);
-    return ST_OK;
+    for (int64_t i = 0; i < names.n; i++) {
+        if (checkpoint_step_of(names.name[i], "", &steps->step[steps->n]))
+            steps->n++;
+        else
+            steps->bad = true;
+    }
+    qsort(steps->step, (size_t)steps->n, sizeof *steps->step, descending);
+done:
+    folder_free(&names);
+    return status;
 }
 
 /* Warns of a bad file, and moves it away. */
@@ -102,17 +102,19 @@ static void pass_over(const char *path, bool quarantine) {
     }
 }
 
-/* checkpoint_look, and whether a good file is of a lineage (NULL: any). */
-static CheckpointVerdict look_for(const char *path, const char *lineage, bool *of) {
+CheckpointVerdict checkpoint_look_for(const char *path, const char *lineage, CheckpointKin *kin) {
     Checkpoint meta;
     CheckpointSeal seal;
     char *bytes;
     size_t size;
     CheckpointVerdict verdict = checkpoint_examine(path, &bytes, &size, &seal);
-    *of = true;
-    if (verdict == CHECKPOINT_GOOD && lineage) {
+    kin->of = !lineage;
+    lineage_id("", kin->branch);
+    if (verdict == CHECKPOINT_GOOD) {
         if (checkpoint_parse_meta(bytes, size, path, &meta) == ST_OK) {
-            *of = lineage_holds(lineage, meta.lineage ? meta.lineage : "", meta.state.step);
+            const char *own = meta.lineage ? meta.lineage : "";
+            kin->of = !lineage || lineage_holds(lineage, own, meta.state.step);
+            lineage_id(own, kin->branch);
             checkpoint_meta_free(&meta);
         } else { /* no memory: a moment ago it could be parsed */
             verdict = CHECKPOINT_UNSEEN;
@@ -122,56 +124,103 @@ static CheckpointVerdict look_for(const char *path, const char *lineage, bool *o
     return verdict;
 }
 
-Status checkpoint_search(const char *folder, bool quarantine, const char *lineage, char path[4096],
-                         bool *bad) {
-    Status status = ST_OK;
-    int64_t *steps = NULL, n = 0;
-    bool good = false;
-    path[0] = '\0';
-    TRY(list_steps(folder, &steps, &n, bad));
-    for (int64_t i = 0; i < n && !good; i++) {
-        char name[CHECKPOINT_FILE_NAME];
-        checkpoint_file_name(steps[i], name);
-        TRY_DONE(file_join(folder, name, path));
-        bool of;
-        switch (look_for(path, lineage, &of)) {
-        case CHECKPOINT_GOOD:
-            good = of;
-            *bad = *bad || !good;
-            if (!good)
-                log_warn("%s is of another branch of the run; passed over (--resume FILE goes on "
-                         "from it)",
-                         path);
-            break;
-        case CHECKPOINT_BAD:
-            *bad = true;
-            pass_over(path, quarantine);
-            break;
-        case CHECKPOINT_GONE: /* pruned by its owner meanwhile */
-            status_clear();
-            break;
-        case CHECKPOINT_UNSEEN:
-            status_prefix("the newest checkpoint cannot be looked at, and stays as it is (make it "
-                          "readable, or name an older one with --resume FILE)");
-            status = ST_CHECKPOINT;
-            goto done;
+/* A file that a search may come to. */
+typedef struct Candidate {
+    int64_t step;
+    int place;
+} Candidate;
+
+/* Newest first; of one step, the earlier place first. */
+static int by_age(const void *a, const void *b) {
+    const Candidate *x = a, *y = b;
+    if (x->step != y->step)
+        return x->step < y->step ? 1 : -1;
+    return x->place - y->place;
+}
+
+/* The files of all places in the order in which they are looked at; the caller frees. */
+static Status gather(CheckpointPlace *places, int n_places, Candidate **candidates, int64_t *n) {
+    *candidates = NULL;
+    *n = 0;
+    for (int p = 0; p < n_places; p++) {
+        CheckpointSteps steps;
+        TRY(checkpoint_steps(places[p].folder, &steps));
+        places[p].bad = steps.bad;
+        Candidate *more = realloc(*candidates, (size_t)(*n + steps.n + 1) * sizeof *more);
+        if (!more) {
+            free(steps.step);
+            return FAIL(ST_INTERNAL, "out of memory");
         }
+        *candidates = more;
+        for (int64_t i = 0; i < steps.n; i++)
+            more[(*n)++] = (Candidate){steps.step[i], p};
+        free(steps.step);
+    }
+    qsort(*candidates, (size_t)*n, sizeof **candidates, by_age);
+    return ST_OK;
+}
+
+/* Looks at one; *good: it is the one. A failure where it cannot be looked at. */
+static Status try_one(CheckpointPlace *place, const char *path, bool quarantine,
+                      const char *lineage, bool *good) {
+    CheckpointKin kin;
+    *good = false;
+    switch (checkpoint_look_for(path, lineage, &kin)) {
+    case CHECKPOINT_GOOD:
+        *good = kin.of;
+        if (!kin.of) {
+            place->bad = true;
+            log_warn("%s is of another branch of the run; passed over", path);
+        }
+        break;
+    case CHECKPOINT_BAD:
+        place->bad = true;
+        pass_over(path, quarantine);
+        break;
+    case CHECKPOINT_GONE: /* pruned by its owner meanwhile */
+        status_clear();
+        break;
+    case CHECKPOINT_UNSEEN:
+        status_prefix("the newest checkpoint cannot be looked at, and stays as it is (make it "
+                      "readable, or name an older one with --resume FILE)");
+        return ST_CHECKPOINT;
+    }
+    return ST_OK;
+}
+
+Status checkpoint_search(CheckpointPlace *places, int n_places, bool quarantine,
+                         const char *lineage, char path[4096], int *where) {
+    Status status = ST_OK;
+    Candidate *candidates;
+    int64_t n;
+    bool good = false;
+    *where = -1;
+    TRY_DONE(gather(places, n_places, &candidates, &n));
+    for (int64_t i = 0; i < n && !good; i++) {
+        CheckpointPlace *place = &places[candidates[i].place];
+        char name[CHECKPOINT_FILE_NAME];
+        checkpoint_file_name(candidates[i].step, name);
+        TRY_DONE(file_join(place->folder, name, path));
+        TRY_DONE(try_one(place, path, quarantine, lineage, &good));
+        *where = good ? candidates[i].place : -1;
     }
 done:
     if (!good)
         path[0] = '\0';
-    free(steps);
+    free(candidates);
     return status;
 }
 
-Status checkpoint_newest(const char *folder, bool quarantine, char path[4096]) {
-    bool bad;
-    TRY(checkpoint_search(folder, quarantine, NULL, path, &bad));
-    if (!path[0] && bad)
+Status checkpoint_newest(const char *folder, bool quarantine, const char *lineage,
+                         char path[4096]) {
+    CheckpointPlace place = {.folder = folder};
+    int where;
+    TRY(checkpoint_search(&place, 1, quarantine, lineage, path, &where));
+    if (!path[0] && place.bad)
         return FAIL(ST_CHECKPOINT,
-                    "%s: has checkpoints but no good one; start over with --reset, or name a "
+                    "%s: has checkpoints but no good one%s; start over with --reset, or name a "
                     "file with --resume FILE",
-                    folder);
+                    folder, lineage ? " of this run's branch" : "");
     return ST_OK;
 }
 
@@ -179,64 +228,82 @@ Status checkpoint_ask(const CheckpointGate *gate) {
     return gate && gate->ask ? gate->ask(gate->context) : ST_OK;
 }
 
+/* Sidecars, and temporary files of the dead. */
+static bool may_be_swept(const char *name) {
+    int64_t step;
+    return checkpoint_step_of(name, ".xxh3", &step) ||
+           (strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name, false));
+}
+
 /* Removes sidecars without a file and temporary files of the dead. */
 static Status sweep(const char *folder, const CheckpointGate *gate) {
-    char path[4096], file[4096];
-    Status status = ST_OK;
+    Names names;
+    char path[4096], file[4096], base[CHECKPOINT_FILE_NAME];
     int64_t step;
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        const char *name = entry->d_name;
-        bool stale = strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name, false);
+    Status status = folder_names(folder, may_be_swept, &names);
+    for (int64_t i = 0; status == ST_OK && i < names.n; i++) {
+        const char *name = names.name[i];
         if (checkpoint_step_of(name, ".xxh3", &step)) {
-            char base[CHECKPOINT_FILE_NAME];
             checkpoint_file_name(step, base);
             TRY_DONE(file_join(folder, base, file));
-            stale = access(file, F_OK) != 0;
+            if (access(file, F_OK) == 0)
+                continue;
         }
-        if (stale) {
-            TRY_DONE(checkpoint_ask(gate));
-            TRY_DONE(file_join(folder, name, path));
-            TRY_DONE(file_remove(path));
-        }
+        TRY_DONE(checkpoint_ask(gate));
+        TRY_DONE(file_join(folder, name, path));
+        TRY_DONE(file_remove(path));
     }
 done:
-    closedir(dir);
+    folder_free(&names);
     return status;
 }
 
-Status checkpoint_prune(const char *folder, int64_t keep, const char *spare,
-                        const CheckpointGate *gate) {
+/* The file first: a sidecar alone is harmless, a file alone would be warned of. */
+static Status remove_one(const char *path) {
+    char sidecar[4096 + 8];
+    snprintf(sidecar, sizeof sidecar, "%s.xxh3", path);
+    TRY(file_remove(path));
+    return file_remove(sidecar);
+}
+
+/* Whether a file is a good one of the branch. Warns of others that a run would go on from. */
+static bool counts(const char *path, const CheckpointKeep *keep, bool is_surplus) {
+    CheckpointKin kin;
+    CheckpointVerdict verdict = checkpoint_look_for(path, keep->lineage, &kin);
+    if (verdict == CHECKPOINT_BAD)
+        pass_over(path, true);
+    else if (verdict == CHECKPOINT_UNSEEN && !is_surplus)
+        log_warn("%s; it stays, and an older one is kept in its place", status_message());
+    status_clear();
+    return verdict == CHECKPOINT_GOOD && kin.of;
+}
+
+Status checkpoint_prune(const char *folder, const CheckpointKeep *keep, const CheckpointGate *gate,
+                        int64_t *removed) {
     Status status = ST_OK;
-    int64_t *steps = NULL, n = 0, kept = 0;
-    bool bad;
-    char name[CHECKPOINT_FILE_NAME], path[4096], sidecar[4096 + 8];
-    TRY(list_steps(folder, &steps, &n, &bad));
-    for (int64_t i = 0; i < n && n > keep; i++) {
-        checkpoint_file_name(steps[i], name);
+    CheckpointSteps steps;
+    char name[CHECKPOINT_FILE_NAME], path[4096];
+    int64_t kept = 0, gone = 0;
+    bool all = keep->newest == 0 && !keep->lineage;
+    TRY_DONE(checkpoint_steps(folder, &steps));
+    for (int64_t i = 0; i < steps.n && steps.n > keep->newest; i++) {
+        bool is_surplus = kept >= keep->newest;
+        if (is_surplus && steps.step[i] == keep->best_step)
+            continue;
+        checkpoint_file_name(steps.step[i], name);
         TRY_DONE(file_join(folder, name, path));
         TRY_DONE(checkpoint_ask(gate));
-        if (kept < keep) {
-            CheckpointVerdict verdict = checkpoint_look(path);
-            kept += verdict == CHECKPOINT_GOOD;
-            if (verdict == CHECKPOINT_BAD)
-                pass_over(path, true);
-            else if (verdict == CHECKPOINT_UNSEEN)
-                log_warn("%s; it stays, and an older one is kept in its place", status_message());
-            status_clear();
+        if (!all && !counts(path, keep, is_surplus))
             continue;
-        }
-        if (spare && strcmp(spare, name) == 0)
-            continue;
-        /* The file first: a sidecar alone is harmless, a file alone would count as damaged. */
-        snprintf(sidecar, sizeof sidecar, "%s.xxh3", path);
-        TRY_DONE(file_remove(path));
-        TRY_DONE(file_remove(sidecar));
+        if (is_surplus)
+            TRY_DONE(remove_one(path));
+        kept += !is_surplus;
+        gone += is_surplus;
     }
     TRY_DONE(sweep(folder, gate));
 done:
-    free(steps);
+    free(steps.step);
+    if (removed)
+        *removed = gone;
     return status;
 }

@@ -5,14 +5,15 @@
 
 #include "lockstep/checkpoint.h"
 
-/* Whether the checksum file beside a good file is of these very bytes. */
+/* Whether the checksum file beside a file is of these very bytes. */
 typedef enum CheckpointSeal {
     SEAL_AGREES,
     SEAL_MISSING,
     SEAL_DISAGREES /* another program wrote to the file, or the checksum file is damaged */
 } CheckpointSeal;
 
-/* checkpoint_look that hands over, of a good file, the bytes it saw; the caller frees *bytes. */
+/* checkpoint_look that hands over, of a good file, the bytes it saw (else NULL) and whether they
+ * are sealed; the caller frees *bytes. */
 CheckpointVerdict checkpoint_examine(const char *path, char **bytes, size_t *size,
                                      CheckpointSeal *seal);
 

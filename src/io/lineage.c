@@ -10,7 +10,7 @@
 
 #include "lockstep/hash.h"
 
-enum { ID_DIGITS = 16, PART_BYTES = 1 + ID_DIGITS + 1 + 20 + 1 };
+enum { ID_DIGITS = LINEAGE_ID_BYTES - 1, PART_BYTES = 1 + ID_DIGITS + 1 + 20 + 1 };
 
 /* The part at `text` is "ID@STEP"; NULL where it is not, else what follows it. */
 static const char *read_part(const char *text, int64_t *step) {
@@ -35,15 +35,25 @@ bool lineage_is_valid(const char *text) {
     return true;
 }
 
-int64_t lineage_begin(const char *lineage) {
+/* The part of the last branch. */
+static const char *last_part(const char *lineage) {
     const char *last = strrchr(lineage, ' ');
+    return last ? last + 1 : lineage;
+}
+
+int64_t lineage_begin(const char *lineage) {
     int64_t step = 0;
-    return read_part(last ? last + 1 : lineage, &step) ? step : 0;
+    return read_part(last_part(lineage), &step) ? step : 0;
+}
+
+void lineage_id(const char *lineage, char id[LINEAGE_ID_BYTES]) {
+    snprintf(id, LINEAGE_ID_BYTES, "%.*s", ID_DIGITS,
+             *lineage ? last_part(lineage) : "0000000000000000");
 }
 
 Status lineage_branch(const char *from, int64_t step, char **lineage) {
     uint64_t number = 0;
-    char id[ID_DIGITS + 1];
+    char id[LINEAGE_ID_BYTES];
     size_t room = strlen(from) + PART_BYTES;
     if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
         return FAIL(ST_INTERNAL, "the system gives no random number: %s", strerror(errno));

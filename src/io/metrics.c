@@ -18,6 +18,8 @@
 #include "file_util.h"
 #include "lockstep/clock.h"
 #include "lockstep/hash.h"
+#include "lockstep/log.h"
+#include "metrics_mend.h"
 #include "tensorboard.h"
 
 enum { LINE_BYTES = 2048 };
@@ -128,26 +130,37 @@ Status metrics_train(Metrics *sinks, const TrainMetrics *metrics) {
     return sinks->has_board ? tensorboard_train(&sinks->board, metrics) : ST_OK;
 }
 
+static void format_eval(Line *line, const EvalMetrics *metrics) {
+    add(line, "{\"kind\":\"eval\"");
+    add_text(line, "dataset", metrics->dataset);
+    add_int(line, "step", metrics->step);
+    add_int(line, "epoch", metrics->epoch);
+    add_text(line, "split", metrics->split);
+    add_real(line, "loss", metrics->loss);
+    add_real(line, "accuracy", metrics->accuracy);
+    if (!(metrics->train_loss < 0)) {
+        add_real(line, "train_loss", metrics->train_loss);
+        add_real(line, "train_accuracy", metrics->train_accuracy);
+    }
+    add_int(line, "images", metrics->images);
+    add(line, ",\"best\":%s", metrics->best ? "true" : "false");
+}
+
 Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics) {
     Line line = {.used = 0};
-    add(&line, "{\"kind\":\"eval\"");
-    add_text(&line, "dataset", metrics->dataset);
-    add_int(&line, "step", metrics->step);
-    add_int(&line, "epoch", metrics->epoch);
-    add_text(&line, "split", metrics->split);
-    add_real(&line, "loss", metrics->loss);
-    add_real(&line, "accuracy", metrics->accuracy);
-    if (!(metrics->train_loss < 0)) {
-        add_real(&line, "train_loss", metrics->train_loss);
-        add_real(&line, "train_accuracy", metrics->train_accuracy);
-    }
-    add_int(&line, "images", metrics->images);
-    add(&line, ",\"best\":%s", metrics->best ? "true" : "false");
+    format_eval(&line, metrics);
     begin_times(&line);
     add_measured(&line, "wall_s", metrics->wall_s, false);
     add(&line, "}");
     TRY(put_line(sinks->dir, &line));
     return sinks->has_board ? tensorboard_eval(&sinks->board, metrics) : ST_OK;
+}
+
+/* The line of another process, whose times are not known. */
+static void put_past(const EvalMetrics *metrics, Text *text) {
+    Line line = {.used = 0};
+    format_eval(&line, metrics);
+    text_add(text, "%s,\"times\":{\"at\":null,\"wall_s\":null}}\n", line.text);
 }
 
 Status metrics_image(Metrics *sinks, int64_t step, const BoardImage *image) {
@@ -161,62 +174,56 @@ Status metrics_histogram(Metrics *sinks, int64_t step, const char *tag,
     return sinks->has_board ? tensorboard_histogram(&sinks->board, step, tag, histogram) : ST_OK;
 }
 
-/* Whether a line (without its newline) is an object whose step is in (0, last]. */
-static bool keeps(const char *text, size_t length, int64_t last) {
-    cJSON *object = cJSON_ParseWithLength(text, length);
-    const cJSON *step = cJSON_GetObjectItemCaseSensitive(object, "step");
-    bool good = cJSON_IsObject(object) && cJSON_IsNumber(step) && step->valuedouble <= (double)last;
-    cJSON_Delete(object);
-    return good && last > 0;
-}
-
-/* Moves the lines to keep to the front of text[size]; returns their bytes. */
-static size_t cut(char *text, size_t size, int64_t last) {
-    size_t kept = 0, at = 0;
-    while (at < size) {
-        char *end = memchr(text + at, '\n', size - at);
-        if (!end)
-            break; /* torn: the writer died in this line */
-        size_t length = (size_t)(end - (text + at)) + 1;
-        if (keeps(text + at, length - 1, last)) {
-            memmove(text + kept, text + at, length);
-            kept += length;
-        }
-        at += length;
-    }
-    return kept;
-}
-
-static Status open_lines(RunDir *dir, int64_t step) {
+/* Makes the file what `step` and the known evaluations say. `anew`: as a new file, also where it is
+ * that already. */
+static Status mend(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t n, bool anew) {
     Status status = ST_OK;
     char path[4096];
     char *text = NULL;
     size_t size = 0;
+    int64_t put_back;
+    Text mended = {0};
     TRY(rundir_check(dir));
     TRY(file_join(dir->path, "metrics.jsonl", path));
-    if (access(path, F_OK) == 0) {
+    bool have = access(path, F_OK) == 0;
+    if (have)
         TRY(file_load(path, &text, &size));
-        TRY_DONE(rundir_replace(dir, "metrics.jsonl", text, cut(text, size, step)));
-    }
-    dir->metrics_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (dir->metrics_fd < 0) {
-        status = FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
-        goto done;
-    }
-    /* A new one: metrics_sync is about its lines, not about its name. */
-    TRY_DONE(file_sync_folder(dir->path));
+    TRY_DONE(metrics_mended(text ? text : "", size, step, known, n, put_past, &mended, &put_back));
+    if (put_back > 0)
+        log_warn("%s lacked %" PRId64 " evaluation%s that the checkpoint knows of: put back, "
+                 "without their times",
+                 path, put_back, put_back == 1 ? "" : "s");
+    if (put_back > 0 || (have && (anew || mended.size != size)))
+        TRY_DONE(rundir_replace(dir, "metrics.jsonl", mended.bytes, mended.size));
 done:
+    text_free(&mended);
     free(text);
     return status;
 }
 
-Status metrics_open(RunDir *dir, int64_t step, const BoardFacts *facts, Metrics **sinks) {
+Status metrics_mend(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t n) {
+    return mend(dir, step, known, n, false);
+}
+
+static Status open_lines(RunDir *dir) {
+    char path[4096];
+    TRY(file_join(dir->path, "metrics.jsonl", path));
+    dir->metrics_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (dir->metrics_fd < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+    /* A new one: metrics_sync is about its lines, not about its name. */
+    return file_sync_folder(dir->path);
+}
+
+Status metrics_open(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t n,
+                    const BoardFacts *facts, Metrics **sinks) {
     Metrics *made = calloc(1, sizeof *made);
     TRY_ALLOC(made);
     *sinks = made;
     made->dir = dir;
     made->board.file.fd = -1;
-    TRY(open_lines(dir, step));
+    TRY(mend(dir, step, known, n, true));
+    TRY(open_lines(dir));
     made->has_board = facts != NULL;
     return facts ? tensorboard_open(dir, step, facts, &made->board) : ST_OK;
 }

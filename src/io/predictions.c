@@ -141,3 +141,12 @@ done:
     }
     return status;
 }
+
+bool predictions_are_of(const RunDir *dir, int64_t step) {
+    Predictions predictions;
+    bool are = predictions_read(dir->path, &predictions) == ST_OK && predictions.images > 0 &&
+               predictions.step == step;
+    predictions_free(&predictions);
+    status_clear();
+    return are;
+}

@@ -13,9 +13,9 @@
  * come a moment late, and takes what its own process would have removed. */
 #include "lockstep/rundir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +26,7 @@
 #include "checkpoint_dir.h"
 #include "checkpoint_format.h"
 #include "file_util.h"
+#include "folder.h"
 #include "lockstep/log.h"
 #include "owner.h"
 
@@ -36,34 +37,25 @@ static Status remove_ours(const RunDir *dir, const char *folder, const char *nam
     return file_remove(path);
 }
 
-/* Temporary files of those that this process has taken the directory from. */
-static Status sweep(const RunDir *dir, const char *folder) {
-    static const char *const begins[] = {"config.yaml.",
-                                         "log.txt.",
-                                         "metrics.jsonl.",
-                                         "result.json.",
-                                         "trace.json.",
-                                         "autotune.txt.",
-                                         "best.h5.",
-                                         "local.",
-                                         "lineage.",
-                                         "sessions.jsonl.",
-                                         "events.out.tfevents.",
-                                         "predictions.h5.",
-                                         "step-"};
-    Status status = ST_OK;
-    DIR *list = opendir(folder);
-    if (!list)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
-    for (struct dirent *entry; (entry = readdir(list));) {
-        bool ours = false;
-        for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
-            ours = ours || strncmp(entry->d_name, begins[i], strlen(begins[i])) == 0;
-        if (ours && file_temporary_is_stale(entry->d_name, true))
-            TRY_DONE(remove_ours(dir, folder, entry->d_name));
-    }
-done:
-    closedir(list);
+/* A temporary file of those that this process has taken the directory from. */
+static bool is_left_over(const char *name) {
+    static const char *const begins[] = {
+        "config.yaml.",    "log.txt.",    "metrics.jsonl.",  "metrics.next.",
+        "result.json.",    "trace.json.", "autotune.txt.",   "best.h5.",
+        "local.",          "lineage.",    "sessions.jsonl.", "events.out.tfevents.",
+        "predictions.h5.", "step-"};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+        if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+            return file_temporary_is_stale(name, true);
+    return false;
+}
+
+static Status remove_some(const RunDir *dir, const char *folder, bool (*which)(const char *name)) {
+    Names names;
+    Status status = folder_names(folder, which, &names);
+    for (int64_t i = 0; status == ST_OK && i < names.n; i++)
+        status = remove_ours(dir, folder, names.name[i]);
+    folder_free(&names);
     return status;
 }
 
@@ -97,11 +89,10 @@ Status rundir_open(const char *path, RunDir *dir) {
     TRY_DONE(owner_take(path, dir->owner, &dir->lock_fd));
     TRY_DONE(file_join(path, "checkpoints", dir->checkpoints));
     TRY_DONE(file_make_folders(dir->checkpoints, "--out"));
-    TRY_DONE(sweep(dir, dir->path));
-    TRY_DONE(sweep(dir, dir->checkpoints));
+    TRY_DONE(remove_some(dir, dir->path, is_left_over));
+    TRY_DONE(remove_some(dir, dir->checkpoints, is_left_over));
     TRY_DONE(file_join(path, "tensorboard", board));
-    if (access(board, F_OK) == 0)
-        TRY_DONE(sweep(dir, board));
+    TRY_DONE(remove_some(dir, board, is_left_over));
 done:
     if (status != ST_OK)
         rundir_close(dir);
@@ -173,68 +164,18 @@ static bool is_event_file(const char *name) {
     return strncmp(name, "events.out.tfevents.", 20) == 0 && strstr(name, ".lockstep");
 }
 
-typedef struct Names {
-    int64_t n;
-    char (*name)[256];
-} Names;
-
-/* Those files of a folder that `which` says; the folder need not be there. The caller frees
- * names->name. */
-static Status list_some(const char *folder, bool (*which)(const char *name), Names *names) {
-    int64_t room = 0;
-    *names = (Names){0};
-    DIR *list = opendir(folder);
-    if (!list && errno == ENOENT)
-        return ST_OK;
-    if (!list)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
-    for (struct dirent *entry; (entry = readdir(list));) {
-        if (!which(entry->d_name))
-            continue;
-        if (names->n == room) {
-            room = room ? 2 * room : 64;
-            char(*more)[256] = realloc(names->name, (size_t)room * sizeof *more);
-            if (!more) {
-                closedir(list);
-                free(names->name);
-                return FAIL(ST_INTERNAL, "out of memory");
-            }
-            names->name = more;
-        }
-        snprintf(names->name[names->n++], sizeof *names->name, "%s", entry->d_name);
-    }
-    closedir(list);
-    return ST_OK;
-}
-
-static Status remove_some(const RunDir *dir, const char *folder, bool (*which)(const char *name)) {
-    Names names;
-    TRY(list_some(folder, which, &names));
-    Status status = ST_OK;
-    for (int64_t i = 0; status == ST_OK && i < names.n; i++)
-        status = remove_ours(dir, folder, names.name[i]);
-    free(names.name);
-    return status;
-}
-
-static bool is_bad_checkpoint(const char *name) {
-    return checkpoint_is_bad(name) && !strstr(name, ".xxh3");
-}
-
 static bool is_checkpoint(const char *name) {
     int64_t step;
-    return checkpoint_step_of(name, "", &step) || is_bad_checkpoint(name);
+    return checkpoint_step_of(name, "", &step);
 }
 
-/* Files of a folder that `which` says. */
-static int count_some(const char *folder, bool (*which)(const char *name)) {
-    int n = 0;
-    DIR *list = opendir(folder);
-    for (struct dirent *entry; list && (entry = readdir(list));)
-        n += which(entry->d_name);
-    if (list)
-        closedir(list);
-    return n;
+/* How many of a folder's files `which` says. */
+static Status count_some(const char *folder, bool (*which)(const char *name), int64_t *n) {
+    Names names;
+    Status status = folder_names(folder, which, &names);
+    *n = names.n;
+    folder_free(&names);
+    return status;
 }
 
 /* Moves the files that were found bad out of the new run's way: a person may still want them. */
@@ -243,7 +184,7 @@ static Status set_bad_aside(const RunDir *dir) {
     Names names;
     char folder[4096], path[4096], from[4096], name[32];
     bool exists = true;
-    TRY(list_some(dir->checkpoints, checkpoint_is_bad, &names));
+    TRY_DONE(folder_names(dir->checkpoints, checkpoint_is_bad, &names));
     for (int i = 1; names.n > 0 && exists; i++) {
         snprintf(name, sizeof name, "bad-%d", i);
         TRY_DONE(file_join(dir->checkpoints, name, folder));
@@ -260,7 +201,7 @@ static Status set_bad_aside(const RunDir *dir) {
     if (names.n > 0)
         log_info("--reset: files that were found bad are kept in %s", folder);
 done:
-    free(names.name);
+    folder_free(&names);
     return status;
 }
 
@@ -280,28 +221,31 @@ static bool is_there(const RunDir *dir, const char *name) {
 }
 
 /* Says so before it is done. */
-static void announce_reset(const RunDir *dir, const char *board) {
+static Status announce_reset(const RunDir *dir, const char *board) {
     char list[512] = "";
-    int checkpoints = count_some(dir->checkpoints, is_checkpoint) -
-                      count_some(dir->checkpoints, is_bad_checkpoint);
+    int64_t checkpoints, events;
+    TRY(count_some(dir->checkpoints, is_checkpoint, &checkpoints));
+    TRY(count_some(board, is_event_file, &events));
     if (checkpoints > 0)
-        snprintf(list, sizeof list, ", %d checkpoint%s", checkpoints, checkpoints == 1 ? "" : "s");
+        snprintf(list, sizeof list, ", %" PRId64 " checkpoint%s", checkpoints,
+                 checkpoints == 1 ? "" : "s");
     for (int i = 0; reset_names[i]; i++) {
         size_t used = strlen(list);
         if (is_there(dir, reset_names[i]))
             snprintf(list + used, sizeof list - used, ", %s", reset_names[i]);
     }
-    if (count_some(board, is_event_file) > 0)
+    if (events > 0)
         strcat(list, ", TensorBoard's events");
     if (list[0])
         log_info("--reset: removes from %s: %s", dir->path, list + 2);
+    return ST_OK;
 }
 
 Status rundir_reset(RunDir *dir) {
     char board[4096];
     TRY(rundir_check(dir));
     TRY(file_join(dir->path, "tensorboard", board));
-    announce_reset(dir, board);
+    TRY(announce_reset(dir, board));
     TRY(set_bad_aside(dir));
     TRY(remove_some(dir, dir->checkpoints, is_checkpoint_part));
     TRY(remove_some(dir, board, is_event_file));
@@ -315,8 +259,13 @@ Status rundir_reset(RunDir *dir) {
     return file_sync_folder(dir->path);
 }
 
-bool rundir_has_checkpoints(const RunDir *dir) {
-    return count_some(dir->checkpoints, is_checkpoint) > 0;
+bool rundir_holds(const RunDir *dir, const char *path, int64_t step) {
+    char name[CHECKPOINT_FILE_NAME], own[4096];
+    struct stat a, b;
+    checkpoint_file_name(step, name);
+    return snprintf(own, sizeof own, "%s/%s", dir->checkpoints, name) < (int)sizeof own &&
+           stat(path, &a) == 0 && stat(own, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 /* A new file with what the old one holds. */

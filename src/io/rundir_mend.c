@@ -91,11 +91,12 @@ bool rundir_has_result(const RunDir *dir, int64_t step, uint64_t state_hash) {
 }
 
 Status rundir_begin_again(RunDir *dir) {
+    static const char *const names[] = {"result.json", "predictions.h5"};
     char path[4096];
-    TRY(file_join(dir->path, "result.json", path));
-    if (access(path, F_OK) != 0)
-        return ST_OK;
-    TRY(rundir_check(dir));
-    TRY(file_remove(path));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        TRY(file_join(dir->path, names[i], path));
+        TRY(rundir_check(dir));
+        TRY(file_remove(path));
+    }
     return file_sync_folder(dir->path);
 }

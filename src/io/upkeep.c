@@ -13,6 +13,7 @@
 #include "checkpoint_format.h"
 #include "checkpoint_look.h"
 #include "file_util.h"
+#include "folder.h"
 #include "lockstep/hash.h"
 #include "lockstep/rundir.h"
 
@@ -78,11 +79,6 @@ done:
     return status;
 }
 
-static bool is_aside(const char *name) {
-    return strncmp(name, "aside-", 6) == 0 && strspn(name + 6, "0123456789abcdef") == 16 &&
-           strlen(name) == 22;
-}
-
 static Status checkpoints_of(const char *run, char folder[4096]) {
     TRY(file_join(run, "checkpoints", folder));
     return access(folder, F_OK) == 0
@@ -97,10 +93,10 @@ static Status visit_aside(const char *checkpoints, Visit visit, void *context) {
     char folder[4096], prefix[64];
     TRY(sorted_names(checkpoints, &names, &n));
     for (int i = 0; i < n; i++) {
-        if (!is_aside(names[i]->d_name))
+        if (!checkpoint_is_aside(names[i]->d_name))
             continue;
         TRY_DONE(file_join(checkpoints, names[i]->d_name, folder));
-        snprintf(prefix, sizeof prefix, "%.22s/", names[i]->d_name);
+        snprintf(prefix, sizeof prefix, "%.40s/", names[i]->d_name);
         TRY_DONE(visit_folder(folder, prefix, visit, context));
     }
 done:
@@ -138,24 +134,20 @@ static const char *verdict_text(const Found *found) {
     return "gone";
 }
 
-/* The last branch of a lineage: its id. */
-static const char *branch_of(const Checkpoint *meta) {
-    const char *last = meta->lineage ? strrchr(meta->lineage, ' ') : NULL;
-    return last ? last + 1 : meta->lineage && *meta->lineage ? meta->lineage : "-";
-}
-
 static Status list_one(void *context, const Found *found) {
     Listing *listing = context;
     const Checkpoint *meta = &found->meta;
-    char hex[17];
+    char hex[17], branch[LINEAGE_ID_BYTES] = "-";
     if (found->verdict != CHECKPOINT_GOOD) {
         fprintf(listing->out, "%-40s %10s %6s %-16s %-16s %s\n", found->name, "", "", "", "",
                 verdict_text(found));
         return ST_OK;
     }
     hash_hex(meta->state_hash, hex);
-    fprintf(listing->out, "%-40s %10" PRId64 " %6" PRId64 " %-16.16s %-16s %s%s\n", found->name,
-            meta->state.step, meta->state.epoch, branch_of(meta), hex,
+    if (meta->lineage && *meta->lineage)
+        lineage_id(meta->lineage, branch);
+    fprintf(listing->out, "%-40s %10" PRId64 " %6" PRId64 " %-16s %-16s %s%s\n", found->name,
+            meta->state.step, meta->state.epoch, branch, hex,
             strcmp(found->name, listing->best) == 0 ? "best; " : "", verdict_text(found));
     return ST_OK;
 }
@@ -257,63 +249,68 @@ static Status still_ours(void *context) {
     return rundir_check(context);
 }
 
-static int count_checkpoints(const char *folder) {
-    int n = 0;
-    int64_t step;
-    DIR *list = opendir(folder);
-    for (struct dirent *entry; list && (entry = readdir(list));)
-        n += checkpoint_step_of(entry->d_name, "", &step);
-    if (list)
-        closedir(list);
-    return n;
-}
-
 /* All of a folder that was set aside, its metrics too; what else is there stays, and the folder. */
 static Status remove_aside(const char *folder, const CheckpointGate *gate, FILE *out) {
+    const CheckpointKeep none = {.best_step = -1};
     char metrics[4096];
-    int n = count_checkpoints(folder);
-    TRY(checkpoint_prune(folder, 0, NULL, gate));
+    int64_t n;
+    TRY(checkpoint_prune(folder, &none, gate, &n));
     TRY(file_join(folder, "metrics.jsonl", metrics));
     TRY(checkpoint_ask(gate));
     TRY(file_remove(metrics));
     if (rmdir(folder) != 0 && errno != ENOTEMPTY && errno != EEXIST)
         return FAIL(ST_CHECKPOINT, "%s: cannot be removed: %s", folder, strerror(errno));
-    fprintf(out, "removed: %d of %s\n", n, folder);
+    fprintf(out, "removed: %" PRId64 " of %s\n", n, folder);
     return ST_OK;
 }
 
 static Status remove_all_aside(const char *checkpoints, const CheckpointGate *gate, FILE *out) {
-    Status status = ST_OK;
-    struct dirent **names;
-    int n;
+    Names names;
     char folder[4096];
-    TRY(sorted_names(checkpoints, &names, &n));
-    for (int i = 0; i < n; i++) {
-        if (!is_aside(names[i]->d_name))
-            continue;
-        TRY_DONE(file_join(checkpoints, names[i]->d_name, folder));
+    Status status = folder_names(checkpoints, checkpoint_is_aside, &names);
+    for (int64_t i = 0; status == ST_OK && i < names.n; i++) {
+        TRY_DONE(file_join(checkpoints, names.name[i], folder));
         TRY_DONE(remove_aside(folder, gate, out));
     }
 done:
-    free_names(names, n);
+    folder_free(&names);
     return status;
 }
 
-Status upkeep_prune(const char *run, int64_t keep, bool aside, FILE *out) {
+/* What the newest good checkpoint of the branch says is to stay. The caller frees keep->lineage. */
+static Status what_to_keep(const RunDir *dir, int64_t newest, CheckpointKeep *keep) {
+    char path[4096];
+    Checkpoint meta;
+    *keep = (CheckpointKeep){.newest = newest, .best_step = -1};
+    TRY(checkpoint_newest(dir->checkpoints, true, dir->lineage, path));
+    if (!path[0])
+        return FAIL(ST_CHECKPOINT, "%s: holds no checkpoints", dir->path);
+    TRY(checkpoint_read_meta(path, &meta));
+    const char *lineage = dir->lineage ? dir->lineage : meta.lineage;
+    keep->lineage = strdup(lineage ? lineage : "");
+    keep->best_step = meta.state.best_step;
+    checkpoint_meta_free(&meta);
+    TRY_ALLOC(keep->lineage);
+    return ST_OK;
+}
+
+Status upkeep_prune(const char *run, int64_t newest, bool aside, FILE *out) {
     Status status = ST_OK;
     RunDir dir;
-    char best[256], folder[4096];
+    CheckpointKeep keep = {.lineage = NULL};
+    char folder[4096];
+    int64_t n;
     TRY(checkpoints_of(run, folder));
     TRY(rundir_open(run, &dir));
     CheckpointGate gate = {still_ours, &dir};
-    rundir_best(&dir, best);
-    int before = count_checkpoints(dir.checkpoints);
-    TRY_DONE(checkpoint_prune(dir.checkpoints, keep, best[0] ? best : NULL, &gate));
-    fprintf(out, "removed: %d of %s\n", before - count_checkpoints(dir.checkpoints),
-            dir.checkpoints);
+    TRY_DONE(rundir_read_branch(&dir));
+    TRY_DONE(what_to_keep(&dir, newest, &keep));
+    TRY_DONE(checkpoint_prune(dir.checkpoints, &keep, &gate, &n));
+    fprintf(out, "removed: %" PRId64 " of %s\n", n, dir.checkpoints);
     if (aside)
         TRY_DONE(remove_all_aside(dir.checkpoints, &gate, out));
 done:
+    free((char *)(uintptr_t)keep.lineage);
     rundir_close(&dir);
     return status;
 }

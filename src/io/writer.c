@@ -46,7 +46,10 @@ static Status write_one(Writer *writer) {
     const WriterHooks *hooks = &writer->hooks;
     CheckpointGate gate = {hooks->allowed, hooks->context};
     int64_t step = writer->copy.state.step;
-    char name[CHECKPOINT_FILE_NAME], spare[256] = "";
+    char name[CHECKPOINT_FILE_NAME];
+    const CheckpointKeep keep = {.newest = writer->keep,
+                                 .lineage = writer->copy.lineage,
+                                 .best_step = writer->copy.state.best_step};
     if (hooks->fetch)
         TRY(hooks->fetch(hooks->context, &writer->copy));
     if (hooks->before)
@@ -55,14 +58,8 @@ static Status write_one(Writer *writer) {
     checkpoint_file_name(step, name);
     if (hooks->after)
         TRY(hooks->after(hooks->context, step, name, is_best(&writer->copy.state)));
-    if (hooks->spare)
-        hooks->spare(hooks->context, spare);
-    if (!*spare && writer->copy.state.best_step >= 0)
-        checkpoint_file_name(writer->copy.state.best_step, spare);
-    TRY(checkpoint_prune(writer->target, writer->keep, *spare ? spare : NULL, &gate));
-    if (writer->target == writer->folder && writer->local[0])
-        return checkpoint_prune(writer->local, 0, NULL, &gate);
-    return ST_OK;
+    TRY(checkpoint_prune(writer->target, &keep, &gate, NULL));
+    return hooks->lasts && writer->target == writer->folder ? hooks->lasts(hooks->context) : ST_OK;
 }
 
 static void *writer_main(void *argument) {

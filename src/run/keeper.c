@@ -8,6 +8,7 @@
 
 #include "fence.h"
 #include "histograms.h"
+#include "history.h"
 #include "lockstep/clock.h"
 #include "lockstep/device_snapshot.h"
 #include "lockstep/log.h"
@@ -30,6 +31,7 @@ struct Keeper {
     char *class_names;      /* likewise */
     char *from;             /* lineage of the state that the run goes on from; NULL: it begins */
     bool leaves;            /* a file was named to go on from, or --reset: a new branch */
+    bool named;             /* the chosen checkpoint is the file that --resume names */
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
     Writer *writer; /* NULL until keeper_start */
@@ -46,6 +48,7 @@ static Status open_directory(Keeper *keeper) {
     TRY(rundir_read_branch(&keeper->dir));
     TRY(rundir_open_log(&keeper->dir));
     log_to_file(keeper->dir.log_fd, directory_lost, &keeper->dir);
+    TRY(rundir_finish_branch(&keeper->dir));
     return fence_start(comm, &keeper->dir, &keeper->fence);
 }
 
@@ -84,9 +87,10 @@ static bool acts_once(const RunConfig *config) {
 
 Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
     const RunConfig *config = keeper->session->config;
+    bool has;
     path[0] = '\0';
     TRY(rundir_check(&keeper->dir));
-    if (keeper->dir.begun_before && acts_once(config)) {
+    if (keeper->dir.begun_before && acts_once(config)) { /* else the branch has nothing yet */
         TRY(rundir_newest_made(&keeper->dir, config->checkpoint_local, path));
         if (path[0]) {
             log_info("%s acted on this job's first start; now the run goes on from there",
@@ -94,19 +98,21 @@ Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
             return ST_OK;
         }
     }
-    keeper->leaves = acts_once(config);
+    keeper->leaves = acts_once(config) && (config->reset || !keeper->dir.begun_before);
     if (config->reset) /* once the model could be planned */
         return ST_OK;
     if (strcmp(config->resume, "auto") == 0)
         return rundir_newest(&keeper->dir, config->checkpoint_local, path);
     if (strcmp(config->resume, "none") == 0) {
-        if (rundir_has_checkpoints(&keeper->dir))
+        TRY(rundir_has_checkpoints(&keeper->dir, config->checkpoint_local, &has));
+        if (has)
             return FAIL(ST_CHECKPOINT,
                         "--resume none: %s holds checkpoints; go on with --resume auto, start over "
                         "with --reset, or choose another --out",
                         keeper->dir.path);
         return ST_OK;
     }
+    keeper->named = true;
     snprintf(path, CONFIG_PATH_MAX, "%s", config->resume);
     return checkpoint_verify(path);
 }
@@ -125,7 +131,10 @@ Status keeper_read_autotune(const Keeper *keeper, char **choices) {
 }
 
 Status keeper_reset(Keeper *keeper) {
-    return keeper->session->config->reset && keeper->leaves ? rundir_reset(&keeper->dir) : ST_OK;
+    if (!keeper->session->config->reset || !keeper->leaves)
+        return ST_OK;
+    TRY(rundir_leave_local(&keeper->dir));
+    return rundir_reset(&keeper->dir);
 }
 
 /* The state as views of keeper->host, without bringing that up to date. */
@@ -165,9 +174,9 @@ static Status after_commit(void *context, int64_t step, const char *file_name, b
     return is_best ? rundir_link_best(&keeper->dir, file_name) : ST_OK;
 }
 
-static void spare_best(void *context, char file_name[256]) {
+static Status drop_local(void *context) {
     Keeper *keeper = context;
-    rundir_best(&keeper->dir, file_name);
+    return rundir_lasts(&keeper->dir);
 }
 
 static Status still_ours(void *context) {
@@ -195,7 +204,7 @@ static Status start_writer(Keeper *keeper, const RunState *state) {
     Session *session = keeper->session;
     WriterHooks hooks = {.before = before_commit,
                          .after = after_commit,
-                         .spare = spare_best,
+                         .lasts = drop_local,
                          .allowed = still_ours,
                          .failed = stop_if_lost,
                          .context = keeper,
@@ -258,14 +267,21 @@ static Status forget_stop(Keeper *keeper) {
     return ST_OK;
 }
 
-static Status open_metrics(Keeper *keeper, int64_t step) {
-    char *structure;
-    if (!keeper->session->config->tensorboard)
-        return metrics_open(&keeper->dir, step, NULL, &keeper->metrics);
-    TRY(describe_model(keeper->session, &structure));
-    BoardFacts facts = {.config = keeper->config_text, .structure = structure};
-    Status status = metrics_open(&keeper->dir, step, &facts, &keeper->metrics);
+static Status open_metrics(Keeper *keeper, const RunState *state) {
+    const Session *session = keeper->session;
+    char *structure = NULL;
+    EvalMetrics *known = NULL;
+    Status status = ST_OK;
+    BoardFacts facts = {.config = keeper->config_text};
+    TRY_DONE(history_evaluations(session, state, &known));
+    if (session->config->tensorboard)
+        TRY_DONE(describe_model(session, &structure));
+    facts.structure = structure;
+    TRY_DONE(metrics_open(&keeper->dir, state->step, known, state->n_history,
+                          session->config->tensorboard ? &facts : NULL, &keeper->metrics));
+done:
     free(structure);
+    free(known);
     return status;
 }
 
@@ -283,6 +299,12 @@ static Status note_start(Keeper *keeper, int64_t step, const char *libraries) {
     return sessions_start(&keeper->dir, &start);
 }
 
+static Status settle_branch(Keeper *keeper, const RunState *state) {
+    return rundir_begin_branch(&keeper->dir, keeper->from ? keeper->from : "", state->step,
+                               keeper->leaves || !keeper->from,
+                               keeper->named ? keeper->session->config->resume : NULL);
+}
+
 Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step,
                     const char *libraries) {
     const Session *session = keeper->session;
@@ -290,16 +312,15 @@ Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step,
         TRY(log_model(session));
     TRY(config_text(session->config, true, &keeper->config_text));
     TRY(dataset_names_text(&session->input.dataset, &keeper->class_names));
+    /* The branch first: until then all is as it was, and the old one's checkpoints are needed. */
+    TRY(settle_branch(keeper, state));
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
     TRY(forget_stop(keeper));
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
-    TRY(rundir_begin_branch(&keeper->dir, keeper->from ? keeper->from : "", state->step,
-                            keeper->leaves || !keeper->from,
-                            keeper->leaves && keeper->from ? session->config->resume : NULL));
     TRY(rundir_begin_again(&keeper->dir));
     TRY(rundir_mend_best(&keeper->dir, state->best_step));
-    TRY(open_metrics(keeper, state->step));
+    TRY(open_metrics(keeper, state));
     if (session->config->tensorboard_histograms > 0)
         TRY(histograms_open(keeper->session, &keeper->histograms));
     TRY(pictures_open(session, state, end_step, &keeper->pictures));
@@ -379,8 +400,24 @@ Status keeper_write_trace(Keeper *keeper, const char *text, size_t bytes) {
     return rundir_replace(&keeper->dir, "trace.json", text, bytes);
 }
 
+bool keeper_holds(const Keeper *keeper, const char *path, const RunState *state) {
+    return rundir_holds(&keeper->dir, path, state->step);
+}
+
 bool keeper_has_result(const Keeper *keeper, const RunState *state, uint64_t state_hash) {
-    return rundir_has_result(&keeper->dir, state->step, state_hash);
+    return rundir_has_result(&keeper->dir, state->step, state_hash) &&
+           predictions_are_of(&keeper->dir, state->step);
+}
+
+Status keeper_mend(Keeper *keeper, const RunState *state) {
+    EvalMetrics *known = NULL;
+    if (!keeper->leaves)
+        TRY(settle_branch(keeper, state));
+    TRY(rundir_mend_best(&keeper->dir, state->best_step));
+    TRY(history_evaluations(keeper->session, state, &known));
+    Status status = metrics_mend(&keeper->dir, state->step, known, state->n_history);
+    free(known);
+    return status;
 }
 
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {

@@ -16,8 +16,9 @@
 
 typedef struct Keeper Keeper;
 
-/* Takes the run directory of the session's configuration; from now on the log goes there too. The
- * session must outlive the keeper, but for keeper_close. ST_CHECKPOINT. */
+/* Takes the run directory of the session's configuration; from now on the log goes there too. What
+ * a start that was killed left half done there is done. The session must outlive the keeper, but
+ * for keeper_close. ST_CHECKPOINT. */
 Status keeper_open(Session *session, Keeper **keeper);
 
 /* Waits for the writer and leaves the directory. Accepts NULL. To be called while the session's
@@ -39,9 +40,9 @@ Status keeper_reset(Keeper *keeper);
 
 /* Once the engine holds `state`, of a run up to step `end_step`: settles which branch of the run
  * this is, removes a file `stop` of earlier, writes config.yaml and autotune.txt, cuts
- * metrics.jsonl back to the state's step, makes best.h5 what the state says, removes the result of
- * an earlier end, notes the start in sessions.jsonl (`libraries`: what the program is made of),
- * starts the writer. ST_CHECKPOINT. */
+ * metrics.jsonl back to the state's step and puts back what it lacks and the state knows, makes
+ * best.h5 what the state says, removes the result of an earlier end, notes the start in
+ * sessions.jsonl (`libraries`: what the program is made of), starts the writer. ST_CHECKPOINT. */
 Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step, const char *libraries);
 
 /* Appends to metrics.jsonl. ST_CHECKPOINT. */
@@ -82,8 +83,15 @@ Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions);
 /* Writes trace.json. ST_CHECKPOINT. */
 Status keeper_write_trace(Keeper *keeper, const char *text, size_t bytes);
 
-/* Whether the run's end in this state stands in result.json: a crash may have come between the last
- * checkpoint and that. */
+/* Whether the state was loaded from the directory's own checkpoint of it. */
+bool keeper_holds(const Keeper *keeper, const char *path, const RunState *state);
+
+/* Of a run that is finished: makes what else the directory holds what the state says. In place of
+ * keeper_start. ST_CHECKPOINT. */
+Status keeper_mend(Keeper *keeper, const RunState *state);
+
+/* Whether the run's end in this state stands in result.json and predictions.h5: a crash may have
+ * come between the last checkpoint and these. */
 bool keeper_has_result(const Keeper *keeper, const RunState *state, uint64_t state_hash);
 
 /* Fills in what the directory's owner knows of *result (state_hash, has_best) and writes

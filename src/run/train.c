@@ -417,11 +417,13 @@ static void announce(const Train *run) {
         log_info("best.h5 is selected on the test set (--holdout N selects honestly)");
 }
 
-/* Whether a path is in the run directory's folder of checkpoints. */
-static bool is_below(const char *path, const char *out) {
-    size_t length = strlen(out);
-    return path && strncmp(path, out, length) == 0 &&
-           strncmp(path + length, "/checkpoints/", strlen("/checkpoints/")) == 0;
+/* Whether the state that was loaded is the run directory's own checkpoint of it, under whatever
+ * name it was asked for. Rank 0 can tell, and all must agree. Collective. */
+static Status find_lasting(Train *run, const char *path) {
+    int64_t lasts = run->keeper && path && keeper_holds(run->keeper, path, &run->state);
+    TRY(comm_sum_i64(run->session.ranks.comm, &lasts, 1));
+    run->saved_lasts = lasts > 0;
+    return ST_OK;
 }
 
 /* An end that patience came to is not one where more steps are asked for: it begins anew. Local,
@@ -465,7 +467,7 @@ static Status set_up(Train *run, Resume **resume) {
     TRY(resume_load(*resume, session, &run->state));
     run->resumed_from = resume_path(*resume) ? run->state.step : -1;
     run->loaded_hash = resume_state_hash(*resume);
-    run->saved_lasts = is_below(resume_path(*resume), config->out);
+    TRY(find_lasting(run, resume_path(*resume)));
     bool follows = run->keeper && resume_path(*resume);
     TRY(comm_agree(ranks->comm,
                    follows ? keeper_follow(run->keeper, resume_lineage(*resume)) : ST_OK));
@@ -490,12 +492,13 @@ static Status end_again(Train *run) {
                                                               : " --eval.patience,");
     TRY(comm_sum_i64(comm, &lacks, 1));
     if (!lacks) {
+        TRY(comm_agree(comm, keeper ? keeper_mend(keeper, &run->state) : ST_OK));
         if (keeper && config->report && !showcase_there(config->out))
             showcase(config->out);
         return ST_OK;
     }
-    log_warn("%s/result.json is not of this end: the test set is evaluated again, and it is "
-             "written",
+    log_warn("%s/result.json or predictions.h5 is not of this end: the test set is evaluated "
+             "again, and they are written",
              config->out);
     TRY(comm_agree(comm, keeper ? keeper_start(keeper, &run->state, run->end_step, run->libraries)
                                 : ST_OK));

@@ -12,6 +12,16 @@ words=(--checkpoint-every 4 --keep 10)
 steps_in() { find "$1" -maxdepth 1 -name 'step-*.h5' -printf '%f\n' | sort | tr -dc '0-9\n' | cut -c 1-8 | sed 's/^0*//' | xargs; }
 aside() { for folder in "$tmp/$1"/checkpoints/aside-*/; do steps_in "$folder"; done 2>/dev/null; }
 from() { result "$1" resumed_from; }
+# The last step that some metrics are of; the steps of their evaluations.
+last_in() { tail -n 1 "$1" 2>/dev/null | sed 's/.*"step":\([0-9]*\).*/\1/'; }
+# kill_at OP NAME WORD...: trains until that operation on a file of the run, and is killed after it.
+kill_at() {
+    local at=$1 name=$2
+    shift 2
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/$name FILE_OPS_AT=$at start "$name" 0 $tiny "${words[@]}" "$@"
+    until_true 60 stopped "$name"
+    stop_hard
+}
 train whole 1 $tiny --steps 40
 check "an uninterrupted run" test $code = 0
 train run 1 $tiny --steps 20 "${words[@]}"
@@ -45,15 +55,48 @@ same again whole "from a copy of a state of its own: metrics of all steps"
 if preload file_ops; then
     for at in rename:/lineage rename:step-00000016.h5 rename:step-00000020.h5; do
         rm -rf "$tmp/killed" && cp -a "$tmp/run" "$tmp/killed"
-        LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/killed FILE_OPS_AT=$at \
-            start killed 0 $tiny --steps 14 "${words[@]}" --resume "$tmp/killed/checkpoints/step-00000012.h5"
-        until_true 60 stopped killed
-        stop_hard
+        kill_at $at killed --steps 14 --resume "$tmp/killed/checkpoints/step-00000012.h5"
         train killed 1 $tiny --steps 14 "${words[@]}"
         check "killed at $at: the branch goes on" \
             test "$code $(from killed) $(steps_in "$tmp/killed/checkpoints") | $(aside killed | xargs)" = "0 12 4 8 12 14 | 16 20"
+        check "killed at $at: what was left has its metrics" test "$(last_in "$tmp"/killed/checkpoints/aside-*/metrics.jsonl)" = 20
     done
+    # Before it, it is the old one, with all it had.
+    cp -a "$tmp/run" "$tmp/before"
+    kill_at fsync:lineage.tmp before --steps 14 --resume "$tmp/before/checkpoints/step-00000012.h5"
+    train before 1 $tiny --steps 40 "${words[@]}"
+    check "killed before that: the old branch goes on" test "$(from before)" = 20
+    same before whole "to its own end"
+    # From another directory: its metrics come along, whenever the start was killed.
+    for at in rename:/lineage rename:/metrics.jsonl; do
+        rm -rf "$tmp/taken"
+        train taken 1 $tiny --steps 8 "${words[@]}" --lr 0.03
+        file=$tmp/run/checkpoints/step-00000016.h5
+        SLURM_JOB_ID=77 SLURM_RESTART_COUNT=0 kill_at $at taken --steps 40 --resume "$file"
+        SLURM_JOB_ID=77 SLURM_RESTART_COUNT=1 train taken 0 $tiny "${words[@]}" --steps 40 --resume "$file"
+        same taken whole "killed at $at in a job that is started again: metrics of the new branch alone"
+        check "killed at $at: those of the old one are set aside" \
+            test "$(find "$tmp"/taken/checkpoints/aside-* -name metrics.jsonl -exec grep -c '"kind":"train"' {} +)" = 4
+    done
+    # Another command in between is not the one that the job began with.
+    rm -rf "$tmp/killed" && cp -a "$tmp/run" "$tmp/killed"
+    SLURM_JOB_ID=77 SLURM_RESTART_COUNT=0 kill_at rename:/lineage killed --steps 40 --resume "$tmp/killed/checkpoints/step-00000012.h5"
+    train killed 1 $tiny --steps 18 "${words[@]}"
+    check "killed in a job, gone on with by hand" test "$code $(from killed)" = "0 12"
+    SLURM_JOB_ID=77 SLURM_RESTART_COUNT=1 train killed 0 $tiny "${words[@]}" --steps 40 --resume "$tmp/killed/checkpoints/step-00000012.h5"
+    check "and then by the job again: not back to the file" test "$code $(from killed)" = "0 18"
+    same killed whole "to the same end"
 fi
+
+# ---- A file under whatever name it is asked for. ----
+cp -a "$tmp/run" "$tmp/named"
+train named 2 $tiny --steps 16 "${words[@]}" --resume "$tmp/./named//checkpoints/step-00000016.h5"
+check "back to its own last step, under another spelling" test "$code $(result named step) $(steps_in "$tmp/named/checkpoints")" = "0 16 4 8 12 16"
+train named 2 $tiny --steps 20 "${words[@]}" --resume "$(echo "$tmp"/named/checkpoints/aside-*/step-00000020.h5)"
+check "to the last step that was set aside: it is of the new branch now" \
+    test "$code $(result named step) $(steps_in "$tmp/named/checkpoints")" = "0 20 4 8 12 16 20"
+train named 1 $tiny --steps 40 "${words[@]}"
+same named whole "and gone on from"
 
 # ---- From another directory, into one with files of its own. ----
 cp -a "$tmp/run" "$tmp/other"
@@ -65,10 +108,22 @@ check "another run's state: this one's own are set aside" \
 check "no best.h5 that is not there" test ! -L "$tmp/into/best.h5" -o -e "$tmp/into/best.h5"
 cp "$tmp"/other/checkpoints/step-00000022.h5 "$tmp"/other/checkpoints/step-00000022.h5.xxh3 "$tmp/into/checkpoints/"
 rm "$tmp"/into/checkpoints/step-000000{24,25,28,30}.h5*
+cp "$tmp"/other/checkpoints/step-00000012.h5 "$tmp"/other/checkpoints/step-00000012.h5.xxh3 "$tmp/into/checkpoints/"
+lockstep 0 eval "$tmp/into"
+check "eval of the directory: its branch's own" test "$code $(grep -c 'step-00000020.h5' "$log")" = "0 1"
+lockstep 0 checkpoint prune "$tmp/into" --keep 1
+check "checkpoint prune: others stay, and do not stand in for its own" \
+    test "$code $(steps_in "$tmp/into/checkpoints")" = "0 12 20 22"
 train into 1 $tiny --steps 40
-check "a file of another run, put there: passed over, with a warning" \
+check "files of another run, put there: passed over, with a warning" \
     test "$code $(from into) $(grep -c '^warning: .*step-00000022.h5 is of another branch' "$log")" = "0 20 1"
 same into whole "to the same end"
+check "and set aside, newer and older ones" \
+    test "$(steps_in "$tmp/into/checkpoints") | $(aside into | sort | xargs -d '\n' | tr -s ' ')" = "20 25 40 | 12 22 4 8"
+cp "$tmp"/other/checkpoints/step-00000022.h5 "$tmp"/other/checkpoints/step-00000022.h5.xxh3 "$tmp/into/checkpoints/"
+train into 1 $tiny --steps 40
+check "of a run that is finished, too; what is there already stays" \
+    test "$code $(find "$tmp/into/checkpoints" -path '*/aside-*/step-00000022.h5' | wc -l)" = "0 2"
 rm -r "$tmp/into/lineage"
 train into 1 $tiny --steps 44
 check "its file lineage lost: the newest checkpoint says which it is" test "$code $(from into)" = "0 40" -a -s "$tmp/into/lineage"
@@ -133,6 +188,13 @@ check "checkpoint prune: the newest two" \
 lockstep 0 checkpoint prune "$tmp/kept" --aside
 check "checkpoint prune --aside: those set aside, too" \
     test "$code $(steps_in "$tmp/kept/checkpoints") | $(aside kept)" = "0 20 24 | "
+cp -a "$tmp/run" "$tmp/best"
+train best 1 $tiny --steps 40 "${words[@]}"
+rm "$tmp/best/best.h5" && ln -s checkpoints/step-00000036.h5 "$tmp/best/best.h5"
+printf 'xxxx' | dd of="$tmp/best/checkpoints/step-00000036.h5" bs=1 seek=9000 conv=notrunc status=none
+lockstep 0 checkpoint prune "$tmp/best" --keep 2
+check "checkpoint prune: the best is the one that the state knows, a bad one is none that was removed" \
+    test "$code $(steps_in "$tmp/best/checkpoints") $(grep -c '^removed: 6 of ' "$log")" = "0 25 32 40 1"
 lockstep 0 checkpoint prune "$tmp/data"
 one_error 4 'is it a run directory' "checkpoint prune of another folder"
 lockstep 0 checkpoint list "$tmp/kept" --keep 2

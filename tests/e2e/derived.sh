@@ -34,7 +34,20 @@ cp -a "$tmp/first" "$tmp/damaged"
 truncate -s 1000 "$tmp/damaged/$best"
 train damaged 1 $tiny --steps 40
 check "its checkpoint damaged: neither" test "$code" = 0 -a ! -L "$tmp/damaged/best.h5" -a -e "$tmp/damaged/$best.bad"
+cp -a "$tmp/first" "$tmp/finished"
+rm "$tmp/finished/best.h5"
+train finished 1 $tiny --steps 30
+check "a finished run's, too" test "$code $(readlink "$tmp/finished/best.h5")" = "0 $best"
 if preload file_ops; then
+    # Aimed elsewhere while the run goes on: the state knows better.
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/aimed FILE_OPS_AT='rename:/step-00000027.h5$' \
+        start aimed 0 $tiny --steps 40 --lr 0.05 --checkpoint-every 1 --keep 1
+    until_true 60 stopped aimed
+    ln -sfn checkpoints/step-00000027.h5 "$tmp/aimed/best.h5"
+    kill -CONT "$launched"
+    wait_for aimed
+    check "aimed elsewhere while the run goes on: its checkpoint is kept, and it is mended" \
+        test "$code $(readlink "$tmp/aimed/best.h5")" = "0 $best" -a -e "$tmp/aimed/best.h5"
     LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/owed FILE_OPS_AT=read:step-00000025.h5.tmp FILE_OPS_DO=flip \
         train owed 1 $tiny --steps 40 --checkpoint-every 10
     check "the best could not be written at first: one warning" \
@@ -50,13 +63,18 @@ for harm in "rm" "truncate -s 20" "sed -i s/finished/stopped/" "sed -i s/:.30,/:
     $harm "$tmp/lost/result.json"
     train lost 2 $tiny --steps 30
     same lost first "result.json after '$harm': written again, the same"
-    check "result.json after '$harm': a warning" grep -q '^warning: .*result.json is not of this end' "$log"
+    check "result.json after '$harm': a warning" grep -q '^warning: .*result.json or predictions.h5 is not of this end' "$log"
     train lost 2 $tiny --steps 30
     check "and then it is finished" test "$code $(grep -c 'is finished: step 30 of 30' "$log") $(grep -c '^warning' "$log")" = "0 1 0"
 done
+cp -a "$tmp/first" "$tmp/unpredicted"
+rm "$tmp/unpredicted/predictions.h5"
+train unpredicted 2 $tiny --steps 30
+same unpredicted first "predictions.h5 removed: the same run"
+check "predictions.h5 removed: written again" test -s "$tmp/unpredicted/predictions.h5"
 cp -a "$tmp/first" "$tmp/extended"
 train extended 2 $tiny --steps 60 --crash-at 40:1:kill
-check "an extended run that crashed has no old result" test "$code" = 137 -a ! -e "$tmp/extended/result.json"
+check "an extended run that crashed has no old result" test "$code" = 137 -a ! -e "$tmp/extended/result.json" -a ! -e "$tmp/extended/predictions.h5"
 train extended 2 $tiny --steps 60
 same extended whole "and goes on to the same end"
 if preload file_ops; then
@@ -74,6 +92,21 @@ if LOCKSTEP_REPORT=true "$program" report "$tmp/first" >"$log" 2>&1; then
 else
     skip "a finished run's report is made again" "reports cannot be made here"
 fi
+
+# ---- metrics.jsonl: evaluations of the test set, which the history knows. ----
+evals_of() { stable_metrics "$1" | grep '"kind": "eval"'; }
+train evals60 1 $tiny --steps 60 --lr 0.05
+train evals30 1 $tiny --steps 30 --lr 0.05
+for harm in "sed -i /eval/d" "sed -i /step.:25,/d" "rm" "truncate -s 300"; do
+    for steps in 30 60; do # finished; to go on
+        rm -rf "$tmp/cut" && cp -a "$tmp/evals30" "$tmp/cut"
+        $harm "$tmp/cut/metrics.jsonl"
+        train cut 2 $tiny --steps $steps --lr 0.05
+        check "metrics.jsonl after '$harm', to step $steps: a warning" \
+            test "$code $(grep -c '^warning: .*metrics.jsonl lacked 1 evaluation that the checkpoint knows of: put back' "$log")" = "0 1"
+        check "metrics.jsonl after '$harm', to step $steps: all evaluations" test "$(evals_of cut)" = "$(evals_of evals$steps)"
+    done
+done
 
 # ---- An early end is not for ever. ----
 "$BUILD/tests/dist/make_cifar" "$tmp/few" 8 30

@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 180
+# limit: 240
 # --checkpoint-local: checkpoints between the ends of epochs stay on the node. After a crash there the run goes on from
 # them; elsewhere from the run directory's; never from one that the run has not gone on to.
 # shellcheck source=tests/lib.sh
@@ -59,6 +59,56 @@ on node3 bad
 same bad whole "the node's checkpoints are damaged: as the undisturbed run"
 check "they are passed over" grep -q 'node3/lockstep-.* passed over' "$log"
 check "from the run directory's, then" test "$(from bad)" = 25
+
+# ---- What only the node has. ----
+crash node4 only --crash-at 18:1:kill
+check "before the first epoch's end all is on the node" test -z "$(newest only)" -a -n "$(local_steps node4)"
+on node4 only --resume none
+one_error 4 '--resume none: .*holds checkpoints' "--resume none: not over them"
+if preload file_ops; then
+    # Left, but killed before the new branch is named: nothing has happened.
+    for at in fsync:lineage.tmp rename:/lineage; do
+        rm -rf "$tmp/left" "$tmp/node5"
+        crash node5 left --crash-at 42:1:kill
+        before=$(local_steps node5)
+        LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/left FILE_OPS_AT=$at \
+            start left 0 $tiny "${words[@]}" --checkpoint-local "$tmp/node5" --resume "$tmp/left/checkpoints/step-00000025.h5"
+        until_true 60 stopped left
+        stop_hard
+        check "killed at $at while the branch is left: the node's checkpoints are there" test "$(local_steps node5)" = "$before"
+        rm -f "$tmp/left/crash-fired"
+        on node5 left
+        same left whole "killed at $at while the branch is left: to the same end"
+        if [ $at = rename:/lineage ]; then
+            check "from the file that the new branch began with" test "$(from left)" = 25
+        else
+            check "from the old branch's newest" test "$(from left)" -gt 25
+        fi
+    done
+fi
+rm -rf "$tmp/left" "$tmp/node5"
+crash node5 left --crash-at 42:1:kill
+file=$(find "$tmp/node5" -name '*.h5' | sort | tail -n 1)
+rm -f "$tmp/left/crash-fired"
+on node5 left --resume "$file" --crash-at 43:1:kill --checkpoint-every 100
+check "gone on from a node's file, killed at once: the file is there" test $code = 137 -a -e "$file"
+on node5 left --resume "$file"
+same left whole "named once more, the run goes on"
+check "and then the node has nothing" test -z "$(local_steps node5)" -a "$(find "$tmp/node5" -mindepth 1 | wc -l)" = 1
+# An old checkpoint in the run directory cannot be read, a newer one on the node can.
+rm -rf "$tmp/hidden" "$tmp/node6"
+crash node6 hidden --crash-at 42:1:kill
+mv "$tmp/hidden/checkpoints/step-00000025.h5.xxh3" "$tmp/kept" && mkdir "$tmp/hidden/checkpoints/step-00000025.h5.xxh3"
+on node6 hidden
+check "gone on from the node's" test "$(from hidden)" -gt 25
+rmdir "$tmp/hidden/checkpoints/step-00000025.h5.xxh3" && mv "$tmp/kept" "$tmp/hidden/checkpoints/step-00000025.h5.xxh3"
+same hidden whole "to the same end"
+# Without the option the node's are not looked for, which is said.
+rm -rf "$tmp/without" "$tmp/node7"
+crash node7 without --crash-at 42:1:kill
+train without 2 $tiny "${words[@]}"
+same without whole "without --checkpoint-local: from the run directory's, to the same end"
+check "with a warning" grep -q '^warning: .*was trained with --checkpoint-local, which is not given now' "$log"
 
 start asked 0 $tiny --steps 100000 --epochs 10000 --checkpoint-every 4 --checkpoint-local "$tmp/node1"
 logged() { [ -s "$tmp/asked/metrics.jsonl" ]; }

@@ -475,9 +475,9 @@ static void newest_passes_over_the_bad(void **state) {
     Fixture f;
     char path[4096];
     fixture_open(&f, 1);
-    assert_int_equal(checkpoint_newest(fixture_path(&f, "nothing"), true, path), ST_OK);
+    assert_int_equal(checkpoint_newest(fixture_path(&f, "nothing"), true, NULL, path), ST_OK);
     assert_string_equal(path, "");
-    assert_int_equal(checkpoint_newest(f.folder, true, path), ST_OK);
+    assert_int_equal(checkpoint_newest(f.folder, true, NULL, path), ST_OK);
     assert_string_equal(path, "");
     for (int64_t step = 1; step <= 3; step++)
         write_step(&f, step);
@@ -485,19 +485,19 @@ static void newest_passes_over_the_bad(void **state) {
     fixture_save(fixture_path(&f, "step-9.h5"), "x", 1); /* not a checkpoint's name */
     flip(fixture_path(&f, "step-00000003.h5"), 1000);
     /* Others may look, but not rename. */
-    assert_int_equal(checkpoint_newest(f.folder, false, path), ST_OK);
+    assert_int_equal(checkpoint_newest(f.folder, false, NULL, path), ST_OK);
     assert_string_equal(path, fixture_path(&f, "step-00000002.h5"));
     assert_true(fixture_exists(&f, "step-00000003.h5"));
-    assert_int_equal(checkpoint_newest(f.folder, true, path), ST_OK);
+    assert_int_equal(checkpoint_newest(f.folder, true, NULL, path), ST_OK);
     assert_string_equal(path, fixture_path(&f, "step-00000002.h5"));
     assert_false(fixture_exists(&f, "step-00000003.h5"));
     assert_true(fixture_exists(&f, "step-00000003.h5.bad"));
     flip(fixture_path(&f, "step-00000002.h5"), 1000);
     assert_int_equal(truncate(fixture_path(&f, "step-00000001.h5"), 100), 0);
-    fixture_refused(checkpoint_newest(f.folder, true, path), "no good one");
+    fixture_refused(checkpoint_newest(f.folder, true, NULL, path), "no good one");
     assert_string_equal(path, "");
     /* Bad ones still stand against a fresh start. */
-    fixture_refused(checkpoint_newest(f.folder, true, path), "no good one");
+    fixture_refused(checkpoint_newest(f.folder, true, NULL, path), "no good one");
     fixture_close(&f);
 }
 
@@ -506,8 +506,8 @@ static void newest_passes_over_the_bad(void **state) {
 static void what_cannot_be_looked_at_stays(void **state) {
     (void)state;
     Fixture f;
+    static const CheckpointKeep two = {.newest = 2, .best_step = -1};
     char path[4096], file[512], sidecar[600];
-    bool bad;
     fixture_open(&f, 1);
     for (int64_t step = 1; step <= 3; step++)
         write_step(&f, step);
@@ -520,13 +520,13 @@ static void what_cannot_be_looked_at_stays(void **state) {
                           how ? "mkfifo" : "mkdir", hidden[i]);
             assert_int_equal(checkpoint_look(file), CHECKPOINT_UNSEEN);
             fixture_refused(checkpoint_verify(file), "is not a regular file");
-            fixture_refused(checkpoint_newest(f.folder, true, path), "stays as it is");
-            fixture_refused(checkpoint_search(f.folder, true, NULL, path, &bad), hidden[i]);
+            fixture_refused(checkpoint_newest(f.folder, true, NULL, path), "stays as it is");
+            fixture_refused(checkpoint_newest(f.folder, true, NULL, path), hidden[i]);
             fixture_step(&f, 3);
             fixture_refused(checkpoint_write(f.folder, &f.checkpoint, NULL, NULL),
                             "stays as it is");
             /* It does not count, and an older one is kept in its place. */
-            assert_int_equal(checkpoint_prune(f.folder, 2, NULL, NULL), ST_OK);
+            assert_int_equal(checkpoint_prune(f.folder, &two, NULL, NULL), ST_OK);
             assert_int_equal(fixture_shell("test $(ls '%s'/step-*.h5 -d | wc -l) -eq 3", f.folder),
                              0);
             assert_int_equal(
@@ -557,17 +557,19 @@ static void a_branch_has_files_of_its_own(void **state) {
                  {"00000000000000cc@0", 0}};
     Fixture f;
     char path[4096], name[64];
-    bool bad;
+    int where;
     fixture_open(&f, 1);
+    CheckpointPlace place = {.folder = f.folder};
     for (int64_t step = 1; step <= 4; step++) {
         f.checkpoint.lineage = lineages[step];
         write_step(&f, step);
     }
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(checkpoint_search(f.folder, true, cases[i].lineage, path, &bad), ST_OK);
+        assert_int_equal(checkpoint_search(&place, 1, true, cases[i].lineage, path, &where), ST_OK);
         snprintf(name, sizeof name, "step-%08" PRId64 ".h5", cases[i].newest);
         assert_string_equal(path, cases[i].newest ? fixture_path(&f, name) : "");
-        assert_int_equal(bad, cases[i].newest != 4);
+        assert_int_equal(place.bad, cases[i].newest != 4);
+        assert_int_equal(where, cases[i].newest ? 0 : -1);
     }
     /* Under another's name. */
     assert_int_equal(fixture_shell("cd '%s' && cp step-00000004.h5 step-00000007.h5 && cp "
@@ -589,7 +591,7 @@ static void bad_files_are_all_kept(void **state) {
     for (int i = 0; i < 3; i++) {
         write_step(&f, 2);
         flip(fixture_path(&f, "step-00000002.h5"), (size_t)(1000 + i));
-        assert_int_equal(checkpoint_newest(f.folder, true, path), ST_OK);
+        assert_int_equal(checkpoint_newest(f.folder, true, NULL, path), ST_OK);
     }
     assert_int_equal(fixture_shell("cd '%s' && test -e step-00000002.h5.bad -a -e "
                                    "step-00000002.h5.bad.2 -a -e step-00000002.h5.bad.3 -a -e "
@@ -603,6 +605,7 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
     (void)state;
     Fixture f;
     char temporary[256], host[64] = "";
+    int64_t removed;
     fixture_open(&f, 1);
     for (int64_t step = 1; step <= 6; step++)
         write_step(&f, step);
@@ -621,7 +624,9 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
     flip(fixture_path(&f, "step-00000005.h5"), 1000);
     setenv("SLURM_JOB_ID", "77", 1);
     setenv("SLURM_RESTART_COUNT", "2", 1);
-    assert_int_equal(checkpoint_prune(f.folder, 2, "step-00000001.h5", NULL), ST_OK);
+    const CheckpointKeep keep = {.newest = 2, .best_step = 1};
+    assert_int_equal(checkpoint_prune(f.folder, &keep, NULL, &removed), ST_OK);
+    assert_int_equal(removed, 2);
     unsetenv("SLURM_JOB_ID");
     unsetenv("SLURM_RESTART_COUNT");
     /* Two good ones: 6 and 4, for 5 is bad and does not count; 1 is the best. */
@@ -642,6 +647,73 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
     fixture_close(&f);
 }
 
+/* Files of other branches neither go nor stand in for the branch's own; an old one that is bad, or
+ * that cannot be looked at, stays as well. */
+static void prune_is_about_one_branch(void **state) {
+    (void)state;
+    static const char *const of[] = {"", "a", "a", "a", "a", "b", "b", "a", "a"};
+    const CheckpointKeep keep = {.newest = 2, .lineage = "00000000000000aa@0", .best_step = 2};
+    const CheckpointKeep none = {.best_step = -1};
+    Fixture f;
+    char file[512];
+    int64_t removed;
+    fixture_open(&f, 1);
+    for (int64_t step = 1; step <= 8; step++) {
+        f.checkpoint.lineage = *of[step] == 'a' ? "00000000000000aa@0" : "00000000000000bb@0";
+        write_step(&f, step);
+    }
+    snprintf(file, sizeof file, "%s", fixture_path(&f, "step-00000003.h5"));
+    flip(file, 1000);
+    fixture_shell("rm '%s/step-00000004.h5' && mkdir '%s/step-00000004.h5'", f.folder, f.folder);
+    assert_int_equal(checkpoint_prune(f.folder, &keep, NULL, &removed), ST_OK);
+    assert_int_equal(removed, 1);
+    assert_int_equal(fixture_shell("test \"$(cd '%s' && echo step-*.h5 step-*.h5.bad)\" = "
+                                   "'step-00000002.h5 step-00000004.h5 step-00000005.h5 "
+                                   "step-00000006.h5 step-00000007.h5 step-00000008.h5 "
+                                   "step-00000003.h5.bad'",
+                                   f.folder),
+                     0);
+    fixture_shell("rmdir '%s/step-00000004.h5'", f.folder);
+    assert_int_equal(checkpoint_prune(f.folder, &none, NULL, &removed), ST_OK);
+    assert_int_equal(removed, 5);
+    fixture_close(&f);
+}
+
+/* Of several folders the newest one counts: what is older cannot stand in its way. */
+static void newest_of_two_folders(void **state) {
+    (void)state;
+    Fixture f;
+    char path[4096], folders[2][600];
+    int where;
+    fixture_open(&f, 1);
+    CheckpointPlace places[] = {{.folder = folders[0]}, {.folder = folders[1]}};
+    for (int i = 0; i < 2; i++) {
+        snprintf(folders[i], sizeof folders[i], "%s", fixture_path(&f, i ? "b" : "a"));
+        assert_int_equal(mkdir(folders[i], 0777), 0);
+    }
+    static const int64_t steps[] = {1, 4, 2, 3, 5}; /* in turn into a and b */
+    for (int i = 0; i < 5; i++) {
+        fixture_step(&f, steps[i]);
+        assert_int_equal(checkpoint_write(folders[i % 2], &f.checkpoint, NULL, NULL), ST_OK);
+    }
+    assert_int_equal(checkpoint_search(places, 2, true, NULL, path, &where), ST_OK);
+    assert_string_equal(path, fixture_path(&f, "a/step-00000005.h5"));
+    assert_int_equal(where, 0);
+    flip(path, 1000);
+    /* Neither a's 2 nor b's 3 can be looked at. */
+    fixture_shell("cd '%s' && rm a/step-00000002.h5.xxh3 b/step-00000003.h5.xxh3 && "
+                  "mkdir a/step-00000002.h5.xxh3 b/step-00000003.h5.xxh3",
+                  f.folder);
+    assert_int_equal(checkpoint_search(places, 2, true, NULL, path, &where), ST_OK);
+    assert_string_equal(path, fixture_path(&f, "b/step-00000004.h5"));
+    assert_int_equal(where, 1);
+    assert_true(places[0].bad && !places[1].bad);
+    flip(path, 1000);
+    fixture_refused(checkpoint_search(places, 2, true, NULL, path, &where), "step-00000003.h5");
+    assert_int_equal(where, -1);
+    fixture_close(&f);
+}
+
 static Status nobody_may(void *context) {
     ++*(int *)context;
     return FAIL(ST_CHECKPOINT, "not yours any more");
@@ -655,9 +727,11 @@ static void nothing_is_removed_without_leave(void **state) {
     fixture_open(&f, 1);
     for (int64_t step = 1; step <= 4; step++)
         write_step(&f, step);
-    fixture_refused(checkpoint_prune(f.folder, 2, NULL, &closed), "not yours");
+    CheckpointKeep keep = {.newest = 2, .best_step = -1};
+    fixture_refused(checkpoint_prune(f.folder, &keep, &closed, NULL), "not yours");
     flip(fixture_path(&f, "step-00000004.h5"), 1000);
-    fixture_refused(checkpoint_prune(f.folder, 3, NULL, &closed), "not yours");
+    keep.newest = 3;
+    fixture_refused(checkpoint_prune(f.folder, &keep, &closed, NULL), "not yours");
     fixture_step(&f, 4);
     fixture_refused(checkpoint_write(f.folder, &f.checkpoint, &closed, NULL), "not yours");
     assert_int_equal(asked, 3);
@@ -753,6 +827,8 @@ int main(void) {
         cmocka_unit_test(bad_files_are_all_kept),
         cmocka_unit_test(a_branch_has_files_of_its_own),
         cmocka_unit_test(prune_keeps_good_ones_and_the_best),
+        cmocka_unit_test(prune_is_about_one_branch),
+        cmocka_unit_test(newest_of_two_folders),
         cmocka_unit_test(nothing_is_removed_without_leave),
         cmocka_unit_test(best_link_is_followed),
         cmocka_unit_test(inspect_says_what_is_in_it),

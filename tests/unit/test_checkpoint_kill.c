@@ -20,6 +20,7 @@
 #include "io_fixture.h"
 
 enum { KEEP = 2, STEPS = 4 /* the last two of which remove what is beyond KEEP */ };
+static const CheckpointKeep keep = {.newest = KEEP, .best_step = -1};
 
 static int operations; /* so far */
 static int fatal;      /* the operation that this process is killed in; 0: none */
@@ -69,7 +70,7 @@ static int write_steps(Fixture *f, int64_t step, int kill_at) {
         for (int64_t last = step + STEPS; step < last; step++) {
             fixture_step(f, step);
             if (checkpoint_write(f->folder, &f->checkpoint, NULL, NULL) != ST_OK ||
-                checkpoint_prune(f->folder, KEEP, NULL, NULL) != ST_OK)
+                checkpoint_prune(f->folder, &keep, NULL, NULL) != ST_OK)
                 _exit(1);
         }
         _exit(0);
@@ -111,7 +112,7 @@ static void killed_at_any_instant(void **state) {
         alone += has(&f, "tmp") && has(&f, "xxh3$");
         /* Every file with a final name is good. */
         all_good(&f);
-        assert_int_equal(checkpoint_newest(f.folder, true, path), ST_OK);
+        assert_int_equal(checkpoint_newest(f.folder, true, NULL, path), ST_OK);
         assert_false(has(&f, "bad"));
         if (*path) {
             Checkpoint meta;
@@ -130,7 +131,7 @@ static void killed_at_any_instant(void **state) {
     assert_int_equal(status, 0);
     assert_true(kill_at > STEPS * 9);
     assert_true(step > 0 && torn > 0 && alone > 0);
-    assert_int_equal(checkpoint_prune(f.folder, KEEP, NULL, NULL), ST_OK);
+    assert_int_equal(checkpoint_prune(f.folder, &keep, NULL, NULL), ST_OK);
     assert_false(has(&f, "tmp"));
     fixture_close(&f);
 }

@@ -52,6 +52,13 @@ static void branches_have_ids_of_their_own(void **state) {
     assert_int_equal(lineage_begin(a), 0);
     assert_int_equal(lineage_begin(b), 12);
     assert_true(lineage_holds(b, a, 12) && !lineage_holds(b, a, 13) && !lineage_holds(b, c, 13));
+    char id[LINEAGE_ID_BYTES];
+    lineage_id("", id);
+    assert_string_equal(id, "0000000000000000");
+    lineage_id(A "@0", id);
+    assert_string_equal(id, A);
+    lineage_id(A "@0 " B "@12", id);
+    assert_string_equal(id, B);
     assert_true(lineage_is_valid("") && lineage_is_valid(a) && lineage_is_valid(b));
     free(a);
     free(b);

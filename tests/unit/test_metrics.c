@@ -40,7 +40,7 @@ static void lines_read_back(void **state) {
     size_t size;
     fixture_open(&f, 1);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, 0, NULL, &metrics), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0, NULL, 0, NULL, &metrics), ST_OK);
     TrainMetrics train = sample(1);
     assert_int_equal(metrics_train(metrics, &train), ST_OK);
     train.loss = NAN;
@@ -98,7 +98,7 @@ static void volatile_fields_stand_last(void **state) {
     size_t size;
     fixture_open(&f, 1);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, 0, NULL, &metrics), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0, NULL, 0, NULL, &metrics), ST_OK);
     TrainMetrics a = sample(8), b = sample(8);
     b.images_per_s = 1;
     b.times.seconds[PHASE_BACKWARD] = 3;
@@ -129,7 +129,7 @@ static void check_cut(const char *before, int64_t step, const char *after) {
     fixture_save(fixture_path(&f, "owner"), "", 0); /* a run has been there */
     fixture_save(fixture_path(&f, "metrics.jsonl"), before, strlen(before));
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, step, NULL, &metrics), ST_OK);
+    assert_int_equal(metrics_open(&dir, step, NULL, 0, NULL, &metrics), ST_OK);
     assert_int_equal(write(dir.metrics_fd, "next\n", 5), 5);
     metrics_close(metrics);
     rundir_close(&dir);
@@ -155,6 +155,62 @@ static void cut_back(void **state) {
     check_cut(T(1) "rubbish\n\n[1]\n{\"step\":\"2\"}\n{}\n" T(2), 5, T(1) T(2));
 }
 
+#define EVAL(n, split) "{\"kind\":\"eval\",\"step\":" #n ",\"split\":\"" split "\"}\n"
+#define PUT_BACK(n)                                                                                \
+    "{\"kind\":\"eval\",\"dataset\":\"cifar10\",\"step\":" #n ",\"epoch\":" #n                     \
+    ",\"split\":\"test\",\"loss\":0.5,\"accuracy\":0.25,\"train_loss\":0.75,"                      \
+    "\"train_accuracy\":0.125,\"images\":64,\"best\":false,"                                       \
+    "\"times\":{\"at\":null,\"wall_s\":null}}\n"
+
+/* What the history knows and the file lacks stands where it would have stood. */
+static void evaluations_are_put_back(void **state) {
+    (void)state;
+    static const struct {
+        const char *before, *after;
+    } cases[] = {{T(1) T(2) EVAL(2, "test") T(3) T(4) EVAL(4, "test"),
+                  T(1) T(2) EVAL(2, "test") T(3) T(4) EVAL(4, "test")},
+                 {T(1) T(2) T(3) T(4), T(1) T(2) PUT_BACK(2) T(3) T(4) PUT_BACK(4)},
+                 {T(2) EVAL(2, "holdout") T(3) EVAL(4, "test") T(5),
+                  T(2) EVAL(2, "holdout") PUT_BACK(2) T(3) EVAL(4, "test")},
+                 {T(3) "{\"kind\":\"eval\",\"step\":4,\"spl", PUT_BACK(2) T(3) PUT_BACK(4)},
+                 {NULL, PUT_BACK(2) PUT_BACK(4)}};
+    EvalMetrics known[2];
+    for (int i = 0; i < 2; i++)
+        known[i] = (EvalMetrics){.dataset = "cifar10",
+                                 .step = 2 * i + 2,
+                                 .epoch = 2 * i + 2,
+                                 .split = "test",
+                                 .loss = 0.5,
+                                 .accuracy = 0.25,
+                                 .train_loss = 0.75,
+                                 .train_accuracy = 0.125,
+                                 .images = 64,
+                                 .wall_s = NAN};
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        const char *before = cases[i / 2].before;
+        Fixture f;
+        RunDir dir;
+        Metrics *metrics;
+        size_t size;
+        fixture_open(&f, 1);
+        fixture_save(fixture_path(&f, "owner"), "", 0); /* a run has been there */
+        if (before)
+            fixture_save(fixture_path(&f, "metrics.jsonl"), before, strlen(before));
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        if (i % 2 == 0) {
+            assert_int_equal(metrics_open(&dir, 4, known, 2, NULL, &metrics), ST_OK);
+            metrics_close(metrics);
+        } else {
+            assert_int_equal(metrics_mend(&dir, 4, known, 2), ST_OK);
+        }
+        rundir_close(&dir);
+        char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
+        assert_string_equal(text, cases[i / 2].after);
+        free(text);
+        fixture_close(&f);
+    }
+}
+
 /* A process that was cut off may still hold the file open: it must not reach the new one's. */
 static void begun_as_a_new_file(void **state) {
     (void)state;
@@ -167,7 +223,7 @@ static void begun_as_a_new_file(void **state) {
     fixture_save(fixture_path(&f, "metrics.jsonl"), T(1) T(2), strlen(T(1) T(2)));
     int old = open(fixture_path(&f, "metrics.jsonl"), O_WRONLY | O_APPEND);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, 2, NULL, &metrics), ST_OK);
+    assert_int_equal(metrics_open(&dir, 2, NULL, 0, NULL, &metrics), ST_OK);
     assert_int_equal(write(old, T(3), strlen(T(3))), strlen(T(3)));
     char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
     assert_string_equal(text, T(1) T(2));
@@ -187,7 +243,7 @@ static void not_where_the_directory_is_lost(void **state) {
     size_t size;
     fixture_open(&f, 1);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_int_equal(metrics_open(&dir, 0, NULL, &metrics), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0, NULL, 0, NULL, &metrics), ST_OK);
     fixture_save(fixture_path(&f, "owner"), "", 0);
     TrainMetrics train = sample(1);
     EvalMetrics eval = {.dataset = "cifar10", .step = 1, .split = "test"};
@@ -199,7 +255,7 @@ static void not_where_the_directory_is_lost(void **state) {
     fixture_refused(metrics_train(metrics, &train), "owner is gone");
     fixture_refused(metrics_eval(metrics, &eval), "owner is gone");
     fixture_refused(metrics_result(&dir, &r), "owner is gone");
-    fixture_refused(metrics_open(&dir, 0, NULL, &refused), "owner is gone");
+    fixture_refused(metrics_open(&dir, 0, NULL, 0, NULL, &refused), "owner is gone");
     metrics_close(refused);
     assert_false(fixture_exists(&f, "result.json"));
     char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size);
@@ -391,6 +447,7 @@ int main(void) {
         cmocka_unit_test(lines_read_back),
         cmocka_unit_test(volatile_fields_stand_last),
         cmocka_unit_test(cut_back),
+        cmocka_unit_test(evaluations_are_put_back),
         cmocka_unit_test(crc_of_castagnoli),
         cmocka_unit_test(a_picture_is_a_record),
         cmocka_unit_test(begun_as_a_new_file),

@@ -67,6 +67,12 @@ static void one_holder(void **state) {
     fixture_close(&f);
 }
 
+static bool has_checkpoints(const RunDir *dir, const char *base) {
+    bool has;
+    assert_int_equal(rundir_has_checkpoints(dir, base, &has), ST_OK);
+    return has;
+}
+
 static void reset_removes_what_a_run_left(void **state) {
     (void)state;
     Fixture f;
@@ -74,14 +80,14 @@ static void reset_removes_what_a_run_left(void **state) {
     bool first;
     fixture_open(&f, 1);
     assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-    assert_false(rundir_has_checkpoints(&dir));
+    assert_false(has_checkpoints(&dir, ""));
     fixture_save(fixture_path(&f, "checkpoints/step-00000001.h5.xxh3"), "x", 1);
-    assert_false(rundir_has_checkpoints(&dir));
+    assert_false(has_checkpoints(&dir, ""));
     fixture_save(fixture_path(&f, "checkpoints/step-00000001.h5.bad"), "x", 1);
-    assert_true(rundir_has_checkpoints(&dir));
+    assert_true(has_checkpoints(&dir, ""));
     unlink(fixture_path(&f, "checkpoints/step-00000001.h5.bad"));
     assert_int_equal(checkpoint_write(dir.checkpoints, &f.checkpoint, NULL, NULL), ST_OK);
-    assert_true(rundir_has_checkpoints(&dir));
+    assert_true(has_checkpoints(&dir, ""));
     assert_int_equal(rundir_link_best(&dir, "step-00000001.h5"), ST_OK);
     assert_int_equal(rundir_crash_marker(f.folder, &first), ST_OK);
     fixture_save(fixture_path(&f, "metrics.jsonl"), "x", 1);
@@ -99,7 +105,7 @@ static void reset_removes_what_a_run_left(void **state) {
     fixture_save(fixture_path(&f, "checkpoints/step-00000003.h5.xxh3.bad.2"), "x", 1);
     fixture_save(fixture_path(&f, "checkpoints/step-00000003.h5.tmp.1.0.0.elsewhere"), "x", 1);
     assert_int_equal(rundir_reset(&dir), ST_OK);
-    assert_false(rundir_has_checkpoints(&dir));
+    assert_false(has_checkpoints(&dir, ""));
     assert_int_equal(fixture_shell("cd '%s' && test \"$(find . -type f | sort | tr '\\n' ' ')\" = "
                                    "'./checkpoints/bad-1/step-00000003.h5.bad "
                                    "./checkpoints/bad-1/step-00000003.h5.xxh3.bad.2 "
@@ -121,6 +127,91 @@ static void reset_removes_what_a_run_left(void **state) {
     fixture_save(fixture_path(&f, "other/metrics.jsonl"), "mine", 4);
     fixture_refused(rundir_open(fixture_path(&f, "other"), &dir), "no run has been there");
     assert_int_equal(fixture_shell("test \"$(ls '%s/other')\" = metrics.jsonl", f.folder), 0);
+    fixture_close(&f);
+}
+
+static void write_to(Fixture *f, const char *folder, int64_t step) {
+    fixture_step(f, step);
+    if (checkpoint_write(folder, &f->checkpoint, NULL, NULL) != ST_OK)
+        fail_msg("%s", status_message());
+}
+
+/* A node's own checkpoints stay until one that came after them is in the run directory, whether a
+ * file was named to go on from, or all was to begin anew. */
+static void local_checkpoints_outlive_their_branch(void **state) {
+    (void)state;
+    for (int reset = 0; reset < 2; reset++) {
+        Fixture f;
+        RunDir dir;
+        char base[512], first[4096], path[4096];
+        fixture_open(&f, 1);
+        snprintf(base, sizeof base, "%s", fixture_path(&f, "node"));
+        assert_int_equal(rundir_open(fixture_path(&f, "run"), &dir), ST_OK);
+        assert_int_equal(rundir_newest(&dir, base, path), ST_OK);
+        assert_int_equal(rundir_begin_local(&dir, base), ST_OK);
+        assert_false(has_checkpoints(&dir, base));
+        write_to(&f, dir.local, 3);
+        assert_true(has_checkpoints(&dir, base));
+        assert_false(has_checkpoints(&dir, ""));
+        snprintf(first, sizeof first, "%s", dir.local);
+        rundir_close(&dir);
+        /* It is gone on from; then left. */
+        assert_int_equal(rundir_open(fixture_path(&f, "run"), &dir), ST_OK);
+        assert_int_equal(rundir_newest(&dir, base, path), ST_OK);
+        assert_string_equal(dir.local, first);
+        assert_int_equal(rundir_begin_local(&dir, base), ST_OK);
+        assert_string_equal(dir.local, first);
+        rundir_close(&dir);
+        assert_int_equal(rundir_open(fixture_path(&f, "run"), &dir), ST_OK);
+        if (reset) {
+            assert_int_equal(rundir_leave_local(&dir), ST_OK);
+            assert_int_equal(rundir_reset(&dir), ST_OK);
+            assert_int_equal(rundir_newest(&dir, base, path), ST_OK); /* killed right here */
+            assert_string_equal(path, "");
+        }
+        assert_int_equal(rundir_begin_local(&dir, base), ST_OK);
+        assert_string_not_equal(dir.local, first);
+        assert_int_equal(fixture_shell("test -e '%s/step-00000003.h5'", first), 0);
+        rundir_close(&dir);
+        /* A start that comes to nothing, either. */
+        assert_int_equal(rundir_open(fixture_path(&f, "run"), &dir), ST_OK);
+        assert_int_equal(rundir_newest(&dir, base, path), ST_OK);
+        assert_string_equal(path, "");
+        assert_int_equal(rundir_begin_local(&dir, base), ST_OK);
+        write_to(&f, dir.local, 2);
+        assert_int_equal(fixture_shell("test $(ls '%s' | wc -l) -eq 2", base), 0);
+        assert_int_equal(rundir_lasts(&dir), ST_OK);
+        assert_int_equal(fixture_shell("test $(ls '%s') = '%s' -a -z \"$(ls '%s')\"", base,
+                                       strrchr(dir.local, '/') + 1, dir.local),
+                         0);
+        assert_int_equal(fixture_shell("test \"$(cat '%s/run/local')\" = '%s'", f.folder,
+                                       strrchr(dir.local, '/') + 1),
+                         0);
+        rundir_close(&dir);
+        fixture_close(&f);
+    }
+}
+
+/* Under whatever name it is asked for. */
+static void its_own_checkpoint(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(fixture_path(&f, "run"), &dir), ST_OK);
+    write_to(&f, dir.checkpoints, 7);
+    fixture_shell("cd '%s' && ln -s run/checkpoints/step-00000007.h5 link.h5 && cp link.h5 copy.h5 "
+                  "&& mkdir run/checkpoints/aside-0123456789abcdef && "
+                  "cp link.h5 run/checkpoints/aside-0123456789abcdef/step-00000007.h5",
+                  f.folder);
+    assert_true(rundir_holds(&dir, fixture_path(&f, "run/checkpoints/step-00000007.h5"), 7));
+    assert_true(rundir_holds(&dir, fixture_path(&f, "run/./checkpoints//step-00000007.h5"), 7));
+    assert_true(rundir_holds(&dir, fixture_path(&f, "link.h5"), 7));
+    assert_false(rundir_holds(&dir, fixture_path(&f, "copy.h5"), 7));
+    assert_false(rundir_holds(
+        &dir, fixture_path(&f, "run/checkpoints/aside-0123456789abcdef/step-00000007.h5"), 7));
+    assert_false(rundir_holds(&dir, fixture_path(&f, "link.h5"), 8));
+    rundir_close(&dir);
     fixture_close(&f);
 }
 
@@ -213,6 +304,8 @@ int main(void) {
         cmocka_unit_test(makes_parents),
         cmocka_unit_test(one_holder),
         cmocka_unit_test(best_link),
+        cmocka_unit_test(local_checkpoints_outlive_their_branch),
+        cmocka_unit_test(its_own_checkpoint),
         cmocka_unit_test(reset_removes_what_a_run_left),
         cmocka_unit_test(crash_fires_once),
         cmocka_unit_test(config_and_log),

@@ -17,7 +17,7 @@
 #include "lockstep/writer.h"
 
 typedef struct Hooks {
-    atomic_int before, after, best;
+    atomic_int before, after, best, lasting;
     atomic_bool fail;
     atomic_int questions, yes, refused; /* of `allowed`: asked, answered by yes, told to `failed` */
     pthread_mutex_t gate;               /* held by a test to keep a write from going on */
@@ -47,8 +47,9 @@ static Status after(void *context, int64_t step, const char *name, bool is_best)
     return ST_OK;
 }
 
-static void spare(void *context, char name[256]) {
-    memcpy(name, ((Hooks *)context)->best_name, 256);
+static Status lasts(void *context) {
+    ((Hooks *)context)->lasting++;
+    return ST_OK;
 }
 
 static Status allowed(void *context) {
@@ -96,7 +97,7 @@ static void open_all(Fixture *f, Hooks *hooks, int64_t keep, Writer **writer) {
     pthread_mutex_init(&hooks->gate, NULL);
     WriterHooks table = {.before = before,
                          .after = after,
-                         .spare = spare,
+                         .lasts = lasts,
                          .allowed = allowed,
                          .failed = failed,
                          .context = hooks};
@@ -206,6 +207,35 @@ static void fetches_while_training_goes_on(void **state) {
     }
     writer_stop(writer);
     fixture_free_arrays(&hooks.aside);
+    fixture_close(&f);
+}
+
+/* A checkpoint that need not last goes to the node's folder, and is no word that older ones may go;
+ * each folder is pruned by what the state says is the best. */
+static void some_need_not_last(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    char local[512];
+    open_all(&f, &hooks, 1, &writer);
+    writer_stop(writer);
+    snprintf(local, sizeof local, "%s", fixture_path(&f, "local"));
+    assert_int_equal(fixture_shell("mkdir '%s'", local), 0);
+    WriterHooks table = {.before = before, .after = after, .lasts = lasts, .context = &hooks};
+    assert_int_equal(writer_start(f.folder, local, 1, &f.checkpoint, table, &writer), ST_OK);
+    for (int64_t step = 1; step <= 4; step++) {
+        fixture_step(&f, step);
+        f.checkpoint.state.best_step = 1;
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, step != 3, 30), ST_OK);
+        assert_int_equal(writer_flush(writer, 30), ST_OK);
+        assert_int_equal(hooks.lasting, step < 3 ? step : step - 1);
+    }
+    assert_int_equal(fixture_shell("test \"$(cd '%s' && echo *.h5 local/*.h5)\" = "
+                                   "'step-00000001.h5 step-00000004.h5 local/step-00000003.h5'",
+                                   f.folder),
+                     0);
+    writer_stop(writer);
     fixture_close(&f);
 }
 
@@ -335,6 +365,7 @@ int main(void) {
         cmocka_unit_test(asks_before_it_changes_anything),
         cmocka_unit_test(snapshots_are_copies),
         cmocka_unit_test(fetches_while_training_goes_on),
+        cmocka_unit_test(some_need_not_last),
         cmocka_unit_test(history_grows),
         cmocka_unit_test(two_failures_in_a_row_count),
         cmocka_unit_test(waits_have_deadlines),
