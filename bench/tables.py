@@ -106,7 +106,7 @@ def share(found):
         peaks = one["peaks"]
         out += ["", *prose(f"{one['recipe']} in {one['precision']}: {where([one])}. Peaks of {plural(peaks['threads'], 'thread')}: "
                            f"{peaks[one['precision'] + '_gflops']:.0f} GFLOP/s, {peaks['memory_gbs']:.1f} GB/s. A lane takes "
-                           f"{1e3 * seconds:.1f} ms in its layers, {1e3 * floor:.1f} ms if each ran at a peak; of a step it has "
+                           f"{1e3 * seconds:.1f} ms in its layers, {1e3 * floor:.1f} ms of it at a peak's speed; of a step it has "
                            f"{1e3 * lane_step:.1f} ms, the rest of them data, sums, optimizer and waits."), "",
                 *table(["layer", "by", "forward, ms", "of arithmetic", "of memory", "backward, ms", "of arithmetic", "of memory", "left, ms"], rows)]
     return out[1:]

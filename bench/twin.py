@@ -487,7 +487,7 @@ def probe():
     onednn = re.search(r"MKL-DNN v?([0-9.]+)|oneDNN v?([0-9.]+)", torch.__config__.show())
     compiler = os.environ.get("CXX") or shutil.which("g++")
     print(json.dumps({
-        "version": torch.__version__, "blas": ", ".join(blas) or "its own", "threads": torch.get_num_threads(),
+        "version": torch.__version__, "blas": ", ".join(blas) or "its own",
         "onednn": next((v for v in onednn.groups() if v), None) if onednn else None,
         "compiles": hasattr(torch, "compile") and bool(compiler),
         "attention": hasattr(F, "scaled_dot_product_attention"),

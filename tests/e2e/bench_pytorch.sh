@@ -40,6 +40,7 @@ assert found["threads"] == 1 and 5 < found["fp32_gflops"] < 500 and 0.5 < found[
 assert found["bf16_gflops"] == 0 or 1.2 < found["bf16_gflops"] / found["fp32_gflops"] < 5' "$log"
     refuse "peak takes no other words" "$BUILD/bench/peak" --thread 1
     bench/share $recipes/tiny.yaml --steps 2 >"$log" 2>&1
+    check "share: what a layer computes and moves, counted by hand" python3 tests/e2e/check_share
     check "share: a row a layer" grep -qE '^\| conv1 \| [^|]+ \| [0-9.]+ \| [0-9]+ % \|' "$log"
 else
     skip "bench/peak and bench/share" "$BUILD/bench/peak is not built: make programs"
