@@ -53,6 +53,25 @@ special() {
 }
 run_document README.md 13
 
+# The command of its picture, in the text.
+# shellcheck disable=SC2016 # of no shell
+picture=$(tr '\n' ' ' <README.md | grep -oP '`\Kchromium [^`]*')
+check "README.md names the command of its picture" test -n "$picture"
+if ! command -v chromium >/dev/null; then
+    skip "the picture of README.md" "no chromium here"
+elif ! draws; then
+    skip "the picture of README.md" "lockstep was built without cairo"
+else
+    (cd "$copy" && HOME=$tmp timeout -k 5 100 bash -c "$picture") >"$log" 2>&1
+    # shellcheck disable=SC2016 # read by python
+    check "the picture of README.md: as large as the one that it shows, and something is on it" /usr/bin/python3 -c '
+import struct, sys
+made, shown = (open(name, "rb").read() for name in sys.argv[1:])
+size = lambda png: struct.unpack(">II", png[16:24])
+print(size(made), size(shown), len(made))
+assert size(made) == size(shown) and len(made) > 50000' "$copy/$(grep -oP -- '--screenshot=\K[^ ]*' <<<"$picture")" docs/images/report.png
+fi
+
 check "README.md: at most 110 lines" test "$(wc -l <README.md)" -le 110
 check "README.md: at most 120 characters a line" /usr/bin/python3 -c '
 import sys
