@@ -31,13 +31,14 @@ typedef struct CoreShare {
 /* Of this process; `threads` and `chosen` are the caller's. Local. */
 void cores_look(const char *host, CoreShare *share);
 
-/* The number of cores in `own` and `launcher` together. Local. */
-int cores_count(const CoreShare *share);
+/* The number of cores that the ranks of `host` among shares[size] and their launchers may use:
+ * under srun each rank may have others. Local. */
+int cores_of_host(const CoreShare *shares, int size, const char *host);
 
 /* One line into hint[room], about the first host of shares[size] whose ranks are bound to fewer
- * cores than they could use, or have more threads than cores each; false where there is none.
- * Local. */
-bool cores_hint(const CoreShare *shares, int size, char *hint, size_t room);
+ * cores than they could use, or have more threads than cores each: its first rank, or -1 where
+ * there is none. Local. */
+int cores_hint(const CoreShare *shares, int size, char *hint, size_t room);
 
 #ifdef __cplusplus
 }

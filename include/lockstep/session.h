@@ -7,6 +7,7 @@
 #ifndef LOCKSTEP_SESSION_H
 #define LOCKSTEP_SESSION_H
 
+#include "lockstep/cores.h"
 #include "lockstep/engine.h"
 #include "lockstep/grouping.h"
 #include "lockstep/input.h"
@@ -80,6 +81,9 @@ int64_t session_state_bytes(const Session *session);
 
 /* Says in the log what runs where. Local. */
 void session_announce(const Session *session);
+
+/* What this rank's threads are and may run on (cores.h), once they are settled. Local. */
+void session_cores(const Session *session, CoreShare *share);
 
 /* Says once where the ranks' cores are not what their threads could use (cores.h). Collective,
  * agreed; once threads are settled. */

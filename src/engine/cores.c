@@ -40,9 +40,14 @@ void cores_look(const char *host, CoreShare *share) {
         (void)ask(getppid(), &share->launcher);
 }
 
-int cores_count(const CoreShare *share) {
-    CoreSet all = share->own;
-    add(&all, &share->launcher);
+int cores_of_host(const CoreShare *shares, int size, const char *host) {
+    CoreSet all = {{0}};
+    for (int r = 0; r < size; r++) {
+        if (strcmp(shares[r].host, host) != 0)
+            continue;
+        add(&all, &shares[r].own);
+        add(&all, &shares[r].launcher);
+    }
     return count(&all);
 }
 
@@ -58,7 +63,7 @@ typedef struct HostCores {
 
 static HostCores host_cores(const CoreShare *shares, int size, int first) {
     HostCores host = {.name = shares[first].host, .first = first, .chosen = true, .crowded = -1};
-    CoreSet used = {{0}}, all = {{0}};
+    CoreSet used = {{0}};
     for (int r = first; r < size; r++) {
         const CoreShare *share = &shares[r];
         if (strcmp(share->host, host.name) != 0)
@@ -69,11 +74,9 @@ static HostCores host_cores(const CoreShare *shares, int size, int first) {
         if (host.crowded < 0 && share->threads > count(&share->own))
             host.crowded = r;
         add(&used, &share->own);
-        add(&all, &share->own);
-        add(&all, &share->launcher);
     }
     host.used = count(&used);
-    host.all = count(&all);
+    host.all = cores_of_host(shares, size, host.name);
     for (int r = first; r < size; r++) {
         if (strcmp(shares[r].host, host.name) == 0 && count(&shares[r].own) < host.all)
             host.bound = true;
@@ -113,7 +116,7 @@ static bool hint_of_host(const CoreShare *shares, const HostCores *host, char *h
     return true;
 }
 
-bool cores_hint(const CoreShare *shares, int size, char *hint, size_t room) {
+int cores_hint(const CoreShare *shares, int size, char *hint, size_t room) {
     for (int first = 0; first < size; first++) {
         bool leads = true;
         for (int r = 0; r < first && leads; r++)
@@ -122,7 +125,7 @@ bool cores_hint(const CoreShare *shares, int size, char *hint, size_t room) {
             continue;
         HostCores host = host_cores(shares, size, first);
         if (hint_of_host(shares, &host, hint, room))
-            return true;
+            return first;
     }
-    return false;
+    return -1;
 }

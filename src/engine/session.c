@@ -9,7 +9,6 @@
 #include "autotune.h"
 #include "crosscheck.h"
 #include "cuda_library.h"
-#include "lockstep/cores.h"
 #include "lockstep/log.h"
 #include "lockstep/site.h"
 #include "lockstep/survey.h"
@@ -244,18 +243,22 @@ void session_announce(const Session *session) {
              session->input.sampler.steps_per_epoch, (double)engine_bytes(engine) / 1e6);
 }
 
+void session_cores(const Session *session, CoreShare *share) {
+    cores_look(comm_host(session->ranks.comm), share);
+    share->threads = session->ranks.threads;
+    share->chosen =
+        session->config->threads == 0 && !(session->device && session->device->accelerator);
+}
+
 Status session_hint(const Session *session) {
     const Ranks *ranks = &session->ranks;
     CoreShare mine, *all = calloc((size_t)ranks->size, sizeof *all);
     char hint[512];
     Status status = comm_agree(ranks->comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory"));
     TRY_DONE(status);
-    cores_look(comm_host(ranks->comm), &mine);
-    mine.threads = ranks->threads;
-    mine.chosen =
-        session->config->threads == 0 && !(session->device && session->device->accelerator);
+    session_cores(session, &mine);
     TRY_DONE(comm_allgather(ranks->comm, &mine, sizeof mine, all));
-    if (ranks->rank == 0 && cores_hint(all, ranks->size, hint, sizeof hint))
+    if (ranks->rank == 0 && cores_hint(all, ranks->size, hint, sizeof hint) >= 0)
         log_warn("%s", hint);
 done:
     free(all);

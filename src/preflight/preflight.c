@@ -27,6 +27,20 @@ static Status reduce_on_gpus(Session *session) {
     return ST_OK;
 }
 
+/* Rank 0's part: what it prints, and what would stop the run. Local. */
+static Status report(const Session *session, const Probe *probes, const ReduceTime *times) {
+    int size = session->ranks.size;
+    CoreShare *shares = calloc((size_t)size, sizeof *shares);
+    TRY_ALLOC(shares);
+    for (int r = 0; r < size; r++)
+        shares[r] = probes[r].share;
+    print_probes(session, probes, shares);
+    print_reduce(session, comm_library(session->ranks.comm), times);
+    Status status = judge_probes(session, probes, shares);
+    free(shares);
+    return status;
+}
+
 /* The model, for images and classes as rank 0's data set has them; for CIFAR-10's where it finds no
  * data, which the probes will say. */
 static Status find_model(Session *session) {
@@ -57,12 +71,8 @@ static Status preflight_ranks(Session *session) {
     all = calloc((size_t)ranks->size, sizeof *all);
     TRY_DONE(comm_agree(comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
     TRY_DONE(comm_allgather(comm, &mine, sizeof mine, all));
-    TRY_DONE(session_hint(session));
-    if (ranks->rank == 0) {
-        print_probes(session, all);
-        print_reduce(session, comm_library(comm), times);
-        status = judge_probes(session, all);
-    }
+    if (ranks->rank == 0)
+        status = report(session, all, times);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(reduce_on_gpus(session));
     log_info("ready: %d rank%s, rank 0 on %s", ranks->size, ranks->size == 1 ? "" : "s",

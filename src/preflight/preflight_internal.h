@@ -9,7 +9,8 @@
 typedef struct Probe {
     char host[64];
     int local_rank, launcher_local_rank; /* launcher's: -1 where it does not say */
-    int ranks_here, threads, cores;
+    int ranks_here;
+    CoreShare share;                  /* its threads and cores */
     int64_t memory;                   /* bytes of the host */
     int64_t tmp_free, shm_free;       /* bytes; -1: cannot be asked */
     int64_t seconds;                  /* wall clock, right after a collective */
@@ -42,12 +43,12 @@ void probe_host(Session *session, Probe *probe);
  * than ST_OK is agreed or means comm_abort. */
 Status probe_reduce(Session *session, Device *device, ReduceTime *times);
 
-/* The table, and the times of one library. Local, rank 0. */
-void print_probes(const Session *session, const Probe *probes);
+/* The table, and the times of one library. Local, rank 0; shares[ranks] are those of the probes. */
+void print_probes(const Session *session, const Probe *probes, const CoreShare *shares);
 void print_reduce(const Session *session, const char *library, const ReduceTime *times);
 
 /* Everything that would stop or spoil a run: notes are printed, problems too but for the first,
  * which is the failure returned. Local, rank 0. */
-Status judge_probes(const Session *session, const Probe *probes);
+Status judge_probes(const Session *session, const Probe *probes, const CoreShare *shares);
 
 #endif

@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lockstep/cores.h"
 #include "lockstep/hash.h"
 #include "lockstep/versions.h"
 #include "preflight_internal.h"
@@ -95,9 +94,6 @@ void probe_host(Session *session, Probe *probe) {
     probe->local_rank = comm_local_rank(session->ranks.comm);
     probe->launcher_local_rank = site_local_rank();
     probe->ranks_here = comm_local_size(session->ranks.comm);
-    CoreShare share;
-    cores_look(probe->host, &share);
-    probe->cores = cores_count(&share);
     probe->memory = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
     snprintf(probe->tmp, sizeof probe->tmp, "%s", tmp && *tmp ? tmp : "/tmp");
     probe->tmp_free = free_bytes(probe->tmp);
@@ -109,7 +105,7 @@ void probe_host(Session *session, Probe *probe) {
     site_interfaces(probe->interfaces, sizeof probe->interfaces);
     site_network(probe->hints, sizeof probe->hints);
     probe_device(session, probe);
-    probe->threads = session->ranks.threads;
+    session_cores(session, &probe->share);
     probe->data_status = read_all(session, probe);
     if (probe->data_status != ST_OK) {
         snprintf(probe->data, sizeof probe->data, "%s", status_message());

@@ -95,7 +95,7 @@ void print_reduce(const Session *session, const char *library, const ReduceTime 
     fflush(stdout);
 }
 
-void print_probes(const Session *session, const Probe *probes) {
+void print_probes(const Session *session, const Probe *probes, const CoreShare *shares) {
     char ranks[64], memory[16], tmp[16], shm[16], data[64];
     printf("%-16s %-9s %5s %7s %9s %9s %9s  %-28s %s\n", "host", "ranks", "cores", "threads",
            "memory", "tmp free", "shm free", "data (records, hash)", "device");
@@ -108,8 +108,9 @@ void print_probes(const Session *session, const Probe *probes) {
         size_text(p->tmp_free, tmp);
         size_text(p->shm_free, shm);
         data_text(session, p, data);
-        printf("%-16s %-9s %5d %7d %9s %9s %9s  %-28s %s\n", p->host, ranks, p->cores, p->threads,
-               memory, tmp, shm, data, p->device_status == ST_OK ? p->device : "none");
+        printf("%-16s %-9s %5d %7d %9s %9s %9s  %-28s %s\n", p->host, ranks,
+               cores_of_host(shares, session->ranks.size, p->host), p->share.threads, memory, tmp,
+               shm, data, p->device_status == ST_OK ? p->device : "none");
     }
     printf("rank 0: %s; %s; temporary files in %s\n", probes[0].libraries, probes[0].system,
            probes[0].tmp);
@@ -189,15 +190,28 @@ static void note_rank(const Probe *probes, int r) {
                  root->hints[0] ? root->hints : "none");
 }
 
+/* `hinted`: the first rank of the host whose cores cores_hint has spoken of; -1. */
+static void note_cores(const Session *session, const Probe *probes, const CoreShare *shares, int r,
+                       int hinted) {
+    const Probe *p = &probes[r], *root = &probes[0];
+    int size = session->ranks.size, threads = 0;
+    int cores = cores_of_host(shares, size, p->host);
+    int of_root = cores_of_host(shares, size, root->host);
+    for (int i = 0; i < size; i++)
+        threads += strcmp(shares[i].host, p->host) == 0 ? shares[i].threads : 0;
+    if (r != hinted && threads > cores)
+        log_warn("%s runs %d threads of %d rank%s on %d core%s: they get in each other's way",
+                 p->host, threads, p->ranks_here, p->ranks_here == 1 ? "" : "s", cores,
+                 cores == 1 ? "" : "s");
+    if (cores * root->ranks_here != of_root * p->ranks_here)
+        log_warn("%s has %d cores for %d rank%s, %s %d for %d: every step waits for the slowest",
+                 p->host, cores, p->ranks_here, p->ranks_here == 1 ? "" : "s", root->host, of_root,
+                 root->ranks_here);
+}
+
 static void note_host(const Probe *probes, int r) {
     const Probe *p = &probes[r], *root = &probes[0];
     int64_t apart = p->seconds - root->seconds;
-    if (p->ranks_here * p->threads > p->cores)
-        log_warn("%s runs %d ranks x %d thread%s on %d cores: they get in each other's way",
-                 p->host, p->ranks_here, p->threads, p->threads == 1 ? "" : "s", p->cores);
-    if (p->cores != root->cores)
-        log_warn("%s gives a rank %d cores, %s gives %d: every step waits for the slowest", p->host,
-                 p->cores, root->host, root->cores);
     if (apart > 5 || apart < -5)
         log_warn("the clock of %s is %" PRId64 " s off that of %s: times in logs will mislead",
                  p->host, apart, root->host);
@@ -241,16 +255,22 @@ static void judge_directory(const Session *session, const char *option, const ch
                 option, folder, room / GB, session->config->keep + 1, need / GB);
 }
 
-Status judge_probes(const Session *session, const Probe *probes) {
+Status judge_probes(const Session *session, const Probe *probes, const CoreShare *shares) {
     Verdict verdict = {.problems = 0};
+    char hint[512];
+    int hinted = cores_hint(shares, session->ranks.size, hint, sizeof hint);
+    if (hinted >= 0)
+        log_warn("%s", hint);
     judge_directory(session, "out", session->config->out, &verdict);
     if (session->config->checkpoint_local[0])
         judge_directory(session, "checkpoint-local", session->config->checkpoint_local, &verdict);
     for (int r = 0; r < session->ranks.size; r++) {
         judge_rank(probes, r, &verdict);
         note_rank(probes, r);
-        if (leads(probes, r))
+        if (leads(probes, r)) {
+            note_cores(session, probes, shares, r, hinted);
             note_host(probes, r);
+        }
     }
     if (verdict.problems == 0)
         return ST_OK;

@@ -21,31 +21,50 @@ started() {
 says() { check "$1" test "$code $(grep -c '^warning: ' "$log") $(grep -cE "^warning: $2" "$log")" = "0 1 1"; }
 says_nothing() { check "$1" test "$code $(grep -c '^warning: ' "$log")" = "0 0"; }
 
-# ---- Cores ----
+# ---- Cores, as the program counts them: those that the system lets it run on, two of a core with two hardware threads. ----
 unbind='start mpirun with --bind-to none, or `\. scripts/env\.sh` before it$'
 cores=$(nproc)
-if [ "$cores" -lt 2 ]; then
-    skip "bound to a core" "this machine has one"
+one=$(mpirun -np 1 --bind-to core nproc 2>/dev/null) # that a rank gets which is bound to a core
+if [ "${one:-$cores}" -ge "$cores" ]; then
+    skip "bound to a core" "this machine has one, or does not bind"
 else
     core=$(taskset -cp $$ | sed 's/.*: \([0-9]*\).*/\1/')
     bound=(mpirun -np 1 --bind-to core --)
-    started "${bound[@]}" train $tiny --out "$tmp/run" --steps 2 --threads 2
-    says "one bound core for two threads" "rank 0 on .* is bound to 1 of $cores cores, for 2 threads: $unbind"
-    started "${bound[@]}" preflight $tiny --out "$tmp/run" --threads 2
-    says "preflight says it as well" "rank 0 on .* is bound to 1 of $cores cores, for 2 threads: $unbind"
+    more=$((one + 1))
+    started "${bound[@]}" train $tiny --out "$tmp/run" --steps 2 --threads $more
+    says "one bound core for too many threads" "rank 0 on .* is bound to $one of $cores cores, for $more threads: $unbind"
+    started "${bound[@]}" preflight $tiny --out "$tmp/run" --threads $more
+    says "preflight says it as well" "rank 0 on .* is bound to $one of $cores cores, for $more threads: $unbind"
     started "${bound[@]}" train $tiny --out "$tmp/run" --reset --steps 2
     says "a bound core, and threads that follow it" \
-        "the 1 rank on .* is bound, so that --threads auto makes 1 thread of $cores cores: $unbind"
-    started "${bound[@]}" train $tiny --out "$tmp/run" --reset --steps 2 --threads 1
-    says_nothing "one thread that was asked for"
+        "the 1 rank on .* is bound, so that --threads auto makes $one threads? of $cores cores: $unbind"
+    started "${bound[@]}" train $tiny --out "$tmp/run" --reset --steps 2 --threads "$one"
+    says_nothing "as many threads as were asked for"
     started mpirun -np 2 taskset -c "$core" -- train $tiny --out "$tmp/run" --reset --steps 2 --threads 1
     says "two ranks on one core" "the 2 ranks on .* are bound to 1 of $cores cores, for 2 threads: $unbind"
     started mpirun -np 2 --bind-to core -- preflight $tiny --out "$tmp/run" --threads 1
     says_nothing "a core each: nothing, from preflight either"
     started taskset -c "$core" -- train $tiny --out "$tmp/run" --reset --steps 2 --threads 2
     says "no launcher, and more threads than cores" "rank 0 on .* has 2 threads for the 1 core that it may use: give --threads 1"
+    started taskset -c "$core" -- preflight $tiny --out "$tmp/run" --threads 2
+    says "preflight says it as well, once" "rank 0 on .* has 2 threads for the 1 core that it may use: give --threads 1"
     started mpirun -np 2 -- train $tiny --out "$tmp/run" --reset --steps 2
     says_nothing "after scripts/env.sh"
+
+    # As srun starts ranks: each has cores of its own, and the process that started it says nothing of others.
+    cat >"$tmp/task" <<'SH'
+#!/bin/bash
+# CORES WORD...: on the core of that list that has the rank's number.
+read -ra cores <<<"$1"
+exec env -u OMPI_COMM_WORLD_SIZE taskset -c "${cores[OMPI_COMM_WORLD_RANK]}" "${@:2}"
+SH
+    chmod +x "$tmp/task"
+    other=$(taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (i = $1; i <= ($2 == "" ? $1 : $2); i++) print i }' | tail -n 1)
+    started mpirun -np 2 "$tmp/task" "$core $other" -- preflight $tiny --out "$tmp/run" --threads 1
+    says_nothing "two tasks with a core each"
+    check "two tasks with a core each: two cores" grep -qE "^$(hostname | cut -c1-16) +0-1 +2 +1 " "$log"
+    started mpirun -np 3 "$tmp/task" "$core $other $core" -- preflight $tiny --out "$tmp/run" --threads 1
+    says "three tasks on two cores" ".* runs 3 threads of 3 ranks on 2 cores: they get in each other's way"
 fi
 
 # ---- Memory of other ranks ----

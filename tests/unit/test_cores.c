@@ -39,9 +39,9 @@ static void rank(int r, const char *host, int threads, bool chosen, int first, i
 
 static void expect(int size, const char *expected) {
     char hint[512] = "";
-    bool any = cores_hint(shares, size, hint, sizeof hint);
+    int first = cores_hint(shares, size, hint, sizeof hint);
     assert_string_equal(hint, expected ? expected : "");
-    assert_true(any == (expected != NULL));
+    assert_true((first >= 0) == (expected != NULL));
 }
 
 static void nothing_to_say(void **state) {
@@ -105,6 +105,18 @@ static void more_threads_than_cores(void **state) {
               "more cores");
 }
 
+/* Under srun each rank may have cores of its own, and no launcher says more. */
+static void cores_of_all_ranks(void **state) {
+    (void)state;
+    for (int r = 0; r < 5; r++) {
+        rank(r, r < 3 ? "a" : "b", 2, true, 2 * r, 2 * r + 1, 1);
+        shares[r].launcher = shares[r].own;
+    }
+    assert_int_equal(cores_of_host(shares, 5, "a"), 6);
+    assert_int_equal(cores_of_host(shares, 5, "b"), 4);
+    assert_int_equal(cores_of_host(shares, 5, "c"), 0);
+}
+
 /* Without mpirun the process that started this one says nothing of what it could use. */
 static void looks_at_this_process(void **state) {
     CoreShare share;
@@ -121,11 +133,12 @@ static void looks_at_this_process(void **state) {
     cores_look("here", &share);
     assert_string_equal(share.host, "here");
     assert_memory_equal(&share.own, &one, sizeof one);
-    assert_int_equal(cores_count(&share), 1);
+    assert_int_equal(cores_of_host(&share, 1, "here"), 1);
     setenv("OMPI_COMM_WORLD_SIZE", "1", 1);
     cores_look("here", &share);
     assert_memory_equal(&share.own, &one, sizeof one);
-    assert_true(cores_count(&share) >= CPU_COUNT(&own)); /* the parent is not bound here */
+    assert_true(cores_of_host(&share, 1, "here") >=
+                CPU_COUNT(&own)); /* the parent is not bound here */
     assert_int_equal(sched_setaffinity(0, sizeof own, &own), 0);
 }
 
@@ -133,7 +146,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_to_say),          cmocka_unit_test(bound_with_too_many_threads),
         cmocka_unit_test(several_on_one_core),     cmocka_unit_test(idle_cores),
-        cmocka_unit_test(more_threads_than_cores), cmocka_unit_test(looks_at_this_process),
+        cmocka_unit_test(more_threads_than_cores), cmocka_unit_test(cores_of_all_ranks),
+        cmocka_unit_test(looks_at_this_process),
     };
     return cmocka_run_group_tests_name("cores", tests, NULL, NULL);
 }
