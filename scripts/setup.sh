@@ -10,7 +10,9 @@ build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libd
     libxxhash-dev curl ca-certificates libcairo2-dev?"
 # Only to run what was built elsewhere on the same system, as in the images of containers: Debian 12's names.
 run="openmpi-bin libhdf5-103-1 libdnnl2 libyaml-0-2 libcjson1 libxxhash0 libcairo2 libgomp1"
-test="libcmocka-dev python3 python3-torch? libopenblas0? python3-h5py? python3-pil?"
+test="libcmocka-dev python3 python3-venv? python3-torch? libopenblas0? python3-h5py? python3-pil?"
+# Of PyPI, into build/python, a virtual environment; left out where PyPI does not answer.
+test_of_pypi="tensorboard"
 # An emulated Slurm cluster, for tests/slurm.
 slurm="slurm-wlm munge iproute2 util-linux procps"
 # Simulated networks and plots, for bench/scale and scripts/scaling-study.sh.
@@ -19,12 +21,12 @@ scale="libsimgrid-dev? python3-matplotlib?"
 ci="git xz-utils g++ clang clang-format libclang-rt-dev shellcheck debootstrap buildah?"
 
 usage="usage: scripts/setup.sh [build] [run] [test] [slurm] [scale] [ci]"
-wanted=
+wanted='' of_pypi=''
 for group in "${@:-build}"; do
     case $group in
         build) wanted+=" $build" ;;
         run) wanted+=" $run" ;;
-        test) wanted+=" $test" ;;
+        test) wanted+=" $test" of_pypi+=" $test_of_pypi" ;;
         slurm) wanted+=" $slurm" ;;
         scale) wanted+=" $scale" ;;
         ci) wanted+=" $ci" ;;
@@ -47,9 +49,28 @@ not_installed() {
 }
 known() { [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]; }
 
+# A package of PyPI that is wanted has a program of its name.
+environment=$(cd "$(dirname "$0")/.." && pwd)/build/python
+not_in_environment() {
+    local package
+    for package in $of_pypi; do [ -x "$environment/bin/$package" ] || echo "$package"; done
+}
+install_of_pypi() {
+    local packages
+    mapfile -t packages < <(not_in_environment)
+    [ ${#packages[@]} -gt 0 ] || return 0
+    echo "installing into build/python: ${packages[*]}"
+    python3 -m venv "$environment" &&
+        "$environment/bin/pip" install -q --disable-pip-version-check --retries 0 --timeout 10 "${packages[@]}" ||
+        echo "no ${packages[*]} of PyPI here: what needs it is skipped by the tests"
+}
+
 # shellcheck disable=SC2086
 mapfile -t missing < <(not_installed $wanted)
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+    [ "${SETUP:-1}" = 0 ] || install_of_pypi
+    exit 0
+fi
 
 required=() optional=()
 for package in "${missing[@]}"; do
@@ -100,7 +121,7 @@ for package in "${optional[@]}"; do
         echo "apt has no $package here: what needs it is left out, or skipped by the tests"
     fi
 done
-[ ${#install[@]} -eq 0 ] && exit 0
+[ ${#install[@]} -gt 0 ] || { install_of_pypi && exit 0; }
 
 echo "installing missing packages: ${install[*]}"
 # Old lists name files that the archive no longer has: update once and try again.
@@ -108,3 +129,4 @@ if ! apt install --no-install-recommends "${install[@]}"; then
     update
     apt install --no-install-recommends "${install[@]}"
 fi
+install_of_pypi

@@ -16,6 +16,7 @@
 #   rank0 NAME                     the process that owns the run directory
 #   stopped NAME                   whether that process is stopped (SIGSTOP), or what `start` began has ended
 #   preload NAME                   compiles tests/e2e/NAME.c to $tmp/NAME.so, for LD_PRELOAD; fails, and says why, where it cannot be
+#   $tensorboard_python            a python that has TensorBoard: TENSORBOARD_PYTHON, what scripts/setup.sh test made, else python3
 #   one_error CODE PATTERN NAME    checks $code, and that $log has one line of lockstep's own error, which matches PATTERN
 # shellcheck shell=bash
 # shellcheck source=tests/tap.sh
@@ -31,6 +32,9 @@ recipes=tests/recipes
 unset ${!LOCKSTEP_@}
 export LOCKSTEP_REPORT=false        # tests/e2e/report.sh has its own
 export LOCKSTEP_TENSORBOARD_IMAGES=0 # so has tests/e2e/tensorboard.sh
+# shellcheck disable=SC2034 # for the scripts
+tensorboard_python=${TENSORBOARD_PYTHON:-$PWD/build/python/bin/python}
+[ -x "$(command -v "$tensorboard_python")" ] || tensorboard_python=python3
 
 small_data() {
     local dir=$1 per_file=$2 test=$3 i

@@ -1,11 +1,11 @@
 #!/bin/bash
 # limit: 300
 # The folder tensorboard of a run: what TensorBoard's own reader gets of it is metrics.jsonl, also after a crash, a resume
-# and a roll-back; one file a process; gone with --reset. TENSORBOARD_PYTHON names a python that has TensorBoard.
+# and a roll-back; one file a process; gone with --reset.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-python=${TENSORBOARD_PYTHON:-python3}
+python=$tensorboard_python
 small_data "$tmp/data" 64 100 || { fail "small data" && finish; } # 10 steps an epoch
 export CIFAR10_DIR=$tmp/data
 tiny=$recipes/tiny.yaml
@@ -66,14 +66,19 @@ else
     check "what was drawn is no picture: a warning" bash -c "[ $code = 0 ] && grep -q '^warning: .*no pictures of .*not whole' '$log'"
     draws 'echo $$ >>'"$tmp/hung"'; exec sleep 1000' hangs 1
     check "drawing hangs: the run ends well" bash -c "[ $code = 0 ] && grep -q '^warning: .*no pictures of step 10: it took too long' '$log'"
-    rm "$tmp/hung"
-    DRAWING='echo $$ >>'"$tmp/hung"'; exec sleep 1000' LD_PRELOAD=$tmp/drawing.so start asked 0 $tiny --epochs 2000 --tensorboard.images 20 \
-        --eval.every 100
-    until_true 60 test -s "$tmp/hung"
-    began=$(date +%s%N)
-    kill -USR1 "$launched"
-    wait_for asked
-    check "a requested stop does not wait for it" bash -c "[ $code = 75 ] && [ $((($(date +%s%N) - began) / 1000000)) -lt 2000 ]"
+    # A stop that waits for it takes two seconds at least, each time; another one may, on a busy machine.
+    for _ in 1 2 3 4 5; do
+        rm -rf "$tmp/hung" "$tmp/asked"
+        DRAWING='echo $$ >>'"$tmp/hung"'; exec sleep 1000' LD_PRELOAD=$tmp/drawing.so start asked 0 $tiny --epochs 2000 \
+            --tensorboard.images 20 --eval.every 100
+        until_true 60 test -s "$tmp/hung"
+        began=$(date +%s%N)
+        kill -USR1 "$launched"
+        wait_for asked
+        took=$((($(date +%s%N) - began) / 1000000))
+        [ "$code" = 75 ] && [ $took -ge 2000 ] || break
+    done
+    check "a requested stop does not wait for it ($took ms)" test "$code" = 75 -a "$took" -lt 2000
     refuse "nor says a word of it" grep -q '^warning' "$log"
     check "and leaves no process behind" bash -c "test -s '$tmp/hung' && ! kill -0 \$(cat '$tmp/hung') 2>/dev/null"
 fi
@@ -82,7 +87,7 @@ check "without cairo: a word in log.txt alone" \
     bash -c "[ $code = 0 ] && [ \$(grep -c 'built without cairo' '$tmp/bare/log.txt') = 1 ] && ! grep -qi 'cairo\|pictures of' '$log'"
 
 if ! "$python" -c 'import tensorboard' 2>/dev/null; then
-    skip "what TensorBoard reads" "$python has no tensorboard (pip install tensorboard; TENSORBOARD_PYTHON)"
+    skip "what TensorBoard reads" "$python has no tensorboard (scripts/setup.sh test; TENSORBOARD_PYTHON)"
     finish
 fi
 reads() { PYTHONWARNINGS=ignore "$python" tests/e2e/check_events "$@"; }

@@ -1,12 +1,12 @@
 #!/bin/bash
 # limit: 180
 # Histograms of weights and gradients on simulated GPUs: what TensorBoard reads is true of the checkpoints, for exact and for native
-# sums. TENSORBOARD_PYTHON names a python that has TensorBoard.
+# sums.
 # shellcheck source=tests/simgpu/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-python=${TENSORBOARD_PYTHON:-python3}
-"$python" -c 'import tensorboard' 2>/dev/null || skip_all "$python has no tensorboard (pip install tensorboard; TENSORBOARD_PYTHON)"
+python=$tensorboard_python
+"$python" -c 'import tensorboard' 2>/dev/null || skip_all "$python has no tensorboard (scripts/setup.sh test; TENSORBOARD_PYTHON)"
 /usr/bin/python3 -c 'import h5py, numpy' 2>/dev/null || skip_all "python3-h5py is not installed"
 small_data "$tmp/data" 16 32 || { fail "small data" && finish; }
 sed 's/conv c=16 k=3 p=1$/conv c=128 k=3 p=1/' $recipes/tiny.yaml >"$tmp/wide.yaml" # 18,432 weights: more than come to the host at once
