@@ -7,6 +7,8 @@
 
 small_data "$tmp/data" 320 100 || { fail "small data" && finish; }
 clean_copy
+# What the tutorial leaves in a clone, git passes over.
+git -C "$copy" init -q && git -C "$copy" add -A || { fail "git takes the copy" && finish; }
 export CIFAR10_DIR=$tmp/data LOCKSTEP_STEPS=8 LOCKSTEP_REPORT=false LOCKSTEP_THREADS=1
 
 special() {
@@ -40,5 +42,7 @@ for page in compared all; do
         skip "runs/$page/report.html" "lockstep was built without cairo"
     fi
 done
+litter=$(git -C "$copy" ls-files --others --modified --exclude-standard | grep -vxE 'cat\.png|local\.txt') # these two are this test's
+check "nothing that it leaves is litter to git" test -z "$litter"
 check "the sweep's runs" test "$(cd "$copy" && build/lockstep runs runs/sweep-mine --csv --columns status | grep -c finished)" = 4
 finish
