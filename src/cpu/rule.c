@@ -43,8 +43,8 @@ bool rule_winograd_fits(Shape in, Shape out, int64_t kernel, int64_t stride, int
 /* Direct convolution takes 9 multiply-adds per output, input channel and output channel. Winograd
  * takes 36 per tile of 4 x 4 outputs, and moves 36 values per tile and channel into and out of
  * tiled form, and 36 per weight: each as dear as MOVE_TILE or MOVE_WEIGHT multiply-adds, fitted to
- * measurements on one Zen 4 core (channels 16 to 512, maps 2 to 32, batches 1 to 64; all passes).
- * It then never lost more than a tenth, and won up to 2.8 times. */
+ * times of all three passes on one Zen 4 core (channels 16 to 512, maps 2 to 32, batches 1 to 64).
+ * `bench/fit_rule` times shapes both ways, and names those for which it is wrong. */
 bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide) {
     enum { MOVE_TILE = 25, MOVE_WEIGHT = 35 };
     if (!rule_winograd_fits(in, out, kernel, stride, pad, wide))
@@ -61,13 +61,8 @@ bool rule_winograd_bf16_fits(int64_t kernel, int64_t stride, int64_t pad) {
     return kernel == 3 && stride == 1 && pad <= 1;
 }
 
-/* Likewise 72 multiply-adds per tile of 2 x 4 outputs against 24. On one Zen 4 core forward and
- * both gradients of 64 images took 0.39 to 0.71 of the time of oneDNN's direct ones in bf16 (64 ->
- * 128 channels on maps of 32 x 32, 128 -> 256 on 16 x 16, 256 -> 512 on 8 x 8, 512 -> 512 on 4 x 4,
- * 24 -> 64 on 31 x 31, 256 -> 256 on 7 x 7, 32 -> 32 on 32 x 32), but on maps of 3 x 3, whose tiles
- * are mostly empty, as much (2026-11-25, best of 7 in CPU time); 250 images on those 0.75, 16
- * images of 32 channels on 16 x 16 0.72, of 64 on 8 x 8 0.55 (2026-11-26, `lockstep bench` of
- * airbench94 and resnet44). */
+/* Likewise in bf16: 72 multiply-adds per tile of 2 x 4 outputs against 24 (`bench/fit_rule
+ * --precision bf16`). Of maps of 3 x 3 the tiles are mostly empty. */
 bool rule_winograd_bf16(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad) {
     enum { MOVE_TILE = 25, MOVE_WEIGHT = 70 };
     if (!rule_winograd_bf16_fits(kernel, stride, pad))

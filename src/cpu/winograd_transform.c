@@ -134,9 +134,8 @@ static bool map_has(const Map *map, int64_t y, int64_t x) {
     return y >= 0 && y < map->h && x >= 0 && x < map->w;
 }
 
-/* Asks for memory of the tile after the next, 2 x 4 pixels from (y, x) on and channels [from, to):
- * maps larger than the caches gain up to 40 %. Outside the map it does nothing of use, and no harm.
- */
+/* Asks for memory of the tile after the next, 2 x 4 pixels from (y, x) on and channels [from, to),
+ * for maps larger than the caches. Outside the map it does nothing of use, and no harm. */
 static void fetch_ahead(const Map *map, const uint16_t *data, Tile tile, int64_t from, int64_t to) {
     const uint16_t *at = data + map_at(map, tile.n, from, tile.y, tile.x + 2 * TILE_W);
     for (int64_t c = from; c < to; c += 2 * VECTOR, at += 2 * map->block)
