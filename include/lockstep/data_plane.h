@@ -30,9 +30,9 @@ void comm_name_data_plane(Comm *comm, const char *name);
 /* Whether there is one rank without MPI, whose sums are there without summing. Local. */
 bool comm_is_self(const Comm *comm);
 
-/* One polled wait; begins with {.start = clock_now()}. */
+/* One polled wait; begins with {.start = clock_running()}. */
 typedef struct Pause {
-    double start, watched; /* s: clock; into the wait */
+    double start, watched; /* s: clock_running; into the wait */
 } Pause;
 
 /* Between two polls: yields or sleeps, answers other ranks, and does not return where the deadline

@@ -1,7 +1,8 @@
 /* log: everything lockstep says. Rank 0 speaks; the others only where they must (log_fatal).
  *
  * Lines go to stdout (info) or stderr (warnings, errors) and, once log_to_file was called, also to
- * the run's log.txt. One write(2) a line, so that lines of ranks never mix. Local, thread-safe. */
+ * the run's log.txt. One write(2) a line, so that lines of ranks never mix. A stream that nobody
+ * reads for a second loses lines, and says how many when it is read again. Local, thread-safe. */
 #ifndef LOCKSTEP_LOG_H
 #define LOCKSTEP_LOG_H
 

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "lockstep/clock.h"
 #include "lockstep/status.h"
 
 #ifdef __cplusplus
@@ -36,8 +37,16 @@ Status team_run(Team *team, TeamJob job, void *context);
  * the last: [*begin, *end). */
 void split_range(int64_t total, int64_t grain, int parts, int index, int64_t *begin, int64_t *end);
 
-/* A condition variable whose timed waits use CLOCK_MONOTONIC (clock_after). */
+/* A condition variable for the waits below. */
 Status cond_init_monotonic(pthread_cond_t *cond);
+
+/* Waits, with the lock held, until `cond` is signalled, but for a tenth of a second at most: to be
+ * called until what is waited for has come about. So a waiting thread shows that it is alive
+ * (src/run/standstill.h), and looks at its deadline. */
+void cond_wait_briefly(pthread_cond_t *cond, pthread_mutex_t *lock);
+
+/* Likewise, and no longer than to the deadline. */
+void cond_wait_before(pthread_cond_t *cond, pthread_mutex_t *lock, const Deadline *deadline);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
 #define LOCKSTEP_WRITER_H
 
 #include "lockstep/checkpoint.h"
+#include "lockstep/clock.h"
 #include "lockstep/trace.h"
 
 #ifdef __cplusplus
@@ -48,12 +49,12 @@ Status writer_start(const char *folder, const char *local, int64_t keep, const C
                     WriterHooks hooks, Writer **writer);
 
 /* Hands over a copy of `checkpoint`, for `folder` where it must last or there is no local folder.
- * ST_DEADLINE where the previous write did not end in deadline_s. */
+ * ST_DEADLINE where what is to be written before did not end in time. */
 Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting,
-                       double deadline_s);
+                       const Deadline *deadline);
 
 /* Waits for the write in progress; the status of the last one. */
-Status writer_flush(Writer *writer, double deadline_s);
+Status writer_flush(Writer *writer, const Deadline *deadline);
 
 /* Two writes in a row failed: the status and message of the last one, else ST_OK. Does not wait. */
 Status writer_failed(Writer *writer);
@@ -62,7 +63,8 @@ Status writer_failed(Writer *writer);
  * `seconds`, of which the thread computed for `cpu`. Does not wait. */
 int64_t writer_written(Writer *writer, double *seconds, double *cpu);
 
-/* Joins the thread; a write in progress is finished first. Accepts NULL. */
+/* Joins the thread; a write in progress is finished first, however long it takes: the caller is
+ * watched (src/run/standstill.h), or has seen to it that there is none. Accepts NULL. */
 void writer_stop(Writer *writer);
 
 #ifdef __cplusplus

@@ -43,7 +43,7 @@ static double nap_after(double waited) {
 }
 
 static void mpi_pause(Comm *comm, Pause *pause, int bucket) {
-    double waited = clock_now() - pause->start;
+    double waited = clock_running() - pause->start;
     if (waited < YIELD_S) {
         sched_yield();
         return;
@@ -59,7 +59,7 @@ static void mpi_pause(Comm *comm, Pause *pause, int bucket) {
 
 /* Polls until the request is done. `bucket`: -1 for the control plane. */
 static Status wait_for(Comm *comm, MPI_Request *request, int bucket) {
-    Pause pause = {.start = clock_now()};
+    Pause pause = {.start = clock_running()};
     for (;;) {
         int done;
         TRY_MPI(MPI_Test(request, &done, MPI_STATUS_IGNORE));

@@ -137,9 +137,9 @@ static void __attribute__((noreturn))
 end_with(Comm *comm, Status status, const char *message, double delay) {
     bool spoken = false;
     if (message) {
-        double until = clock_now() + delay;
+        Deadline turn = deadline_after(delay);
         listen(comm, &spoken);
-        while (!spoken && clock_now() < until) {
+        while (!spoken && !deadline_passed(&turn)) {
             clock_sleep(POLL_S);
             listen(comm, &spoken);
         }
@@ -172,8 +172,8 @@ static void __attribute__((noreturn)) expire_locked(Comm *comm, int bucket) {
     mpi->reports[comm->rank] = mpi->mine;
     tell_all(comm, TAG_REPORT);
     bool spoken = false;
-    double until = clock_now() + EXCHANGE_S;
-    while (listen(comm, &spoken) < comm->size && !spoken && clock_now() < until)
+    Deadline exchange = deadline_after(EXCHANGE_S);
+    while (listen(comm, &spoken) < comm->size && !spoken && !deadline_passed(&exchange))
         clock_sleep(POLL_S);
     int place = 0;
     for (int r = 0; r < comm->rank; r++)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lockstep/clock.h"
+#include "lockstep/thread.h"
 
 struct Reducer {
     Comm *comm; /* borrowed */
@@ -94,10 +95,14 @@ Status reducer_start(Comm *comm, int n, const BucketMessage (*messages)[2], Trac
     Status status = ST_OK;
     Reducer *r = calloc(1, sizeof *r);
     TRY_ALLOC(r);
+    status = cond_init_monotonic(&r->done);
+    if (status != ST_OK) {
+        free(r);
+        return status;
+    }
     /* With default attributes these cannot fail on Linux. */
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->work, NULL);
-    pthread_cond_init(&r->done, NULL);
     r->comm = comm;
     r->n = n;
     r->row = row;
@@ -153,7 +158,7 @@ Status reducer_wait(Reducer *reducer, double *busy_s) {
     Status status = ST_OK;
     pthread_mutex_lock(&reducer->lock);
     while (!reducer->failed && reducer->next >= 0)
-        pthread_cond_wait(&reducer->done, &reducer->lock);
+        cond_wait_briefly(&reducer->done, &reducer->lock);
     *busy_s = reducer->busy_s;
     if (reducer->failed)
         status = status_put(&reducer->failure);

@@ -29,11 +29,10 @@ static int launched_rank(void) {
 static void *watch(void *context) {
     Watchdog *w = context;
     char message[STATUS_MESSAGE_MAX], host[64] = "";
-    struct timespec until = clock_after(w->seconds + w->turn);
-    int error = 0;
+    Deadline deadline = deadline_after(w->seconds + w->turn);
     pthread_mutex_lock(&w->lock);
-    while (!w->done && error == 0)
-        error = pthread_cond_timedwait(&w->wake, &w->lock, &until);
+    while (!w->done && !deadline_passed(&deadline))
+        cond_wait_before(&w->wake, &w->lock, &deadline);
     bool late = !w->done;
     pthread_mutex_unlock(&w->lock);
     if (!late)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lockstep/file.h"
 #include "lockstep/parse.h"
 #include "lockstep/path.h"
 #include "lockstep/rundir.h"
@@ -82,7 +83,7 @@ static char *run_config(const char *checkpoint) {
         char name[CONFIG_PATH_MAX + 16];
         *folder = '\0';
         snprintf(name, sizeof name, "%s/config.yaml", path);
-        FILE *in = fopen(name, "r");
+        FILE *in = file_open_stream(name);
         if (in && getdelim(&text, &size, '\0', in) < 0) {
             free(text);
             text = NULL;

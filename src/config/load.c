@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "changes.h"
+#include "lockstep/file.h"
 #include "lockstep/parse.h"
 #include "options.h"
 #include "value.h"
@@ -115,7 +116,7 @@ static Status no_such_file(const char *path, int error) {
         suggest_recipe(folder, base, suggestion);
     if (suggestion[0] == '\0')
         suggest_recipe("configs", base, suggestion);
-    return FAIL(ST_USAGE, "%s: cannot read the configuration: %s%s", path, strerror(error),
+    return FAIL(ST_USAGE, "%s: cannot read the configuration: %s%s", path, file_cause(error),
                 suggestion);
 }
 
@@ -124,7 +125,7 @@ static Status read_file(const char *path, char **text, size_t *length) {
     Status status = ST_OK;
     *text = NULL;
     errno = 0;
-    FILE *file = fopen(path, "rb");
+    FILE *file = file_open_stream(path);
     if (!file)
         return no_such_file(path, errno);
     char *bytes = malloc(FILE_MAX_BYTES + 1);

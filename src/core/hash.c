@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "lockstep/file.h"
+
 enum { READ_BYTES = 1 << 20 };
 
 struct HashState {
@@ -64,13 +66,13 @@ Status hash_file(const char *path, char hex[33]) {
     Status status = ST_OK;
     XXH3_state_t *state = XXH3_createState();
     unsigned char *buffer = malloc(READ_BYTES);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = file_open(path, O_RDONLY);
     if (!state || !buffer) {
         status = FAIL(ST_INTERNAL, "out of memory");
         goto done;
     }
     if (fd < 0) {
-        status = FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+        status = FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, file_cause(errno));
         goto done;
     }
     XXH3_128bits_reset(state);

@@ -3,10 +3,13 @@
  * A generation counter starts a job and a countdown ends it; the threads sleep in between. */
 #include "lockstep/thread.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const double BRIEFLY_S = 0.1;
 
 typedef struct Member {
     struct Team *team;
@@ -57,9 +60,13 @@ static void *member_main(void *argument) {
 Status team_start(int threads, Team **out) {
     Team *team = calloc(1, sizeof *team);
     TRY_ALLOC(team);
+    Status status = cond_init_monotonic(&team->end);
+    if (status != ST_OK) {
+        free(team);
+        return status;
+    }
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->begin, NULL);
-    pthread_cond_init(&team->end, NULL);
     team->size = threads;
     team->members = calloc((size_t)threads, sizeof *team->members);
     if (!team->members) {
@@ -110,7 +117,7 @@ Status team_run(Team *team, TeamJob job, void *context) {
     team->generation++;
     pthread_cond_broadcast(&team->begin);
     while (team->running > 0)
-        pthread_cond_wait(&team->end, &team->lock);
+        cond_wait_briefly(&team->end, &team->lock);
     pthread_mutex_unlock(&team->lock);
     for (int i = 0; i < team->size; i++) {
         if (team->members[i].record.status != ST_OK)
@@ -138,4 +145,25 @@ Status cond_init_monotonic(pthread_cond_t *cond) {
         return FAIL(ST_INTERNAL, "cannot make a condition variable: %s", strerror(error));
     pthread_condattr_destroy(&attributes);
     return ST_OK;
+}
+
+/* At most `seconds` < 1. */
+static void wait_for(pthread_cond_t *cond, pthread_mutex_t *lock, double seconds) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(seconds * 1e9);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(cond, lock, &until);
+}
+
+void cond_wait_briefly(pthread_cond_t *cond, pthread_mutex_t *lock) {
+    wait_for(cond, lock, BRIEFLY_S);
+}
+
+void cond_wait_before(pthread_cond_t *cond, pthread_mutex_t *lock, const Deadline *deadline) {
+    double left = deadline->end - clock_running();
+    wait_for(cond, lock, fmin(fmax(left, 0), BRIEFLY_S));
 }

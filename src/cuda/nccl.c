@@ -57,7 +57,7 @@ static Status poll(const Nccl *nccl, bool *idle) {
 }
 
 static Status settle(Comm *comm, const Nccl *nccl, int bucket) {
-    Pause pause = {.start = clock_now()};
+    Pause pause = {.start = clock_running()};
     for (;;) {
         bool idle;
         TRY(poll(nccl, &idle));
@@ -68,7 +68,7 @@ static Status settle(Comm *comm, const Nccl *nccl, int bucket) {
 }
 
 static Status wait_for_stream(Comm *comm, const Nccl *nccl, int bucket) {
-    Pause pause = {.start = clock_now()};
+    Pause pause = {.start = clock_running()};
     for (;;) {
         bool idle;
         cudaError_t state = cudaStreamQuery(nccl->stream);
@@ -127,8 +127,8 @@ static void nccl_abort(void *state) {
     if (!nccl || !nccl->comm || pthread_create(&thread, NULL, abort_main, nccl) != 0)
         return;
     pthread_detach(thread);
-    double until = clock_now() + ABORT_S;
-    while (!nccl->aborted && clock_now() < until)
+    Deadline deadline = deadline_after(ABORT_S);
+    while (!nccl->aborted && !deadline_passed(&deadline))
         clock_sleep(1e-3);
 }
 

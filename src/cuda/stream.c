@@ -86,7 +86,7 @@ done:
 static Status wait_for(Stream *stream, double seconds) {
     enum { POLLS = 2000 };
     const double nap = 20e-6;
-    double start = clock_now();
+    Deadline deadline = deadline_after(seconds);
     for (int64_t i = 0;; i++) {
         cudaError_t result = cudaStreamQuery(stream->stream);
         if (result == cudaSuccess)
@@ -95,7 +95,7 @@ static Status wait_for(Stream *stream, double seconds) {
             return cuda_check(result, "work enqueued earlier", __FILE__, __LINE__);
         if (i < POLLS)
             continue;
-        if (clock_now() - start > seconds)
+        if (deadline_passed(&deadline))
             return FAIL(ST_DEADLINE, "the GPU did not finish its work within %.0f s", seconds);
         clock_sleep(nap);
     }

@@ -18,7 +18,7 @@ struct Tune {
     Chooser chooser;
     CudaDevice *device; /* borrowed */
     Stream *stream;     /* that graphs are timed on; NULL: nothing is timed */
-    double until;       /* clock: later nothing is timed */
+    Deadline deadline;  /* later nothing is timed */
     bool foreign;       /* the text was made for something else */
     int n, room;
     Choice *choice; /* [n], in the order of planning */
@@ -166,7 +166,7 @@ static Status format(const Tune *tune, char **text) {
 
 static bool is_timing(void *context) {
     const Tune *tune = context;
-    return tune->stream && clock_now() < tune->until;
+    return tune->stream && !deadline_passed(&tune->deadline);
 }
 
 static Status time_candidates(void *context, Graph *graph, const Candidate *candidate, int n,
@@ -188,7 +188,7 @@ static Status begin(Device *base, const char *choices, double seconds) {
                               .keep = keep,
                               .refuse = refuse};
     tune->device = device;
-    tune->until = clock_now() + seconds;
+    tune->deadline = deadline_after(seconds);
     if (choices)
         TRY_DONE(parse(tune, choices));
     else

@@ -22,6 +22,7 @@
 #include "class_names.h"
 #include "dataset_format.h"
 #include "folder_help.h"
+#include "lockstep/file.h"
 
 enum {
     TRAIN_FILES = 5,
@@ -154,7 +155,7 @@ static Status read_names(const char *file, int64_t classes, Dataset *dataset) {
     char path[sizeof dataset->path + 32], text[FINE_CLASSES * CLASS_NAME_MAX];
     snprintf(path, sizeof path, "%s/%s", dataset->path, file);
     dataset->classes = classes;
-    FILE *in = fopen(path, "r");
+    FILE *in = file_open_stream(path);
     size_t size = in ? fread(text, 1, sizeof text - 1, in) : 0;
     if (in)
         fclose(in);
@@ -209,9 +210,9 @@ static Status reader_open(Reader *reader, int file) {
         close(reader->fd);
     file_path(reader->dataset, file, reader->path, sizeof reader->path);
     reader->file = file;
-    reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
+    reader->fd = file_open(reader->path, O_RDONLY);
     if (reader->fd < 0)
-        return FAIL(ST_DATA, "%s: %s", reader->path, strerror(errno));
+        return FAIL(ST_DATA, "%s: %s", reader->path, file_cause(errno));
     return ST_OK;
 }
 

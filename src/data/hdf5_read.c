@@ -5,11 +5,15 @@
  * refuse. */
 #include "hdf5_read.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "lockstep/file.h"
 #include "lockstep/text.h"
 
 enum {
@@ -48,6 +52,10 @@ Status hdf5_read_open(const char *path, hid_t *file) {
     *file = -1;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5Eclear2(H5E_DEFAULT);
+    int fd = file_open(path, O_RDONLY); /* what HDF5 may open as well */
+    if (fd < 0)
+        return FAIL(ST_DATA, "cannot be opened: %s", file_cause(errno));
+    close(fd);
     if (H5Fis_hdf5(path) <= 0) {
         H5Eclear2(H5E_DEFAULT);
         return FAIL(ST_DATA, "is no HDF5 file");

@@ -352,7 +352,7 @@ Status loader_take(Loader *loader, int64_t step, int64_t lane, double deadline_s
                     lane);
     int64_t k = (step - config->first_step) * config->lane_count + index;
     Entry *entry = &loader->ring[k % config->depth];
-    struct timespec deadline = clock_after(deadline_s);
+    Deadline deadline = deadline_after(deadline_s);
     bool ready = false, late = false;
     pthread_mutex_lock(&loader->lock);
     for (;;) {
@@ -360,7 +360,9 @@ Status loader_take(Loader *loader, int64_t step, int64_t lane, double deadline_s
             entry->state == ENTRY_READY && entry->batch.step == step && entry->batch.lane == lane;
         if (ready || late)
             break;
-        late = pthread_cond_timedwait(&loader->ready, &loader->lock, &deadline) != 0;
+        late = deadline_passed(&deadline);
+        if (!late)
+            cond_wait_before(&loader->ready, &loader->lock, &deadline);
     }
     if (ready)
         entry->state = ENTRY_TAKEN;

@@ -5,7 +5,6 @@
  * the thread writes (hashes, bytes, record) is the thread's alone. */
 #include "crosscheck.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -167,19 +166,18 @@ Status crosscheck_start(const Input *input, const RunConfig *config, Comm *comm,
 /* ---- Comparing ---- */
 
 static Status wait_done(Crosscheck *check, double deadline_s) {
-    struct timespec until = clock_after(deadline_s);
-    Status status = ST_OK;
+    Deadline deadline = deadline_after(deadline_s);
     pthread_mutex_lock(&check->lock);
-    while (!check->done && status == ST_OK) {
-        if (pthread_cond_timedwait(&check->changed, &check->lock, &until) == ETIMEDOUT &&
-            !check->done)
-            status = FAIL(ST_DEADLINE,
-                          "the images that other ranks train on were not read from %s within %g s: "
-                          "the file system does not answer, or is too slow for --deadline",
-                          check->dataset.path, deadline_s);
-    }
+    while (!check->done && !deadline_passed(&deadline))
+        cond_wait_before(&check->changed, &check->lock, &deadline);
+    bool done = check->done;
     pthread_mutex_unlock(&check->lock);
-    return status;
+    if (done)
+        return ST_OK;
+    return FAIL(ST_DEADLINE,
+                "the images that other ranks train on were not read from %s within %g s: the file "
+                "system does not answer, or is too slow for --deadline",
+                check->dataset.path, deadline_s);
 }
 
 static bool differs(const Crosscheck *check, int64_t i) {

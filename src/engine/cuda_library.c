@@ -14,9 +14,10 @@
 #define LIBRARY "liblockstep_cuda.so"
 
 /* What the library calls in the program, so that the linker takes it along into every program. */
-static const void *const called[]
-    __attribute__((used)) = {(const void *)clock_now, (const void *)clock_sleep,
-                             (const void *)status_fail, (const void *)log_line};
+static const void *const called[] __attribute__((used)) = {
+    (const void *)clock_now,       (const void *)clock_sleep,    (const void *)clock_running,
+    (const void *)deadline_passed, (const void *)deadline_after, (const void *)status_fail,
+    (const void *)log_line};
 
 /* What the loader's message says is missing: "libcudnn.so.9: cannot open shared object file: ..."
  */

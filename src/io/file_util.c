@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lockstep/file.h"
+
 #define FAIL_PATH(path, what)                                                                      \
-    FAIL(ST_CHECKPOINT, "%s: cannot be %s: %s", (path), (what), strerror(errno))
+    FAIL(ST_CHECKPOINT, "%s: cannot be %s: %s", (path), (what), file_cause(errno))
 
 Status file_join(const char *folder, const char *name, char out[4096]) {
     int n = snprintf(out, 4096, "%s/%s", folder, name);
@@ -81,7 +83,7 @@ Status file_write(int fd, const char *path, const void *bytes, size_t size) {
 }
 
 Status file_create(const char *path, const void *bytes, size_t size) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = file_open(path, O_WRONLY | O_CREAT | O_TRUNC);
     if (fd < 0)
         return FAIL_PATH(path, "created");
     Status status = file_write(fd, path, bytes, size);

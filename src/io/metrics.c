@@ -17,6 +17,7 @@
 
 #include "file_util.h"
 #include "lockstep/clock.h"
+#include "lockstep/file.h"
 #include "lockstep/hash.h"
 #include "lockstep/log.h"
 #include "metrics_mend.h"
@@ -208,9 +209,9 @@ Status metrics_mend(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t
 static Status open_lines(RunDir *dir) {
     char path[4096];
     TRY(file_join(dir->path, "metrics.jsonl", path));
-    dir->metrics_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    dir->metrics_fd = file_open(path, O_WRONLY | O_CREAT | O_APPEND);
     if (dir->metrics_fd < 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, file_cause(errno));
     /* A new one: metrics_sync is about its lines, not about its name. */
     return file_sync_folder(dir->path);
 }

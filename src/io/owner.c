@@ -26,6 +26,7 @@
 #include "file_util.h"
 #include "lockstep/clock.h"
 #include "lockstep/comm.h"
+#include "lockstep/file.h"
 #include "lockstep/log.h"
 
 enum { TAKE_ATTEMPTS = 20 };
@@ -214,10 +215,10 @@ static Status make_mine(const char *folder, const char *path, const Holder *me, 
     Status status = ST_OK;
     snprintf(name, sizeof name, "owner.tmp.%ld.%s", me->pid, me->host);
     TRY(file_join(folder, name, temporary));
-    int mine = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int mine = file_open(temporary, O_RDWR | O_CREAT | O_TRUNC);
     if (mine < 0)
         return FAIL(ST_CHECKPOINT, "%s: cannot be created: %s; choose another --out", temporary,
-                    strerror(errno));
+                    file_cause(errno));
     TRY_DONE(file_write(mine, temporary, text, (size_t)write_text(me, text)));
     TRY_DONE(try_lock(mine, temporary, &lock));
     if (fsync(mine) != 0 || rename(temporary, path) != 0) {
@@ -240,10 +241,10 @@ static Status attempt(const char *folder, const char *path, char *text, int *fd,
     LockState lock;
     Status status = ST_OK;
     *again = false;
-    int old = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int old = file_open(path, O_RDWR | O_CREAT);
     if (old < 0)
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s; choose another --out", path,
-                    strerror(errno));
+                    file_cause(errno));
     TRY_DONE(try_lock(old, path, &lock));
     if (fstat(old, &opened) != 0 || stat(path, &named) != 0 || opened.st_ino != named.st_ino ||
         opened.st_dev != named.st_dev || !load(old, text)) {
@@ -282,7 +283,7 @@ static Ownership look(const char *folder, const char *mine, char *text) {
     if (snprintf(path, sizeof path, "%s/owner", folder) >= (int)sizeof path)
         return OWNER_UNKNOWN;
     text[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = file_open(path, O_RDONLY);
     if (fd < 0)
         return errno == ENOENT ? OWNER_OTHER : OWNER_UNKNOWN;
     bool loaded = load(fd, text);
@@ -306,7 +307,7 @@ Status owner_check(const char *folder, const char *text) {
     case OWNER_SELF:
         return ST_OK;
     case OWNER_UNKNOWN:
-        return FAIL(ST_CHECKPOINT, "%s/owner: cannot be read: %s", folder, strerror(errno));
+        return FAIL(ST_CHECKPOINT, "%s/owner: cannot be read: %s", folder, file_cause(errno));
     case OWNER_OTHER:
         break;
     }

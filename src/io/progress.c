@@ -16,6 +16,7 @@
 
 #include "lockstep/clock.h"
 #include "lockstep/log.h"
+#include "lockstep/streams.h"
 
 #define REDRAW_S 0.1
 
@@ -29,14 +30,9 @@ struct Progress {
     char shown[TEXT_BYTES]; /* what the bar's line holds, "" if nothing */
 };
 
+/* A terminal that went away, or takes nothing now, is no reason to stop training. */
 static void put(const char *text, size_t bytes) {
-    while (bytes > 0) {
-        ssize_t n = write(STDOUT_FILENO, text, bytes);
-        if (n <= 0)
-            return; /* a terminal that went away is no reason to stop training */
-        text += n;
-        bytes -= (size_t)n;
-    }
+    streams_write(STDOUT_FILENO, text, bytes, 0);
 }
 
 static void clear(void *context) {

@@ -27,6 +27,7 @@
 #include "checkpoint_format.h"
 #include "file_util.h"
 #include "folder.h"
+#include "lockstep/file.h"
 #include "lockstep/log.h"
 #include "owner.h"
 
@@ -285,9 +286,9 @@ Status rundir_open_log(RunDir *dir) {
     TRY(rundir_check(dir));
     TRY(file_join(dir->path, "log.txt", path));
     TRY(renew(dir, "log.txt", path));
-    dir->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    dir->log_fd = file_open(path, O_WRONLY | O_CREAT | O_APPEND);
     if (dir->log_fd < 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, file_cause(errno));
     return ST_OK;
 }
 

@@ -5,7 +5,6 @@
  * copying and the writing themselves need none. */
 #include "lockstep/writer.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +12,6 @@
 #include <string.h>
 
 #include "checkpoint_format.h"
-#include "lockstep/clock.h"
 #include "lockstep/log.h"
 #include "lockstep/thread.h"
 
@@ -100,18 +98,16 @@ static void *writer_main(void *argument) {
 }
 
 /* Waits, with the lock held, until the writer's thread is idle. */
-static Status wait_idle(Writer *writer, double deadline_s) {
-    struct timespec until = clock_after(deadline_s);
-    while (writer->busy) {
-        if (pthread_cond_timedwait(&writer->changed, &writer->lock, &until) == ETIMEDOUT &&
-            writer->busy)
-            return FAIL(ST_DEADLINE,
-                        "the checkpoint of step %" PRId64
-                        " was not written to %s within %g s: the file system does not answer, or "
-                        "is too slow for --deadline",
-                        writer->copy.state.step, writer->target, deadline_s);
-    }
-    return ST_OK;
+static Status wait_idle(Writer *writer, const Deadline *deadline) {
+    while (writer->busy && !deadline_passed(deadline))
+        cond_wait_before(&writer->changed, &writer->lock, deadline);
+    if (!writer->busy)
+        return ST_OK;
+    return FAIL(ST_DEADLINE,
+                "the checkpoint of step %" PRId64
+                " was not written to %s within %g s: the file system does not answer, or is too "
+                "slow for --deadline",
+                writer->copy.state.step, writer->target, deadline->seconds);
 }
 
 static float *copy_of(const float *shape, int64_t count, bool *failed) {
@@ -240,12 +236,12 @@ static void hand_over(Writer *writer) {
 }
 
 Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lasting,
-                       double deadline_s) {
+                       const Deadline *deadline) {
     pthread_mutex_lock(&writer->lock);
-    Status status = wait_idle(writer, deadline_s);
+    Status status = wait_idle(writer, deadline);
     if (status == ST_OK && writer->owed) { /* no later state can stand in for the best one */
         hand_over(writer);
-        status = wait_idle(writer, deadline_s);
+        status = wait_idle(writer, deadline);
     }
     if (status == ST_OK)
         status = fill(writer, checkpoint);
@@ -257,9 +253,9 @@ Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lastin
     return status;
 }
 
-Status writer_flush(Writer *writer, double deadline_s) {
+Status writer_flush(Writer *writer, const Deadline *deadline) {
     pthread_mutex_lock(&writer->lock);
-    Status status = wait_idle(writer, deadline_s);
+    Status status = wait_idle(writer, deadline);
     if (status == ST_OK && writer->last.status != ST_OK)
         status = status_put(&writer->last);
     pthread_mutex_unlock(&writer->lock);

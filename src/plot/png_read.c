@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/file.h"
+
 enum { PIXELS_MAX = 100000000 };
 
 static uint32_t big_endian(const uint8_t *bytes) {
@@ -79,9 +81,9 @@ static Status take_planes(cairo_surface_t *from, const char *path, PngImage *ima
 
 Status png_read(const char *path, PngImage *image) {
     *image = (PngImage){0};
-    FILE *file = fopen(path, "rb");
+    FILE *file = file_open_stream(path);
     if (!file)
-        return FAIL(ST_DATA, "%s: %s", path, strerror(errno));
+        return FAIL(ST_DATA, "%s: %s", path, file_cause(errno));
     Status status = check_head(file, path);
     if (status == ST_OK) {
         cairo_surface_t *surface = cairo_image_surface_create_from_png_stream(read_some, file);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lockstep/file.h"
 #include "lockstep/input.h"
 #include "lockstep/text.h"
 
@@ -33,11 +34,11 @@ static Status read_text(const char *folder, const char *name, char **text) {
     size_t n, size;
     *text = NULL;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "rb");
+    FILE *file = file_open_stream(path);
     if (!file && errno == ENOENT)
         return ST_OK;
     if (!file)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, file_cause(errno));
     while ((n = fread(block, 1, sizeof block, file)) > 0)
         text_add_bytes(&all, block, n);
     bool failed = ferror(file);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lockstep/file.h"
+
 static Status write_all(int fd, const char *path, const char *bytes, size_t size) {
     while (size > 0) {
         ssize_t n = write(fd, bytes, size);
@@ -25,9 +27,9 @@ Status save_file(const char *path, const char *bytes, size_t size) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     snprintf(temporary, sizeof temporary, "%.*s.%s.%ld", (int)(name - path), path, name,
              (long)getpid());
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = file_open(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     if (fd < 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s", temporary, strerror(errno));
+        return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s", temporary, file_cause(errno));
     Status status = write_all(fd, path, bytes, size);
     if (close(fd) != 0 && status == ST_OK)
         status = FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", path, strerror(errno));

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockstep/file.h"
 #include "lockstep/parse.h"
 #include "lockstep/text.h"
 
@@ -16,9 +17,9 @@ static Status load(const char *path, char **text, size_t *size) {
     char block[65536];
     Text all = {0};
     size_t n;
-    FILE *file = fopen(path, "rb");
+    FILE *file = file_open_stream(path);
     if (!file)
-        return FAIL(ST_USAGE, "%s: cannot be opened: %s", path, strerror(errno));
+        return FAIL(ST_USAGE, "%s: cannot be opened: %s", path, file_cause(errno));
     while ((n = fread(block, 1, sizeof block, file)) > 0)
         text_add_bytes(&all, block, n);
     bool failed = ferror(file);

@@ -16,6 +16,9 @@
 
 enum { WORDS_MAX = 8 };
 
+/* SIGKILL takes effect at once, but not in a call of the kernel that waits for a disk. */
+static const double KILL_S = 1, LOOK_EVERY_S = 0.005;
+
 /* Of the environment: where the images are, and what cairo and the loader need. */
 enum { KEPT = 5, ENTRY_MAX = 4200 };
 
@@ -78,19 +81,26 @@ ChildEnd child_look(pid_t process) {
     return end_of(ended, status);
 }
 
-ChildEnd child_wait(pid_t process, double seconds) {
-    double begin = clock_now();
-    while (clock_now() - begin < seconds && !signals_stop_requested()) {
+/* Looks until it has ended, or until the deadline, or a request to stop where that counts. */
+static ChildEnd look_until(pid_t process, const Deadline *deadline, bool heeds_stop) {
+    for (;;) {
         ChildEnd end = child_look(process);
-        if (!end.runs)
+        if (!end.runs || deadline_passed(deadline) || (heeds_stop && signals_stop_requested()))
             return end;
-        clock_sleep(0.005);
+        clock_sleep(LOOK_EVERY_S);
     }
+}
+
+ChildEnd child_wait(pid_t process, const Deadline *deadline) {
+    ChildEnd end = look_until(process, deadline, true);
+    if (!end.runs)
+        return end;
     child_kill(process);
     return (ChildEnd){.code = -1, .words = "it took too long"};
 }
 
 void child_kill(pid_t process) {
+    Deadline deadline = deadline_after(KILL_S);
     kill(process, SIGKILL);
-    waitpid(process, NULL, 0);
+    look_until(process, &deadline, false);
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lockstep/clock.h"
+
 /* How a process ended; words for people. */
 typedef struct ChildEnd {
     bool runs;      /* it has not: the rest does not count */
@@ -22,8 +24,11 @@ pid_t child_start(const char *const *words, int in, int out);
 /* Whether it has ended, and how. Does not wait; once it has ended it is not to be asked again. */
 ChildEnd child_look(pid_t process);
 
-/* Waits for its end so many seconds, or until the run is asked to stop; then it is ended. */
-ChildEnd child_wait(pid_t process, double seconds);
-void child_kill(pid_t process); /* likewise at once */
+/* Waits for its end until the deadline, or until the run is asked to stop; then it is ended. */
+ChildEnd child_wait(pid_t process, const Deadline *deadline);
+
+/* Ends it at once. Waits a second at most: where it stands in a disk that does not answer it stays,
+ * and nobody asks for it again. */
+void child_kill(pid_t process);
 
 #endif

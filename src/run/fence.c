@@ -30,8 +30,11 @@ static void *fence_main(void *argument) {
     Fence *fence = argument;
     pthread_mutex_lock(&fence->lock);
     while (!fence->stop) {
-        struct timespec until = clock_after(LOOK_EVERY_S);
-        pthread_cond_timedwait(&fence->stopping, &fence->lock, &until);
+        Deadline next = deadline_after(LOOK_EVERY_S);
+        while (!fence->stop && !deadline_passed(&next))
+            cond_wait_before(&fence->stopping, &fence->lock, &next);
+        if (fence->stop)
+            break;
         pthread_mutex_unlock(&fence->lock);
         fence_check(fence->comm, fence->dir);
         pthread_mutex_lock(&fence->lock);

@@ -358,12 +358,22 @@ void keeper_end_drawn(Keeper *keeper) {
     pictures_finish(keeper->pictures, keeper->metrics);
 }
 
-Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting) {
-    Session *session = keeper->session;
+static Status snapshot(Keeper *keeper, const RunState *state, bool lasting,
+                       const Deadline *deadline) {
     if (!keeper->snapshot.engine)
-        TRY(engine_get(&session->engine, &keeper->host));
+        TRY(engine_get(&keeper->session->engine, &keeper->host));
     Checkpoint checkpoint = view(keeper, state);
-    return writer_snapshot(keeper->writer, &checkpoint, lasting, session->config->deadline / 2);
+    return writer_snapshot(keeper->writer, &checkpoint, lasting, deadline);
+}
+
+/* The other ranks wait meanwhile, a whole --deadline. */
+static Deadline disk_deadline(const Keeper *keeper) {
+    return deadline_after(keeper->session->config->deadline / 2);
+}
+
+Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting) {
+    Deadline deadline = disk_deadline(keeper);
+    return snapshot(keeper, state, lasting, &deadline);
 }
 
 Status keeper_failed(const Keeper *keeper) {
@@ -383,13 +393,13 @@ bool keeper_asks_stop(Keeper *keeper) {
 }
 
 Status keeper_flush(Keeper *keeper, const RunState *state) {
-    double seconds = keeper->session->config->deadline / 2;
-    Status status = writer_flush(keeper->writer, seconds);
+    Deadline deadline = disk_deadline(keeper);
+    Status status = writer_flush(keeper->writer, &deadline);
     if (status == ST_OK || status == ST_DEADLINE)
         return status;
     status_clear();
-    TRY(keeper_snapshot(keeper, state, true));
-    return writer_flush(keeper->writer, seconds);
+    TRY(snapshot(keeper, state, true, &deadline));
+    return writer_flush(keeper->writer, &deadline);
 }
 
 Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions) {

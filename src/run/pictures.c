@@ -28,7 +28,7 @@ struct Pictures {
     int64_t planned;        /* evaluations, of the whole run */
     Asked next;             /* to be drawn as soon as nothing else is */
     pid_t process;          /* that draws; -1: none */
-    double began;           /* when it was started */
+    Deadline deadline;      /* when it is ended */
     int64_t step;           /* whose pictures it draws */
     int drawn;              /* and where they go; -1: nowhere */
     bool warned, given_up;
@@ -114,7 +114,7 @@ static void start(Pictures *pictures) {
     snprintf(folder, sizeof folder, "%s%s", out[0] == '-' ? "./" : "", out);
     const char *words[] = {"pictures", folder, NULL};
     pictures->step = pictures->next.step;
-    pictures->began = clock_now();
+    pictures->deadline = deadline_after(LONGEST);
     pictures->drawn = memfd_create("pictures", MFD_CLOEXEC);
     if (pictures->drawn >= 0)
         pictures->process = child_start(words, pictures->next.predictions, pictures->drawn);
@@ -190,7 +190,7 @@ Status pictures_collect(Pictures *pictures, Metrics *metrics) {
     if (!pictures || pictures->process <= 0)
         return ST_OK;
     ChildEnd end = child_look(pictures->process);
-    if (end.runs && clock_now() - pictures->began < LONGEST)
+    if (end.runs && !deadline_passed(&pictures->deadline))
         return ST_OK;
     if (end.runs) {
         lost(pictures, "drawing them took too long");
@@ -204,14 +204,15 @@ Status pictures_collect(Pictures *pictures, Metrics *metrics) {
 }
 
 void pictures_finish(Pictures *pictures, Metrics *metrics) {
-    double end_at = clock_now() + LONGEST_AT_END;
+    Deadline deadline = deadline_after(LONGEST_AT_END);
     while (pictures && pictures->process > 0) {
-        ChildEnd end = child_wait(pictures->process, end_at - clock_now());
+        ChildEnd end = child_wait(pictures->process, &deadline);
         if (take(pictures, metrics, &end) != ST_OK) { /* the run is over, and has its result */
             log_warn("%s", status_message());
             status_clear();
         }
-        if (pictures->next.predictions >= 0 && clock_now() < end_at && !signals_stop_requested())
+        if (pictures->next.predictions >= 0 && !deadline_passed(&deadline) &&
+            !signals_stop_requested())
             start(pictures);
     }
 }

@@ -16,7 +16,8 @@ void showcase(const char *out) {
     snprintf(folder, sizeof folder, "%s%s", out[0] == '-' ? "./" : "", out);
     const char *words[] = {"report", folder, NULL};
     pid_t process = child_start(words, -1, -1);
-    if (process > 0 && child_wait(process, LONGEST).well)
+    Deadline deadline = deadline_after(LONGEST);
+    if (process > 0 && child_wait(process, &deadline).well)
         log_info("report: %s/report/report.html", out);
     else
         log_info("report: none yet; `lockstep report %s` makes it, or says why not", out);

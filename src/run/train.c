@@ -24,6 +24,7 @@
 #include "selection.h"
 #include "showcase.h"
 #include "signals.h"
+#include "standstill.h"
 #include "summary.h"
 #include "tracing.h"
 #include "version.h"
@@ -33,6 +34,7 @@ typedef struct Train {
     Session session;
     Stepper *stepper;
     Keeper *keeper; /* rank 0's; NULL elsewhere */
+    Standstill *standstill;
     Journal journal;
     Tracing tracing;
     Pacing pacing;
@@ -542,6 +544,12 @@ static Status train_ranks(Train *run) {
     return stopped ? ST_STOPPED : ST_OK;
 }
 
+/* Collective, agreed. */
+static Status watch_out(Train *run) {
+    Comm *comm = run->session.ranks.comm;
+    return comm_agree(comm, standstill_start(comm, run->session.config->out, &run->standstill));
+}
+
 Status train(RunConfig *config, Status status, const char *libraries) {
     Train run = {.resumed_from = -1,
                  .tested_step = -1,
@@ -553,13 +561,18 @@ Status train(RunConfig *config, Status status, const char *libraries) {
     signals_install();
     status = session_start(&run.session, status);
     if (status == ST_OK)
+        status = watch_out(&run);
+    if (status == ST_OK)
         status = train_ranks(&run);
     ranks_judge(&run.session.ranks, status);
+    if (status != ST_STOPPED)
+        standstill_failed(run.standstill, status);
     journal_close(&run.journal);
     stepper_close(run.stepper);
     keeper_close(run.keeper);
     free(run.state.history);
     eval_result_free(&run.test);
+    standstill_stop(run.standstill);
     session_close(&run.session);
     return status;
 }

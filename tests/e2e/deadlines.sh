@@ -1,7 +1,7 @@
 #!/bin/bash
-# limit: 240
+# limit: 360
 # How long a run waits before it speaks: other ranks one --deadline, the loader and the disk half of it, so that the rank
-# which knows the cause speaks first; and a person who interrupts it twice no longer.
+# which knows the cause speaks first; a person who interrupts it twice no longer; and for nothing while nobody could run.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -46,8 +46,67 @@ one_error 7 'rank 0/2 .*\] the checkpoint of step 3 was not written to .* within
 HOLD_THREAD=writer LD_PRELOAD=$tmp/hold_thread.so train alone 0 $tiny --steps 3 --deadline 8
 one_error 7 'rank 0/1 step 3\] the checkpoint of step 3 was not written to .* within 4 s' "a disk and one rank alone: the same"
 
-# ---- Ctrl-C, and once more: the first comes after the first step that is logged, where the process stands still. ----
+# ---- A file system that does not answer, to whichever call on the main thread: no other rank, no signal would end it. ----
 preload file_ops || finish
+# dead NAME RANKS OP:PART WORD...: no such operation comes back (see file_ops.c).
+dead() {
+    local name=$1 ranks=$2 at=$3
+    shift 3
+    SECONDS=0
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp FILE_OPS_AT=$at FILE_OPS_DO=hang train "$name" "$ranks" $tiny --deadline 6 "$@"
+}
+number=0
+for at in fsync:owner.tmp read:data_batch_2.bin fsync:config.yaml.tmp 'write:metrics.jsonl$' 'write:log.txt$' fsync:result.json.tmp; do
+    number=$((number + 1))
+    dead dead$number 0 "$at" --steps 3
+    part=${at#*:}
+    one_error 7 "/${part%$}.*: its file system has not answered for 3 s" "$at does not come back: one line, code 7"
+    check "$at: it is waited for for half a deadline ($SECONDS s)" test $SECONDS -le 15
+done
+dead opened 0 'open:opened/owner' --steps 3
+one_error 7 'has not come back for 3 s: the file system of .*/opened, or of the images, does not answer' "open does not come back: the same"
+dead written 0 'fsync:step-00000003.h5.tmp' --steps 3
+one_error 7 'the checkpoint of step 3 was not written to .* within 3 s' "a checkpoint does not come back: the same"
+dead ranks 2 'fsync:config.yaml.tmp' --steps 3
+one_error 7 'rank 0/2\] .*config.yaml.tmp.*: its file system has not answered for 3 s' "two ranks: the one that knows speaks"
+check "two ranks: after half a deadline ($SECONDS s)" test $SECONDS -le 15
+dead diverged 0 'fsync:step-00000003.h5.tmp' --steps 20 --checkpoint-every 3 --crash-at 5:0:nan
+one_error 8 'diverged' "a run that has failed, with a write that does not come back: its line, and its code"
+check "which it is not waited for ($SECONDS s)" test $SECONDS -le 15
+
+# ---- Time in which nobody could run. ----
+# suspend SECONDS PROCESS...: stops one after the other, so that the first is waited for, and lets all go on.
+suspend() {
+    local process seconds=$1
+    shift
+    for process in "$@"; do
+        kill -STOP "$process"
+        sleep 0.2
+    done
+    sleep "$seconds"
+    kill -CONT "$@"
+}
+start asleep 3 $tiny --epochs 1000000 --checkpoint-every 1000000 --eval.every 1000000 --deadline 3
+until_true 60 test -s "$tmp/asleep/metrics.jsonl"
+# shellcheck disable=SC2046
+suspend 8 $(ranks_of)
+sleep 2
+check "ranks that were all suspended for longer than the deadline go on" kill -0 "$launched"
+kill -USR1 "$launched"
+wait_for asleep
+check "to their end" test "$code" = 75
+LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/slow FILE_OPS_AT='fsync:step-00000003.h5.tmp' FILE_OPS_DO=hang FILE_OPS_GO=$tmp/go \
+    start slow 0 $tiny --steps 3 --deadline 8
+until_true 60 compgen -G "$tmp/slow/checkpoints/*.tmp*" >/dev/null
+sleep 0.5
+suspend 6 "$launched"
+sleep 0.5
+touch "$tmp/go"
+wait_for slow
+check "a process that was suspended while it waited for its disk goes on" test "$code" = 0
+check "and its checkpoint is good" sound slow
+
+# ---- Ctrl-C, and once more: the first comes after the first step that is logged, where the process stands still. ----
 said() { grep -q 'asked to stop' "$tmp/twice.log"; }
 HOLD_THREAD=writer LD_PRELOAD="$tmp/hold_thread.so $tmp/file_ops.so" FILE_OPS_UNDER=$tmp/twice FILE_OPS_AT='write:metrics.jsonl$' \
     start twice 0 $tiny --epochs 100000

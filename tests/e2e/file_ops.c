@@ -12,6 +12,9 @@
  *               half       write: half of the bytes, then SIGSTOP
  *               flip       read: one bit of what was read is wrong
  *               nolink     rename: the file system lacks RENAME_NOREPLACE (each time, not once)
+ *               hang       open, read, write, fsync: it does not come back (each time) until the
+ *                          file $FILE_OPS_GO is there; unless named, for ever, in a call on the
+ * file
  *
  * One lock is held over operation and line, so the lines' order is that of the operations. */
 #include <dlfcn.h>
@@ -62,6 +65,24 @@ static bool chosen(const char *op, const char *path, const char *how) {
                      : strstr(path, part) != NULL;
 }
 
+/* With no lock held, so that other threads go on. */
+static void hang(const char *op, const char *path, int fd) {
+    const char *go = getenv("FILE_OPS_GO");
+    if (!chosen(op, path, "hang"))
+        return;
+    while (go && access(go, F_OK) != 0)
+        usleep(10000);
+    if (go)
+        return;
+    int again = fd >= 0 ? REAL(open)(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (again >= 0)
+        REAL(flock)(again, LOCK_EX);
+    for (;;) {
+        if (again < 0 || REAL(flock)(fd, LOCK_EX) == 0)
+            pause();
+    }
+}
+
 static void note(const char *op, long bytes, const char *path, const char *to) {
     const char *name = getenv("FILE_OPS_LOG");
     char line[2 * PATH_BYTES + 64];
@@ -95,6 +116,8 @@ int open(const char *path, int flags, ...) {
     va_start(arguments, flags);
     mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
+    if (below(path))
+        hang("open", path, -1);
     if (!below(path) || !(flags & (O_CREAT | O_TRUNC)))
         return REAL(open)(path, flags, mode);
     pthread_mutex_lock(&lock);
@@ -109,6 +132,7 @@ ssize_t write(int fd, const void *bytes, size_t size) {
     char path[PATH_BYTES];
     if (!path_of(fd, path))
         return REAL(write)(fd, bytes, size);
+    hang("write", path, fd);
     pthread_mutex_lock(&lock);
     if (chosen("write", path, "half")) {
         disturbed = true;
@@ -125,6 +149,7 @@ ssize_t read(int fd, void *bytes, size_t size) {
     char path[PATH_BYTES];
     if (!path_of(fd, path))
         return REAL(read)(fd, bytes, size);
+    hang("read", path, fd);
     pthread_mutex_lock(&lock);
     ssize_t n = REAL(read)(fd, bytes, size);
     if (n > 0 && chosen("read", path, "flip")) {
@@ -135,10 +160,18 @@ ssize_t read(int fd, void *bytes, size_t size) {
     return n;
 }
 
+ssize_t pread(int fd, void *bytes, size_t size, off_t at) {
+    char path[PATH_BYTES];
+    if (path_of(fd, path))
+        hang("read", path, fd);
+    return REAL(pread)(fd, bytes, size, at);
+}
+
 int fsync(int fd) {
     char path[PATH_BYTES];
     if (!path_of(fd, path))
         return REAL(fsync)(fd);
+    hang("fsync", path, fd);
     pthread_mutex_lock(&lock);
     int result = REAL(fsync)(fd);
     done(result == 0, "fsync", 0, path, NULL);

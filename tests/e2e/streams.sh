@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 180
+# limit: 300
 # Signals that end other programs without a word, and standard streams that are closed, full or gone: a run goes on or stops with a
 # checkpoint, nothing that was meant for a stream gets into a file, and a command whose output was lost has failed.
 # shellcheck source=tests/lib.sh
@@ -53,6 +53,24 @@ check "closed streams: the log's lines are in log.txt alone" test "$(cd "$tmp/cl
 "$program" train $tiny --out "$tmp/full" --threads 1 --steps 40 --log-every 1 --progress lines >/dev/full 2>&1
 code=$?
 same full whole "full streams: the run ends as ever"
+
+# ---- A pipe that nobody reads, which is full after some 700 lines: neither the run nor a request waits for a reader. ----
+mkfifo "$tmp/pipe"
+exec 8<>"$tmp/pipe"
+(exec timeout -k 5 100 "$program" train $tiny --out "$tmp/unread" --threads 1 --epochs 1000000 --checkpoint-every 1000000 \
+    --eval.every 1000000 --log-every 1 --progress lines) >"$tmp/pipe" 2>&1 &
+launched=$!
+check "a pipe that nobody reads: the run goes on" until_true 60 grep -q ' step 2000/' "$tmp/unread/log.txt"
+timeout 3 cat <&8 >"$tmp/read"
+check "when it is read again it says what is missing" grep -qE '^\([0-9]+ lines are missing here: nobody read them\)$' "$tmp/read"
+check "and goes on behind that" bash -c "sed '1,/lines are missing/d' '$tmp/read' | grep -q ' step [0-9]*/'"
+seen=$(grep -c . "$tmp/read") missing=$(sed -nE 's/^\(([0-9]+) lines are.*/\1/p' "$tmp/read" | head -n 1)
+check "log.txt has every line ($seen seen, $missing missing)" \
+    bash -c "sed -E 's/.* step ([0-9]+)\/.*/\1/; /^[0-9]+$/!d' '$tmp/unread/log.txt' | awk '\$1 != ++n { exit 1 }'"
+kill -TERM "$launched"
+wait "$launched"
+check "unread again, and asked to stop: a checkpoint, and code 75" test $? = 75
+exec 8>&-
 
 # ---- A command whose output was lost ----
 check "a checkpoint to look at" test -e "$tmp/whole/best.h5"
