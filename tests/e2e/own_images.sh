@@ -7,7 +7,7 @@
 
 /usr/bin/python3 -c 'import h5py, numpy' 2>/dev/null || skip_all "python3-h5py is missing: scripts/setup.sh test"
 
-# Seven figures that a small network tells apart: a bright block in one of seven places, on noise. make FILE [WHAT]
+# Seven figures that a small network tells apart: a bright block in one of seven places, on noise; some are wrongly labelled. make FILE [WHAT]
 cat >"$tmp/make.py" <<'END'
 import sys
 import h5py, numpy as np
@@ -22,6 +22,7 @@ def part(n):
     for image, label in zip(images, labels):
         y, x = places[label]
         image[y:y + 8, x:x + 8] += 110
+    labels = np.where(random.rand(n) < 0.1, random.randint(0, 7, n), labels)  # so that no loss is 0
     return images.astype(np.uint8), labels
 
 with h5py.File(path, "w") as file:
@@ -65,7 +66,7 @@ model: |
 END
 train one 1 "$tmp/blocks.yaml" --data "$tmp/blocks.h5"
 check "one rank: it trains" test $code = 0
-check "one rank: it learns" awk -v a="$(result one test_accuracy)" 'BEGIN { exit !(a > 0.9) }'
+check "one rank: it learns" awk -v a="$(result one test_accuracy)" 'BEGIN { exit !(a > 0.8) }'
 check "one rank: the log says what it trains on" \
     grep -qF "data: blocks in $tmp/blocks.h5: 1120 training, 210 test images of 1 x 28 x 28 in 7 classes" "$log"
 train three 3 "$tmp/blocks.yaml" --data "$tmp/blocks.h5"
@@ -185,6 +186,17 @@ train holdout 2 "$tmp/blocks.yaml" --data "$tmp/holdout.h5"
 check "a holdout of its own selects the best" test "$code $(result holdout selected_on)" = "0 holdout"
 check "a holdout of its own: the log says so" grep -q 'best.h5 is selected on the 105 held-out records of the set' "$log"
 check "a holdout of its own: nothing else changes" test "$(result holdout test_loss)" = "$(result one test_loss)"
+/usr/bin/python3 - "$tmp/holdout.h5" "$tmp/swapped.h5" <<'END'
+import shutil, sys
+import h5py
+shutil.copy(*sys.argv[1:])
+with h5py.File(sys.argv[2], "r+") as file:
+    file.move("test", "was"), file.move("holdout", "test"), file.move("was", "holdout")
+END
+evaluate "$(newest holdout)" --data "$tmp/swapped.h5"
+held=$(grep '"split":"holdout"' "$tmp/holdout/metrics.jsonl" | tail -n 1 | sed -E 's/.*"loss":([0-9.e-]+),.*/\1/')
+check "a holdout of its own: evaluated to the bit" awk -v a="$held" -v b="$(tests/read_json get "$tmp/eval.json" test_loss)" \
+    'BEGIN { exit !(a > 0 && (a - b) ^ 2 < 1e-20) }'
 train refused 2 "$tmp/blocks.yaml" --data "$tmp/holdout.h5" --holdout 50
 one_error 2 'holdout 50: .*holdout.h5 has 105 held-out records of its own' "--holdout beside it is refused"
 
