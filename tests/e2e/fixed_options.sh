@@ -9,7 +9,7 @@ small_data "$tmp/data" 16 30 || { fail "small data" && finish; }
 export CIFAR10_DIR=$tmp/data
 sed '/^log-every/d' $recipes/small.yaml >"$tmp/small.yaml"
 words=(--batch-size 32 --lanes 4 --reduction native --steps 3 --augment.crop-pad 0 --augment.mixup 0.2 --optimizer.ema-decay 0
-    --augment.mean 0.4914,0.4822,0.4465 --augment.std 0.247,0.2435,0.2616)
+    --augment.mean '0.4914,0.4822,0.4465' --augment.std '0.247,0.2435,0.2616')
 
 # KEY, the value that the run has, and another one. The run: small.yaml with these words.
 fixed='
