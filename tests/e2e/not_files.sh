@@ -22,7 +22,7 @@ brief() {
 
 # ---- In a run directory that is gone on with. ----
 event=$(basename "$tmp/whole/tensorboard/"events.*)
-for name in owner log.txt metrics.jsonl sessions.jsonl lineage "tensorboard/$event" checkpoints/step-00000003.h5; do
+for name in owner log.txt metrics.jsonl sessions.jsonl lineage local "tensorboard/$event" checkpoints/step-00000003.h5; do
     rm -rf "$tmp/run"
     cp -a "$tmp/whole" "$tmp/run"
     rm -f "$tmp/run/$name"
@@ -33,7 +33,7 @@ for name in owner log.txt metrics.jsonl sessions.jsonl lineage "tensorboard/$eve
     check "$name: it is left there" test -p "$tmp/run/$name"
 done
 # What a run writes anew, whatever was there.
-for name in config.yaml result.json predictions.h5 local autotune.txt; do
+for name in config.yaml result.json predictions.h5 autotune.txt; do
     rm -rf "$tmp/run"
     cp -a "$tmp/whole" "$tmp/run"
     rm -f "$tmp/run/$name"
