@@ -30,7 +30,7 @@ static int stopped_process(int ready) {
         return 3;
     clock_sleep(0.3); /* the thread has looked as well */
     double twice = clock_running() - ran - once, later = clock_now() - start - all;
-    if (twice < 0.2 || twice > later)
+    if (twice < 0 || twice > later + 1e-6) /* how much of it depends on when that thread ran */
         return 4;
     if (!deadline_passed(&near))
         return 5;
@@ -70,7 +70,7 @@ static void runs_as_any_other(void **state) {
     assert_false(deadline_passed(&deadline));
     clock_sleep(0.4);
     double by_this = clock_running() - ran;
-    assert_true(by_this >= 0.3 && by_this <= clock_now() - start);
+    assert_true(by_this > 0 && by_this <= clock_now() - start + 1e-6);
     while (!deadline_passed(&deadline) && clock_now() - start < 30)
         clock_sleep(1e-3);
     assert_true(clock_now() - start >= 0.49 && clock_now() - start < 30);
