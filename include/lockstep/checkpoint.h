@@ -15,11 +15,12 @@
  *   /ema/NAME              moving average of the weights, where the run has one
  *   /state                 attributes epoch, step, position, best_*, last_accuracy, without_better,
  *                          accumulators, finished; plateau_* where the learning rate follows
- *                          evaluations; dataset history
+ *                          evaluations; samples_*, sums of what was trained on; bad_steps_* where
+ *                          some were skipped, or the run was rolled back; dataset history
  *
  * Files of earlier format versions are read: what came later (2: last_accuracy, plateau_*; 3:
- * test_hash, lineage, content_hash; 4: image_..., classes, class_names) is optional, and absent it
- * has its default. Groups that a reader does not know do not disturb it.
+ * test_hash, lineage, content_hash; 4: image_..., classes, class_names; samples_*, bad_steps_*) is
+ * optional, and absent it has its default. Groups that a reader does not know do not disturb it.
  *
  * Groups keep their members in model-text order. Built in memory; temporary name in the folder
  * (pid, job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file)
@@ -35,6 +36,7 @@
 #include <stdint.h>
 
 #include "lockstep/dataset.h"
+#include "lockstep/hash.h"
 #include "lockstep/model.h"
 #include "lockstep/optim.h"
 #include "lockstep/status.h"
@@ -51,6 +53,22 @@ typedef struct HistoryEntry {
     int64_t epoch, step;
     double train_loss, train_accuracy, test_loss, test_accuracy;
 } HistoryEntry;
+
+/* Sums of what a run has trained on (ledger.h). */
+typedef struct SampleSums {
+    bool known;     /* false: a file from before there were any */
+    int64_t from;   /* step that they begin with; 0: the run's first */
+    uint64_t all;   /* of all steps since then, and */
+    uint64_t epoch; /* of those in the current epoch */
+} SampleSums;
+
+/* What steps that were not finite have come to so far (--bad-steps). */
+typedef struct BadSteps {
+    int64_t skipped;  /* steps without an update in all, and */
+    int64_t in_a_row; /* right before the state's */
+    int64_t rollbacks;
+    double lr_factor; /* on every learning rate; 1 before the first roll-back */
+} BadSteps;
 
 /* Where a run stands: all that resume needs beside the arrays. Sums are fixed-point (exact_sum.h).
  */
@@ -69,6 +87,8 @@ typedef struct RunState {
     bool finished;    /* the run reached its end */
     bool has_plateau; /* the learning rate is the plateau's: */
     Plateau plateau;
+    SampleSums samples;
+    BadSteps bad;
     int64_t n_history;
     HistoryEntry *history; /* [n_history], owned by whoever filled it */
 } RunState;
@@ -190,12 +210,16 @@ Status checkpoint_prune(const char *folder, const CheckpointKeep *keep, const Ch
                         int64_t *removed);
 
 /* Hash of params, running, ema, slots (by name) and slow_running, each in model-text order, logical
- * row-major, gaps left out, then the step as uint64, then the plateau where there is one. */
+ * row-major, gaps left out, then the step as uint64, then the plateau where there is one, then the
+ * factor on the learning rate where the run was rolled back. */
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *hash);
 
 /* Hash of all that a file holds but the time of day: of the state hash, which stands for the
  * arrays, and of everything else in /meta and /state. Two files are the same only if it is. */
 Status checkpoint_content_hash(const Checkpoint *checkpoint, uint64_t state_hash, uint64_t *hash);
+
+/* Adds all that /state holds to a hash. Allocates nothing. */
+void checkpoint_add_state(HashState *hash, const RunState *state);
 
 #ifdef __cplusplus
 }

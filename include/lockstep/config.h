@@ -40,8 +40,24 @@ typedef enum CrashHow {
     CRASH_ABORT,
     CRASH_EXIT,
     CRASH_HANG,
-    CRASH_NAN
+    CRASH_NAN,
+    CRASH_FLIP, /* of a bit of the weights; those that follow likewise */
+    CRASH_FLIP_SLOT,
+    CRASH_FLIP_RUNNING,
+    CRASH_FLIP_EMA,
+    CRASH_FLIP_STATE,
+    CRASH_FLIP_SCHEDULE,
+    CRASH_FLIP_SAMPLE
 } CrashHow;
+
+/* What follows a step that is not finite (--bad-steps). */
+typedef enum BadStepPolicy { BAD_STEPS_STOP, BAD_STEPS_SKIP, BAD_STEPS_ROLLBACK } BadStepPolicy;
+typedef struct BadStepRules {
+    BadStepPolicy policy;
+    int64_t in_a_row, skipped; /* skip: most steps in a row, and in all */
+    int64_t rollbacks;         /* rollback: how often at most */
+    double lr_factor;          /* and by what the learning rate is multiplied each time */
+} BadStepRules;
 
 /* --crash-at STEP[:RANK[:HOW]]: before step `step` is computed. */
 typedef struct CrashAt {
@@ -81,6 +97,7 @@ typedef struct RunConfig {
     int64_t threads;    /* compute threads a rank; 0: cores of the host / its ranks, at least 1 */
     int64_t epochs, steps; /* steps 0: no limit */
     bool drop_last;
+    BadStepRules bad_steps;
     double label_smoothing;
     Optimizer optimizer;
     char groups[CONFIG_GROUPS_MAX]; /* text of parameter groups (param_group.h) */
@@ -97,6 +114,7 @@ typedef struct RunConfig {
 
     int64_t checkpoint_every; /* steps; 0: epoch ends only; CHECKPOINT_EVERY_AUTO */
     double mtbf;              /* seconds: mean time between failures, for the latter */
+    int64_t drift_every; /* steps between comparisons of replicated state; 0: when it is saved */
     char checkpoint_local[CONFIG_PATH_MAX]; /* folder on rank 0's node, "": none */
     int64_t keep;
     char resume[CONFIG_PATH_MAX]; /* "auto", "none", or a file */

@@ -61,8 +61,9 @@ typedef struct Engine {
     void *ema;                  /* [flat real] or NULL */
     float *running;             /* [running_flat] host copy of weights.running */
     float *slow_running;        /* [running_flat] host: Lookahead's; NULL: there is none */
-    float *digested;            /* [flat] host, where the device makes no digest; else NULL */
-    int64_t version;            /* grows with every change of the weights */
+    /* [flat or running_flat, the larger] host, where the device makes no digest; else NULL */
+    float *digested;
+    int64_t version; /* grows with every change of the weights */
     int n_records;
     void **records; /* [n_records] arrays in device memory (engine_load_records) */
 } Engine;
@@ -108,9 +109,22 @@ Status engine_get(Engine *engine, const HostState *state);
 /* Weights [from, from + count) of the flat range to the host. */
 Status engine_get_weights(Engine *engine, int64_t from, int64_t count, float *weight);
 
-/* What tells whether two ranks' weights are the same: made where they are if the device can, else
- * of a copy on the host; so it compares between devices of one kind alone. */
-Status engine_digest(Engine *engine, Digest *digest);
+/* The arrays of the replicated state that are in device memory. */
+typedef enum StateArray {
+    STATE_WEIGHT,
+    STATE_RUNNING,
+    STATE_EMA,
+    STATE_SLOT, /* the first of GROUPING_SLOTS */
+    STATE_ARRAYS = STATE_SLOT + GROUPING_SLOTS
+} StateArray;
+
+/* Device memory, and its elements; NULL: the engine has none. */
+void *engine_array(const Engine *engine, StateArray array, int64_t *count);
+
+/* What tells whether two ranks have the same in elements [from, from + count) of an array that the
+ * engine has: made where they are if the device can, else of a copy on the host; so it compares
+ * between devices of one kind alone. ST_DEVICE. */
+Status engine_digest(Engine *engine, StateArray array, int64_t from, int64_t count, Digest *digest);
 
 /* Sees to it that `packed` holds the current weights. */
 Status engine_pack(Engine *engine, PackedProgram *packed);

@@ -18,6 +18,7 @@ typedef struct HashState HashState; /* XXH3-64 in progress; heap-allocated */
 /* NULL when out of memory. */
 HashState *hash_new(void);
 void hash_free(HashState *hash);
+void hash_reset(HashState *hash); /* as new */
 void hash_add(HashState *hash, const void *data, size_t bytes);
 uint64_t hash_value(const HashState *hash);
 

@@ -61,6 +61,8 @@ enum { RESULT_CONFUSION_MAX = 100 };
 
 typedef struct RunResult {
     uint64_t state_hash;
+    SampleSums samples;
+    BadSteps bad_steps;
     double test_accuracy, test_loss;   /* with the recipe's test-time augmentation, and */
     double plain_accuracy, plain_loss; /* without */
     const char *tta;                   /* its name, "none": there is none */

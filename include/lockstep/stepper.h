@@ -17,7 +17,8 @@ typedef struct Stepper Stepper;
 /* What this rank brings to a step beside its lanes. */
 typedef struct StepRequest {
     int64_t step;           /* to be computed, from 0 */
-    Rates rates;            /* of what is in no group */
+    Rates rates;            /* of what is in no group, lr_factor included */
+    double lr_factor;       /* on the learning rates of groups */
     const Plateau *plateau; /* of a schedule of that kind; NULL: it stands at the beginning */
     bool nan;               /* --crash-at: this rank's losses become NaN */
     bool stop;              /* this rank was asked to stop */
@@ -31,9 +32,11 @@ typedef struct StepResult {
     /* NaN or out-of-range gradients, statistics and losses; with any the weights are as before */
     int64_t bad;
     int64_t stop, error, save; /* ranks that asked for it */
-    int64_t local_bad;         /* bad values of this rank alone */
-    double lr, grad_norm;      /* grad_norm < 0: not computed */
-    PhaseTimes times;          /* of this rank; means over its compute threads */
+    /* what the images add to the ledger (ledger.h), and those of this rank's lanes */
+    uint64_t samples, local_samples;
+    int64_t local_bad;    /* bad values of this rank alone */
+    double lr, grad_norm; /* grad_norm < 0: not computed */
+    PhaseTimes times;     /* of this rank; means over its compute threads */
 } StepResult;
 
 /* Allocates for the session's model, once it is planned. The session must outlive the stepper.
@@ -41,7 +44,8 @@ typedef struct StepResult {
 Status stepper_open(Session *session, Stepper **stepper);
 void stepper_close(Stepper *stepper); /* accepts NULL */
 
-/* Starts the loader threads: the steps from `first` up to `end` can be run, in order. Local. */
+/* Starts the loader threads: the steps from `first` up to `end` can be run, in order. Again: the
+ * loader begins anew there. Local. */
 Status stepper_load(Stepper *stepper, int64_t first, int64_t end);
 
 /* Computes a step on all ranks and updates the weights unless it is bad. Collective. A Status other

@@ -63,6 +63,13 @@ Status writer_failed(Writer *writer);
  * `seconds`, of which the thread computed for `cpu`. Does not wait. */
 int64_t writer_written(Writer *writer, double *seconds, double *cpu);
 
+/* While no write is in progress: the best state, if it could not be written, is not to be written
+ * any more, for the run has gone back to before it. */
+void writer_forget(Writer *writer);
+
+/* The path of the last file that was committed; "" where there is none yet. */
+void writer_committed(Writer *writer, char path[4096]);
+
 /* Joins the thread; a write in progress is finished first, however long it takes: the caller is
  * watched (src/run/standstill.h), or has seen to it that there is none. Accepts NULL. */
 void writer_stop(Writer *writer);

@@ -48,7 +48,7 @@ static int ascending(const void *a, const void *b) {
 
 static StepRequest next_step(Bench *bench) {
     const RunConfig *config = bench->session.config;
-    StepRequest request = {.step = bench->next_step++};
+    StepRequest request = {.step = bench->next_step++, .lr_factor = 1};
     request.rates = schedule_rates(&config->schedule, NULL, &config->optimizer, request.step,
                                    bench->session.input.sampler.steps_per_epoch);
     return request;

@@ -159,6 +159,15 @@ static Status default_out(RunConfig *config) {
     return ST_OK;
 }
 
+/* Where a run goes back to must not depend on a clock. */
+static Status check_bad_steps(const RunConfig *config) {
+    if (config->bad_steps.policy == BAD_STEPS_ROLLBACK &&
+        config->checkpoint_every == CHECKPOINT_EVERY_AUTO)
+        return FAIL(ST_USAGE, "bad-steps rollback wants checkpoint-every in steps: with auto the "
+                              "step that the run goes back to would follow from the clock");
+    return ST_OK;
+}
+
 Status config_check(RunConfig *config) {
     if (config->model[0] == '\0') {
         return FAIL(ST_USAGE, "no model: name a configuration file, as in 'lockstep train "
@@ -181,6 +190,7 @@ Status config_check(RunConfig *config) {
         return FAIL(ST_USAGE, "lookahead.every and optimizer.ema-decay are two ways to average "
                               "weights: give one of them");
     TRY(check_groups(config));
+    TRY(check_bad_steps(config));
     TRY(check_board(config));
     return default_out(config);
 }

@@ -21,6 +21,7 @@ static const char *const schedules[] = {"constant",  "step",    "piecewise", "co
 static const char *const bys[] = {"step", "epoch", NULL};
 static const char *const shapes[] = {"linear", "cosine", NULL};
 static const char *const threshold_modes[] = {"relative", "absolute", NULL};
+static const char *const bad_step_policies[] = {"stop", "skip", "rollback", NULL};
 static const char *const ttas[] = {"none", "flip", "shifts", NULL};
 static const char *const labels[] = {"fine", "coarse", NULL};
 static const char *const monitors[] = {"accuracy", "loss", NULL};
@@ -212,6 +213,19 @@ const Option config_options[] = {
      "the learning rate, of any schedule, rises linearly so long; 0: no warm-up"},
     {"schedule.warmup-start", NULL, "X", OPTION_REAL, AT(schedule.warmup_start), 0, 1, "0", NULL,
      OPTION_FIXED, "the share of it at the first step"},
+    {"bad-steps.policy", "bad-steps", "NAME", OPTION_CHOICE, AT(bad_steps.policy), 0, 0, "stop",
+     bad_step_policies, 0,
+     "what follows a step whose loss, gradients or statistics are NaN or out of range: stop: the "
+     "run ends, with code 8; skip: its update is left out; rollback: the run goes on from its "
+     "newest good checkpoint, or its beginning, with a lower learning rate"},
+    {"bad-steps.in-a-row", NULL, "N", OPTION_INT, AT(bad_steps.in_a_row), 1, 1e9, "5", NULL, 0,
+     "skip: after so many skipped steps in a row one more ends the run"},
+    {"bad-steps.skipped", NULL, "N", OPTION_INT, AT(bad_steps.skipped), 1, 1e15, "100", NULL, 0,
+     "skip: so does one more than so many in all"},
+    {"bad-steps.rollbacks", NULL, "N", OPTION_INT, AT(bad_steps.rollbacks), 1, 1e9, "3", NULL, 0,
+     "rollback: after so many a bad step ends the run"},
+    {"bad-steps.lr-factor", NULL, "X", OPTION_REAL, AT(bad_steps.lr_factor), 1e-9, 1, "0.5", NULL,
+     0, "rollback: what every learning rate is multiplied by each time, for the rest of the run"},
 
     /* where and how it runs */
     {"device", NULL, "NAME", OPTION_CHOICE, AT(device), 0, 0, "auto", devices, 0,
@@ -251,6 +265,10 @@ const Option config_options[] = {
     {"mtbf", NULL, "DURATION", OPTION_DURATION, AT(mtbf), 1, 864e6, "1d", NULL, 0,
      "checkpoint-every auto: the mean time between failures of the run, whichever host they are "
      "of: that of one host, divided by their number"},
+    {"drift-every", NULL, "STEPS", OPTION_INT, AT(drift_every), 0, 1e15, "10", NULL, 0,
+     "steps between comparisons, by hashes, of all that every rank has a copy of: weights, "
+     "optimizer state, averages, statistics, the run's state; also before each evaluation, "
+     "checkpoint and result, with 0 there alone"},
     {"checkpoint-local", NULL, "DIR", OPTION_PATH, AT(checkpoint_local), 0, 0, "", NULL,
      OPTION_UNSTORED,
      "folder on rank 0's node for the checkpoints between ends of epochs: they outlive a crash, "
@@ -313,7 +331,10 @@ const Option config_options[] = {
     {"crash-at", NULL, "STEP[:RANK[:HOW]]", OPTION_CRASH, AT(crash), 0, 0, "none", NULL,
      OPTION_UNSTORED,
      "break down before that step, once in a run directory: by kill, segv, abort, exit, hang or "
-     "nan; the last rank by kill unless named"},
+     "nan, or with a bit flipped in its copy of the weights (flip), the optimizer's state "
+     "(flip-slot), running statistics (flip-running), moving average (flip-ema), the run's state "
+     "(flip-state) or the schedule (flip-schedule), or in the number of an image to come "
+     "(flip-sample); the last rank by kill unless named"},
     {"crash-iteration", NULL, "STEP", OPTION_CRASH_ITERATION, AT(crash), 0, 0, NULL, NULL,
      OPTION_UNSTORED | OPTION_ALIAS, "the same as crash-at STEP:last:kill"},
     {"describe", NULL, NULL, OPTION_ACTION, AT(describe), 0, 0, "false", NULL, OPTION_UNSTORED,

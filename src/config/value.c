@@ -11,7 +11,9 @@
 #include "lockstep/parse.h"
 #include "lockstep/path.h"
 
-static const char *const crash_hows[] = {"kill", "segv", "abort", "exit", "hang", "nan", NULL};
+static const char *const crash_hows[] = {
+    "kill",      "segv",         "abort",    "exit",       "hang",          "nan",         "flip",
+    "flip-slot", "flip-running", "flip-ema", "flip-state", "flip-schedule", "flip-sample", NULL};
 
 _Static_assert(sizeof(OptimizerKind) == sizeof(int) && sizeof(DeviceChoice) == sizeof(int),
                "choices are stored as int");

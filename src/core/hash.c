@@ -38,6 +38,10 @@ void hash_free(HashState *hash) {
     free(hash);
 }
 
+void hash_reset(HashState *hash) {
+    XXH3_64bits_reset(hash->xxh);
+}
+
 void hash_add(HashState *hash, const void *data, size_t bytes) {
     XXH3_64bits_update(hash->xxh, data, bytes);
 }

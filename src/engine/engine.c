@@ -1,13 +1,11 @@
 /* engine: see engine.h. */
 #include "lockstep/engine.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lockstep/hash.h"
 #include "lockstep/log.h"
 
 Status engine_open_device(const RunConfig *config, int local_rank, Device **device) {
@@ -55,7 +53,8 @@ static Status allocate_state(Engine *engine, const Optimizer *optimizer, const G
     if (!optimizer)
         return ST_OK;
     if (!device->ops->digest) {
-        engine->digested = calloc((size_t)engine->model->flat, sizeof *engine->digested);
+        size_t flat = (size_t)engine->model->flat;
+        engine->digested = calloc(flat > running ? flat : running, sizeof *engine->digested);
         TRY_ALLOC(engine->digested);
     }
     for (int i = 0; i < GROUPING_SLOTS; i++) {
@@ -308,22 +307,6 @@ void host_state_begin(Engine *engine, HostState *state) {
         memcpy(state->slot[SLOT_SLOW], state->weight, flat);
     if (engine->slow_running)
         memcpy(engine->slow_running, state->running, running);
-}
-
-Status engine_digest(Engine *engine, Digest *digest) {
-    const DeviceOps *ops = engine->device->ops;
-    HostState weight_only = {.weight = engine->digested};
-    int64_t flat = engine->model->flat;
-    if (ops->digest) {
-        TRY(ops->digest(engine->stream, digest, engine->weights.weight, flat));
-        return ops->sync(engine->stream, SYNC_SECONDS);
-    }
-    TRY(engine_get(engine, &weight_only));
-    digest->bad = 0;
-    for (int64_t i = 0; i < flat; i++)
-        digest->bad += !isfinite(engine->digested[i]);
-    digest->hash = hash_bytes(engine->digested, (size_t)flat * sizeof(float));
-    return ST_OK;
 }
 
 typedef struct PackJob {

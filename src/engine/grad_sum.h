@@ -30,6 +30,9 @@ typedef enum TailWord {
     TAIL_STOP,  /* ranks that were asked to stop */
     TAIL_ERROR, /* ranks with trouble of their own that can be agreed on */
     TAIL_SAVE,  /* ranks that ask for a checkpoint: rank 0, by its clock */
+    /* the ledger's sum of the images (ledger.h), in halves of 32 bits, so that no sum wraps */
+    TAIL_SAMPLES_LOW,
+    TAIL_SAMPLES_HIGH,
     TAIL_WORDS = 16
 } TailWord;
 

@@ -44,6 +44,7 @@ void optimize_begin(Optimize *optimize, const StepRequest *request) {
         const ParamGroup *group = &groups->group[g];
         Rates rates = param_group_rates(group, &config->schedule, request->plateau, request->step,
                                         steps_per_epoch);
+        rates.lr *= request->lr_factor;
         optimize->update[g] = optimizer_update(&group->optimizer, request->step, rates, 1);
         optimize->frozen[g] = param_group_frozen(group, request->step, steps_per_epoch);
         if (optimize->frozen[g]) {

@@ -14,6 +14,7 @@
 
 #include "grad_sum.h"
 #include "lockstep/clock.h"
+#include "lockstep/ledger.h"
 #include "lockstep/loader.h"
 #include "optimize.h"
 
@@ -26,9 +27,11 @@ struct Stepper {
 
 typedef struct StepJob {
     Stepper *stepper;
-    int64_t step, images; /* images of the step over all lanes */
-    atomic_llong next;    /* lane of this rank */
+    int64_t step, epoch;
+    int64_t images;    /* of the step over all lanes */
+    atomic_llong next; /* lane of this rank */
     atomic_llong loss, correct, lane_images, bad;
+    atomic_ullong samples;
     bool nan;
 } StepJob;
 
@@ -79,6 +82,7 @@ static void add_results(StepJob *job, const Worker *worker, const Batch *batch) 
     atomic_fetch_add(&job->correct, correct);
     atomic_fetch_add(&job->lane_images, batch->images);
     atomic_fetch_add(&job->bad, bad);
+    atomic_fetch_add(&job->samples, ledger_sum(job->epoch, batch->record, batch->images));
 }
 
 /* The batch of a lane: images that the loader made, or what it drew for the device to make them. */
@@ -198,6 +202,7 @@ static void read_tail(const GradSum *sum, StepResult *result) {
     result->stop = tail[TAIL_STOP];
     result->error = tail[TAIL_ERROR];
     result->save = tail[TAIL_SAVE];
+    result->samples = (uint64_t)tail[TAIL_SAMPLES_LOW] + ((uint64_t)tail[TAIL_SAMPLES_HIGH] << 32);
 }
 
 /* The lanes of this rank, and the sums over all. */
@@ -209,10 +214,15 @@ static Status compute(Stepper *stepper, const StepRequest *request, StepJob *job
     double busy = 0, began = clock_now();
     TRY(grad_sum_begin(sum, stream, job->step, active_lanes(&session->input, job->step)));
     TRY(team_run(session->engine.team, lanes_job, job));
-    int64_t words[TAIL_WORDS] = {
-        [TAIL_LOSS] = job->loss,    [TAIL_CORRECT] = job->correct, [TAIL_IMAGES] = job->lane_images,
-        [TAIL_BAD] = job->bad,      [TAIL_STOP] = request->stop,   [TAIL_ERROR] = request->error,
-        [TAIL_SAVE] = request->save};
+    int64_t words[TAIL_WORDS] = {[TAIL_LOSS] = job->loss,
+                                 [TAIL_CORRECT] = job->correct,
+                                 [TAIL_IMAGES] = job->lane_images,
+                                 [TAIL_BAD] = job->bad,
+                                 [TAIL_STOP] = request->stop,
+                                 [TAIL_ERROR] = request->error,
+                                 [TAIL_SAVE] = request->save,
+                                 [TAIL_SAMPLES_LOW] = (int64_t)(job->samples & UINT32_MAX),
+                                 [TAIL_SAMPLES_HIGH] = (int64_t)(job->samples >> 32)};
     double computed = clock_now();
     TraceAt at = {job->step, -1};
     trace_span_until(session->row, "lanes", "lanes", at, began, computed);
@@ -222,6 +232,7 @@ static Status compute(Stepper *stepper, const StepRequest *request, StepJob *job
     TRY(grad_sum_wait(sum, stream, &busy));
     trace_span_until(session->row, "sum over ranks", "wait for sums", at, computed, clock_now());
     result->local_bad = job->bad;
+    result->local_samples = job->samples;
     result->times.seconds[PHASE_EXPOSED] = clock_now() - computed;
     read_tail(sum, result);
     return ST_OK;
@@ -230,7 +241,10 @@ static Status compute(Stepper *stepper, const StepRequest *request, StepJob *job
 Status stepper_run(Stepper *stepper, const StepRequest *request, StepResult *result) {
     Session *session = stepper->session;
     Comm *comm = session->ranks.comm;
-    StepJob job = {.stepper = stepper, .step = request->step, .nan = request->nan};
+    StepJob job = {.stepper = stepper,
+                   .step = request->step,
+                   .epoch = request->step / session->input.sampler.steps_per_epoch,
+                   .nan = request->nan};
     *result = (StepResult){.lr = request->rates.lr, .grad_norm = -1};
     job.images = sampler_step_images(&session->input.sampler, job.step);
     TraceAt at = {job.step, -1};
@@ -297,5 +311,7 @@ Status stepper_load(Stepper *stepper, int64_t first, int64_t end) {
                            .depth = 2 * input->lane_count,
                            .draw_only = session->device->ops->images != NULL,
                            .trace = session->trace};
+    loader_stop(stepper->loader);
+    stepper->loader = NULL;
     return loader_start(&config, &stepper->loader);
 }

@@ -39,6 +39,10 @@ const StateField checkpoint_state_fields[] = {
     {NULL, 0},
 };
 
+bool checkpoint_has_bad_steps(const RunState *state) {
+    return state->bad.skipped > 0 || state->bad.rollbacks > 0;
+}
+
 Status checkpoint_history_type(hid_t *type) {
     static const struct {
         const char *name;

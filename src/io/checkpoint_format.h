@@ -28,7 +28,10 @@ Status checkpoint_history_type(hid_t *type);
 void checkpoint_slots(const Checkpoint *checkpoint, char text[256]);
 
 /* The last part of the state hash. */
-void checkpoint_hash_plateau(HashState *hash, const RunState *state);
+void checkpoint_hash_rates(HashState *hash, const RunState *state);
+
+/* Whether there is anything to say of bad steps. */
+bool checkpoint_has_bad_steps(const RunState *state);
 
 /* "step-00000800.h5" */
 void checkpoint_file_name(int64_t step, char name[CHECKPOINT_FILE_NAME]);

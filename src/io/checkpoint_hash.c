@@ -12,14 +12,16 @@ static void add_views(HashState *hash, const ParamView *views, int n, const bool
             hash_add(hash, base + views[i].offset, (size_t)views[i].count * sizeof *base);
 }
 
-void checkpoint_hash_plateau(HashState *hash, const RunState *state) {
+void checkpoint_hash_rates(HashState *hash, const RunState *state) {
     const Plateau *plateau = &state->plateau;
     double reals[2] = {plateau->lr, plateau->best};
     int64_t counts[2] = {plateau->bad, plateau->cooldown};
-    if (!state->has_plateau)
-        return;
-    hash_add(hash, reals, sizeof reals);
-    hash_add(hash, counts, sizeof counts);
+    if (state->has_plateau) {
+        hash_add(hash, reals, sizeof reals);
+        hash_add(hash, counts, sizeof counts);
+    }
+    if (state->bad.rollbacks > 0)
+        hash_add(hash, &state->bad.lr_factor, sizeof state->bad.lr_factor);
 }
 
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
@@ -52,7 +54,7 @@ Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
     if (checkpoint->slow_running)
         add_views(hash, model->running, model->n_running, NULL, checkpoint->slow_running);
     hash_add(hash, &step, sizeof step);
-    checkpoint_hash_plateau(hash, &checkpoint->state);
+    checkpoint_hash_rates(hash, &checkpoint->state);
     *value = hash_value(hash);
     hash_free(hash);
     return ST_OK;
@@ -71,6 +73,23 @@ void checkpoint_slots(const Checkpoint *checkpoint, char text[256]) {
 /* A text and the zero byte behind it; NULL counts as "". */
 static void add_text(HashState *hash, const char *text) {
     hash_add(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+/* Nothing where a file has none, so that the hash of such a file stays what it was. */
+static void add_samples(HashState *hash, const RunState *state) {
+    const SampleSums *samples = &state->samples;
+    const uint64_t numbers[] = {(uint64_t)samples->from, samples->all, samples->epoch};
+    if (samples->known)
+        hash_add(hash, numbers, sizeof numbers);
+}
+
+static void add_bad_steps(HashState *hash, const RunState *state) {
+    const BadSteps *bad = &state->bad;
+    const int64_t counts[] = {bad->skipped, bad->in_a_row, bad->rollbacks};
+    if (!checkpoint_has_bad_steps(state))
+        return;
+    hash_add(hash, counts, sizeof counts);
+    hash_add(hash, &bad->lr_factor, sizeof bad->lr_factor);
 }
 
 Status checkpoint_content_hash(const Checkpoint *checkpoint, uint64_t state_hash, uint64_t *value) {
@@ -106,7 +125,22 @@ Status checkpoint_content_hash(const Checkpoint *checkpoint, uint64_t state_hash
         add_text(hash, checkpoint->class_names);
     }
     hash_add(hash, state->history, (size_t)state->n_history * sizeof *state->history);
+    add_samples(hash, state);
+    add_bad_steps(hash, state);
     *value = hash_value(hash);
     hash_free(hash);
     return ST_OK;
+}
+
+void checkpoint_add_state(HashState *hash, const RunState *state) {
+    const double reals[] = {state->best_accuracy, state->best_loss, state->last_accuracy};
+    const int64_t flags[] = {state->finished, state->has_plateau};
+    for (const StateField *field = checkpoint_state_fields; field->name; field++)
+        hash_add(hash, (const char *)state + field->offset, sizeof(int64_t));
+    hash_add(hash, reals, sizeof reals);
+    hash_add(hash, flags, sizeof flags);
+    checkpoint_hash_rates(hash, state);
+    add_samples(hash, state);
+    add_bad_steps(hash, state);
+    hash_add(hash, state->history, (size_t)state->n_history * sizeof *state->history);
 }

@@ -139,6 +139,19 @@ static Status read_plateau(hid_t group, Plateau *plateau) {
     return hdf5_get_int(group, "plateau_cooldown", &plateau->cooldown);
 }
 
+static Status read_samples(hid_t group, SampleSums *samples) {
+    TRY(hdf5_get_int(group, "samples_from", &samples->from));
+    TRY(hdf5_get_hash(group, "samples_all", &samples->all));
+    return hdf5_get_hash(group, "samples_epoch", &samples->epoch);
+}
+
+static Status read_bad_steps(hid_t group, BadSteps *bad) {
+    TRY(hdf5_get_int(group, "bad_steps_skipped", &bad->skipped));
+    TRY(hdf5_get_int(group, "bad_steps_in_a_row", &bad->in_a_row));
+    TRY(hdf5_get_int(group, "bad_steps_rollbacks", &bad->rollbacks));
+    return hdf5_get_real(group, "bad_steps_lr_factor", &bad->lr_factor);
+}
+
 static Status read_state(hid_t file, RunState *state) {
     Status status = ST_OK;
     hid_t group = -1;
@@ -159,6 +172,12 @@ static Status read_state(hid_t file, RunState *state) {
     state->has_plateau = hdf5_has(group, "plateau_lr");
     if (state->has_plateau)
         TRY_DONE(read_plateau(group, &state->plateau));
+    state->samples.known = hdf5_has(group, "samples_all");
+    if (state->samples.known)
+        TRY_DONE(read_samples(group, &state->samples));
+    state->bad.lr_factor = 1;
+    if (hdf5_has(group, "bad_steps_skipped"))
+        TRY_DONE(read_bad_steps(group, &state->bad));
     TRY_DONE(read_history(group, state));
 done:
     if (group >= 0)
@@ -196,6 +215,12 @@ static Status check_state(const RunState *state) {
         wrong = "plateau_lr";
     else if (state->has_plateau && (state->plateau.bad < 0 || state->plateau.cooldown < 0))
         wrong = "plateau_bad or plateau_cooldown";
+    else if (!within(state->samples.from, 0, step))
+        wrong = "samples_from";
+    else if (!within(state->bad.skipped, 0, step) ||
+             !within(state->bad.in_a_row, 0, state->bad.skipped) || state->bad.rollbacks < 0 ||
+             !(state->bad.lr_factor > 0 && state->bad.lr_factor <= 1))
+        wrong = "bad_steps";
     for (int64_t i = 0; !wrong && i < state->n_history; i++) {
         const HistoryEntry *entry = &state->history[i];
         if (!within(entry->step, i > 0 ? entry[-1].step : 0, step) ||

@@ -83,7 +83,7 @@ Status checkpoint_check_hash(hid_t file, const Checkpoint *meta) {
     TRY_ALLOC(hash);
     TRY_DONE(checkpoint_walk(file, meta, add_array, hash));
     hash_add(hash, &step, sizeof step);
-    checkpoint_hash_plateau(hash, &meta->state);
+    checkpoint_hash_rates(hash, &meta->state);
     if (hash_value(hash) != meta->state_hash)
         status = FAIL(ST_CHECKPOINT, "its arrays do not give the state hash it carries");
 done:

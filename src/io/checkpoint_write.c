@@ -85,6 +85,19 @@ static Status write_plateau(hid_t group, const Plateau *plateau) {
     return hdf5_put_int(group, "plateau_cooldown", plateau->cooldown);
 }
 
+static Status write_samples(hid_t group, const SampleSums *samples) {
+    TRY(hdf5_put_int(group, "samples_from", samples->from));
+    TRY(hdf5_put_hash(group, "samples_all", samples->all));
+    return hdf5_put_hash(group, "samples_epoch", samples->epoch);
+}
+
+static Status write_bad_steps(hid_t group, const BadSteps *bad) {
+    TRY(hdf5_put_int(group, "bad_steps_skipped", bad->skipped));
+    TRY(hdf5_put_int(group, "bad_steps_in_a_row", bad->in_a_row));
+    TRY(hdf5_put_int(group, "bad_steps_rollbacks", bad->rollbacks));
+    return hdf5_put_real(group, "bad_steps_lr_factor", bad->lr_factor);
+}
+
 static Status write_state(hid_t file, const RunState *state) {
     Status status = ST_OK;
     hid_t group = -1, type = -1;
@@ -100,6 +113,10 @@ static Status write_state(hid_t file, const RunState *state) {
     TRY_DONE(hdf5_put_real(group, "last_accuracy", state->last_accuracy));
     if (state->has_plateau)
         TRY_DONE(write_plateau(group, &state->plateau));
+    if (state->samples.known)
+        TRY_DONE(write_samples(group, &state->samples));
+    if (checkpoint_has_bad_steps(state))
+        TRY_DONE(write_bad_steps(group, &state->bad));
     if (state->n_history > 0) {
         TRY_DONE(checkpoint_history_type(&type));
         TRY_DONE(hdf5_put_array(group, "history", type, 1, &state->n_history, state->history));

@@ -80,6 +80,9 @@ static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size
         fprintf(out,
                 "  plateau: learning rate %g, best %.4f, %" PRId64 " evaluations no better since\n",
                 state->plateau.lr, state->plateau.best, state->plateau.bad);
+    if (state->samples.known)
+        fprintf(out, "  samples since step %" PRId64 ": sum of hashes %016" PRIx64 "\n",
+                state->samples.from, state->samples.all);
     fprintf(out, "history\n");
     for (int64_t i = 0; i < state->n_history; i++) {
         const HistoryEntry *entry = &state->history[i];

@@ -209,6 +209,8 @@ Status metrics_mend(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t
 static Status open_lines(RunDir *dir) {
     char path[4096];
     TRY(file_join(dir->path, "metrics.jsonl", path));
+    if (dir->metrics_fd >= 0)
+        close(dir->metrics_fd);
     dir->metrics_fd = file_open(path, O_WRONLY | O_CREAT | O_APPEND);
     if (dir->metrics_fd < 0)
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, file_cause(errno));
@@ -291,6 +293,12 @@ static cJSON *result_object(const RunResult *result) {
     hash_hex(result->state_hash, hex);
     cJSON_AddStringToObject(root, "status", result->status);
     cJSON_AddStringToObject(root, "state_hash", hex);
+    hash_hex(result->samples.all, hex);
+    cJSON_AddStringToObject(root, "samples_hash", hex);
+    cJSON_AddNumberToObject(root, "samples_from", (double)result->samples.from);
+    cJSON_AddNumberToObject(root, "skipped_steps", (double)result->bad_steps.skipped);
+    cJSON_AddNumberToObject(root, "rollbacks", (double)result->bad_steps.rollbacks);
+    cJSON_AddNumberToObject(root, "lr_factor", result->bad_steps.lr_factor);
     cJSON_AddNumberToObject(root, "test_accuracy", result->test_accuracy);
     cJSON_AddNumberToObject(root, "test_loss", result->test_loss);
     cJSON_AddNumberToObject(root, "test_accuracy_plain", result->plain_accuracy);

@@ -34,6 +34,7 @@ struct Writer {
     int64_t written;       /* writes that have ended */
     double write_s, cpu_s; /* of the last of them */
     StatusRecord last;     /* of the last write */
+    char committed[4096];  /* path of the last file; "": none */
 };
 
 static bool is_best(const RunState *state) {
@@ -58,6 +59,13 @@ static Status write_one(Writer *writer) {
         TRY(hooks->after(hooks->context, step, name, is_best(&writer->copy.state)));
     TRY(checkpoint_prune(writer->target, &keep, &gate, NULL));
     return hooks->lasts && writer->target == writer->folder ? hooks->lasts(hooks->context) : ST_OK;
+}
+
+/* The copy is on disk; with the lock held. */
+static void note_committed(Writer *writer) {
+    char name[CHECKPOINT_FILE_NAME];
+    checkpoint_file_name(writer->copy.state.step, name);
+    snprintf(writer->committed, sizeof writer->committed, "%.4000s/%s", writer->target, name);
 }
 
 static void *writer_main(void *argument) {
@@ -90,6 +98,8 @@ static void *writer_main(void *argument) {
         writer->written++;
         writer->write_s = clock_now() - began;
         writer->cpu_s = clock_thread() - cpu;
+        if (record.status == ST_OK)
+            note_committed(writer);
         writer->busy = false;
         pthread_cond_broadcast(&writer->changed);
     }
@@ -278,6 +288,18 @@ int64_t writer_written(Writer *writer, double *seconds, double *cpu) {
     *cpu = writer->cpu_s;
     pthread_mutex_unlock(&writer->lock);
     return written;
+}
+
+void writer_forget(Writer *writer) {
+    pthread_mutex_lock(&writer->lock);
+    writer->owed = false;
+    pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_committed(Writer *writer, char path[4096]) {
+    pthread_mutex_lock(&writer->lock);
+    memcpy(path, writer->committed, sizeof writer->committed);
+    pthread_mutex_unlock(&writer->lock);
 }
 
 void writer_stop(Writer *writer) {

@@ -6,33 +6,55 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "flip.h"
 #include "lockstep/clock.h"
 #include "lockstep/log.h"
 #include "lockstep/rundir.h"
 
-static const char *const how_word[] = {"kill", "segv", "abort", "exit", "hang", "nan"};
+/* "rank 2 WHAT before step 7" */
+static const char *const what_happens[] = {"ends by kill",
+                                           "ends by segv",
+                                           "ends by abort",
+                                           "ends by exit",
+                                           "ends by hang",
+                                           "ends by nan",
+                                           "has a bit of its weights flipped",
+                                           "has a bit of its optimizer's state flipped",
+                                           "has a bit of its running statistics flipped",
+                                           "has a bit of its moving average flipped",
+                                           "has a bit of its copy of the run's state flipped",
+                                           "has its copy of the schedule changed",
+                                           "has a bit of an image's number flipped"};
 
 void crash_announce(const CrashAt *crash, int ranks) {
     if (crash->step >= 0)
-        log_info("crash-at: rank %" PRId64 " is to end by %s before step %" PRId64
-                 ", once in this run directory",
-                 crash->rank < 0 ? ranks - 1 : crash->rank, how_word[crash->how], crash->step);
+        log_info("crash-at: once in this run directory rank %" PRId64 " %s before step %" PRId64,
+                 crash->rank < 0 ? ranks - 1 : crash->rank, what_happens[crash->how], crash->step);
 }
 
-bool crash_due(const CrashAt *crash, const char *run_dir, int64_t step, Comm *comm) {
+/* Whether it is this rank's turn, for the first time. */
+static bool is_due(const RunConfig *config, int64_t step, const Comm *comm) {
+    const CrashAt *crash = &config->crash;
     bool first = false;
     int64_t victim = crash->rank < 0 ? comm_size(comm) - 1 : crash->rank;
     if (crash->step != step || victim != comm_rank(comm))
         return false;
-    if (rundir_crash_marker(run_dir, &first) != ST_OK) {
+    if (rundir_crash_marker(config->out, &first) != ST_OK) {
         log_rank("crash-at: no crash, for its marker cannot be written: %s", status_message());
         status_clear();
         return false;
     }
-    if (!first)
-        return false;
-    log_rank("crash-at: rank %d ends by %s before step %" PRId64 ", as asked", comm_rank(comm),
-             how_word[crash->how], step);
+    return first;
+}
+
+Status crash_due(Session *session, RunState *state, bool *nan) {
+    const CrashAt *crash = &session->config->crash;
+    const Comm *comm = session->ranks.comm;
+    *nan = false;
+    if (!is_due(session->config, state->step, comm))
+        return ST_OK;
+    log_rank("crash-at: rank %d %s before step %" PRId64 ", as asked", comm_rank(comm),
+             what_happens[crash->how], state->step);
     switch (crash->how) {
     case CRASH_KILL:
         raise(SIGKILL);
@@ -49,7 +71,10 @@ bool crash_due(const CrashAt *crash, const char *run_dir, int64_t step, Comm *co
         for (;;) /* a loop without an end, not a call that does not return (standstill.h) */
             clock_sleep(0.1);
     case CRASH_NAN:
-        return true;
+        *nan = true;
+        break;
+    default:
+        return flip_bit(session, state, crash->how);
     }
-    return false;
+    return ST_OK;
 }

@@ -32,6 +32,7 @@ struct Keeper {
     char *from;             /* lineage of the state that the run goes on from; NULL: it begins */
     bool leaves;            /* a file was named to go on from, or --reset: a new branch */
     bool named;             /* the chosen checkpoint is the file that --resume names */
+    char resumed[CONFIG_PATH_MAX]; /* the checkpoint that the run goes on from, "": it begins */
     DeviceSnapshot snapshot;
     HostState host; /* flat host buffers, of which checkpoints are views */
     Writer *writer; /* NULL until keeper_start */
@@ -85,7 +86,7 @@ static bool acts_once(const RunConfig *config) {
            (strcmp(config->resume, "auto") != 0 && strcmp(config->resume, "none") != 0);
 }
 
-Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
+static Status choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
     const RunConfig *config = keeper->session->config;
     bool has;
     path[0] = '\0';
@@ -115,6 +116,12 @@ Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
     keeper->named = true;
     snprintf(path, CONFIG_PATH_MAX, "%s", config->resume);
     return checkpoint_verify(path);
+}
+
+Status keeper_choose(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
+    TRY(choose(keeper, path));
+    snprintf(keeper->resumed, sizeof keeper->resumed, "%s", path);
+    return ST_OK;
 }
 
 Status keeper_follow(Keeper *keeper, const char *lineage) {
@@ -374,6 +381,41 @@ static Deadline disk_deadline(const Keeper *keeper) {
 Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting) {
     Deadline deadline = disk_deadline(keeper);
     return snapshot(keeper, state, lasting, &deadline);
+}
+
+void keeper_last_good(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
+    path[0] = '\0';
+    if (keeper->writer) {
+        (void)writer_flush(keeper->writer, keeper->session->config->deadline / 2);
+        status_clear();
+        writer_committed(keeper->writer, path);
+    }
+    if (!path[0])
+        snprintf(path, CONFIG_PATH_MAX, "%s", keeper->resumed);
+}
+
+Status keeper_settle(Keeper *keeper) {
+    Status status = writer_flush(keeper->writer, keeper->session->config->deadline / 2);
+    if (status == ST_OK || status == ST_DEADLINE)
+        return status;
+    status_clear(); /* it was warned of, and the one before it stands */
+    return ST_OK;
+}
+
+Status keeper_back(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
+    keeper_last_good(keeper, path);
+    return path[0] ? checkpoint_verify(path) : ST_OK;
+}
+
+Status keeper_return(Keeper *keeper, const RunState *state, int64_t end_step) {
+    pictures_close(keeper->pictures);
+    keeper->pictures = NULL;
+    writer_forget(keeper->writer);
+    metrics_close(keeper->metrics);
+    keeper->metrics = NULL;
+    TRY(open_metrics(keeper, state));
+    TRY(pictures_open(keeper->session, state, end_step, &keeper->pictures));
+    return rundir_mend_best(&keeper->dir, state->best_step);
 }
 
 Status keeper_failed(const Keeper *keeper) {

@@ -65,6 +65,20 @@ void keeper_end_drawn(Keeper *keeper);
  * ST_INTERNAL. */
 Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting);
 
+/* The path of the newest good checkpoint that the run would go on from, "" where there is none.
+ * Waits for a write in progress. */
+void keeper_last_good(Keeper *keeper, char path[CONFIG_PATH_MAX]);
+
+/* No checkpoint is being written any more, one way or the other. ST_DEADLINE. */
+Status keeper_settle(Keeper *keeper);
+
+/* Once that is so: the checkpoint that the run may go back to, "": its beginning. ST_CHECKPOINT
+ * where that is not good any more. */
+Status keeper_back(Keeper *keeper, char path[CONFIG_PATH_MAX]);
+
+/* The run has gone back to `state`: metrics.jsonl and best.h5 follow. ST_CHECKPOINT. */
+Status keeper_return(Keeper *keeper, const RunState *state, int64_t end_step);
+
 /* Two checkpoints in a row could not be written: why; else ST_OK. Does not wait. */
 Status keeper_failed(const Keeper *keeper);
 

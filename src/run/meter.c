@@ -18,6 +18,10 @@ void meter_step(Meter *meter, int64_t images, double seconds, const PhaseTimes *
     phase_times_add(&meter->interval.times, times);
 }
 
+void meter_back(Meter *meter, int64_t steps) {
+    meter->first_step -= steps;
+}
+
 void meter_checkpoint(Meter *meter, double seconds) {
     meter->interval.times.seconds[PHASE_CHECKPOINT] += seconds;
 }

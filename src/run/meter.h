@@ -29,6 +29,9 @@ void meter_begin(Meter *meter, int64_t step);
 /* A step of `images` images took `seconds`, of which `times` tells the phases. */
 void meter_step(Meter *meter, int64_t images, double seconds, const PhaseTimes *times);
 
+/* The run went back by `steps`, which are to be done again. */
+void meter_back(Meter *meter, int64_t steps);
+
 /* A checkpoint held the step loop up for `seconds`. */
 void meter_checkpoint(Meter *meter, double seconds);
 

@@ -68,14 +68,25 @@ static Status share_file(const Ranks *ranks, Resume *resume) {
     return comm_agree(ranks->comm, parse_meta(resume));
 }
 
-Status resume_choose(Session *session, Keeper *keeper, Resume **out) {
+/* `choose`: rank 0's part. */
+static Status open_chosen(Session *session, Keeper *keeper,
+                          Status (*choose)(Keeper *keeper, char path[CONFIG_PATH_MAX]),
+                          Resume **out) {
     const Ranks *ranks = &session->ranks;
     Resume *resume = calloc(1, sizeof *resume);
     *out = resume;
     TRY(comm_agree(ranks->comm, resume ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
-    TRY(comm_agree(ranks->comm, keeper ? keeper_choose(keeper, resume->path) : ST_OK));
+    TRY(comm_agree(ranks->comm, keeper ? choose(keeper, resume->path) : ST_OK));
     TRY(comm_bcast(ranks->comm, resume->path, sizeof resume->path, 0));
     return resume->path[0] ? share_file(ranks, resume) : ST_OK;
+}
+
+Status resume_choose(Session *session, Keeper *keeper, Resume **resume) {
+    return open_chosen(session, keeper, keeper_choose, resume);
+}
+
+Status resume_choose_back(Session *session, Keeper *keeper, Resume **resume) {
+    return open_chosen(session, keeper, keeper_back, resume);
 }
 
 void resume_free(Resume *resume) {
@@ -202,6 +213,7 @@ static Status begin(Session *session, HostState *host, RunState *state) {
     const Schedule *schedule = &config->schedule;
     *state = (RunState){.best_step = -1,
                         .last_accuracy = NAN,
+                        .bad = {.lr_factor = 1},
                         .has_plateau = schedule->kind == SCHEDULE_PLATEAU,
                         .plateau = plateau_begin(schedule, config->monitor == MONITOR_ACCURACY)};
     TRY(session_initial_weights(session, host->weight, host->running));

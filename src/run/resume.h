@@ -15,6 +15,9 @@ typedef struct Resume Resume;
 Status resume_choose(Session *session, Keeper *keeper, Resume **resume);
 void resume_free(Resume *resume); /* accepts NULL */
 
+/* The same for the newest checkpoint that is good (keeper_back), while the run goes on. */
+Status resume_choose_back(Session *session, Keeper *keeper, Resume **resume);
+
 /* Its path, NULL where there is none: the run begins. Borrowed. */
 const char *resume_path(const Resume *resume);
 

@@ -11,16 +11,18 @@
 #include <string.h>
 
 #include "advice.h"
+#include "bad_steps.h"
 #include "crash.h"
+#include "drift.h"
 #include "journal.h"
 #include "lockstep/clock.h"
 #include "lockstep/evaluate.h"
-#include "lockstep/hash.h"
 #include "lockstep/log.h"
 #include "lockstep/run.h"
 #include "lockstep/stepper.h"
 #include "pacing.h"
 #include "resume.h"
+#include "samples.h"
 #include "selection.h"
 #include "showcase.h"
 #include "signals.h"
@@ -38,6 +40,8 @@ typedef struct Train {
     Journal journal;
     Tracing tracing;
     Pacing pacing;
+    Drift drift;
+    Samples samples;
     RunState state;       /* what checkpoints hold beside the arrays; the same on every rank */
     int64_t end_step;     /* where the run ends unless patience or a signal ends it earlier */
     int64_t resumed_from; /* step, or -1 */
@@ -160,27 +164,37 @@ done:
 
 /* ---- Checkpoints ---- */
 
-/* A ReLU or a maximum of oneDNN swallows NaN, so weights that are not finite need not show in the
- * loss: they must not get into a checkpoint either. Local. */
-static Status look_at_weights(Session *session, Digest *digest) {
-    TRY(engine_digest(&session->engine, digest));
-    if (digest->bad > 0)
-        return FAIL(ST_DIVERGED,
-                    "diverged: %" PRId64 " weights are NaN or infinite; the last checkpoint is "
-                    "untouched; %s",
-                    digest->bad, advice_on_divergence(session->config));
+/* Ranks must agree on all that they hold alike before any of it is written, or a checkpoint would
+ * keep a fault of one rank's memory for good. *bad: weights that are not finite. A ReLU or a
+ * maximum of oneDNN swallows NaN, so they need not show in the loss. Collective, agreed. */
+static Status compare_state(Train *run, int64_t *bad) {
+    double start = trace_now(run->session.row);
+    comm_at(run->session.ranks.comm, run->state.step, STAGE_CHECKPOINT);
+    TRY(drift_check(&run->drift, &run->state, run->keeper, bad));
+    trace_span(run->session.row, "checkpoint", "compare", (TraceAt){run->state.step, -1}, start);
     return ST_OK;
 }
 
-/* The cheap comparison on the way: parameters only. Collective. */
-static Status compare_parameters(Train *run) {
-    Comm *comm = run->session.ranks.comm;
-    char what[64], hex[17];
-    Digest digest;
-    TRY(comm_agree(comm, look_at_weights(&run->session, &digest)));
-    hash_hex(digest.hash, hex);
-    snprintf(what, sizeof what, "parameters after step %" PRId64, run->state.step);
-    return comm_same(comm, what, hex);
+/* `why`: of the line's end, "" or "...; ". Collective, agreed; never ST_OK. */
+static Status bad_weights(const Train *run, int64_t bad) {
+    const Session *session = &run->session;
+    char why[256];
+    bad_steps_why(&session->config->bad_steps, &run->state.bad, why, sizeof why);
+    return comm_agree(session->ranks.comm,
+                      FAIL(ST_DIVERGED,
+                           "diverged: %" PRId64 " weights are NaN or infinite; %sthe last "
+                           "checkpoint is untouched; %s",
+                           bad, why, advice_on_divergence(session->config)));
+}
+
+/* Before anything is saved: it is the same everywhere, finite, and of the right images. Collective,
+ * agreed. */
+static Status check_state(Train *run) {
+    int64_t bad;
+    TRY(compare_state(run, &bad));
+    if (bad > 0)
+        return bad_weights(run, bad);
+    return samples_check(&run->samples, &run->state);
 }
 
 /* A disk that does not answer keeps the writer's thread, and closing the keeper would wait for
@@ -189,8 +203,8 @@ static Status agree_on_disk(Comm *comm, Status mine) {
     return mine == ST_DEADLINE ? mine : comm_agree(comm, mine);
 }
 
-/* Hands the state to the writer and compares parameters over ranks, unless this step's state was
- * saved already. One that need not last may go to --checkpoint-local. Collective, agreed. */
+/* Compares the state over ranks and hands it to the writer, unless this step's was saved already.
+ * One that need not last may go to --checkpoint-local. Collective, agreed. */
 static Status checkpoint_now(Train *run, bool lasting) {
     Comm *comm = run->session.ranks.comm;
     if (run->saved_step == run->state.step && (run->saved_lasts || !lasting))
@@ -198,7 +212,7 @@ static Status checkpoint_now(Train *run, bool lasting) {
     double start = clock_now();
     Status mine = ST_OK;
     comm_at(comm, run->state.step, STAGE_CHECKPOINT);
-    TRY(compare_parameters(run));
+    TRY(check_state(run));
     if (run->keeper)
         mine = keeper_snapshot(run->keeper, &run->state, lasting);
     TRY(agree_on_disk(comm, mine));
@@ -211,14 +225,63 @@ static Status checkpoint_now(Train *run, bool lasting) {
     return ST_OK;
 }
 
+/* ---- Going on from a checkpoint ---- */
+
+/* Whether the state that was loaded is the run directory's own checkpoint of it, under whatever
+ * name it was asked for. Rank 0 can tell, and all must agree. Collective. */
+static Status find_lasting(Train *run, const char *path) {
+    int64_t lasts = run->keeper && path && keeper_holds(run->keeper, path, &run->state);
+    TRY(comm_sum_i64(run->session.ranks.comm, &lasts, 1));
+    run->saved_lasts = lasts > 0;
+    return ST_OK;
+}
+
+/* An end that patience came to is not one where more steps are asked for: it begins anew. Local,
+ * the same everywhere. */
+static Status more_patience(Train *run, const Resume *resume) {
+    const Session *session = &run->session;
+    RunState *state = &run->state;
+    bool extends;
+    if (!state->finished || selection_reaches(state, session->config->target))
+        return ST_OK;
+    TRY(resume_extends(resume, session->config, session->input.sampler.steps_per_epoch, &extends));
+    if (!extends)
+        return ST_OK;
+    log_info("patience had ended this run at step %" PRId64 "; it is to go on to step %" PRId64
+             ", so patience begins anew",
+             state->step, run->end_step);
+    state->without_better = 0;
+    state->finished = false;
+    return ST_OK;
+}
+
+/* Whether the state that was loaded is the run's end, by the patience and target of now.
+ * Collective, agreed. */
+static Status settle_end(Train *run, const Resume *resume) {
+    run->state.finished = is_enough(&run->state, run->session.config);
+    return comm_agree(run->session.ranks.comm, more_patience(run, resume));
+}
+
 /* ---- The loop ---- */
 
-/* What is due once a step is done; `asked`: rank 0 asks for a checkpoint. Collective. */
-static Status after_step(Train *run, bool asked) {
+static bool is_due(int64_t every, int64_t step) {
+    return every > 0 && step % every == 0;
+}
+
+/* What is due once a step is done; `asked`: rank 0 asks for a checkpoint. *bad: weights that are
+ * not finite, where it was looked: then nothing else was done. Collective. */
+static Status after_step(Train *run, bool asked, int64_t *bad) {
     const RunConfig *config = run->session.config;
     RunState *state = &run->state;
     bool epoch_ends = state->position == run->session.input.sampler.steps_per_epoch;
+    bool saves = epoch_ends || asked || is_due(config->checkpoint_every, state->step);
+    *bad = 0;
+    if (saves || is_due(config->drift_every, state->step))
+        TRY(compare_state(run, bad));
+    if (*bad > 0)
+        return ST_OK;
     if (epoch_ends) {
+        TRY(samples_check(&run->samples, state));
         state->epoch++;
         state->position = 0;
         if (state->epoch % config->eval_every == 0)
@@ -226,9 +289,9 @@ static Status after_step(Train *run, bool asked) {
         else
             journal_epoch(&run->journal, state, NULL, NULL, false);
         state->epoch_loss = state->epoch_correct = state->epoch_images = 0;
+        samples_next_epoch(&run->samples, state);
     }
-    if (epoch_ends || asked ||
-        (config->checkpoint_every > 0 && state->step % config->checkpoint_every == 0))
+    if (saves)
         TRY(checkpoint_now(run, epoch_ends));
     return ST_OK;
 }
@@ -238,28 +301,92 @@ static Status diverged(const Train *run, const StepResult *step) {
     const Session *session = &run->session;
     const Input *input = &session->input;
     Status mine = ST_OK;
+    char why[256];
+    bad_steps_why(&session->config->bad_steps, &run->state.bad, why, sizeof why);
     if (step->local_bad > 0)
         mine = FAIL(ST_DIVERGED,
                     "diverged: %" PRId64 " losses, gradients or statistics of lanes %" PRId64
-                    "-%" PRId64 " are NaN or out of range (lr %g); the last checkpoint is "
+                    "-%" PRId64 " are NaN or out of range (lr %g); %sthe last checkpoint is "
                     "untouched; %s",
                     step->local_bad, input->first_lane, input->first_lane + input->lane_count - 1,
-                    step->lr, advice_on_divergence(session->config));
+                    step->lr, why, advice_on_divergence(session->config));
     return comm_agree(session->ranks.comm, mine);
 }
 
-static StepRequest next_step(Train *run) {
+static Status next_step(Train *run, StepRequest *next) {
     const RunConfig *config = run->session.config;
     StepRequest request = {.step = run->state.step, .plateau = &run->state.plateau};
     pacing_ask(&run->pacing, &run->state, &request);
+    TRY(crash_due(&run->session, &run->state, &request.nan));
     request.rates = schedule_rates(&config->schedule, &run->state.plateau, &config->optimizer,
                                    request.step, run->session.input.sampler.steps_per_epoch);
-    request.nan = crash_due(&config->crash, config->out, request.step, run->session.ranks.comm);
+    request.lr_factor = run->state.bad.lr_factor;
+    request.rates.lr *= request.lr_factor;
     if (run->keeper && keeper_failed(run->keeper) != ST_OK) {
         request.error = true;
         status_clear();
     }
-    return request;
+    *next = request;
+    return ST_OK;
+}
+
+/* Back to the newest good checkpoint, with a lower learning rate; to the beginning where there is
+ * none. Collective, agreed, but for a disk that does not answer. */
+static Status roll_back(Train *run) {
+    Session *session = &run->session;
+    const BadStepRules *rules = &session->config->bad_steps;
+    Comm *comm = session->ranks.comm;
+    Keeper *keeper = run->keeper;
+    BadSteps now = run->state.bad;
+    int64_t step = run->state.step;
+    Resume *resume = NULL;
+    Status status = ST_OK;
+    comm_at(comm, step, STAGE_CHECKPOINT);
+    TRY_DONE(agree_on_disk(comm, keeper ? keeper_settle(keeper) : ST_OK));
+    TRY_DONE(resume_choose_back(session, keeper, &resume));
+    free(run->state.history);
+    run->state.history = NULL;
+    TRY_DONE(resume_load(resume, session, &run->state));
+    TRY_DONE(settle_end(run, resume));
+    run->state.bad = bad_steps_back(rules, &now, &run->state.bad);
+    run->saved_step = resume_path(resume) ? run->state.step : -1;
+    TRY_DONE(find_lasting(run, resume_path(resume)));
+    run->tested_step = -1;
+    samples_back(&run->samples, &run->state);
+    meter_back(&run->journal.meter, step - run->state.step);
+    TRY_DONE(comm_agree(comm, keeper ? keeper_return(keeper, &run->state, run->end_step) : ST_OK));
+    TRY_DONE(comm_agree(comm, stepper_load(run->stepper, run->state.step, run->end_step)));
+    log_warn("step %" PRId64 " came to values that are NaN or out of range: rolled back to step "
+             "%" PRId64 " (%" PRId64 " of %" PRId64 " times at most), with %g of the schedule's "
+             "learning rate",
+             step, run->state.step, run->state.bad.rollbacks, rules->rollbacks,
+             run->state.bad.lr_factor);
+done:
+    resume_free(resume);
+    return status;
+}
+
+/* A step was not finite. *again: the run has gone back instead of ending; else the step is skipped:
+ * it counts, with the images that it was given, but nothing came of it. Collective. */
+static Status bad_step(Train *run, StepResult *step, bool *again) {
+    const BadStepRules *rules = &run->session.config->bad_steps;
+    BadStepAction action = bad_steps_action(rules, &run->state.bad);
+    *again = action == BAD_STEP_ROLLS_BACK;
+    if (action == BAD_STEP_STOPS)
+        return diverged(run, step);
+    if (*again)
+        return roll_back(run);
+    bad_steps_skip(rules, &run->state.bad, run->state.step);
+    step->loss = step->correct = step->images = 0;
+    return ST_OK;
+}
+
+/* The weights are not. Collective. */
+static Status after_bad_weights(Train *run, int64_t bad) {
+    const BadStepRules *rules = &run->session.config->bad_steps;
+    if (bad_steps_action(rules, &run->state.bad) == BAD_STEP_ROLLS_BACK)
+        return roll_back(run);
+    return bad_weights(run, bad);
 }
 
 static Status train_loop(Train *run, bool *stopped) {
@@ -267,21 +394,33 @@ static Status train_loop(Train *run, bool *stopped) {
     *stopped = false;
     while (run->state.step < run->end_step && !run->state.finished && !*stopped) {
         StepResult step;
+        int64_t bad;
         TraceAt at = {run->state.step, -1};
         TRY(tracing_at(&run->tracing, &run->session, run->keeper, at.step, false));
         double start = clock_now();
-        StepRequest request = next_step(run);
+        StepRequest request;
+        TRY(next_step(run, &request));
         TRY(stepper_run(run->stepper, &request, &step));
-        if (step.bad > 0)
-            return diverged(run, &step);
         if (step.error > 0)
             return comm_agree(comm, run->keeper ? keeper_failed(run->keeper) : ST_OK);
+        bool again = false;
+        if (step.bad > 0)
+            TRY(bad_step(run, &step, &again));
+        else
+            run->state.bad.in_a_row = 0;
+        if (again)
+            continue;
+        samples_step(&run->samples, &run->state, &step);
         TRY(journal_step(&run->journal, &run->state, &step, clock_now() - start));
-        if (run->keeper)
+        if (run->keeper && step.bad == 0)
             TRY(keeper_log_histograms(run->keeper, &run->state, run->stepper));
         trace_span(run->session.row, "step", "step", at, trace_keeps(run->session.row) ? start : 0);
         pacing_step(&run->pacing, clock_now() - start);
-        TRY(after_step(run, step.save > 0));
+        TRY(after_step(run, step.save > 0, &bad));
+        if (bad > 0) {
+            TRY(after_bad_weights(run, bad));
+            continue;
+        }
         *stopped = step.stop > 0 && run->state.step < run->end_step;
     }
     TRY(tracing_at(&run->tracing, &run->session, run->keeper, run->state.step, true));
@@ -335,6 +474,8 @@ static Status write_result(Train *run, bool stopped, const PhaseTimes *times, do
                         .test_correct = tested ? test->correct : 0,
                         .last_epoch =
                             state->n_history > 0 ? &state->history[state->n_history - 1] : NULL,
+                        .samples = state->samples,
+                        .bad_steps = state->bad,
                         .target = config->target,
                         .target_s = run->target_s,
                         .best_step = state->best_step,
@@ -386,6 +527,7 @@ static Status finish(Train *run, bool stopped) {
     TRY(checkpoint_now(run, true));
     comm_at(comm, run->state.step, STAGE_FINISH);
     TRY(agree_on_disk(comm, keeper ? keeper_flush(keeper, &run->state) : ST_OK));
+    TRY(check_state(run)); /* the result is of it as well */
     TRY(journal_times(&run->journal, &times));
     double wall = meter_wall(&run->journal.meter);
     return comm_agree(comm, keeper ? write_result(run, stopped, &times, wall) : ST_OK);
@@ -419,34 +561,6 @@ static void announce(const Train *run) {
         log_info("best.h5 is selected on the test set (--holdout N selects honestly)");
 }
 
-/* Whether the state that was loaded is the run directory's own checkpoint of it, under whatever
- * name it was asked for. Rank 0 can tell, and all must agree. Collective. */
-static Status find_lasting(Train *run, const char *path) {
-    int64_t lasts = run->keeper && path && keeper_holds(run->keeper, path, &run->state);
-    TRY(comm_sum_i64(run->session.ranks.comm, &lasts, 1));
-    run->saved_lasts = lasts > 0;
-    return ST_OK;
-}
-
-/* An end that patience came to is not one where more steps are asked for: it begins anew. Local,
- * the same everywhere. */
-static Status more_patience(Train *run, const Resume *resume) {
-    const Session *session = &run->session;
-    RunState *state = &run->state;
-    bool extends;
-    if (!state->finished || selection_reaches(state, session->config->target))
-        return ST_OK;
-    TRY(resume_extends(resume, session->config, session->input.sampler.steps_per_epoch, &extends));
-    if (!extends)
-        return ST_OK;
-    log_info("patience had ended this run at step %" PRId64 "; it is to go on to step %" PRId64
-             ", so patience begins anew",
-             state->step, run->end_step);
-    state->without_better = 0;
-    state->finished = false;
-    return ST_OK;
-}
-
 /* From an opened communicator to a state from which a step can be taken. Collective, agreed. */
 static Status set_up(Train *run, Resume **resume) {
     Session *session = &run->session;
@@ -463,18 +577,19 @@ static Status set_up(Train *run, Resume **resume) {
     TRY(comm_agree(ranks->comm, stepper_open(session, &run->stepper)));
     announce(run);
     TRY(session_hint(session));
+    TRY(comm_agree(ranks->comm, drift_open(&run->drift, session)));
     TRY(input_report(&session->input, ranks->comm));
     run->end_step = run_end(config, session->input.sampler.steps_per_epoch);
     TRY(comm_agree(ranks->comm, run->keeper ? keeper_reset(run->keeper) : ST_OK));
     TRY(resume_load(*resume, session, &run->state));
+    TRY(comm_agree(ranks->comm, samples_open(&run->samples, session, &run->state)));
     run->resumed_from = resume_path(*resume) ? run->state.step : -1;
     run->loaded_hash = resume_state_hash(*resume);
     TRY(find_lasting(run, resume_path(*resume)));
     bool follows = run->keeper && resume_path(*resume);
     TRY(comm_agree(ranks->comm,
                    follows ? keeper_follow(run->keeper, resume_lineage(*resume)) : ST_OK));
-    run->state.finished = is_enough(&run->state, config); /* by the patience and target of now */
-    return comm_agree(ranks->comm, more_patience(run, *resume));
+    return settle_end(run, *resume);
 }
 
 /* A run that has nothing left to train. Its end may not stand in result.json: then all of it but
@@ -569,6 +684,8 @@ Status train(RunConfig *config, Status status, const char *libraries) {
         standstill_failed(run.standstill, status);
     journal_close(&run.journal);
     stepper_close(run.stepper);
+    drift_close(&run.drift);
+    samples_close(&run.samples);
     keeper_close(run.keeper);
     free(run.state.history);
     eval_result_free(&run.test);

@@ -92,6 +92,12 @@ bucket-bytes 8192
 deadline 250
 checkpoint-every 2
 mtbf 2h
+bad-steps.policy skip
+bad-steps.in-a-row 6
+bad-steps.skipped 7
+bad-steps.rollbacks 2
+bad-steps.lr-factor 0.25
+drift-every 5
 keep 5
 eval.every 2
 eval.patience 7

@@ -53,6 +53,19 @@ check "a killed rank ends the run" test "$code" != 0 -a "$code" != 99 -a "$code"
 gpu killed 4 random:6
 same killed cuda "resumed on 4 ranks after the kill"
 
+gpu drift 4 eager --drift-every 1 --crash-at 3:1:flip-slot
+check "a bit of the optimizer's state flipped in one GPU's memory: found, named, not saved" \
+    test "$code $(grep -c '^lockstep: .*drift after step 4: not the same on all ranks: .*/optimizer/momentum/[a-z0-9.]*: rank 1 on [^ ]* differs from the 3 others' "$log") $(newest drift)" = \
+    "6 1 $tmp/drift/checkpoints/step-00000003.h5"
+gpu skip 2 eager --bad-steps skip --crash-at 3:1:nan
+check "a step that is not finite: skipped" test "$code $(result skip skipped_steps)" = "0 1"
+gpu skip-1 1 lazy --bad-steps skip --crash-at 3:0:nan
+same skip-1 skip "the same bits on 1 rank"
+gpu back 2 random:9 --bad-steps rollback --crash-at 4:1:nan
+check "a step that is not finite: rolled back" test "$code $(result back rollbacks)" = "0 1"
+gpu back-1 1 lazy --bad-steps rollback --crash-at 4:0:nan
+same back-1 back "rolled back: the same bits on 1 rank"
+
 adam=(--optimizer.name adamw --optimizer.ema-decay 0.9 --optimizer.clip-norm 0.5)
 gpu adam 1 lazy "${adam[@]}"
 check "AdamW, EMA and clipping" test "$code" = 0

@@ -73,6 +73,12 @@ static void assert_same_meta(const Fixture *f, const Checkpoint *c) {
     assert_int_equal(a.epoch_images, b.epoch_images);
     assert_int_equal(a.last_logged_step, b.last_logged_step);
     assert_int_equal(a.finished, b.finished);
+    assert_true(a.samples.known == b.samples.known && a.samples.from == b.samples.from);
+    assert_int_equal(a.bad.skipped, b.bad.skipped);
+    assert_int_equal(a.bad.in_a_row, b.bad.in_a_row);
+    assert_int_equal(a.bad.rollbacks, b.bad.rollbacks);
+    assert_true(a.bad.lr_factor == b.bad.lr_factor);
+    assert_true(a.samples.all == b.samples.all && a.samples.epoch == b.samples.epoch);
     assert_int_equal(a.n_history, b.n_history);
 }
 

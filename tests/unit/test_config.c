@@ -296,7 +296,11 @@ static void test_refused_files(void **state) {
          "reduction-type bf16 wants reduction native: exact sums are integers; give --reduction "
          "native, or leave reduction-type out"},
         {MODEL "crash-at: 5:1:melt\n", "PATH:4: crash-at: 'melt' must be kill, segv, abort, exit, "
-                                       "hang or nan"},
+                                       "hang, nan, flip, flip-slot, flip-running, flip-ema, "
+                                       "flip-state, flip-schedule or flip-sample"},
+        {MODEL "checkpoint-every: auto\nbad-steps:\n  policy: rollback\n",
+         "bad-steps rollback wants checkpoint-every in steps: with auto the step that the run goes "
+         "back to would follow from the clock"},
         {MODEL "crash-at: soon\n", "PATH:4: crash-at: 'soon' is not a whole number"},
         {"model: &m relu\nout: *m\n", "PATH:2: aliases (*name) are not understood here"},
         {MODEL "---\nepochs: 1\n", "PATH:4: a second document ('---') is not understood"},
@@ -467,6 +471,10 @@ static void test_crash_at(void **state) {
     must_load(MODEL, "--crash-at 1:last:nan");
     assert_true(config.crash.rank == -1);
     assert_int_equal(config.crash.how, CRASH_NAN);
+    must_load(MODEL, "--crash-at 1:0:flip");
+    assert_int_equal(config.crash.how, CRASH_FLIP);
+    must_load(MODEL, "--crash-at 1:0:flip-schedule");
+    assert_int_equal(config.crash.how, CRASH_FLIP_SCHEDULE);
     must_load(MODEL, "--crash-iteration 7");
     assert_true(config.crash.step == 7 && config.crash.rank == -1);
     assert_int_equal(config.crash.how, CRASH_KILL);

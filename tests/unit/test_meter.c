@@ -18,6 +18,8 @@ static void eta_is_of_this_process(void **state) {
     assert_float_equal(meter_eta(&meter, 30, 100), 280, 0.5);
     assert_float_equal(meter_eta(&meter, 100, 100), 0, 0);
     assert_float_equal(meter_wall(&meter), 40, 0.1);
+    meter_back(&meter, 4); /* 10 took 40 s still, now of 100 with 74 left */
+    assert_float_equal(meter_eta(&meter, 26, 100), 296, 0.5);
 }
 
 static void intervals_add_up(void **state) {

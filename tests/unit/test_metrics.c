@@ -340,6 +340,8 @@ static void result(void **state) {
     static const char *const names[CLASSES] = {"a", "b", "\"c\"", "d", "e", "f",
                                                "g", "h", "i",     "j", "k", "l"};
     RunResult r = {.state_hash = 0xabc,
+                   .samples = {.known = true, .from = 7, .all = 0xdef},
+                   .bad_steps = {.skipped = 3, .rollbacks = 2, .lr_factor = 0.25},
                    .test_accuracy = 0.7123,
                    .test_loss = NAN,
                    .epoch = 3,
@@ -368,6 +370,11 @@ static void result(void **state) {
     cJSON *o = cJSON_Parse(text);
     assert_non_null(o);
     assert_string_equal(cJSON_GetObjectItem(o, "state_hash")->valuestring, "0000000000000abc");
+    assert_string_equal(cJSON_GetObjectItem(o, "samples_hash")->valuestring, "0000000000000def");
+    assert_int_equal(cJSON_GetObjectItem(o, "samples_from")->valueint, 7);
+    assert_int_equal(cJSON_GetObjectItem(o, "skipped_steps")->valueint, 3);
+    assert_int_equal(cJSON_GetObjectItem(o, "rollbacks")->valueint, 2);
+    assert_true(cJSON_GetObjectItem(o, "lr_factor")->valuedouble == 0.25);
     assert_true(cJSON_GetObjectItem(o, "test_accuracy")->valuedouble == 0.7123);
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "test_loss")));
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "resumed_from")));

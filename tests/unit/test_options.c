@@ -76,6 +76,11 @@ static const struct {
     {"checkpoint-every", "-1", "0", "1000000", NULL},
     {"checkpoint-every", "automatic", "auto", "auto", NULL},
     {"mtbf", "none", "1s", "10000d", "240001h"},
+    {"drift-every", "-1", "0", "1000000", NULL},
+    {"bad-steps.in-a-row", "0", "1", "1000000000", "1000000001"}, /* none is --bad-steps stop */
+    {"bad-steps.skipped", "0", "1", "1000000", NULL},
+    {"bad-steps.rollbacks", "0", "1", "1000000000", "1000000001"},
+    {"bad-steps.lr-factor", "0", "0.000000001", "1", "1.1"},
     {"keep", "0", "1", "1000000", "1000001"}, /* with none a run could not be resumed */
     {"log-every", "0", "1", "1000000", NULL},
     {"eval.every", "0", "1", "1000000", NULL},
@@ -111,6 +116,7 @@ static void defaults_say_nothing_else(void **state) {
     assert_true(config.augment.rotate == 0 && config.augment.cutout == 0);
     assert_true(config.schedule.kind == SCHEDULE_CONSTANT && config.schedule.warmup_epochs == 0);
     assert_true(config.keep == 3 && config.deadline == 300 && config.checkpoint_every == 0);
+    assert_int_equal(config.bad_steps.policy, BAD_STEPS_STOP);
 }
 
 int main(void) {
