@@ -20,7 +20,8 @@ found() {
     local how=$1 what=$2
     shift 2
     train "$how" 3 "${recipe:-$tiny}" --steps 30 --checkpoint-every 4 --crash-at "5:1:$how" "$@"
-    one_error 6 "rank 0/3 step $at\\] drift after step $at: not the same on all ranks: $what: rank 1 on $host differs from the 2 others; $saved/$how/checkpoints/step-00000004.h5;" \
+    local line="rank 0/3 step $at\\] drift after step $at: not the same on all ranks: $what: rank 1 on $host differs from the 2 others"
+    one_error 6 "$line; $saved/$how/checkpoints/step-00000004.h5;" \
         "$how: found after step $at, named"
     check "$how: nothing of it is saved" nothing_saved "$how" 4
 }
@@ -36,13 +37,15 @@ recipe=$recipes/small.yaml
 found flip-ema '/ema/[a-z0-9]+\.[a-z]+' --drift-every 6
 recipe=
 train flip-schedule 3 $tiny --steps 30 --checkpoint-every 4 --drift-every 1 --crash-at 5:1:flip-schedule
-one_error 6 "drift after step 6: schedule, optimizer or sampler in the memory of rank 1 on $host are not what they were when the run began; $saved/flip-schedule/checkpoints/step-00000004.h5;" \
+line="drift after step 6: schedule, optimizer or sampler in the memory of rank 1 on $host are not what they were when the run began"
+one_error 6 "$line; $saved/flip-schedule/checkpoints/step-00000004.h5;" \
     "flip-schedule: found, though one rank alone could not compare it"
 check "flip-schedule: nothing of it is saved" nothing_saved flip-schedule 4
 
 # ---- Of two nobody can tell who is right. ----
 train two 2 $tiny --steps 30 --checkpoint-every 4 --drift-every 1 --crash-at 5:0:flip
-one_error 6 "drift after step 6: not the same on all ranks: /params/[a-z0-9./, m]+: ranks 0 on $host, 1 on $host differ, none is what most have, and so nobody can tell which is right; $saved/two/" \
+line="drift after step 6: not the same on all ranks: /params/[a-z0-9./, m]+: ranks 0 on $host, 1 on $host differ"
+one_error 6 "$line, none is what most have, and so nobody can tell which is right; $saved/two/" \
     "two ranks: both are named"
 check "two ranks: nothing of it is saved" nothing_saved two 4
 

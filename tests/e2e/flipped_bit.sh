@@ -22,7 +22,8 @@ for device in cpu ref; do
     flipped 9 1
     check "$device: without a fault the run ends well" test $code = 0
     flipped 2 5 # step 5: the checkpoint after step 6 finds it
-    one_error 6 'rank 0/3 step 6\] drift after step 6: not the same on all ranks: /params/[^:]*: rank 2 on [^ ]+ differs from the 2 others; nothing of it is saved, the last good checkpoint is [^ ]*/run/checkpoints/step-00000004.h5;' \
+    line='rank 0/3 step 6\] drift after step 6: not the same on all ranks: /params/[^:]*: rank 2 on [^ ]+ differs from the 2 others'
+    one_error 6 "$line; nothing of it is saved, the last good checkpoint is [^ ]*/run/checkpoints/step-00000004.h5;" \
         "$device: a flipped bit is found, and its rank is named"
     check "$device: the checkpoint before it stays the newest" test "$(newest run)" = "$tmp/run/checkpoints/step-00000004.h5"
 done

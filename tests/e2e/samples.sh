@@ -29,7 +29,8 @@ check "inspect shows it" grep -q "samples since step 0: sum of hashes $(result w
 
 # ---- An image that is not the one dealt out: of the last step of an epoch. ----
 train other 3 $tiny --steps 60 --checkpoint-every 7 --crash-at 2:1:flip-sample
-one_error 3 'rank 1/3 step 25\] the images that epoch 1 was trained on up to step 25 are not those that the seed deals out to this rank.s lanes 2-2: their sum is [0-9a-f]{16}, not [0-9a-f]{16}; the last checkpoint is untouched' \
+line='rank 1/3 step 25\] the images that epoch 1 was trained on up to step 25 are not those that the seed deals out to this rank.s lanes 2-2'
+one_error 3 "$line: their sum is [0-9a-f]{16}, not [0-9a-f]{16}; the last checkpoint is untouched" \
     "another image in step 24: epoch and rank are named"
 check "another image in step 24: nothing of it is saved" test "$(newest other)" = "$tmp/other/checkpoints/step-00000021.h5" -a ! -e "$tmp/other/best.h5"
 train other 3 $tiny --steps 60 --checkpoint-every 7

@@ -55,7 +55,7 @@ same killed cuda "resumed on 4 ranks after the kill"
 
 gpu drift 4 eager --drift-every 1 --crash-at 3:1:flip-slot
 check "a bit of the optimizer's state flipped in one GPU's memory: found, named, not saved" \
-    test "$code $(grep -c '^lockstep: .*drift after step 4: not the same on all ranks: .*/optimizer/momentum/[a-z0-9.]*: rank 1 on [^ ]* differs from the 3 others' "$log") $(newest drift)" = \
+    test "$code $(grep -cE "drift after step 4: .*/optimizer/momentum/[a-z0-9.]+: rank 1 on [^ ]* differs from the 3" "$log") $(newest drift)" = \
     "6 1 $tmp/drift/checkpoints/step-00000003.h5"
 gpu skip 2 eager --bad-steps skip --crash-at 3:1:nan
 check "a step that is not finite: skipped" test "$code $(result skip skipped_steps)" = "0 1"
