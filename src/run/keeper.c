@@ -386,7 +386,8 @@ Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting) {
 void keeper_last_good(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
     path[0] = '\0';
     if (keeper->writer) {
-        (void)writer_flush(keeper->writer, keeper->session->config->deadline / 2);
+        Deadline deadline = disk_deadline(keeper);
+        (void)writer_flush(keeper->writer, &deadline);
         status_clear();
         writer_committed(keeper->writer, path);
     }
@@ -395,7 +396,8 @@ void keeper_last_good(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
 }
 
 Status keeper_settle(Keeper *keeper) {
-    Status status = writer_flush(keeper->writer, keeper->session->config->deadline / 2);
+    Deadline deadline = disk_deadline(keeper);
+    Status status = writer_flush(keeper->writer, &deadline);
     if (status == ST_OK || status == ST_DEADLINE)
         return status;
     status_clear(); /* it was warned of, and the one before it stands */
