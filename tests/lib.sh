@@ -84,9 +84,12 @@ wait_for() {
 }
 
 ranks_of() { cat "/proc/$launched/task/"*/children 2>/dev/null; }
+# mpirun is held first, and dies last: it would end the others by signals that let a stopped one go on, and so does the kernel
+# (SIGHUP, SIGCONT) to processes whose parent is gone.
 stop_hard() {
+    kill -STOP "$launched" 2>/dev/null
     # shellcheck disable=SC2046
-    kill -KILL "$launched" $(ranks_of) 2>/dev/null
+    kill -KILL $(ranks_of) "$launched" 2>/dev/null
     wait "$launched" 2>/dev/null
 }
 
