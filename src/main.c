@@ -24,7 +24,7 @@ static const Command commands[] = {
      "what a checkpoint takes pictures for: lockstep predict CHECKPOINT IMAGE.png..."},
     {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
     {"checkpoint", checkpoint_command,
-     "a run's checkpoints: lockstep checkpoint list|verify|seal|prune RUN"},
+     "a run's checkpoints: lockstep checkpoint list|verify|seal|aside|prune RUN"},
     {"layers", layers_command,
      "every kind of layer, and how model text is written: lockstep layers [KIND]"},
     {"options", options_command,

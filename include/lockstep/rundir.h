@@ -93,6 +93,11 @@ Status rundir_finish_branch(RunDir *dir);
 Status rundir_begin_branch(RunDir *dir, const char *from, int64_t step, bool leaves,
                            const char *file);
 
+/* Sets the newest good checkpoint of the branch aside, *step, so that the run goes on from the one
+ * before, *older. Nothing else follows from that: the same steps come again. ST_CHECKPOINT, and
+ * nothing is changed, where there is no older one. */
+Status rundir_step_behind(const RunDir *dir, int64_t *step, int64_t *older);
+
 /* The newest good checkpoint of the directory's branch, "" where there is none: of `checkpoints`,
  * or of the folder that this run had below `base` on this node (--checkpoint-local; "" for none)
  * where that one is newer. Bad ones are renamed .bad; ST_CHECKPOINT as checkpoint_newest, and where

@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-/* "Slurm job 77, restart 1, of 4 nodes", "" outside a job. */
+/* "Slurm job 77, restart 1, nodes n[1-4]; supervised, restart 2", or one of both; "" outside a job.
+ */
 void site_job(char *out, size_t room);
 
 /* The variables that steer MPI's and NCCL's networks, as "NAME=VALUE NAME=VALUE", "" if none is

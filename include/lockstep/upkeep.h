@@ -28,6 +28,10 @@ Status upkeep_verify(const char *run, FILE *out);
  */
 Status upkeep_seal(const char *path, FILE *out);
 
+/* Sets the newest good checkpoint of the branch aside (rundir_step_behind). Takes the directory
+ * for that time. */
+Status upkeep_set_aside(const char *run, FILE *out);
+
 /* Removes the oldest good checkpoints of the directory's branch beyond `newest`, never the best, as
  * the newest one says it; with `aside` also those that were set aside. Takes the directory for that
  * time: a failure while a run has it. */

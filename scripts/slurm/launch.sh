@@ -76,7 +76,7 @@ case $LAUNCHER in
         [ -z "$node_ranks" ] || more+=(--map-by "ppr:$node_ranks:node" --oversubscribe)
         # On other nodes mpirun's daemons start from a fresh environment.
         for name in "${!LOCKSTEP_@}" "${!NCCL_@}" "${!HDF5_@}" CIFAR10_DIR DNNL_MAX_CPU_ISA LD_LIBRARY_PATH \
-            SLURM_RESTART_COUNT; do
+            SLURM_RESTART_COUNT SUPERVISE_JOB SUPERVISE_RESTART; do
             [ -z "${!name:-}" ] || more+=(-x "$name")
         done
         # shellcheck disable=SC2206 # words

@@ -23,10 +23,13 @@ void site_job(char *out, size_t room) {
     const char *job = getenv("SLURM_JOB_ID");
     const char *restart = getenv("SLURM_RESTART_COUNT");
     const char *nodes = getenv("SLURM_JOB_NODELIST");
+    const char *again = getenv("SUPERVISE_RESTART");
     out[0] = '\0';
     if (job)
         snprintf(out, room, "Slurm job %s, restart %s%s%s", job, restart ? restart : "0",
                  nodes ? ", nodes " : "", nodes ? nodes : "");
+    if (getenv("SUPERVISE_JOB"))
+        append(out, room, "; ", "supervised, restart", " ", again ? again : "0");
 }
 
 void site_network(char *out, size_t room) {

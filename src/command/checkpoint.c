@@ -16,6 +16,9 @@ static const char usage[] =
     "lockstep checkpoint seal RUN | FILE    new checksum files for those that are good by what "
     "they\n"
     "                                       hold: after h5py's mode r+, or where one was lost\n"
+    "lockstep checkpoint aside RUN          sets the newest good one aside: the run then goes on\n"
+    "                                       from the one before, where that newest one is in "
+    "doubt\n"
     "lockstep checkpoint prune RUN [--keep N] [--aside]\n"
     "                                       removes all but the N newest good ones (default 3) "
     "and\n"
@@ -55,17 +58,17 @@ static Status parse_words(int argc, char **argv, Words *words) {
 }
 
 static Status act(const Words *words) {
-    static const char *const names[] = {"list", "verify", "seal", "prune", NULL};
+    static const char *const names[] = {"list", "verify", "seal", "aside", "prune", NULL};
     if (!words->what)
-        return FAIL(ST_USAGE, "list, verify, seal or prune? See lockstep checkpoint --help");
+        return FAIL(ST_USAGE, "list, verify, seal, aside or prune? See lockstep checkpoint --help");
     int which = 0;
     while (names[which] && strcmp(names[which], words->what) != 0)
         which++;
     if (!names[which])
-        return FAIL(ST_USAGE, "%s: not one of list, verify, seal, prune", words->what);
+        return FAIL(ST_USAGE, "%s: not one of list, verify, seal, aside, prune", words->what);
     if (!words->path)
         return FAIL(ST_USAGE, "which run directory? See lockstep checkpoint --help");
-    if (words->pruning && which != 3)
+    if (words->pruning && which != 4)
         return FAIL(ST_USAGE, "--keep and --aside go with prune");
     switch (which) {
     case 0:
@@ -74,6 +77,8 @@ static Status act(const Words *words) {
         return upkeep_verify(words->path, stdout);
     case 2:
         return upkeep_seal(words->path, stdout);
+    case 3:
+        return upkeep_set_aside(words->path, stdout);
     default:
         return upkeep_prune(words->path, words->keep, words->aside, stdout);
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lockstep/file.h"
+#include "lockstep/job.h"
 
 #define FAIL_PATH(path, what)                                                                      \
     FAIL(ST_CHECKPOINT, "%s: cannot be %s: %s", (path), (what), file_cause(errno))
@@ -96,17 +97,17 @@ Status file_create(const char *path, const void *bytes, size_t size) {
     return status;
 }
 
-/* A number that the batch system has in the environment, 0 where it has none. */
-static int64_t from_environment(const char *name) {
-    const char *text = getenv(name);
-    return text ? strtoll(text, NULL, 10) : 0;
+/* The job's number; 0 where there is none. */
+static int64_t job_number(const Job *job) {
+    return strtoll(job->id, NULL, 10);
 }
 
 void file_temporary_name(const char *name, char *out, size_t room) {
     char host[64] = "";
+    Job job = job_now();
     gethostname(host, sizeof host - 1);
     snprintf(out, room, "%s.tmp.%ld.%" PRId64 ".%" PRId64 ".%s", name, (long)getpid(),
-             from_environment("SLURM_JOB_ID"), from_environment("SLURM_RESTART_COUNT"), host);
+             job_number(&job), job.restart, host);
 }
 
 /* The process behind a temporary name. */
@@ -136,11 +137,11 @@ bool file_is_temporary(const char *name) {
 bool file_temporary_is_stale(const char *name, bool owned) {
     char host[64] = "";
     Maker maker;
+    Job job = job_now();
     if (!maker_of(name, &maker))
         return false;
     gethostname(host, sizeof host - 1);
-    if (getenv("SLURM_JOB_ID") && maker.job == from_environment("SLURM_JOB_ID") &&
-        maker.restart < from_environment("SLURM_RESTART_COUNT"))
+    if (job_known(&job) && maker.job == job_number(&job) && maker.restart < job.restart)
         return true; /* wherever that process is, the directory is not its own any more */
     if (strcmp(maker.host, host) != 0)
         return false;

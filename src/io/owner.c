@@ -27,6 +27,7 @@
 #include "lockstep/clock.h"
 #include "lockstep/comm.h"
 #include "lockstep/file.h"
+#include "lockstep/job.h"
 #include "lockstep/log.h"
 
 enum { TAKE_ATTEMPTS = 20 };
@@ -35,8 +36,7 @@ enum { TAKE_ATTEMPTS = 20 };
 typedef struct Holder {
     char host[64];
     long pid;
-    char job[64];    /* the batch system's id, or "none" */
-    int64_t restart; /* how often it has restarted the job */
+    Job job;
     char since[32];
     char boot[64], space[64]; /* this boot of the kernel; the pid namespace */
     int64_t started;          /* clock ticks between boot and the start of the process */
@@ -64,15 +64,10 @@ static int64_t stat_of(long pid, int wanted) {
 }
 
 static Holder myself(void) {
-    Holder me = {.boot = "unknown", .space = "unknown", .job = "none"};
-    const char *job = getenv("SLURM_JOB_ID");
-    const char *restart = getenv("SLURM_RESTART_COUNT");
+    Holder me = {.boot = "unknown", .space = "unknown", .job = job_now()};
     if (gethostname(me.host, sizeof me.host - 1) != 0 || !me.host[0])
         snprintf(me.host, sizeof me.host, "unknown");
     me.pid = (long)getpid();
-    if (job && *job)
-        snprintf(me.job, sizeof me.job, "%s", job);
-    me.restart = restart ? strtoll(restart, NULL, 10) : 0;
     clock_iso8601(me.since);
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -92,7 +87,7 @@ static int write_text(const Holder *me, char *text) {
     return snprintf(text, OWNER_TEXT_MAX,
                     "host %s\npid %ld\njob %s\nrestart %" PRId64 "\nsince %s\nboot %s\nspace %s\n"
                     "started %" PRId64 "\n",
-                    me->host, me->pid, me->job, me->restart, me->since, me->boot, me->space,
+                    me->host, me->pid, me->job.id, me->job.restart, me->since, me->boot, me->space,
                     me->started);
 }
 
@@ -103,7 +98,7 @@ static bool read_text(const char *text, Holder *holder) {
     int n = sscanf(text,
                    "host %63s pid %ld job %63s restart %" SCNd64
                    " since %31s boot %63s space %63s started %" SCNd64 " %7s",
-                   holder->host, &holder->pid, holder->job, &holder->restart, holder->since,
+                   holder->host, &holder->pid, holder->job.id, &holder->job.restart, holder->since,
                    holder->boot, holder->space, &holder->started, word);
     holder->ended = strcmp(word, "ended") == 0;
     return n >= 8;
@@ -112,14 +107,11 @@ static bool read_text(const char *text, Holder *holder) {
 /* "process 123 on node2 since 2026-01-01T00:00:00Z (job 7, restart 1)" */
 static void describe(const Holder *holder, char *out, size_t room) {
     char job[128] = "";
-    if (strcmp(holder->job, "none") != 0)
-        snprintf(job, sizeof job, " (job %s, restart %" PRId64 ")", holder->job, holder->restart);
+    if (strcmp(holder->job.id, "none") != 0)
+        snprintf(job, sizeof job, " (job %s, restart %" PRId64 ")", holder->job.id,
+                 holder->job.restart);
     snprintf(out, room, "process %ld on %s since %s%s", holder->pid, holder->host, holder->since,
              job);
-}
-
-static bool same_job(const Holder *a, const Holder *b) {
-    return strcmp(a->job, "none") != 0 && strcmp(a->job, b->job) == 0;
 }
 
 /* Whether the holder's number means the same process to `me`. */
@@ -159,7 +151,8 @@ static Status may_take(const char *folder, const char *text, const Holder *me, L
     Holder holder;
     char who[384];
     bool known = read_text(text, &holder);
-    bool restarted = known && same_job(&holder, me) && me->restart > holder.restart;
+    bool restarted =
+        known && job_same(&holder.job, &me->job) && me->job.restart > holder.job.restart;
     bool dead = known && seen_dead(&holder, me);
     if (restarted && !dead && lock == LOCK_OTHERS) {
         describe(&holder, who, sizeof who);
@@ -172,12 +165,12 @@ static Status may_take(const char *folder, const char *text, const Holder *me, L
         return in_use(folder, &holder, known, me);
     if (!known || holder.ended)
         return ST_OK;
-    if (same_job(&holder, me) && me->restart < holder.restart) {
+    if (job_same(&holder.job, &me->job) && me->job.restart < holder.job.restart) {
         describe(&holder, who, sizeof who);
         return FAIL(ST_CHECKPOINT,
                     "%s belongs to %s; this process is of restart %" PRId64
                     ", a left-over that must not write there",
-                    folder, who, me->restart);
+                    folder, who, me->job.restart);
     }
     if (lock == LOCK_MINE)
         return ST_OK;

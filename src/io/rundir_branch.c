@@ -27,6 +27,7 @@
 #include "checkpoint_format.h"
 #include "file_util.h"
 #include "lockstep/hash.h"
+#include "lockstep/job.h"
 #include "lockstep/lineage.h"
 #include "lockstep/log.h"
 #include "lockstep/rundir.h"
@@ -35,18 +36,13 @@ enum { COMMAND_BYTES = 1 << 16, ASIDE_MAX = 1000 };
 
 /* Who begins a branch. */
 typedef struct Beginner {
-    char job[64]; /* "none" */
-    int64_t restart;
+    Job job;
     char command[17]; /* hash of the command line */
 } Beginner;
 
 static Beginner myself(void) {
-    Beginner me = {.job = "none"};
-    const char *job = getenv("SLURM_JOB_ID"), *restart = getenv("SLURM_RESTART_COUNT");
+    Beginner me = {.job = job_now()};
     static char words[COMMAND_BYTES];
-    if (job && *job)
-        snprintf(me.job, sizeof me.job, "%s", job);
-    me.restart = restart ? strtoll(restart, NULL, 10) : 0;
     int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read(fd, words, sizeof words) : 0;
     if (fd >= 0)
@@ -58,15 +54,15 @@ static Beginner myself(void) {
 /* The branch is of this process. */
 static void sign(RunDir *dir) {
     const Beginner me = myself();
-    snprintf(dir->begun, sizeof dir->begun, "begun %s %" PRId64 " %s", me.job, me.restart,
+    snprintf(dir->begun, sizeof dir->begun, "begun %s %" PRId64 " %s", me.job.id, me.job.restart,
              me.command);
 }
 
 /* Whether the branch was begun by this very command in this job, before a restart. */
 static bool begun_before(const Beginner *by) {
     const Beginner me = myself();
-    return strcmp(by->job, "none") != 0 && strcmp(by->job, me.job) == 0 &&
-           by->restart < me.restart && strcmp(by->command, me.command) == 0;
+    return job_same(&by->job, &me.job) && by->job.restart < me.job.restart &&
+           strcmp(by->command, me.command) == 0;
 }
 
 Status rundir_read_branch(RunDir *dir) {
@@ -82,8 +78,8 @@ Status rundir_read_branch(RunDir *dir) {
     char *rest = strchr(text, '\n');
     if (rest)
         *rest++ = '\0';
-    int n = rest ? sscanf(rest, "begun %63s %" SCNd64 " %16s %15s", by.job, &by.restart, by.command,
-                          word)
+    int n = rest ? sscanf(rest, "begun %63s %" SCNd64 " %16s %15s", by.job.id, &by.job.restart,
+                          by.command, word)
                  : 0;
     if (n < 3 || !*text || !lineage_is_valid(text)) {
         log_warn("%s: is not readable as a lineage; the newest checkpoint says which branch it is",
@@ -330,4 +326,49 @@ Status rundir_begin_branch(RunDir *dir, const char *from, int64_t step, bool lea
     dir->sorting = true;
     TRY(write_branch(dir));
     return rundir_finish_branch(dir);
+}
+
+/* ---- A step behind ---- */
+
+/* The newest good checkpoint of the branch before step `before`; -1: none. `branch`: the one that
+ * it was made in. */
+static Status newest_before(const RunDir *dir, int64_t before, int64_t *newest,
+                            char branch[LINEAGE_ID_BYTES]) {
+    CheckpointSteps steps;
+    CheckpointKin kin;
+    char name[CHECKPOINT_FILE_NAME], path[4096];
+    Status status = ST_OK;
+    *newest = -1;
+    TRY(checkpoint_steps(dir->checkpoints, &steps));
+    for (int64_t i = 0; i < steps.n; i++) {
+        int64_t step = steps.step[i];
+        if (step >= before || step <= *newest || step < lineage_begin(dir->lineage))
+            continue;
+        checkpoint_file_name(step, name);
+        TRY_DONE(file_join(dir->checkpoints, name, path));
+        if (checkpoint_look_for(path, dir->lineage, &kin) != CHECKPOINT_GOOD || !kin.of)
+            continue;
+        *newest = step;
+        memcpy(branch, kin.branch, LINEAGE_ID_BYTES);
+    }
+    status_clear();
+done:
+    free(steps.step);
+    return status;
+}
+
+Status rundir_step_behind(const RunDir *dir, int64_t *step, int64_t *older) {
+    char name[CHECKPOINT_FILE_NAME], folder[4096], branch[LINEAGE_ID_BYTES], its[LINEAGE_ID_BYTES];
+    if (!dir->lineage)
+        return FAIL(ST_CHECKPOINT, "%s: has no file `lineage`, so no run has begun there",
+                    dir->path);
+    TRY(newest_before(dir, INT64_MAX, step, branch));
+    TRY(newest_before(dir, *step, older, its));
+    if (*older < 0)
+        return FAIL(ST_CHECKPOINT, "%s: %s", dir->checkpoints,
+                    *step < 0 ? "holds no good checkpoint of the run"
+                              : "the newest good checkpoint has none before it to go on from");
+    checkpoint_file_name(*step, name);
+    TRY(move_one(dir, name, branch, folder));
+    return file_sync_folder(dir->checkpoints);
 }

@@ -11,6 +11,7 @@
 #include "file_util.h"
 #include "lockstep/clock.h"
 #include "lockstep/config.h"
+#include "lockstep/job.h"
 #include "lockstep/text.h"
 
 /* The words of this process's command line with blanks between, as far as they fit. */
@@ -86,7 +87,7 @@ static void add_changes(cJSON *line, const char *changes) {
 
 Status sessions_start(const RunDir *dir, const SessionStart *start) {
     char command[4096];
-    const char *job = getenv("SLURM_JOB_ID");
+    Job job = job_now();
     cJSON *line = new_line("start", start->step);
     command_line(command, sizeof command);
     cJSON_AddStringToObject(line, "host", start->host);
@@ -95,8 +96,8 @@ Status sessions_start(const RunDir *dir, const SessionStart *start) {
     cJSON_AddStringToObject(line, "device", start->device);
     cJSON_AddStringToObject(line, "libraries", start->libraries);
     cJSON_AddStringToObject(line, "version", start->version);
-    if (job)
-        cJSON_AddStringToObject(line, "job", job);
+    if (job_known(&job))
+        cJSON_AddStringToObject(line, "job", job.id);
     else
         cJSON_AddNullToObject(line, "job");
     cJSON_AddStringToObject(line, "recipe", start->recipe);

@@ -243,6 +243,26 @@ Status upkeep_seal(const char *path, FILE *out) {
                : FAIL(ST_CHECKPOINT, "%s: %d not good, and not sealed", path, listing.wrong);
 }
 
+/* ---- aside ---- */
+
+Status upkeep_set_aside(const char *run, FILE *out) {
+    Status status = ST_OK;
+    RunDir dir;
+    char folder[4096];
+    int64_t step, older;
+    TRY(checkpoints_of(run, folder));
+    TRY(rundir_open(run, &dir));
+    TRY_DONE(rundir_read_branch(&dir));
+    TRY_DONE(rundir_step_behind(&dir, &step, &older));
+    fprintf(out,
+            "set aside: the checkpoint of step %" PRId64 "; %s goes on from that of step %" PRId64
+            "\n",
+            step, run, older);
+done:
+    rundir_close(&dir);
+    return status;
+}
+
 /* ---- prune ---- */
 
 static Status still_ours(void *context) {

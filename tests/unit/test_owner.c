@@ -102,6 +102,27 @@ static void a_restarted_job_takes_over(void **state) {
     job(NULL, NULL);
 }
 
+/* The supervisor's count is asked before Slurm's, which it has in it. */
+static void so_does_a_supervised_one(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    job("77", "5");
+    setenv("SUPERVISE_JOB", "1700000000123", 1);
+    setenv("SUPERVISE_RESTART", "1", 1);
+    pid_t child = holder(f.folder);
+    fixture_refused(rundir_open(f.folder, &dir), "(job 1700000000123, restart 1)");
+    setenv("SUPERVISE_RESTART", "2", 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    rundir_close(&dir);
+    bury(child);
+    fixture_close(&f);
+    unsetenv("SUPERVISE_JOB");
+    unsetenv("SUPERVISE_RESTART");
+    job(NULL, NULL);
+}
+
 static void the_old_one_can_do_nothing(void **state) {
     (void)state;
     Fixture f;
@@ -266,13 +287,10 @@ static void a_torn_file_is_nobodys(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_restarted_job_takes_over),
-        cmocka_unit_test(the_old_one_can_do_nothing),
-        cmocka_unit_test(the_log_asks),
-        cmocka_unit_test(a_left_over_is_refused),
-        cmocka_unit_test(without_locks),
-        cmocka_unit_test(seen_from_outside),
-        cmocka_unit_test(a_torn_file_is_nobodys),
+        cmocka_unit_test(a_restarted_job_takes_over), cmocka_unit_test(so_does_a_supervised_one),
+        cmocka_unit_test(the_old_one_can_do_nothing), cmocka_unit_test(the_log_asks),
+        cmocka_unit_test(a_left_over_is_refused),     cmocka_unit_test(without_locks),
+        cmocka_unit_test(seen_from_outside),          cmocka_unit_test(a_torn_file_is_nobodys),
     };
     job(NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
