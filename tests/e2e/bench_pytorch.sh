@@ -88,4 +88,20 @@ check "vs_pytorch: its last line keeps its form" bash -c \
 check "its object: every contender, a value a round, and the ratios that follow" $python tests/e2e/check_vs_pytorch "$tmp/tiny.json"
 bench/tables.py "$tmp/tiny.json" >"$log" 2>&1
 check "its table" grep -qE '^\| tiny \| 32 \| [0-9.]+ ' "$log"
+
+# ---- All of it ----
+study() { PYTHONS=$python ROUNDS=1 STEPS=1 SUMS="$recipes/tiny.yaml" bench/study "$tmp/study" "$recipes/tiny.yaml" >"$log" 2>&1; }
+if ! "$program" bench $recipes/tiny.yaml --precision bf16 --steps 1 --threads 1 >/dev/null 2>&1; then
+    skip "a study of a recipe" "no AVX512-BF16"
+    finish
+fi
+check "a study measures everything" study
+bench/tables.py "$tmp"/study/*.json >"$tmp/page.md"
+check "its tables: ratios, contenders, shares in both precisions, sums" test \
+    "$(grep -cE '^\| recipe \| (images a step|of) \||^tiny in (fp32|bf16):|^\| lanes \|' "$tmp/page.md")" = 5
+rm "$tmp/study/tiny.bf16.json"
+check "what is there is not measured again" study
+check "only what is missing" test "$(grep -c ': bench/' "$log") $(grep -c '^tiny.bf16: bench/share' "$log")" = "1 1"
+rm "$tmp/study/sums.json"
+refuse "what fails is told by the exit code" env SUMS=none PYTHONS=$python bench/study "$tmp/study" $recipes/tiny.yaml
 finish
