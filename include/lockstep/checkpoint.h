@@ -19,8 +19,10 @@
  *                          some were skipped, or the run was rolled back; dataset history
  *
  * Files of earlier format versions are read: what came later (2: last_accuracy, plateau_*; 3:
- * test_hash, lineage, content_hash; 4: image_..., classes, class_names; samples_*, bad_steps_*) is
- * optional, and absent it has its default. Groups that a reader does not know do not disturb it.
+ * test_hash, lineage; 4: image_..., classes, class_names; samples_*, bad_steps_*) is optional, and
+ * absent it has its default. From 5 on content_hash is of all that the file holds, by name; it
+ * stands for optional attributes and groups too, which a reader that does not know them is not
+ * disturbed by. Something new and optional needs no new version.
  *
  * Groups keep their members in model-text order. Built in memory; temporary name in the folder
  * (pid, job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file)
@@ -45,7 +47,7 @@
 extern "C" {
 #endif
 
-enum { CHECKPOINT_FORMAT = 4, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
+enum { CHECKPOINT_FORMAT = 5, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
 #define CHECKPOINT_STEP_MAX INT64_C(1000000000000000) /* the bound of --steps */
 
 /* One evaluation at an epoch's end. */
@@ -108,10 +110,11 @@ typedef struct Checkpoint {
     int64_t classes;         /* likewise, and their */
     const char *class_names; /* names, one a line; NULL where image.c is 0 */
     char instruction_set[32];
-    const char *lineage;  /* which branch of its run it is on (lineage.h); NULL: none is known */
-    const char *autotune; /* Tuning.choices of the run (device.h), NULL: none */
-    uint64_t state_hash;  /* as read; checkpoint_write stores the hash it computes itself */
-    bool has_ema;         /* as read; checkpoint_write stores whether ema is set */
+    const char *lineage;   /* which branch of its run it is on (lineage.h); NULL: none is known */
+    const char *autotune;  /* Tuning.choices of the run (device.h), NULL: none */
+    uint64_t state_hash;   /* as read; checkpoint_write stores the hash it computes itself */
+    uint64_t content_hash; /* of all that the file holds, likewise; 0: the file does not say */
+    bool has_ema;          /* as read; checkpoint_write stores whether ema is set */
     int n_slots;
     const char *slot_name[CHECKPOINT_SLOTS_MAX]; /* as read: part of config's memory */
     float *weight;                               /* [flat] */
@@ -141,16 +144,18 @@ Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
 /* What a look at a file came to. Only bytes that were read whole make it bad. */
 typedef enum CheckpointVerdict {
     CHECKPOINT_GOOD,
-    CHECKPOINT_BAD,    /* they contradict themselves, or are no checkpoint */
-    CHECKPOINT_UNSEEN, /* it, or its checksum file, could not be read: nothing is known of it */
-    CHECKPOINT_GONE    /* there is no such file (any more) */
+    CHECKPOINT_BAD, /* they contradict themselves, or are no checkpoint */
+    /* it, or its checksum file, could not be read, or it is of another version of this program:
+     * nothing is known of it */
+    CHECKPOINT_UNSEEN,
+    CHECKPOINT_GONE /* there is no such file (any more) */
 } CheckpointVerdict;
 
 /* The one meaning of "verifies", for whoever uses a file. Good: the bytes agree with HDF5's own
- * checksums, with the hashes they carry and with what a run can come to, and, where there is one,
- * with the checksum file; unless all but the last holds, as after another program opened the file
- * for writing: still good, and checkpoint_load warns. But for good ones the error record says what
- * was found. Trouble in reading is tried again, for less than a second. */
+ * checksums, with the hashes they carry, with what a run of the configuration they carry comes to,
+ * and, where there is one, with the checksum file; unless all but the last holds, as after another
+ * program opened the file for writing: still good, and checkpoint_load warns. But for good ones the
+ * error record says what was found. Trouble in reading is tried again, for less than a second. */
 CheckpointVerdict checkpoint_look(const char *path);
 
 /* ST_OK where it is good, else ST_CHECKPOINT. */
@@ -162,8 +167,9 @@ Status checkpoint_verify(const char *path);
 Status checkpoint_load(const char *path, char **bytes, size_t *size);
 
 /* Parses /meta and /state of a file's bytes: fills *checkpoint anew, all but model and arrays
- * (NULL). config, class_names, autotune and history are allocated and owned by the caller, who
- * frees them with checkpoint_meta_free. `name` is for messages. */
+ * (NULL). ST_CHECKPOINT; ST_USAGE for a newer format version. config, class_names, autotune,
+ * lineage and history are allocated and owned by the caller, who frees them with
+ * checkpoint_meta_free. `name` is for messages. */
 Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
                              Checkpoint *checkpoint);
 void checkpoint_meta_free(Checkpoint *checkpoint);
@@ -213,10 +219,6 @@ Status checkpoint_prune(const char *folder, const CheckpointKeep *keep, const Ch
  * row-major, gaps left out, then the step as uint64, then the plateau where there is one, then the
  * factor on the learning rate where the run was rolled back. */
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *hash);
-
-/* Hash of all that a file holds but the time of day: of the state hash, which stands for the
- * arrays, and of everything else in /meta and /state. Two files are the same only if it is. */
-Status checkpoint_content_hash(const Checkpoint *checkpoint, uint64_t state_hash, uint64_t *hash);
 
 /* Adds all that /state holds to a hash. Allocates nothing. */
 void checkpoint_add_state(HashState *hash, const RunState *state);

@@ -119,6 +119,9 @@ Status input_read_part(const Dataset *dataset, const InputLists *lists, const In
 /* Hashes over all lanes' shard hashes, and over the test set. Collective. */
 Status input_hash(Input *input, Comm *comm);
 
+/* The latter alone. Collective. */
+Status input_hash_test(Input *input, Comm *comm);
+
 /* Mean and standard deviation of each channel of what is trained on, pixels as 0 to 1: published
  * ones where the set has them, else from exact sums over all ranks. Collective. */
 Status input_moments(const Input *input, Comm *comm, double mean[IMAGE_CHANNELS_MAX],

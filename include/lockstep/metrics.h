@@ -79,7 +79,7 @@ typedef struct RunResult {
     double best_accuracy, best_loss;
     double target, target_s; /* accuracy asked for, 0: none; seconds to it, NaN: not reached */
     int64_t best_step;
-    bool has_best;           /* its checkpoint is there, as best.h5 */
+    char best_name[96];      /* "/best.h5", or how else its checkpoint is named; "": not there */
     const char *selected_on; /* "test" or "holdout": what best.h5 was chosen by */
     PhaseTimes times;        /* the largest over ranks */
     Shape image;             /* of the data set */

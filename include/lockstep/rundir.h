@@ -36,6 +36,7 @@ typedef struct RunDir {
     int lock_fd, log_fd, metrics_fd; /* -1: not open */
     char *lineage;                   /* of the branch that goes on here; NULL: not known */
     char begun[160];                 /* who began it, as the file `lineage` says */
+    bool no_links;                   /* its file system has no symbolic links: no best.h5 */
     bool sorting;                    /* files of other branches may not all have been set aside */
     bool begun_before; /* it was begun by this very command in this job, before a restart */
     bool left_local;   /* `local` names folders that are to be removed */
@@ -62,6 +63,12 @@ Status rundir_check(const RunDir *dir);
 
 /* True where it belongs to another process for good. Leaves the error record alone. Thread-safe. */
 bool rundir_lost(const RunDir *dir);
+
+/* Removes a run's temporary files from `folder`, whatever process and host has made them (in a
+ * container a host's name is a new one each time): nobody but the directory's owner, this process,
+ * may write there, so theirs are of the dead, or of one that must not come to rename them. Done for
+ * the directory itself when it is taken. */
+Status rundir_sweep(const RunDir *dir, const char *folder);
 
 /* Removes checkpoints, metrics, events, result, sessions, autotune.txt and crash marker: --reset.
  * Says in the log what it removes: only what a run has made, and of that no .bad files, which it
@@ -136,7 +143,7 @@ Status rundir_write_config(RunDir *dir, const char *text);
 Status rundir_write_autotune(RunDir *dir, const char *text);
 Status rundir_read_autotune(const RunDir *dir, char **text);
 
-/* Replaces best.h5 by a link to checkpoints/FILE_NAME. */
+/* Replaces best.h5 by a link to checkpoints/FILE_NAME; nothing where there are no links. */
 Status rundir_link_best(RunDir *dir, const char *file_name);
 /* The file name best.h5 points to, "" if none. */
 void rundir_best(const RunDir *dir, char file_name[256]);
@@ -146,8 +153,14 @@ void rundir_best(const RunDir *dir, char file_name[256]);
  * (-1: none yet), or nothing where that is gone. Warns of what it changes. */
 Status rundir_mend_best(RunDir *dir, int64_t best_step);
 
-/* Whether best.h5 is the checkpoint of that step. */
-bool rundir_has_best(const RunDir *dir, int64_t best_step);
+/* How the checkpoint of that step, the best, is reached from the directory: "/best.h5", where there
+ * are no links "/checkpoints/step-00000800.h5"; "" where it is not there. */
+void rundir_name_best(const RunDir *dir, int64_t best_step, char name[96]);
+
+/* For who only reads the directory `run`: the file name in its checkpoints of what best.h5 points
+ * to; where that is nothing (no symbolic links, a copy without them), what the newest good
+ * checkpoint says; "" where that is not there either. ST_CHECKPOINT as checkpoint_search. */
+Status rundir_find_best(const char *run, char file_name[256]);
 
 /* Whether result.json says that the run finished, after this step and in this state. */
 bool rundir_has_result(const RunDir *dir, int64_t step, uint64_t state_hash);

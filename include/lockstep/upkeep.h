@@ -16,16 +16,16 @@ extern "C" {
 #endif
 
 /* A line for each checkpoint of `run`: file, step, epochs, branch, state hash, and what a look at
- * it came to; the best and bad ones are named as such. */
+ * it came to; the best and bad ones are named as such, those too that were renamed .bad. */
 Status upkeep_list(const char *run, FILE *out);
 
-/* A line for each that is not good, or not as its checksum file says; a failure where there is one.
- */
+/* A line for each that is not good, not as its checksum file says, or was renamed .bad; a failure
+ * where there is one. */
 Status upkeep_verify(const char *run, FILE *out);
 
 /* Gives a new checksum file to each checkpoint of `path`, a run directory or one file, that is good
- * by what it holds and has another one or none. One that is bad stays as it is, and is a failure.
- */
+ * by what it holds and has another one or none. One that is bad stays as it is, and is a failure;
+ * what was renamed .bad is passed over. */
 Status upkeep_seal(const char *path, FILE *out);
 
 /* Sets the newest good checkpoint of the branch aside (rundir_step_behind). Takes the directory

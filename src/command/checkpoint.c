@@ -12,7 +12,7 @@ static const char usage[] =
     "lockstep checkpoint list RUN           each checkpoint of a run directory, of its branch and\n"
     "                                       set aside: step, branch, state hash, what was found\n"
     "lockstep checkpoint verify RUN         exit code 0 only if each is good and as its checksum\n"
-    "                                       file says\n"
+    "                                       file says, and none was renamed .bad\n"
     "lockstep checkpoint seal RUN | FILE    new checksum files for those that are good by what "
     "they\n"
     "                                       hold: after h5py's mode r+, or where one was lost\n"

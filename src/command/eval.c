@@ -9,6 +9,7 @@
 #include "loaded.h"
 #include "lockstep/command.h"
 #include "lockstep/evaluate.h"
+#include "lockstep/log.h"
 #include "lockstep/survey.h"
 #include "lockstep/text.h"
 
@@ -85,6 +86,11 @@ static Status find_test_set(Session *session, const Checkpoint *checkpoint, void
                            session->ranks.size);
 }
 
+/* Whether these are the images that the run was tested on; a file of an old format does not say. */
+static bool is_own_test_set(const Session *session, const Checkpoint *checkpoint) {
+    return checkpoint->test_hash == session->input.test_hash;
+}
+
 static Status print_json(const Session *session, const EvalOptions *options,
                          const Checkpoint *checkpoint, const EvalResult *result,
                          const EvalResult *plain) {
@@ -94,6 +100,10 @@ static Status print_json(const Session *session, const EvalOptions *options,
     cJSON *confusion = cJSON_AddArrayToObject(root, "confusion");
     cJSON_AddStringToObject(root, "checkpoint", options->load.checkpoint);
     cJSON_AddStringToObject(root, "dataset", dataset_name(dataset));
+    if (checkpoint->test_hash)
+        cJSON_AddBoolToObject(root, "own_test_set", is_own_test_set(session, checkpoint));
+    else
+        cJSON_AddNullToObject(root, "own_test_set");
     cJSON_AddStringToObject(root, "device", session->device->ops->name);
     cJSON_AddNumberToObject(root, "step", (double)checkpoint->state.step);
     cJSON_AddNumberToObject(root, "images", (double)result->images);
@@ -186,6 +196,11 @@ static Status eval_ranks(Session *session, EvalOptions *options, Checkpoint *che
     TRY(load_checkpoint(session, &options->load, checkpoint, find_test_set, options));
     TRY(session_compare_data(session));
     TRY(survey_take(&session->input, comm));
+    TRY(input_hash_test(&session->input, comm));
+    if (checkpoint->test_hash && !is_own_test_set(session, checkpoint))
+        log_warn("these are other images than the run of %s was tested on: its accuracy on them "
+                 "stands beside no other of that run",
+                 options->load.checkpoint);
     comm_at(comm, checkpoint->state.step, STAGE_EVALUATE);
     TRY_DONE(evaluate(&session->engine, comm, &session->input.test, &session->config->augment,
                       TTA_NONE, &plain));

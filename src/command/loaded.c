@@ -56,6 +56,7 @@ Status load_option(const char *command, int argc, char **argv, int *i, LoadOptio
 static Status find_checkpoint(LoadOptions *options) {
     struct stat info;
     const char *named = options->checkpoint;
+    char best[256];
     if (stat(named, &info) != 0 || !S_ISDIR(info.st_mode))
         return ST_OK;
     if (strlen(named) + sizeof "/best.h5" > sizeof options->found)
@@ -64,6 +65,11 @@ static Status find_checkpoint(LoadOptions *options) {
     options->checkpoint = options->found;
     if (access(options->found, F_OK) == 0)
         return ST_OK;
+    TRY(rundir_find_best(named, best));
+    if (best[0]) {
+        snprintf(options->found, sizeof options->found, "%.3800s/checkpoints/%.255s", named, best);
+        return ST_OK;
+    }
     TRY(rundir_find(named, options->found));
     return options->found[0]
                ? ST_OK

@@ -300,8 +300,7 @@ static uint64_t sum_hashes(const Dataset *dataset, const Shard *shard) {
     return sum;
 }
 
-/* Collective. */
-static Status hash_test(Input *input, Comm *comm) {
+Status input_hash_test(Input *input, Comm *comm) {
     uint64_t sum = sum_hashes(&input->dataset, &input->test.shard);
     int64_t wrapped;
     memcpy(&wrapped, &sum, sizeof wrapped);
@@ -324,7 +323,7 @@ Status input_hash(Input *input, Comm *comm) {
     Status status = comm_sum_i64(comm, hashes, n); /* every lane has one owner: a gather */
     input->hash = hash_bytes(hashes, (size_t)n * sizeof *hashes);
     free(hashes);
-    return status == ST_OK ? hash_test(input, comm) : status;
+    return status == ST_OK ? input_hash_test(input, comm) : status;
 }
 
 Status input_moments(const Input *input, Comm *comm, double mean[IMAGE_CHANNELS_MAX],

@@ -232,7 +232,7 @@ Status checkpoint_ask(const CheckpointGate *gate) {
 static bool may_be_swept(const char *name) {
     int64_t step;
     return checkpoint_step_of(name, ".xxh3", &step) ||
-           (strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name, false));
+           (strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name));
 }
 
 /* Removes sidecars without a file and temporary files of the dead. */

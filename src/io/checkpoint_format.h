@@ -14,6 +14,10 @@ enum { CHECKPOINT_FILE_NAME = 64 };
 /* Among the slots of /optimizer, whose names it is behind, the one that is no parameters'. */
 #define SLOW_RUNNING "slow_running"
 
+/* The attribute of /meta, in files of this version and later ones. */
+#define CONTENT_HASH "content_hash"
+enum { CONTENT_HASH_SINCE = 5 };
+
 /* The integers of RunState under their names in /state. */
 typedef struct StateField {
     const char *name;
@@ -32,6 +36,11 @@ void checkpoint_hash_rates(HashState *hash, const RunState *state);
 
 /* Whether there is anything to say of bad steps. */
 bool checkpoint_has_bad_steps(const RunState *state);
+
+/* Hash of all that a file holds, by name, but for the time of day and this hash itself: two files
+ * are the same only if it is, and what comes to be stored some day is in it by itself.
+ * ST_CHECKPOINT where something is not of a kind that checkpoints have (hdf5_content.h). */
+Status checkpoint_content_hash(hid_t file, uint64_t *hash);
 
 /* "step-00000800.h5" */
 void checkpoint_file_name(int64_t step, char name[CHECKPOINT_FILE_NAME]);

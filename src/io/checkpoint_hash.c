@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checkpoint_format.h"
+#include "hdf5_content.h"
 
 static void add_views(HashState *hash, const ParamView *views, int n, const bool *has,
                       const float *base) {
@@ -70,12 +71,33 @@ void checkpoint_slots(const Checkpoint *checkpoint, char text[256]) {
         snprintf(text + used, 256 - used, "%s" SLOW_RUNNING, used ? " " : "");
 }
 
-/* A text and the zero byte behind it; NULL counts as "". */
-static void add_text(HashState *hash, const char *text) {
-    hash_add(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+static bool is_left_out(const char *path) {
+    return strcmp(path, "/meta@time") == 0 || strcmp(path, "/meta@" CONTENT_HASH) == 0;
 }
 
-/* Nothing where a file has none, so that the hash of such a file stays what it was. */
+/* Name, kind and shape before the bytes, so that nothing can be moved from one item to the next. */
+static void add_item(void *hash, const Hdf5Item *item) {
+    uint64_t shape[2 + HDF5_DIMS_MAX] = {item->element, (uint64_t)item->ndim};
+    for (int i = 0; i < item->ndim; i++)
+        shape[2 + i] = (uint64_t)item->dim[i];
+    if (is_left_out(item->path))
+        return;
+    hash_add(hash, item->path, strlen(item->path) + 1);
+    hash_add(hash, &item->kind, 1);
+    hash_add(hash, shape, (2 + (size_t)item->ndim) * sizeof *shape);
+    hash_add(hash, item->bytes, item->size);
+}
+
+Status checkpoint_content_hash(hid_t file, uint64_t *value) {
+    HashState *hash = hash_new();
+    TRY_ALLOC(hash);
+    Status status = hdf5_content(file, add_item, hash);
+    *value = hash_value(hash);
+    hash_free(hash);
+    return status;
+}
+
+/* Nothing where a state has none. */
 static void add_samples(HashState *hash, const RunState *state) {
     const SampleSums *samples = &state->samples;
     const uint64_t numbers[] = {(uint64_t)samples->from, samples->all, samples->epoch};
@@ -90,46 +112,6 @@ static void add_bad_steps(HashState *hash, const RunState *state) {
         return;
     hash_add(hash, counts, sizeof counts);
     hash_add(hash, &bad->lr_factor, sizeof bad->lr_factor);
-}
-
-Status checkpoint_content_hash(const Checkpoint *checkpoint, uint64_t state_hash, uint64_t *value) {
-    const RunState *state = &checkpoint->state;
-    const uint64_t numbers[] = {state_hash,
-                                checkpoint->seed,
-                                (uint64_t)checkpoint->lanes,
-                                checkpoint->dataset_hash,
-                                checkpoint->test_hash,
-                                checkpoint->ema || checkpoint->has_ema,
-                                state->finished,
-                                state->has_plateau};
-    const double reals[] = {state->best_accuracy, state->best_loss, state->last_accuracy};
-    char slots[256];
-    HashState *hash = hash_new();
-    TRY_ALLOC(hash);
-    checkpoint_slots(checkpoint, slots);
-    hash_add(hash, numbers, sizeof numbers);
-    add_text(hash, checkpoint->config);
-    add_text(hash, checkpoint->git);
-    add_text(hash, checkpoint->dataset);
-    add_text(hash, checkpoint->instruction_set);
-    add_text(hash, checkpoint->lineage);
-    add_text(hash, checkpoint->autotune);
-    add_text(hash, slots);
-    for (const StateField *field = checkpoint_state_fields; field->name; field++)
-        hash_add(hash, (const char *)state + field->offset, sizeof(int64_t));
-    hash_add(hash, reals, sizeof reals);
-    if (checkpoint->image.c > 0) { /* as of format version 4 */
-        const int64_t image[] = {checkpoint->image.c, checkpoint->image.h, checkpoint->image.w,
-                                 checkpoint->classes};
-        hash_add(hash, image, sizeof image);
-        add_text(hash, checkpoint->class_names);
-    }
-    hash_add(hash, state->history, (size_t)state->n_history * sizeof *state->history);
-    add_samples(hash, state);
-    add_bad_steps(hash, state);
-    *value = hash_value(hash);
-    hash_free(hash);
-    return ST_OK;
 }
 
 void checkpoint_add_state(HashState *hash, const RunState *state) {

@@ -12,6 +12,7 @@
  *
  * Whatever keeps the bytes from being read is no word about them (CHECKPOINT_UNSEEN): it may be
  * this user, this node, this minute. So it is tried again; and a file that seems bad is read twice.
+ * Nor is it one that this program makes nothing of what they say: another version's may.
  */
 #include "checkpoint_look.h"
 
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoint_fit.h"
 #include "checkpoint_format.h"
 #include "checkpoint_walk.h"
 #include "file_util.h"
@@ -36,6 +38,16 @@ enum { LOOKS_BAD = 2, LOOKS_UNSEEN = 3, SEAL_BYTES = 512 };
 static const double PAUSE_S =
     0.05; /* before the second look; the third waits as long again twice */
 
+static Status check_content(hid_t file, const Checkpoint *meta) {
+    uint64_t found;
+    if (meta->content_hash == 0)
+        return ST_OK;
+    TRY(checkpoint_content_hash(file, &found));
+    return found == meta->content_hash
+               ? ST_OK
+               : FAIL(ST_CHECKPOINT, "what it holds does not give the content hash it carries");
+}
+
 Status checkpoint_check(const void *bytes, size_t size, const char *name) {
     Checkpoint meta;
     hid_t file = -1;
@@ -47,6 +59,10 @@ Status checkpoint_check(const void *bytes, size_t size, const char *name) {
                       meta.state.step);
     if (status == ST_OK)
         status = checkpoint_check_hash(file, &meta);
+    if (status == ST_OK)
+        status = check_content(file, &meta);
+    if (status == ST_OK)
+        status = checkpoint_fit(file, &meta);
     if (file >= 0)
         H5Fclose(file);
     checkpoint_meta_free(&meta);
@@ -110,7 +126,7 @@ static CheckpointVerdict judge(const char *real, char **bytes, size_t *size, Che
     Status status = checkpoint_check(*bytes, *size, strrchr(real, '/') + 1);
     if (status == ST_OK)
         return CHECKPOINT_GOOD;
-    if (status != ST_CHECKPOINT) /* no memory, say */
+    if (status != ST_CHECKPOINT) /* no memory, or of another version of this program */
         return CHECKPOINT_UNSEEN;
     status_prefix("%s", damage(*seal));
     return CHECKPOINT_BAD;

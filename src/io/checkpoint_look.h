@@ -21,8 +21,9 @@ CheckpointVerdict checkpoint_examine(const char *path, char **bytes, size_t *siz
 const char *checkpoint_seal_text(CheckpointSeal seal);
 
 /* ST_OK where bytes are a checkpoint by all they say of themselves: HDF5's checksums of everything
- * that is stored, the hashes that it carries, numbers within their bounds;
- * and where NAME is a checkpoint's, by that. */
+ * that is stored, the hashes that it carries, numbers within their bounds, arrays that go with the
+ * configuration; and where NAME is a checkpoint's, by that. ST_USAGE where they are in order but
+ * this program cannot use them, as those of a newer version. */
 Status checkpoint_check(const void *bytes, size_t size, const char *name);
 
 #endif

@@ -11,6 +11,12 @@
 #include "hdf5_object.h"
 #include "lockstep/lineage.h"
 
+/* What training counts with: images of a step, of an epoch or between two log lines, and their
+ * losses (fixed_loss). Another step's may be added. */
+enum { BATCH_MAX = 1 << 24 };
+#define IMAGES_MAX (INT64_C(1) << 60)
+#define LOSS_MAX   (INT64_C(1) << 62)
+
 static Status get_short_text(hid_t group, const char *name, char *out, size_t room) {
     char *text = NULL;
     TRY(hdf5_get_text(group, name, &text));
@@ -21,6 +27,14 @@ static Status get_short_text(hid_t group, const char *name, char *out, size_t ro
     if (length >= room)
         return FAIL(ST_CHECKPOINT, "attribute %s is longer than a checkpoint's", name);
     return ST_OK;
+}
+
+static Status get_truth(hid_t group, const char *name, bool *truth) {
+    int64_t value;
+    TRY(hdf5_get_int(group, name, &value));
+    *truth = value == 1;
+    return value == 0 || value == 1 ? ST_OK
+                                    : FAIL(ST_CHECKPOINT, "attribute %s is neither 0 nor 1", name);
 }
 
 /* config and, behind it in the same memory, the names of the optimizer's slots. */
@@ -63,16 +77,16 @@ static Status read_image(hid_t group, Checkpoint *checkpoint) {
     return hdf5_get_text(group, "class_names", (char **)(uintptr_t)&checkpoint->class_names);
 }
 
-/* *content_hash is left alone where the file has none. */
-static Status read_meta(hid_t file, Checkpoint *checkpoint, uint64_t *content_hash) {
+static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     Status status = ST_OK;
     hid_t group = -1;
-    int64_t version = 0, ema = 0;
+    int64_t version = 0;
     TRY_DONE(hdf5_open_group(file, "meta", &group));
     TRY_DONE(hdf5_get_int(group, "format_version", &version));
     if (version < 1 || version > CHECKPOINT_FORMAT) {
-        status = FAIL(ST_CHECKPOINT, "has format version %" PRId64 ", this program reads 1 to %d",
-                      version, CHECKPOINT_FORMAT);
+        status = FAIL(version > CHECKPOINT_FORMAT ? ST_USAGE : ST_CHECKPOINT,
+                      "has format version %" PRId64 ", this program reads 1 to %d", version,
+                      CHECKPOINT_FORMAT);
         goto done;
     }
     TRY_DONE(read_config(group, checkpoint));
@@ -100,11 +114,10 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint, uint64_t *content_ha
     }
     if (hdf5_has(group, "test_hash"))
         TRY_DONE(hdf5_get_hash(group, "test_hash", &checkpoint->test_hash));
-    TRY_DONE(hdf5_get_int(group, "ema", &ema));
+    TRY_DONE(get_truth(group, "ema", &checkpoint->has_ema));
     TRY_DONE(hdf5_get_hash(group, "state_hash", &checkpoint->state_hash));
-    checkpoint->has_ema = ema != 0;
-    if (hdf5_has(group, "content_hash"))
-        TRY_DONE(hdf5_get_hash(group, "content_hash", content_hash));
+    if (version >= CONTENT_HASH_SINCE)
+        TRY_DONE(hdf5_get_hash(group, CONTENT_HASH, &checkpoint->content_hash));
 done:
     if (group >= 0)
         H5Gclose(group);
@@ -155,15 +168,13 @@ static Status read_bad_steps(hid_t group, BadSteps *bad) {
 static Status read_state(hid_t file, RunState *state) {
     Status status = ST_OK;
     hid_t group = -1;
-    int64_t finished = 0;
     TRY_DONE(hdf5_open_group(file, "state", &group));
     for (const StateField *field = checkpoint_state_fields; field->name; field++) {
         int64_t value;
         TRY_DONE(hdf5_get_int(group, field->name, &value));
         memcpy((char *)state + field->offset, &value, sizeof value);
     }
-    TRY_DONE(hdf5_get_int(group, "finished", &finished));
-    state->finished = finished != 0;
+    TRY_DONE(get_truth(group, "finished", &state->finished));
     TRY_DONE(hdf5_get_real(group, "best_accuracy", &state->best_accuracy));
     TRY_DONE(hdf5_get_real(group, "best_loss", &state->best_loss));
     state->last_accuracy = NAN;
@@ -189,15 +200,51 @@ static bool within(int64_t value, int64_t least, int64_t most) {
     return value >= least && value <= most;
 }
 
-/* Whether the numbers can be those of one run; how long its epochs are is not known here. */
+/* NaN: none. */
+static bool is_share(double value) {
+    return isnan(value) || (value >= 0 && value <= 1);
+}
+
+/* Sums over the images of so many steps, which more can be added to. */
+static bool are_sums(int64_t loss, int64_t correct, int64_t images, int64_t steps) {
+    return within(images, 0, IMAGES_MAX) && (images + BATCH_MAX - 1) / BATCH_MAX <= steps &&
+           within(correct, 0, images) && within(loss, -LOSS_MAX, LOSS_MAX);
+}
+
+/* Whether the position is that of epochs of one length; *length is 0 before the first one's end. */
+static bool is_position(const RunState *state, int64_t *length) {
+    int64_t before = state->step - state->position;
+    *length = state->epoch > 0 ? before / state->epoch : 0;
+    return state->epoch == 0 ? before == 0
+                             : before % state->epoch == 0 && state->position < *length;
+}
+
+static bool is_history(const RunState *state, int64_t length) {
+    for (int64_t i = 0; i < state->n_history; i++) {
+        const HistoryEntry *entry = &state->history[i];
+        if (!within(entry->epoch, i > 0 ? entry[-1].epoch : 0, state->epoch) ||
+            entry->step != entry->epoch * length || !is_share(entry->train_accuracy) ||
+            !is_share(entry->test_accuracy))
+            return false;
+    }
+    return true;
+}
+
+static bool is_plateau(const Plateau *plateau) {
+    return plateau->lr >= 0 && isfinite(plateau->lr) && !isnan(plateau->best) &&
+           within(plateau->bad, 0, CHECKPOINT_STEP_MAX) &&
+           within(plateau->cooldown, 0, CHECKPOINT_STEP_MAX);
+}
+
+/* Whether the numbers can be those of one run, and it can go on from them. */
 static Status check_state(const RunState *state) {
     const char *wrong = NULL;
-    int64_t step = state->step;
+    int64_t step = state->step, length;
     if (!within(step, 0, CHECKPOINT_STEP_MAX))
         wrong = "step";
     else if (!within(state->epoch, 0, step))
         wrong = "epoch";
-    else if (!within(state->position, 0, step - state->epoch))
+    else if (!within(state->position, 0, step - state->epoch) || !is_position(state, &length))
         wrong = "position";
     else if (!within(state->best_step, -1, step))
         wrong = "best_step";
@@ -205,28 +252,29 @@ static Status check_state(const RunState *state) {
         wrong = "without_better";
     else if (!within(state->last_logged_step, 0, step))
         wrong = "last_logged_step";
-    else if (state->log_images < 0 || !within(state->log_correct, 0, state->log_images))
-        wrong = "log_images or log_correct";
-    else if (state->epoch_images < 0 || !within(state->epoch_correct, 0, state->epoch_images))
-        wrong = "epoch_images or epoch_correct";
-    else if (state->best_step >= 0 && !(state->best_accuracy >= 0 && state->best_accuracy <= 1))
+    else if (!are_sums(state->log_loss, state->log_correct, state->log_images,
+                       step - state->last_logged_step))
+        wrong = "log_loss, log_correct or log_images";
+    else if (!are_sums(state->epoch_loss, state->epoch_correct, state->epoch_images,
+                       state->position))
+        wrong = "epoch_loss, epoch_correct or epoch_images";
+    else if (state->best_step >= 0 &&
+             (isnan(state->best_accuracy) || !is_share(state->best_accuracy)))
         wrong = "best_accuracy";
-    else if (state->has_plateau && !(state->plateau.lr >= 0 && isfinite(state->plateau.lr)))
-        wrong = "plateau_lr";
-    else if (state->has_plateau && (state->plateau.bad < 0 || state->plateau.cooldown < 0))
-        wrong = "plateau_bad or plateau_cooldown";
+    else if (state->best_step >= 0 && isnan(state->best_loss))
+        wrong = "best_loss";
+    else if (!is_share(state->last_accuracy))
+        wrong = "last_accuracy";
+    else if (state->has_plateau && !is_plateau(&state->plateau))
+        wrong = "plateau_lr, plateau_best, plateau_bad or plateau_cooldown";
     else if (!within(state->samples.from, 0, step))
         wrong = "samples_from";
     else if (!within(state->bad.skipped, 0, step) ||
              !within(state->bad.in_a_row, 0, state->bad.skipped) || state->bad.rollbacks < 0 ||
              !(state->bad.lr_factor > 0 && state->bad.lr_factor <= 1))
         wrong = "bad_steps";
-    for (int64_t i = 0; !wrong && i < state->n_history; i++) {
-        const HistoryEntry *entry = &state->history[i];
-        if (!within(entry->step, i > 0 ? entry[-1].step : 0, step) ||
-            !within(entry->epoch, i > 0 ? entry[-1].epoch : 0, state->epoch))
-            wrong = "history";
-    }
+    else if (!is_history(state, length))
+        wrong = "history";
     return wrong ? FAIL(ST_CHECKPOINT, "its /state has a value of %s that no run comes to", wrong)
                  : ST_OK;
 }
@@ -235,16 +283,11 @@ Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
                              Checkpoint *checkpoint) {
     Status status = ST_OK;
     hid_t file = -1;
-    uint64_t stored = 0, found = 0;
     memset(checkpoint, 0, sizeof *checkpoint);
     TRY_DONE(hdf5_open_image(bytes, size, &file));
-    TRY_DONE(read_meta(file, checkpoint, &stored));
+    TRY_DONE(read_meta(file, checkpoint));
     TRY_DONE(read_state(file, &checkpoint->state));
     TRY_DONE(check_state(&checkpoint->state));
-    TRY_DONE(checkpoint_content_hash(checkpoint, checkpoint->state_hash, &found));
-    if (stored && stored != found)
-        status =
-            FAIL(ST_CHECKPOINT, "its /meta and /state do not give the content hash it carries");
 done:
     if (file >= 0)
         H5Fclose(file);

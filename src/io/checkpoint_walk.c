@@ -2,6 +2,7 @@
 #include "checkpoint_walk.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,21 +73,31 @@ done:
     return status;
 }
 
-static void add_array(void *hash, const WalkArray *array) {
-    hash_add(hash, array->value, (size_t)array->n * sizeof *array->value);
+typedef struct Sum {
+    HashState *hash;
+    int64_t bad; /* weights that are not finite, which training stops at before it saves them */
+} Sum;
+
+static void add_array(void *context, const WalkArray *array) {
+    Sum *sum = context;
+    hash_add(sum->hash, array->value, (size_t)array->n * sizeof *array->value);
+    for (int64_t i = 0; i < array->n && strcmp(array->group, "params") == 0; i++)
+        sum->bad += !isfinite(array->value[i]);
 }
 
 Status checkpoint_check_hash(hid_t file, const Checkpoint *meta) {
     Status status = ST_OK;
     uint64_t step = (uint64_t)meta->state.step;
-    HashState *hash = hash_new();
-    TRY_ALLOC(hash);
-    TRY_DONE(checkpoint_walk(file, meta, add_array, hash));
-    hash_add(hash, &step, sizeof step);
-    checkpoint_hash_rates(hash, &meta->state);
-    if (hash_value(hash) != meta->state_hash)
+    Sum sum = {.hash = hash_new()};
+    TRY_ALLOC(sum.hash);
+    TRY_DONE(checkpoint_walk(file, meta, add_array, &sum));
+    hash_add(sum.hash, &step, sizeof step);
+    checkpoint_hash_rates(sum.hash, &meta->state);
+    if (hash_value(sum.hash) != meta->state_hash)
         status = FAIL(ST_CHECKPOINT, "its arrays do not give the state hash it carries");
+    else if (sum.bad > 0)
+        status = FAIL(ST_CHECKPOINT, "%" PRId64 " of its weights are NaN or infinite", sum.bad);
 done:
-    hash_free(hash);
+    hash_free(sum.hash);
     return status;
 }

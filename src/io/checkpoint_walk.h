@@ -21,7 +21,8 @@ typedef struct WalkArray {
 Status checkpoint_walk(hid_t file, const Checkpoint *meta,
                        void (*each)(void *context, const WalkArray *array), void *context);
 
-/* Whether the arrays give the state hash that the file carries. ST_CHECKPOINT, without its name. */
+/* Whether the arrays give the state hash that the file carries, and all weights are finite.
+ * ST_CHECKPOINT, without its name. */
 Status checkpoint_check_hash(hid_t file, const Checkpoint *meta);
 
 #endif

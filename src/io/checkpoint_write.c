@@ -15,6 +15,7 @@
 
 #include "checkpoint_dir.h"
 #include "checkpoint_format.h"
+#include "checkpoint_look.h"
 #include "file_util.h"
 #include "hdf5_error.h"
 #include "hdf5_file.h"
@@ -44,7 +45,7 @@ static Status write_image(hid_t group, const Checkpoint *checkpoint) {
     return hdf5_put_text(group, "class_names", checkpoint->class_names);
 }
 
-static Status write_meta(hid_t file, const Checkpoint *checkpoint, Identity identity) {
+static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t state_hash) {
     Status status = ST_OK;
     hid_t group = -1;
     char now[21], slots[256];
@@ -70,8 +71,20 @@ static Status write_meta(hid_t file, const Checkpoint *checkpoint, Identity iden
     TRY_DONE(hdf5_put_text(group, "time", now));
     if (checkpoint->lineage)
         TRY_DONE(hdf5_put_text(group, "lineage", checkpoint->lineage));
-    TRY_DONE(hdf5_put_hash(group, "state_hash", identity.state));
-    TRY_DONE(hdf5_put_hash(group, "content_hash", identity.content));
+    TRY_DONE(hdf5_put_hash(group, "state_hash", state_hash));
+done:
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+/* The last thing written: the hash of all the others. */
+static Status write_content_hash(hid_t file, uint64_t *hash) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    TRY_DONE(checkpoint_content_hash(file, hash));
+    TRY_DONE(hdf5_open_group(file, "meta", &group));
+    TRY_DONE(hdf5_put_hash(group, CONTENT_HASH, *hash));
 done:
     if (group >= 0)
         H5Gclose(group);
@@ -169,13 +182,15 @@ done:
 }
 
 /* The whole file in memory; the caller frees image->bytes, also after a failure. */
-static Status build(const Checkpoint *checkpoint, Identity identity, Hdf5Image *image) {
+static Status build(const Checkpoint *checkpoint, Identity *identity, Hdf5Image *image) {
     Status status = ST_OK;
     hid_t file = -1;
+    TRY_DONE(checkpoint_state_hash(checkpoint, &identity->state));
     TRY_DONE(hdf5_create(image, &file));
-    TRY_DONE(write_meta(file, checkpoint, identity));
+    TRY_DONE(write_meta(file, checkpoint, identity->state));
     TRY_DONE(write_state(file, &checkpoint->state));
     TRY_DONE(write_arrays(file, checkpoint));
+    TRY_DONE(write_content_hash(file, &identity->content));
     hid_t whole = file;
     file = -1;
     TRY_DONE(hdf5_finish(whole, image));
@@ -197,19 +212,42 @@ static Status name_all(const char *folder, int64_t step, Names *names) {
     return file_join(folder, temporary, names->temporary_sidecar);
 }
 
+/* Of a good file's bytes; 0 where it holds what this program's files do not. */
+static Status identify(const void *bytes, size_t size, const char *path, Identity *identity) {
+    Status status = ST_OK;
+    Checkpoint meta;
+    hid_t file = -1;
+    TRY(checkpoint_parse_meta(bytes, size, path, &meta));
+    identity->state = meta.state_hash;
+    TRY_DONE(hdf5_open_image(bytes, size, &file));
+    status = checkpoint_content_hash(file, &identity->content);
+    if (status == ST_CHECKPOINT) {
+        status_clear();
+        status = ST_OK;
+        identity->content = 0;
+    }
+done:
+    if (file >= 0)
+        H5Fclose(file);
+    checkpoint_meta_free(&meta);
+    return status;
+}
+
 /* Looks at what stands under the final name. *same: a good file with all of this content. A damaged
  * one is moved away; a good one of other content is an error. */
 static Status settle(const Names *names, Identity identity, const CheckpointGate *gate,
                      bool *same) {
-    Checkpoint other;
-    uint64_t content;
+    Identity other;
+    CheckpointSeal seal;
     struct stat info;
+    char *bytes = NULL;
+    size_t size = 0;
     *same = false;
     if (lstat(names->path, &info) != 0)
         return errno == ENOENT ? ST_OK
                                : FAIL(ST_CHECKPOINT, "%s: cannot be looked at: %s", names->path,
                                       strerror(errno));
-    switch (checkpoint_look(names->path)) {
+    switch (checkpoint_examine(names->path, &bytes, &size, &seal)) {
     case CHECKPOINT_GOOD:
         break;
     case CHECKPOINT_BAD:
@@ -224,17 +262,16 @@ static Status settle(const Names *names, Identity identity, const CheckpointGate
         status_prefix("a file of this name is there that cannot be looked at, and stays as it is");
         return ST_CHECKPOINT;
     }
-    TRY(checkpoint_read_meta(names->path, &other));
-    bool same_state = other.state_hash == identity.state;
-    Status status = checkpoint_content_hash(&other, other.state_hash, &content);
-    checkpoint_meta_free(&other);
+    Status status = identify(bytes, size, names->path, &other);
+    free(bytes);
     TRY(status);
-    *same = content == identity.content;
+    *same = other.content == identity.content;
     if (!*same)
         return FAIL(ST_CHECKPOINT,
                     "%s: there is a good checkpoint of this step with another %s; is another "
                     "run writing here? Choose another --out",
-                    names->path, same_state ? "history, lineage or configuration" : "state");
+                    names->path,
+                    other.state == identity.state ? "history, lineage or configuration" : "state");
     return ST_OK;
 }
 
@@ -293,14 +330,11 @@ Status checkpoint_write(const char *folder, const Checkpoint *checkpoint,
     bool same;
     struct stat info;
     TRY(name_all(folder, checkpoint->state.step, &names));
-    TRY(checkpoint_state_hash(checkpoint, &identity.state));
-    TRY(checkpoint_content_hash(checkpoint, identity.state, &identity.content));
-    TRY(checkpoint_ask(gate));
-    TRY(settle(&names, identity, gate, &same));
-    if (!same) {
-        TRY_DONE(build(checkpoint, identity, &image));
+    TRY_DONE(build(checkpoint, &identity, &image));
+    TRY_DONE(checkpoint_ask(gate));
+    TRY_DONE(settle(&names, identity, gate, &same));
+    if (!same)
         TRY_DONE(write_and_commit(folder, &names, &image, identity, gate));
-    }
     if (bytes && stat(names.path, &info) == 0)
         *bytes = (int64_t)info.st_size;
 done:

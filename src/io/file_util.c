@@ -134,7 +134,7 @@ bool file_is_temporary(const char *name) {
     return maker_of(name, &maker);
 }
 
-bool file_temporary_is_stale(const char *name, bool owned) {
+bool file_temporary_is_stale(const char *name) {
     char host[64] = "";
     Maker maker;
     Job job = job_now();
@@ -145,8 +145,7 @@ bool file_temporary_is_stale(const char *name, bool owned) {
         return true; /* wherever that process is, the directory is not its own any more */
     if (strcmp(maker.host, host) != 0)
         return false;
-    return owned || maker.pid == (long)getpid() ||
-           (kill((pid_t)maker.pid, 0) != 0 && errno == ESRCH);
+    return maker.pid == (long)getpid() || (kill((pid_t)maker.pid, 0) != 0 && errno == ESRCH);
 }
 
 Status file_sync_folder(const char *folder) {
@@ -161,19 +160,48 @@ Status file_sync_folder(const char *folder) {
     return status;
 }
 
-Status file_rename_new(const char *from, const char *to, bool *exists) {
-    *exists = false;
+/* Whether a file system lacks what was asked of it. */
+static bool is_lack(int error) {
+    return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+/* Renames, by means that never replace: RENAME_NOREPLACE, where a file system lacks that (some NFS)
+ * a hard link. 0, or the error; ENOTSUP where it has neither (FAT, some FUSE). */
+static int rename_guarded(const char *from, const char *to) {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-        return ST_OK;
-    if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
-        /* File systems without that flag (some NFS): a hard link never replaces either. */
-        if (link(from, to) == 0)
-            return file_remove(from);
+        return 0;
+    if (!is_lack(errno))
+        return errno;
+    if (link(from, to) == 0)
+        return unlink(from) == 0 ? 0 : errno;
+    return is_lack(errno) || errno == EPERM || errno == EMLINK ? ENOTSUP : errno;
+}
+
+/* Whether these are two names of one file: a link whose maker died before it removed the first. */
+static bool is_half_renamed(const char *from, const char *to) {
+    struct stat a, b;
+    return lstat(from, &a) == 0 && lstat(to, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino && a.st_nlink > 1;
+}
+
+bool file_can_rename_new(const char *from, const char *to) {
+    return rename_guarded(from, to) == 0;
+}
+
+Status file_rename_new(const char *from, const char *to, bool *exists) {
+    struct stat info;
+    *exists = false;
+    int error = rename_guarded(from, to);
+    if (error == EEXIST && is_half_renamed(from, to))
+        return file_remove(from);
+    if (error == ENOTSUP) { /* only the owner file keeps others from coming in between */
+        error = lstat(to, &info) == 0 ? EEXIST : errno == ENOENT ? 0 : errno;
+        if (error == 0 && rename(from, to) != 0)
+            error = errno;
     }
-    if (errno != EEXIST)
-        return FAIL_PATH(to, "put in place");
-    *exists = true;
-    return ST_OK;
+    *exists = error == EEXIST;
+    errno = error;
+    return error == 0 || *exists ? ST_OK : FAIL_PATH(to, "put in place");
 }
 
 /* Makes the name of a new folder durable. */

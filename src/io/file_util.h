@@ -22,11 +22,9 @@ Status file_write(int fd, const char *path, const void *bytes, size_t size);
 Status file_create(const char *path, const void *bytes, size_t size);
 
 /* "NAME.tmp.PID.JOB.RESTART.HOST" for this process, and whether such a name belongs to a process of
- * this host that is dead, to an earlier start of this job, or to this process. Where no other
- * process of this host can be writing there (`owned`), any of this host does: a killed one that
- * its parent has not waited for yet, or another that was given its number, looks alive. */
+ * this host that is dead, to an earlier start of this job, or to this process. */
 void file_temporary_name(const char *name, char *out, size_t room);
-bool file_temporary_is_stale(const char *name, bool owned);
+bool file_temporary_is_stale(const char *name);
 
 /* Whether NAME ends as file_temporary_name's do, whoever's it is. */
 bool file_is_temporary(const char *name);
@@ -34,9 +32,13 @@ bool file_is_temporary(const char *name);
 /* Makes renames and new names in a folder durable. */
 Status file_sync_folder(const char *folder);
 
-/* Renames `from` to `to` unless `to` exists, atomically. *exists says whether it did (and then
- * nothing changed and ST_OK is returned). */
+/* Renames `from` to `to` unless `to` exists. *exists says whether it did (and then nothing changed
+ * and ST_OK is returned). Atomic, but for file systems that file_can_rename_new says no of: there
+ * it looks, then renames. Where a process died in the middle, the same call comes to its end. */
 Status file_rename_new(const char *from, const char *to, bool *exists);
+
+/* Tries it: whether the file system can rename `from` to `to` without ever replacing. */
+bool file_can_rename_new(const char *from, const char *to);
 
 /* mkdir -p; `option` names the path in messages. */
 Status file_make_folders(const char *path, const char *option);

@@ -29,7 +29,7 @@ Status folder_names(const char *folder, bool (*which)(const char *name), Names *
     int64_t room = 0;
     *names = (Names){0};
     DIR *list = opendir(folder);
-    if (!list && errno == ENOENT)
+    if (!list && (errno == ENOENT || errno == ENOTDIR))
         return ST_OK;
     if (!list)
         return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));

@@ -36,8 +36,23 @@ done:
     return status;
 }
 
-/* Bytes of the file that an object is in: what it says it holds cannot be more. */
-static Status file_bytes(hid_t object, const char *name, uint64_t *bytes) {
+/* Behind that name; nothing has two: what is read once by its size is not read a thousand times. */
+static Status check_single(hid_t object, const char *name) {
+    Status status = ST_OK;
+#if H5_VERSION_GE(1, 12, 0)
+    H5O_info2_t info;
+    TRY_H5(name, H5Oget_info3(object, &info, H5O_INFO_BASIC));
+#else
+    H5O_info_t info;
+    TRY_H5(name, H5Oget_info2(object, &info, H5O_INFO_BASIC));
+#endif
+    if (info.rc != 1)
+        status = FAIL(ST_CHECKPOINT, "%s has two names, as nothing in a checkpoint has", name);
+done:
+    return status;
+}
+
+Status hdf5_file_bytes(hid_t object, const char *name, uint64_t *bytes) {
     Status status = ST_OK;
     hid_t file = -1;
     hsize_t size = 0;
@@ -54,6 +69,17 @@ Status hdf5_open_group(hid_t parent, const char *name, hid_t *group) {
     Status status = ST_OK;
     TRY_DONE(check_link(parent, name));
     TRY_H5(name, *group = H5Gopen2(parent, name, H5P_DEFAULT));
+    TRY_DONE(check_single(*group, name));
+done:
+    return status;
+}
+
+Status hdf5_open_object(hid_t parent, const char *name, hid_t *object) {
+    Status status = ST_OK;
+    *object = -1;
+    TRY_DONE(check_link(parent, name));
+    TRY_H5(name, *object = H5Oopen(parent, name, H5P_DEFAULT));
+    TRY_DONE(check_single(*object, name));
 done:
     return status;
 }
@@ -153,7 +179,7 @@ Status hdf5_get_text(hid_t object, const char *name, char **text) {
     uint64_t room;
     TRY_DONE(open_attribute(object, name, H5T_STRING, 0, &attribute, &type));
     size_t size = H5Tget_size(type);
-    TRY_DONE(file_bytes(attribute, name, &room));
+    TRY_DONE(hdf5_file_bytes(attribute, name, &room));
     if (H5Tis_variable_str(type) != 0 || size == 0 || size > TEXT_BYTES_MAX || size > room) {
         status = FAIL(ST_CHECKPOINT, "attribute %s has another type than a checkpoint's", name);
         goto done;
@@ -241,7 +267,7 @@ static Status check_storage(hid_t array, const char *name, size_t element, int n
     H5D_layout_t layout;
     hsize_t chunk[HDF5_DIMS_MAX] = {0};
     uint64_t room, bytes = element, chunk_bytes = element;
-    TRY_DONE(file_bytes(array, name, &room));
+    TRY_DONE(hdf5_file_bytes(array, name, &room));
     for (int i = 0; i < ndim; i++) {
         if (dim[i] < 1 || (uint64_t)dim[i] > room || bytes > room / (uint64_t)dim[i]) {
             status = FAIL(ST_CHECKPOINT, "%s says it holds more than its file has room for", name);
@@ -278,16 +304,22 @@ done:
     return status;
 }
 
-/* An array of this file, whose shape may be believed. For H5Dclose, also after a failure. */
-static Status open_array(hid_t group, const char *name, size_t element, hid_t *array, int *ndim,
-                         int64_t dim[HDF5_DIMS_MAX]) {
+Status hdf5_open_array(hid_t group, const char *name, size_t element, hid_t *array, int *ndim,
+                       int64_t dim[HDF5_DIMS_MAX]) {
     Status status = ST_OK;
+    hid_t type = -1;
     *array = -1;
     TRY_DONE(check_link(group, name));
     TRY_H5(name, *array = H5Dopen2(group, name, H5P_DEFAULT));
+    TRY_DONE(check_single(*array, name));
+    TRY_H5(name, type = H5Dget_type(*array));
+    if (H5Tget_size(type) > element)
+        element = H5Tget_size(type);
     TRY_DONE(shape_of(*array, name, ndim, dim));
     TRY_DONE(check_storage(*array, name, element, *ndim, dim));
 done:
+    if (type >= 0)
+        H5Tclose(type);
     return status;
 }
 
@@ -297,7 +329,7 @@ Status hdf5_get_array(hid_t group, const char *name, hid_t type, int ndim, const
     int have_ndim = 0;
     int64_t have[HDF5_DIMS_MAX] = {0};
     hid_t array, stored = -1;
-    TRY_DONE(open_array(group, name, H5Tget_size(type), &array, &have_ndim, have));
+    TRY_DONE(hdf5_open_array(group, name, H5Tget_size(type), &array, &have_ndim, have));
     if (have_ndim != ndim || memcmp(have, dim, (size_t)ndim * sizeof *dim) != 0) {
         char want_text[96], have_text[96];
         hdf5_shape_text(ndim, dim, want_text, sizeof want_text);
@@ -323,7 +355,7 @@ done:
 Status hdf5_shape(hid_t group, const char *name, size_t element, int *ndim,
                   int64_t dim[HDF5_DIMS_MAX]) {
     hid_t array;
-    Status status = open_array(group, name, element, &array, ndim, dim);
+    Status status = hdf5_open_array(group, name, element, &array, ndim, dim);
     if (array >= 0)
         H5Dclose(array);
     return status;

@@ -65,6 +65,8 @@ static void print_meta(FILE *out, const Checkpoint *meta, const char *path, size
             *meta->git ? meta->git : "unknown sources", meta->instruction_set);
     if (meta->image.c > 0)
         print_image(out, meta);
+    if (meta->test_hash)
+        fprintf(out, "  test set %016" PRIx64 "\n", meta->test_hash);
     fprintf(out, "  state hash %016" PRIx64 "\n", meta->state_hash);
     fprintf(out,
             "state\n  step %" PRId64 ", %" PRId64 " epochs done and %" PRId64

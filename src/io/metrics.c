@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +28,20 @@ enum { LINE_BYTES = 2048 };
 
 struct Metrics {
     RunDir *dir; /* has the descriptor of metrics.jsonl; borrowed */
-    bool has_board;
+    atomic_bool has_board;
     Tensorboard board;
 };
+
+/* TensorBoard's events say what metrics.jsonl says as well: where they cannot be written the run
+ * goes on without them, unless the directory is another's now. */
+static Status after_board(Metrics *sinks, Status status) {
+    if (status != ST_CHECKPOINT)
+        return status;
+    log_warn("%s; the run goes on without TensorBoard's events", status_message());
+    status_clear();
+    sinks->has_board = false;
+    return rundir_check(sinks->dir);
+}
 
 typedef struct Line {
     char text[LINE_BYTES];
@@ -128,7 +140,7 @@ Status metrics_train(Metrics *sinks, const TrainMetrics *metrics) {
     add_int(&line, "threads", metrics->threads);
     add_text(&line, "host", metrics->host);
     TRY(put_line(sinks->dir, &line));
-    return sinks->has_board ? tensorboard_train(&sinks->board, metrics) : ST_OK;
+    return sinks->has_board ? after_board(sinks, tensorboard_train(&sinks->board, metrics)) : ST_OK;
 }
 
 static void format_eval(Line *line, const EvalMetrics *metrics) {
@@ -154,7 +166,7 @@ Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics) {
     add_measured(&line, "wall_s", metrics->wall_s, false);
     add(&line, "}");
     TRY(put_line(sinks->dir, &line));
-    return sinks->has_board ? tensorboard_eval(&sinks->board, metrics) : ST_OK;
+    return sinks->has_board ? after_board(sinks, tensorboard_eval(&sinks->board, metrics)) : ST_OK;
 }
 
 /* The line of another process, whose times are not known. */
@@ -166,13 +178,16 @@ static void put_past(const EvalMetrics *metrics, Text *text) {
 
 Status metrics_image(Metrics *sinks, int64_t step, const BoardImage *image) {
     TRY(rundir_check(sinks->dir));
-    return sinks->has_board ? tensorboard_image(&sinks->board, step, image) : ST_OK;
+    return sinks->has_board ? after_board(sinks, tensorboard_image(&sinks->board, step, image))
+                            : ST_OK;
 }
 
 Status metrics_histogram(Metrics *sinks, int64_t step, const char *tag,
                          const Histogram *histogram) {
     TRY(rundir_check(sinks->dir));
-    return sinks->has_board ? tensorboard_histogram(&sinks->board, step, tag, histogram) : ST_OK;
+    return sinks->has_board
+               ? after_board(sinks, tensorboard_histogram(&sinks->board, step, tag, histogram))
+               : ST_OK;
 }
 
 /* Makes the file what `step` and the known evaluations say. `anew`: as a new file, also where it is
@@ -228,7 +243,7 @@ Status metrics_open(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t
     TRY(mend(dir, step, known, n, true));
     TRY(open_lines(dir));
     made->has_board = facts != NULL;
-    return facts ? tensorboard_open(dir, step, facts, &made->board) : ST_OK;
+    return facts ? after_board(made, tensorboard_open(dir, step, facts, &made->board)) : ST_OK;
 }
 
 void metrics_close(Metrics *sinks) {
@@ -244,8 +259,8 @@ Status metrics_sync(Metrics *sinks) {
         return FAIL(ST_CHECKPOINT, "%s/metrics.jsonl: cannot be made durable: %s", dir->path,
                     strerror(errno));
     if (sinks->has_board && fsync(sinks->board.file.fd) != 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be made durable: %s", sinks->board.file.path,
-                    strerror(errno));
+        return after_board(sinks, FAIL(ST_CHECKPOINT, "%s: cannot be made durable: %s",
+                                       sinks->board.file.path, strerror(errno)));
     return ST_OK;
 }
 

@@ -11,6 +11,7 @@
  * which is on the file that was replaced, keeps nobody out any more. */
 #include "owner.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,7 +31,8 @@
 #include "lockstep/job.h"
 #include "lockstep/log.h"
 
-enum { TAKE_ATTEMPTS = 20 };
+enum { TAKE_ATTEMPTS = 20, ABANDONED_S = 60 };
+#define TEMPORARY "owner.tmp."
 
 /* What the file says. A zeroed one: nobody. */
 typedef struct Holder {
@@ -206,7 +208,7 @@ static Status make_mine(const char *folder, const char *path, const Holder *me, 
     char name[256], temporary[4096];
     LockState lock;
     Status status = ST_OK;
-    snprintf(name, sizeof name, "owner.tmp.%ld.%s", me->pid, me->host);
+    snprintf(name, sizeof name, TEMPORARY "%ld.%s", me->pid, me->host);
     TRY(file_join(folder, name, temporary));
     int mine = file_open(temporary, O_RDWR | O_CREAT | O_TRUNC);
     if (mine < 0)
@@ -225,6 +227,29 @@ done:
     unlink(temporary);
     close(mine);
     return status;
+}
+
+/* Removes what those left who died between making their file and naming it, wherever they ran: the
+ * lock on it went with them. A living one has not taken its lock yet at most for an instant, so a
+ * file of the last minute, by the file system's clock, is left alone. */
+static void remove_abandoned(const char *folder, int mine) {
+    struct stat now, info;
+    char path[4096];
+    DIR *list = fstat(mine, &now) == 0 ? opendir(folder) : NULL;
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        if (strncmp(entry->d_name, TEMPORARY, strlen(TEMPORARY)) != 0 ||
+            snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
+            continue;
+        int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+            now.st_mtime - info.st_mtime > ABANDONED_S && flock(fd, LOCK_EX | LOCK_NB) == 0)
+            unlink(path);
+        close(fd);
+    }
+    if (list)
+        closedir(list);
 }
 
 /* One attempt; *again where the file was replaced while it was looked at. */
@@ -249,6 +274,7 @@ static Status attempt(const char *folder, const char *path, char *text, int *fd,
                  folder);
     TRY_DONE(may_take(folder, text, &me, lock));
     TRY_DONE(make_mine(folder, path, &me, text, fd));
+    remove_abandoned(folder, *fd);
 done:
     close(old);
     return status;

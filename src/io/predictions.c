@@ -105,6 +105,16 @@ Status predictions_write(const RunDir *dir, const Predictions *predictions) {
     return status;
 }
 
+/* Labels and outputs count from 0: whoever draws them looks names up by them. */
+static Status check(const Predictions *predictions) {
+    for (int64_t i = 0; i < predictions->images; i++) {
+        if (predictions->label[i] < 0 || predictions->predicted[i] < 0 ||
+            !(predictions->probability[i] >= 0 && predictions->probability[i] <= 1))
+            return FAIL(ST_CHECKPOINT, "image %" PRId64 " has values that no prediction has", i);
+    }
+    return ST_OK;
+}
+
 static Status get(hid_t file, Predictions *predictions) {
     int64_t step, dim[HDF5_DIMS_MAX];
     int ndim;
@@ -116,7 +126,8 @@ static Status get(hid_t file, Predictions *predictions) {
     predictions->step = step;
     TRY(hdf5_get_array(file, "label", H5T_STD_I32LE, 1, dim, predictions->label));
     TRY(hdf5_get_array(file, "predicted", H5T_STD_I32LE, 1, dim, predictions->predicted));
-    return hdf5_get_array(file, "probability", H5T_IEEE_F32LE, 1, dim, predictions->probability);
+    TRY(hdf5_get_array(file, "probability", H5T_IEEE_F32LE, 1, dim, predictions->probability));
+    return check(predictions);
 }
 
 Status predictions_read(const char *folder, Predictions *predictions) {

@@ -38,7 +38,7 @@ static Status remove_ours(const RunDir *dir, const char *folder, const char *nam
     return file_remove(path);
 }
 
-/* A temporary file of those that this process has taken the directory from. */
+/* A temporary file of a run, whoever has made it. */
 static bool is_left_over(const char *name) {
     static const char *const begins[] = {
         "config.yaml.",    "log.txt.",    "metrics.jsonl.",  "metrics.next.",
@@ -47,7 +47,7 @@ static bool is_left_over(const char *name) {
         "predictions.h5.", "step-"};
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
         if (strncmp(name, begins[i], strlen(begins[i])) == 0)
-            return file_temporary_is_stale(name, true);
+            return file_is_temporary(name);
     return false;
 }
 
@@ -57,6 +57,34 @@ static Status remove_some(const RunDir *dir, const char *folder, bool (*which)(c
     for (int64_t i = 0; status == ST_OK && i < names.n; i++)
         status = remove_ours(dir, folder, names.name[i]);
     folder_free(&names);
+    return status;
+}
+
+Status rundir_sweep(const RunDir *dir, const char *folder) {
+    return remove_some(dir, folder, is_left_over);
+}
+
+/* What the file system cannot do, and a run does without: said once, at its start. */
+static Status look_for_lacks(RunDir *dir) {
+    char own[256], from[4096], to[4096 + 8];
+    file_temporary_name("step-probe", own, sizeof own);
+    TRY(file_join(dir->checkpoints, own, from));
+    snprintf(to, sizeof to, "%s.to", from);
+    TRY(rundir_check(dir));
+    TRY(file_create(from, "", 0));
+    Status status = file_remove(to);
+    if (status == ST_OK && !file_can_rename_new(from, to))
+        log_warn("%s: the file system can neither rename without replacing nor link: only the "
+                 "owner file keeps another process from replacing a checkpoint",
+                 dir->path);
+    unlink(from);
+    unlink(to);
+    dir->no_links = status == ST_OK && symlink("none", from) != 0;
+    if (dir->no_links)
+        log_warn("%s: the file system has no symbolic links (%s): there is no best.h5; `lockstep "
+                 "eval %s` finds the best checkpoint without it",
+                 dir->path, strerror(errno), dir->path);
+    unlink(from);
     return status;
 }
 
@@ -90,10 +118,11 @@ Status rundir_open(const char *path, RunDir *dir) {
     TRY_DONE(owner_take(path, dir->owner, &dir->lock_fd));
     TRY_DONE(file_join(path, "checkpoints", dir->checkpoints));
     TRY_DONE(file_make_folders(dir->checkpoints, "--out"));
-    TRY_DONE(remove_some(dir, dir->path, is_left_over));
-    TRY_DONE(remove_some(dir, dir->checkpoints, is_left_over));
+    TRY_DONE(rundir_sweep(dir, dir->path));
+    TRY_DONE(rundir_sweep(dir, dir->checkpoints));
     TRY_DONE(file_join(path, "tensorboard", board));
-    TRY_DONE(remove_some(dir, board, is_left_over));
+    TRY_DONE(rundir_sweep(dir, board));
+    TRY_DONE(look_for_lacks(dir));
 done:
     if (status != ST_OK)
         rundir_close(dir);
@@ -312,6 +341,8 @@ Status rundir_read_autotune(const RunDir *dir, char **text) {
 
 Status rundir_link_best(RunDir *dir, const char *file_name) {
     char path[4096], temporary[4096], target[512], own[256];
+    if (dir->no_links)
+        return rundir_check(dir);
     file_temporary_name("best.h5", own, sizeof own);
     TRY(file_join(dir->path, "best.h5", path));
     TRY(file_join(dir->path, own, temporary));

@@ -202,13 +202,14 @@ Status rundir_find(const char *run, char path[4096]) {
 
 /* The folder in use becomes one that is left; where this node can tell, only if it holds any, and
  * else it is removed. */
-static Status leave(const char *base, Local *local) {
+static Status leave(const RunDir *dir, const char *base, Local *local) {
     char folder[4096];
     bool has = true;
     if (!local->name[0])
         return ST_OK;
     if (base[0]) {
         TRY(file_join(base, local->name, folder));
+        TRY(rundir_sweep(dir, folder));
         TRY(has_any(folder, &has));
         if (!has && rmdir(folder) != 0)
             log_debug("%s stays: %s", folder, strerror(errno));
@@ -223,7 +224,7 @@ Status rundir_leave_local(RunDir *dir) {
     Local local;
     Status status = load_local(dir, &local);
     if (status == ST_OK && local.name[0]) {
-        status = leave("", &local);
+        status = leave(dir, "", &local);
         if (status == ST_OK)
             status = save_local(dir, &local);
     }
@@ -248,9 +249,11 @@ Status rundir_begin_local(RunDir *dir, const char *base) {
     TRY_DONE(load_local(dir, &local));
     dir->left_local = local.left.size > 0;
     TRY_DONE(rundir_check(dir));
+    if (dir->local[0])
+        TRY_DONE(rundir_sweep(dir, dir->local));
     if (dir->local[0] || (!base[0] && !local.name[0]))
         goto done;
-    TRY_DONE(leave(base, &local));
+    TRY_DONE(leave(dir, base, &local));
     if (base[0]) {
         TRY_DONE(new_name(local.name));
         TRY_DONE(file_join(base, local.name, dir->local));
@@ -272,7 +275,10 @@ static Status still_ours(void *context) {
 static Status empty(RunDir *dir, const char *folder) {
     const CheckpointKeep none = {.best_step = -1};
     const CheckpointGate gate = {still_ours, dir};
-    return access(folder, F_OK) == 0 ? checkpoint_prune(folder, &none, &gate, NULL) : ST_OK;
+    if (access(folder, F_OK) != 0)
+        return ST_OK;
+    TRY(rundir_sweep(dir, folder));
+    return checkpoint_prune(folder, &none, &gate, NULL);
 }
 
 /* Removes what a node has of folders that were left. */

@@ -53,21 +53,59 @@ Status rundir_mend_best(RunDir *dir, int64_t best_step) {
                  best_step, dir->checkpoints);
         return unlink_best(dir);
     }
-    if (strcmp(linked, name) == 0)
+    if (strcmp(linked, name) == 0 || dir->no_links)
         return ST_OK;
     log_warn("%s/best.h5 %s%s: now it is %s, the best of this run", dir->path,
              linked[0] ? "was " : "was missing", linked, name);
     return rundir_link_best(dir, name);
 }
 
-bool rundir_has_best(const RunDir *dir, int64_t best_step) {
-    char linked[256], name[CHECKPOINT_FILE_NAME], path[4096];
+void rundir_name_best(const RunDir *dir, int64_t best_step, char name[96]) {
+    char linked[256], file[CHECKPOINT_FILE_NAME], path[4096];
+    name[0] = '\0';
     if (best_step < 0)
-        return false;
-    checkpoint_file_name(best_step, name);
+        return;
+    checkpoint_file_name(best_step, file);
     rundir_best(dir, linked);
-    return strcmp(linked, name) == 0 && file_join(dir->checkpoints, name, path) == ST_OK &&
-           access(path, F_OK) == 0;
+    if ((strcmp(linked, file) != 0 && !dir->no_links) ||
+        file_join(dir->checkpoints, file, path) != ST_OK || access(path, F_OK) != 0)
+        status_clear();
+    else if (dir->no_links)
+        snprintf(name, 96, "/checkpoints/%s", file);
+    else
+        snprintf(name, 96, "/best.h5");
+}
+
+/* Of the state of a checkpoint. */
+static Status best_of(const char *path, char file_name[CHECKPOINT_FILE_NAME]) {
+    Checkpoint meta;
+    TRY(checkpoint_read_meta(path, &meta));
+    if (meta.state.best_step >= 0)
+        checkpoint_file_name(meta.state.best_step, file_name);
+    checkpoint_meta_free(&meta);
+    return ST_OK;
+}
+
+Status rundir_find_best(const char *run, char file_name[256]) {
+    RunDir dir = {0};
+    char path[4096], name[CHECKPOINT_FILE_NAME] = "";
+    snprintf(dir.path, sizeof dir.path, "%s", run);
+    TRY(file_join(run, "checkpoints", dir.checkpoints));
+    rundir_best(&dir, file_name);
+    if (file_name[0]) {
+        TRY(file_join(dir.checkpoints, file_name, path));
+        if (access(path, F_OK) == 0)
+            return ST_OK;
+        file_name[0] = '\0';
+    }
+    TRY(rundir_find(run, path));
+    if (!path[0])
+        return ST_OK;
+    TRY(best_of(path, name));
+    TRY(file_join(dir.checkpoints, name, path));
+    if (name[0] && access(path, F_OK) == 0)
+        snprintf(file_name, 256, "%s", name);
+    return ST_OK;
 }
 
 bool rundir_has_result(const RunDir *dir, int64_t step, uint64_t state_hash) {

@@ -20,6 +20,7 @@
 /* One checkpoint, as it was found. */
 typedef struct Found {
     const char *path, *name; /* name: below RUN/checkpoints */
+    bool renamed;            /* to .bad, when it was found so: no run uses it */
     CheckpointVerdict verdict;
     CheckpointSeal seal; /* of a good one */
     const char *bytes;   /* [size] of a good one */
@@ -30,8 +31,9 @@ typedef struct Found {
 typedef Status (*Visit)(void *context, const Found *found);
 
 /* Shows one file to `visit`; `shown` is its name for people. */
-static Status visit_file(const char *path, const char *shown, Visit visit, void *context) {
-    Found found = {.path = path, .name = shown};
+static Status visit_file(const char *path, const char *shown, bool renamed, Visit visit,
+                         void *context) {
+    Found found = {.path = path, .name = shown, .renamed = renamed};
     char *bytes = NULL;
     found.verdict = checkpoint_examine(path, &bytes, &found.size, &found.seal);
     found.bytes = bytes;
@@ -67,11 +69,13 @@ static Status visit_folder(const char *folder, const char *prefix, Visit visit, 
     char path[4096], shown[512];
     TRY(sorted_names(folder, &names, &n));
     for (int i = 0; i < n; i++) {
-        if (!checkpoint_step_of(names[i]->d_name, "", &step))
+        const char *name = names[i]->d_name;
+        bool renamed = checkpoint_is_bad(name) && !strstr(name, ".xxh3");
+        if (!renamed && !checkpoint_step_of(name, "", &step))
             continue;
-        TRY_DONE(file_join(folder, names[i]->d_name, path));
-        snprintf(shown, sizeof shown, "%s%s", prefix, names[i]->d_name);
-        TRY_DONE(visit_file(path, shown, visit, context));
+        TRY_DONE(file_join(folder, name, path));
+        snprintf(shown, sizeof shown, "%s%s", prefix, name);
+        TRY_DONE(visit_file(path, shown, renamed, visit, context));
         status_clear(); /* what was found of a bad one has been told */
     }
 done:
@@ -117,13 +121,14 @@ typedef struct Listing {
     FILE *out;
     const char *run;
     char best[256];
-    int wrong; /* files that are not good and sealed */
+    int wrong; /* files that are not good, sealed, and under their own name */
 } Listing;
 
 static const char *verdict_text(const Found *found) {
     switch (found->verdict) {
     case CHECKPOINT_GOOD:
-        return checkpoint_seal_text(found->seal);
+        return found->renamed ? "good after all: rename it back, and a run will use it"
+                              : checkpoint_seal_text(found->seal);
     case CHECKPOINT_BAD:
         return "bad";
     case CHECKPOINT_UNSEEN:
@@ -152,15 +157,12 @@ static Status list_one(void *context, const Found *found) {
     return ST_OK;
 }
 
-static void find_best(const char *run, char name[256]) {
-    RunDir dir = {0};
-    snprintf(dir.path, sizeof dir.path, "%s", run);
-    rundir_best(&dir, name);
-}
-
 Status upkeep_list(const char *run, FILE *out) {
     Listing listing = {.out = out, .run = run};
-    find_best(run, listing.best);
+    char folder[4096];
+    TRY(checkpoints_of(run, folder));
+    if (rundir_find_best(run, listing.best) != ST_OK) /* what is wrong is seen below */
+        status_clear();
     fprintf(out, "%-40s %10s %6s %-16s %-16s %s\n", "file", "step", "epoch", "branch", "state hash",
             "found");
     return visit_run(run, list_one, &listing);
@@ -168,14 +170,14 @@ Status upkeep_list(const char *run, FILE *out) {
 
 static Status verify_one(void *context, const Found *found) {
     Listing *listing = context;
-    if (found->verdict == CHECKPOINT_GOOD && found->seal == SEAL_AGREES)
+    if (found->verdict == CHECKPOINT_GOOD && found->seal == SEAL_AGREES && !found->renamed)
         return ST_OK;
     listing->wrong++;
     fprintf(listing->out, "%s\n",
             found->verdict == CHECKPOINT_GOOD ? found->path : status_message());
     if (found->verdict == CHECKPOINT_GOOD)
-        fprintf(listing->out, "  %s; `lockstep checkpoint seal` gives it a new one\n",
-                verdict_text(found));
+        fprintf(listing->out, "  %s%s\n", verdict_text(found),
+                found->renamed ? "" : "; `lockstep checkpoint seal` gives it a new one");
     return ST_OK;
 }
 
@@ -193,6 +195,8 @@ Status upkeep_verify(const char *run, FILE *out) {
 static Status seal_one(void *context, const Found *found) {
     Listing *listing = context;
     char hex[33], line[512], sidecar[4096 + 8], name[256], own[256], folder[4096], temporary[4096];
+    if (found->renamed)
+        return ST_OK;
     if (found->verdict != CHECKPOINT_GOOD) {
         listing->wrong++;
         fprintf(listing->out, "%s\n", status_message());
@@ -233,7 +237,7 @@ Status upkeep_seal(const char *path, FILE *out) {
             realpath(path, NULL); /* the checksum file stands beside the file, not a link */
         if (!real)
             return FAIL(ST_CHECKPOINT, "%s: cannot be looked at: %s", path, strerror(errno));
-        Status status = visit_file(real, path, seal_one, &listing);
+        Status status = visit_file(real, path, false, seal_one, &listing);
         free(real);
         TRY(status);
     }

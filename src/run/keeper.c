@@ -292,6 +292,15 @@ done:
     return status;
 }
 
+/* What a run can do without: its failure is a warning, unless the directory is another's now. */
+static Status spared(const Keeper *keeper, Status status) {
+    if (status != ST_CHECKPOINT)
+        return status;
+    log_warn("%s; the run goes on without it", status_message());
+    status_clear();
+    return rundir_check(&keeper->dir);
+}
+
 static Status note_start(Keeper *keeper, int64_t step, const char *libraries) {
     const Session *session = keeper->session;
     SessionStart start = {.step = step,
@@ -303,7 +312,7 @@ static Status note_start(Keeper *keeper, int64_t step, const char *libraries) {
                           .changes = session->config->changes,
                           .ranks = session->ranks.size,
                           .threads = session->ranks.threads};
-    return sessions_start(&keeper->dir, &start);
+    return spared(keeper, sessions_start(&keeper->dir, &start));
 }
 
 static Status settle_branch(Keeper *keeper, const RunState *state) {
@@ -447,11 +456,11 @@ Status keeper_flush(Keeper *keeper, const RunState *state) {
 }
 
 Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions) {
-    return predictions_write(&keeper->dir, predictions);
+    return spared(keeper, predictions_write(&keeper->dir, predictions));
 }
 
 Status keeper_write_trace(Keeper *keeper, const char *text, size_t bytes) {
-    return rundir_replace(&keeper->dir, "trace.json", text, bytes);
+    return spared(keeper, rundir_replace(&keeper->dir, "trace.json", text, bytes));
 }
 
 bool keeper_holds(const Keeper *keeper, const char *path, const RunState *state) {
@@ -476,13 +485,15 @@ Status keeper_mend(Keeper *keeper, const RunState *state) {
 
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
     bool asked;
-    if (!rundir_has_best(&keeper->dir, state->best_step)) /* a person, while it ran */
+    rundir_name_best(&keeper->dir, state->best_step, result->best_name);
+    if (!result->best_name[0]) { /* a person, while it ran */
         TRY(rundir_mend_best(&keeper->dir, state->best_step));
-    result->has_best = rundir_has_best(&keeper->dir, state->best_step);
+        rundir_name_best(&keeper->dir, state->best_step, result->best_name);
+    }
     TRY(engine_get(&keeper->session->engine, &keeper->host));
     Checkpoint checkpoint = view(keeper, state);
     TRY(checkpoint_state_hash(&checkpoint, &result->state_hash));
     TRY(metrics_result(&keeper->dir, result));
-    TRY(sessions_end(&keeper->dir, state->step, result->status));
+    TRY(spared(keeper, sessions_end(&keeper->dir, state->step, result->status)));
     return rundir_remove_stop(&keeper->dir, &asked);
 }

@@ -108,7 +108,7 @@ Status keeper_mend(Keeper *keeper, const RunState *state);
  * come between the last checkpoint and these. */
 bool keeper_has_result(const Keeper *keeper, const RunState *state, uint64_t state_hash);
 
-/* Fills in what the directory's owner knows of *result (state_hash, has_best) and writes
+/* Fills in what the directory's owner knows of *result (state_hash, best_name) and writes
  * result.json; then the end to sessions.jsonl. The file `stop` has done its work, and goes. */
 Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result);
 

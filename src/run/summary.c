@@ -23,8 +23,8 @@ void summarize(const RunResult *result, const char *out, bool synthetic) {
         log_info("best: accuracy %.2f %%, loss %.4f on the %s at step %" PRId64 " (%s%s)%s",
                  100 * result->best_accuracy, result->best_loss,
                  strcmp(result->selected_on, "test") == 0 ? "test set" : "held-out records",
-                 result->best_step, result->has_best ? out : "its checkpoint is not there",
-                 result->has_best ? "/best.h5" : "", label);
+                 result->best_step, result->best_name[0] ? out : "its checkpoint is not there",
+                 result->best_name, label);
     if (result->last_epoch)
         log_info("training accuracy %.2f %%, training loss %.4f (means over epoch %" PRId64
                  ", as it was trained)%s",

@@ -15,6 +15,8 @@
  *               hang       open, read, write, fsync: it does not come back (each time) until the
  *                          file $FILE_OPS_GO is there; unless named, for ever, in a call on the
  * file
+ *   FILE_OPS_LACKS=LIST  what the file system cannot do, each time: of "rename" (which replaces
+ *                        nothing), "link", "symlink", "lock"
  *
  * One lock is held over operation and line, so the lines' order is that of the operations. */
 #include <dlfcn.h>
@@ -50,6 +52,18 @@ static bool path_of(int fd, char path[PATH_BYTES]) {
     ssize_t n = readlink(link, path, PATH_BYTES - 1);
     path[n > 0 ? n : 0] = '\0';
     return below(path);
+}
+
+static bool lacks(const char *what, const char *path, int error) {
+    const char *list = getenv("FILE_OPS_LACKS");
+    for (size_t length = strlen(what); list && below(path); list = strchr(list, ',')) {
+        list += *list == ',';
+        if (strncmp(list, what, length) == 0 && (!list[length] || list[length] == ',')) {
+            errno = error;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whether this is the operation to disturb, in this way. */
@@ -182,6 +196,8 @@ int flock(int fd, int how) {
     char path[PATH_BYTES];
     if (!path_of(fd, path) || !(how & (LOCK_EX | LOCK_SH)))
         return REAL(flock)(fd, how);
+    if (lacks("lock", path, ENOLCK))
+        return -1;
     pthread_mutex_lock(&lock);
     int result = REAL(flock)(fd, how);
     done(result == 0, "lock", 0, path, NULL);
@@ -196,6 +212,8 @@ int rename(const char *from, const char *to) {
 }
 
 int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+    if (flags != 0 && lacks("rename", to, EINVAL))
+        return -1;
     pthread_mutex_lock(&lock);
     if (flags != 0 && chosen("rename", to, "nolink")) {
         pthread_mutex_unlock(&lock);
@@ -208,6 +226,8 @@ int renameat2(int from_folder, const char *from, int to_folder, const char *to, 
 }
 
 int link(const char *from, const char *to) {
+    if (lacks("link", to, EPERM))
+        return -1;
     pthread_mutex_lock(&lock);
     int result = REAL(link)(from, to);
     done(result == 0 && below(to), "link", 0, from, to);
@@ -215,6 +235,8 @@ int link(const char *from, const char *to) {
 }
 
 int symlink(const char *target, const char *path) {
+    if (lacks("symlink", path, EPERM))
+        return -1;
     pthread_mutex_lock(&lock);
     int result = REAL(symlink)(target, path);
     done(result == 0 && below(path), "symlink", 0, path, target);

@@ -34,6 +34,6 @@ for version in 1 2; do
     else
         skip "$what: resumed: the same bits as then" "they are those of AVX512-BF16, not of $isa"
     fi
-    of_version "$what: what is written now is of format version 4" "$(newest run)" 4
+    of_version "$what: what is written now is of format version 5" "$(newest run)" 5
 done
 finish

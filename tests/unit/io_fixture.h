@@ -5,6 +5,13 @@
 
 #include "lockstep/checkpoint.h"
 
+/* What its run was configured as. */
+#define FIXTURE_MODEL "model: |\n  conv c=4 k=3\n  bn\n  avgpool global\n  linear c=10\n"
+#define FIXTURE_CONFIG                                                                             \
+    "seed: 18364758544493064720\nlanes: 8\n"                                                       \
+    "optimizer:\n  name: adam\n  ema-decay: 0.5\n"                                                 \
+    "schedule:\n  name: plateau\n" FIXTURE_MODEL
+
 typedef struct Fixture {
     char folder[128]; /* made by fixture_open, removed with its content by fixture_close */
     Layer layers[4];

@@ -257,12 +257,13 @@ static void history_grows(void **state) {
     open_all(&f, &hooks, 1, &writer);
     f.checkpoint.state.history = history;
     for (int64_t i = 0; i < 1000; i++)
-        history[i].epoch = i + 1;
+        history[i].epoch = history[i].step = i + 1;
     for (int64_t n = 1; n <= 1000; n *= 10) {
         f.checkpoint.state.n_history = n;
         f.checkpoint.state.step = n;
         f.checkpoint.state.epoch = n;
         f.checkpoint.state.position = 0;
+        f.checkpoint.state.epoch_images = f.checkpoint.state.epoch_correct = 0;
         assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
     }
     assert_int_equal(writer_flush(writer, within(30)), ST_OK);
