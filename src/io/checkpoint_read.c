@@ -79,6 +79,7 @@ static Status read_image(hid_t group, Checkpoint *checkpoint) {
 
 static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     Status status = ST_OK;
+    bool has;
     hid_t group = -1;
     int64_t version = 0;
     TRY_DONE(hdf5_open_group(file, "meta", &group));
@@ -100,19 +101,23 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     TRY_DONE(get_short_text(group, "git", checkpoint->git, sizeof checkpoint->git));
     TRY_DONE(get_short_text(group, "dataset", checkpoint->dataset, sizeof checkpoint->dataset));
     TRY_DONE(hdf5_get_hash(group, "dataset_hash", &checkpoint->dataset_hash));
-    if (hdf5_has(group, "class_names"))
+    TRY_DONE(hdf5_has(group, "class_names", &has));
+    if (has)
         TRY_DONE(read_image(group, checkpoint));
     TRY_DONE(get_short_text(group, "instruction_set", checkpoint->instruction_set,
                             sizeof checkpoint->instruction_set));
-    if (hdf5_has(group, "autotune"))
+    TRY_DONE(hdf5_has(group, "autotune", &has));
+    if (has)
         TRY_DONE(hdf5_get_text(group, "autotune", (char **)(uintptr_t)&checkpoint->autotune));
-    if (hdf5_has(group, "lineage"))
+    TRY_DONE(hdf5_has(group, "lineage", &has));
+    if (has)
         TRY_DONE(hdf5_get_text(group, "lineage", (char **)(uintptr_t)&checkpoint->lineage));
     if (checkpoint->lineage && !lineage_is_valid(checkpoint->lineage)) {
         status = FAIL(ST_CHECKPOINT, "its lineage is none");
         goto done;
     }
-    if (hdf5_has(group, "test_hash"))
+    TRY_DONE(hdf5_has(group, "test_hash", &has));
+    if (has)
         TRY_DONE(hdf5_get_hash(group, "test_hash", &checkpoint->test_hash));
     TRY_DONE(get_truth(group, "ema", &checkpoint->has_ema));
     TRY_DONE(hdf5_get_hash(group, "state_hash", &checkpoint->state_hash));
@@ -167,6 +172,7 @@ static Status read_bad_steps(hid_t group, BadSteps *bad) {
 
 static Status read_state(hid_t file, RunState *state) {
     Status status = ST_OK;
+    bool has;
     hid_t group = -1;
     TRY_DONE(hdf5_open_group(file, "state", &group));
     for (const StateField *field = checkpoint_state_fields; field->name; field++) {
@@ -178,16 +184,18 @@ static Status read_state(hid_t file, RunState *state) {
     TRY_DONE(hdf5_get_real(group, "best_accuracy", &state->best_accuracy));
     TRY_DONE(hdf5_get_real(group, "best_loss", &state->best_loss));
     state->last_accuracy = NAN;
-    if (hdf5_has(group, "last_accuracy"))
+    TRY_DONE(hdf5_has(group, "last_accuracy", &has));
+    if (has)
         TRY_DONE(hdf5_get_real(group, "last_accuracy", &state->last_accuracy));
-    state->has_plateau = hdf5_has(group, "plateau_lr");
+    TRY_DONE(hdf5_has(group, "plateau_lr", &state->has_plateau));
     if (state->has_plateau)
         TRY_DONE(read_plateau(group, &state->plateau));
-    state->samples.known = hdf5_has(group, "samples_all");
+    TRY_DONE(hdf5_has(group, "samples_all", &state->samples.known));
     if (state->samples.known)
         TRY_DONE(read_samples(group, &state->samples));
     state->bad.lr_factor = 1;
-    if (hdf5_has(group, "bad_steps_skipped"))
+    TRY_DONE(hdf5_has(group, "bad_steps_skipped", &has));
+    if (has)
         TRY_DONE(read_bad_steps(group, &state->bad));
     TRY_DONE(read_history(group, state));
 done:

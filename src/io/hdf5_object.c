@@ -168,8 +168,14 @@ Status hdf5_get_real(hid_t object, const char *name, double *value) {
     return get_number(object, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, value);
 }
 
-bool hdf5_has(hid_t object, const char *name) {
-    return H5Aexists(object, name) > 0;
+Status hdf5_has(hid_t object, const char *name, bool *has) {
+    Status status = ST_OK;
+    htri_t exists;
+    *has = false;
+    TRY_H5(name, exists = H5Aexists(object, name));
+    *has = exists > 0;
+done:
+    return status;
 }
 
 Status hdf5_get_text(hid_t object, const char *name, char **text) {

@@ -28,7 +28,7 @@ Status hdf5_put_int(hid_t object, const char *name, int64_t value);
 Status hdf5_put_hash(hid_t object, const char *name, uint64_t value);
 Status hdf5_put_real(hid_t object, const char *name, double value);
 Status hdf5_put_text(hid_t object, const char *name, const char *value);
-bool hdf5_has(hid_t object, const char *name);
+Status hdf5_has(hid_t object, const char *name, bool *has); /* damage is no absence */
 Status hdf5_get_int(hid_t object, const char *name, int64_t *value);
 Status hdf5_get_hash(hid_t object, const char *name, uint64_t *value);
 Status hdf5_get_real(hid_t object, const char *name, double *value);
