@@ -265,7 +265,7 @@ const Option config_options[] = {
     {"mtbf", NULL, "DURATION", OPTION_DURATION, AT(mtbf), 1, 864e6, "1d", NULL, 0,
      "checkpoint-every auto: the mean time between failures of the run, whichever host they are "
      "of: that of one host, divided by their number"},
-    {"drift-every", NULL, "STEPS", OPTION_INT, AT(drift_every), 0, 1e15, "10", NULL, 0,
+    {"drift-every", NULL, "STEPS", OPTION_INT, AT(drift_every), 0, 1e15, "100", NULL, 0,
      "steps between comparisons, by hashes, of all that every rank has a copy of: weights, "
      "optimizer state, averages, statistics, the run's state; also before each evaluation, "
      "checkpoint and result, with 0 there alone"},
