@@ -10,7 +10,7 @@ build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libd
     libxxhash-dev curl ca-certificates libcairo2-dev?"
 # Only to run what was built elsewhere on the same system, as in the images of containers: Debian 12's names.
 run="openmpi-bin libhdf5-103-1 libdnnl2 libyaml-0-2 libcjson1 libxxhash0 libcairo2 libgomp1"
-test="libcmocka-dev python3 python3-venv? python3-torch? libopenblas0? python3-h5py? python3-pil?"
+test="libcmocka-dev python3 python3-venv? python3-torch? libopenblas0? python3-h5py? python3-pil? python3-yaml?"
 # Of PyPI, into build/python, a virtual environment; left out where PyPI does not answer.
 test_of_pypi="tensorboard"
 # An emulated Slurm cluster, for tests/slurm.

@@ -86,10 +86,10 @@ suspend() {
     sleep "$seconds"
     kill -CONT "$@"
 }
-start asleep 3 $tiny --epochs 1000000 --checkpoint-every 1000000 --eval.every 1000000 --deadline 3
+start asleep 3 $tiny --epochs 1000000 --checkpoint-every 1000000 --eval.every 1000000 --deadline 10
 until_true 60 test -s "$tmp/asleep/metrics.jsonl"
 # shellcheck disable=SC2046
-suspend 8 $(ranks_of)
+suspend 15 $(ranks_of)
 sleep 2
 check "ranks that were all suspended for longer than the deadline go on" kill -0 "$launched"
 kill -USR1 "$launched"

@@ -31,7 +31,7 @@ same killed whole "to the bits of a run without"
 check "it says why" says 'code 137 after step 10, begun at step 0'
 check "all of it is in one log" test "$(grep -c '^supervise: start\|^finished after step 40' "$tmp/killed/supervise.log")" = 3
 check "what the log has is what was printed" diff "$log" "$tmp/killed/supervise.log"
-supervise hung -- mpirun -np 2 "$program" train $tiny --out "$tmp/hung" "${words[@]}" --crash-at 10:0:hang --deadline 3
+supervise hung -- mpirun -np 2 "$program" train $tiny --out "$tmp/hung" "${words[@]}" --crash-at 10:0:hang --deadline 12
 check "a deadline: started once more" came_to 0 2
 same hung whole "to the bits of a run without"
 supervise limit --max-restarts 0 -- "$program" train $tiny --out "$tmp/limit" "${words[@]}" --crash-at 10
