@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # The script that times GPUs, rehearsed on the CPU with a made-up peak: each recipe's figures, and shares of the peak that
 # add up. Speed is not looked at.
 # shellcheck disable=SC2016 # awk programs

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # bench/fit_rule: what it says of made-up times, and that its copy of the rule is the program's; lockstep bench --convolutions.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

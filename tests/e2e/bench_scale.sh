@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # bench/scale: the pattern is the trainer's (buckets, sizes, order), and the simulation of it obeys what must hold.
 # shellcheck disable=SC2016 # awk programs
 # shellcheck source=tests/lib.sh

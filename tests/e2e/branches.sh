@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # A run that goes on from anything but its own newest state is a new branch of it: the directory knows which checkpoints belong
 # to it, sets the others aside and names them; and a command that a job runs again does what it asks for once.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 200
 # What a set is called follows from its records; what is odd about them is warned of; and of a folder without the images is said what
 # it holds instead.
 # shellcheck source=tests/lib.sh

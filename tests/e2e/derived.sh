@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # What stands around the checkpoints follows from them: best.h5, the result, the report, the lines of metrics that the history
 # knows. Each start compares and mends; and an early end is not for ever.
 # shellcheck source=tests/lib.sh

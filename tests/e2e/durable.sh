@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # What a run has committed outlives a loss of power: a library that sees each operation on files, and a model of a file
 # system that keeps only what was synced. And what reads back wrong is not committed.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # A short last step in which a lane has no images at all: 195 records on four lanes of 8 images are shards of 48, 49, 49
 # and 49, so the seventh step of an epoch has three images, none of lane 0. On four ranks that is a rank without images.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # lockstep eval gives what training said of the same weights, to the bit, at any rank count; inspect --verify tells a good
 # file from a bad one; each test image is counted once.
 # shellcheck source=tests/lib.sh

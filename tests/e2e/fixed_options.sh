@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # What is trained cannot change at resume: each option that decides it is refused, by name and with both values, and all
 # others may change. The two lists stand here, so that a new option is put in one of them by hand.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # scripts/get-cifar10.sh against small archives (six files of zeros) served as file:// addresses.
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/../tap.sh"

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 180
 # What a run says, once, of surroundings that cost it speed or make MPI complain; preflight says the same.
 # shellcheck disable=SC2016 # of no shell
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # A launcher that MPI does not know of, or whose variables were cleared on the way: never several runs of one rank each in silence.
 # And what a run that diverged is told fits its cause.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # --checkpoint-local: checkpoints between the ends of epochs stay on the node. After a crash there the run goes on from
 # them; elsewhere from the run directory's; never from one that the run has not gone on to.
 # shellcheck source=tests/lib.sh

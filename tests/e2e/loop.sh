@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # What the training loop decides, against what it must decide: when it evaluates, which evaluation is the best one, when
 # patience ends, what selects under --holdout, what may not get into a checkpoint.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 180
 # What `make run` starts: scripts/run.sh goes on with a run that has not come to its end and begins beside one that has; it
 # removes nothing. And what --reset says.
 # shellcheck source=tests/lib.sh

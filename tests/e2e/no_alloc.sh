@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # The step loop's own code calls no allocator: runs of 20 and of 40 steps of one epoch make the same number of calls. Resident
 # memory does not grow, over epochs, evaluations and checkpoints either.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # Every step of small runs against a trainer of its own: PyTorch in float64 with its own random numbers, shuffling,
 # schedules, clipping, optimizers, averages and statistics (tests/oracle). It shares no code and no number with lockstep.
 # shellcheck source=tests/lib.sh

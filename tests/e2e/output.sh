@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # What people and their tools read: no control characters in a file, a bar on a terminal, synthetic data named in every
 # output, questions answered without MPI, errors with the nearest name, exit codes.
 # shellcheck source=tests/lib.sh

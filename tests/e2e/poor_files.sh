@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # A file system that lacks what a run can do without (renaming without replacing, hard links, symbolic links, locks), files that
 # cannot be written and tell nothing that is not told elsewhere, and what processes of other hosts left: the run goes on, and
 # says so once.

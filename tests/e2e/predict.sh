@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # lockstep predict: PNGs of every kind and size; its probabilities are PyTorch's of the same pixels, its resizing PyTorch's too.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

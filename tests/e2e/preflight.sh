@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 180
 # `lockstep preflight`: a table and exit code 0 where all is well; each difference that matters is named, with the code
 # that the run would have ended with.
 # shellcheck source=tests/lib.sh

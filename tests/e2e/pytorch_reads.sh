@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # PyTorch, by scripts/to_pytorch.py, gets the accuracy that `lockstep eval` gets from the same checkpoint, but for images
 # whose two largest logits nearly tie.
 # shellcheck source=tests/tap.sh

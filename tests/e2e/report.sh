@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # The report of a run: by itself at the end of train and by `lockstep report`; a page that needs nothing else, pictures of the
 # size they should have, crashes and resumes, several runs together; in a real browser where there is one.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # lockstep runs: every kind of run in one table, for people, as CSV and as JSON, sorted; damaged ones do not disturb the others.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

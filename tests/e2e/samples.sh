@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # What a run has trained on is one sum, the same at any number of ranks and over crashes; an image that is not the one dealt out
 # stops the run at the next checkpoint or epoch's end.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # Schedules follow the length of the run: the learning rates that a run logs, against formulas of numpy's.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

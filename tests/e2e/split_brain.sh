@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # A job whose node was cut off starts again elsewhere while its old rank 0 is still alive: the new one takes the run
 # directory, the old one stops with exit code 4 at its next write and damages nothing.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # scripts/checkpoint-study.sh and scripts/accuracy.sh on tiny runs: rows, statistics against Python's, going on, wrong words; and
 # `make` for all of them. Speed is not looked at.
 # shellcheck source=tests/lib.sh

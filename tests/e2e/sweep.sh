@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 180
 # scripts/sweep.sh: every point of a grid with every seed, one after another or as an array of jobs (a stand-in for sbatch), and
 # the table and report at the end. tests/slurm has real jobs.
 # shellcheck source=tests/lib.sh

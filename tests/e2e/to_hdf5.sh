@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 200
 # scripts/to_hdf5.py: sources of each kind become files with the same records, which lockstep opens; what is wrong is one line.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

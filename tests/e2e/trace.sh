@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 120
 # --trace: a file of the Trace Event Format that holds what every rank and thread did in the steps asked for, and nothing of
 # others; the bits are those of a run without it.
 # shellcheck source=tests/lib.sh

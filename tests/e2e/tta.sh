@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # Test-time augmentation: what a run says at its end, against a network and views computed apart from lockstep; the same bits
 # at any rank count; evaluations on the way are plain.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # init=whitening: the filters against numpy's eigenvectors of the same patches, at any number of ranks; made of the records
 # that are trained on, in the order of the files; taken from the checkpoint at a resume.
 # shellcheck source=tests/lib.sh

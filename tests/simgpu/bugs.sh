@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # Each check of the simulator against a program with that bug planted, under three schedules: without the bug it must
 # be silent, with it the finding must be the one that the program's file names.
 # shellcheck source=tests/simgpu/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 180
 # Histograms of weights and gradients on simulated GPUs: what TensorBoard reads is true of the checkpoints, for exact and for native
 # sums.
 # shellcheck source=tests/simgpu/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 240
 # Every step of small runs on simulated GPUs against a trainer of its own (tests/oracle): what the GPU's backend, its sums
 # and its optimizer compute, held to something that is neither of ours.
 # shellcheck source=tests/simgpu/lib.sh

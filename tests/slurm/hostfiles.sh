@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 180
 # Hostfiles: the generator, and mpirun over the nodes of hostfiles/two-nodes.txt without Slurm and without ssh.
 # shellcheck source=tests/slurm/lib.sh
 . "$(dirname "$0")/lib.sh"

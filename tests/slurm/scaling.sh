@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 150
 # scripts/scaling-study.sh over nodes: a job that it submits itself, and mpirun with a hostfile. Speed is not looked at.
 # shellcheck disable=SC2016 # awk programs
 # shellcheck source=tests/slurm/lib.sh

@@ -1,5 +1,4 @@
 #!/bin/bash
-# limit: 200
 # scripts/sweep.sh --slurm: an array of jobs, each with the bits of a run by hand, and a last job that makes table and report.
 # shellcheck source=tests/slurm/lib.sh
 . "$(dirname "$0")/lib.sh"
