@@ -212,8 +212,8 @@ static void test_grey_without_a_fourth_dimension(void **state) {
 static void test_names(void **state) {
     (void)state;
     static const char *const names[] = {"a cat", "B<&>",
-                                        "\xc3\xbc"
-                                        "ber",
+                                        ("\xc3\xbc"
+                                         "ber"),
                                         "four"};
     static const struct {
         size_t fixed;
@@ -365,7 +365,7 @@ static void test_known_sets(void **state) {
     assert_int_equal(dataset_known("own", image, 1000, NULL, &dataset), ST_OK);
     assert_string_equal(dataset.class_names[999], "999");
     dataset_free(&dataset);
-    static const struct {
+    const struct {
         Shape image;
         int64_t classes;
         const char *names;
