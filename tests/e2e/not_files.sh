@@ -22,7 +22,7 @@ brief() {
 
 # ---- In a run directory that is gone on with. ----
 event=$(basename "$tmp/whole/tensorboard/"events.*)
-for name in owner log.txt metrics.jsonl sessions.jsonl lineage local "tensorboard/$event" checkpoints/step-00000003.h5; do
+for name in owner log.txt metrics.jsonl lineage local checkpoints/step-00000003.h5; do
     rm -rf "$tmp/run"
     cp -a "$tmp/whole" "$tmp/run"
     rm -f "$tmp/run/$name"
@@ -30,6 +30,18 @@ for name in owner log.txt metrics.jsonl sessions.jsonl lineage local "tensorboar
     brief train $tiny --out "$tmp/run" --threads 1 --steps 6
     in_time "$name"
     one_error 4 "/run/$name.*is not a regular file" "$name: what it is is said"
+    check "$name: it is left there" test -p "$tmp/run/$name"
+done
+# What a run can do without.
+for name in sessions.jsonl "tensorboard/$event"; do
+    rm -rf "$tmp/run"
+    cp -a "$tmp/whole" "$tmp/run"
+    rm -f "$tmp/run/$name"
+    mkfifo "$tmp/run/$name"
+    brief train $tiny --out "$tmp/run" --threads 1 --steps 6
+    in_time "$name"
+    check "$name: the run goes on without it" test "$code" = 0 -a -f "$tmp/run/result.json"
+    check "$name: what it is is said" grep -q "^warning: .*/run/$name.*is not a regular file" "$log"
     check "$name: it is left there" test -p "$tmp/run/$name"
 done
 # What a run writes anew, whatever was there.
