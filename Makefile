@@ -1,6 +1,7 @@
 # lockstep's build. `make help` lists the targets. Everything made goes to $(BUILD).
 #
 # Variables:  CUDA=0 | 1 (without, or not without, the CUDA backend; default: where CUDA, cuDNN and NCCL are found)
+#             MPICC=mpicc.mpich (the compiler wrapper of the MPI to take; default: the compiler itself, mpicc, pkg-config)
 #             CC=clang   SANITIZE=address,undefined | thread   WERROR=1   BUILD=DIR   V=1 (show the commands)
 #             NP= DATA= CONFIG= ARGS= NEW=1 RESUME=1 (make run)      SETUP=0 (install nothing)
 #
@@ -31,7 +32,7 @@ endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
 TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-text \
-              check-includes check-circles check-headers check-scripts check-ptxas clean help \
+              check-includes check-circles check-headers check-scripts check-aarch64 check-ptxas clean help \
               timing-study checkpoint-study accuracy
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
@@ -56,7 +57,8 @@ ifdef COMPILING
 CONFIG_MK := $(BUILD)/config.mk
 -include $(CONFIG_MK)
 # What is given to make on its command line is not in the environment of $(shell).
-CONFIGURE := CC='$(CC)' CUDA='$(CUDA)' CUDA_HOME='$(CUDA_HOME)' CUDNN_HOME='$(CUDNN_HOME)' NCCL_HOME='$(NCCL_HOME)' scripts/configure.sh
+HOMES := $(patsubst %,%_HOME,CUDA CUDNN NCCL HDF5 DNNL YAML CJSON XXHASH CAIRO ZLIB CMOCKA)
+CONFIGURE := CC='$(CC)' MPICC='$(MPICC)' CUDA='$(CUDA)' $(foreach home,$(HOMES),$(home)='$($(home))') scripts/configure.sh
 ifneq ($(CONFIG_SIGNATURE),$(shell $(CONFIGURE) --signature))
 # Here and not in a rule: the rest cannot be read without it. (Evaluated, not included: make remembers that a
 # folder was not there a moment ago.)
@@ -64,7 +66,7 @@ PREPARED := $(shell $(CONFIGURE) $(CONFIG_MK) >&2)
 $(eval $(file <$(CONFIG_MK)))
 endif
 ifneq ($(MISSING),)
-$(error missing: $(MISSING). `make setup` installs what lockstep needs)
+$(error missing: $(MISSING). `make setup` installs what lockstep needs on Debian and Ubuntu; elsewhere: docs/cluster.md)
 endif
 ifeq ($(CUDA),1)
 ifneq ($(CUDA_MISSING),)
@@ -73,9 +75,16 @@ endif
 endif
 $(shell scripts/version.sh $(BUILD)/version.h)
 
+# The headers of a parallel HDF5 include MPI's.
+DEP_CFLAGS += $(if $(PARALLEL_HDF5),$(MPI_CFLAGS))
+# MPI's are apart, for src/comm alone sees its headers: the objects of a build for another MPI are the same but for those.
 FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(DEP_CFLAGS) $(CAIRO_CFLAGS) $(DEP_LIBS) $(EXPORT)
 ifneq ($(FLAGS_NOW),$(file <$(BUILD)/flags))
 $(file >$(BUILD)/flags,$(FLAGS_NOW))
+endif
+MPI_FLAGS_NOW := $(MPI_CFLAGS) $(MPI_LIBS)
+ifneq ($(MPI_FLAGS_NOW),$(file <$(BUILD)/mpi-flags))
+$(file >$(BUILD)/mpi-flags,$(MPI_FLAGS_NOW))
 endif
 endif
 
@@ -83,6 +92,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 COMPILE = $(CC) $(ALL_CFLAGS) -Iinclude -I$(BUILD) $(DEP_CFLAGS) -MMD -MP
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORT)
+LINK_LIBS = $(MPI_LIBS) $(DEP_LIBS)
 
 # ---- Sources ----
 # What needs CUDA, cuDNN or NCCL is a shared object of its own.
@@ -112,7 +122,9 @@ BENCH := $(call programs,bench/*.c)
 # With clang's SANITIZE=fuzzer,... libFuzzer brings main; else driver.c does.
 FUZZ_MAIN := $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/driver.o)
 FUZZ := $(call programs,tests/fuzz/fuzz_*.c)
-TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ) $(CUDA_TESTS)
+# What calls of the program go wrong by; a sanitizer must be loaded before anything else.
+FAULT_SHIM := $(if $(SANITIZE),,$(BUILD)/tests/faults/shim.so)
+TEST_PROGRAMS := $(TOOLS) $(UNIT) $(OPS) $(GOLDEN) $(DIST) $(FUZZ) $(CUDA_TESTS) $(FAULT_SHIM)
 
 all: $(LIB) $(PROGRAM) $(CUDA_LIB) ## build the library and build/lockstep (the default)
 
@@ -131,7 +143,7 @@ $(LIB): $(LIB_OBJ) $(BUILD)/sources
 
 $(BUILD)/lockstep: $(BUILD)/obj/src/main.o $(LIB) $(BUILD)/flags
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -o $@ $< $(LIB) $(DEP_LIBS)
+	$(Q)$(LINK) -o $@ $< $(LIB) $(LINK_LIBS)
 
 # ---- The CUDA backend ----
 # Machine code for these GPUs, and PTX that the driver compiles for later ones; the PTX stays as it is in the file.
@@ -158,7 +170,7 @@ $(BUILD)/obj/tests/cuda/%.o: COMPILE += -Ikernels $(CUDA_CFLAGS)
 $(CUDA_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_TEST_OBJ) $(LIB) $(BUILD)/flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $< $(CUDA_TEST_OBJ) $(LIB) $(CUDA_LIBS) $(TEST_LIBS) $(DEP_LIBS) -lstdc++
+	$(Q)$(LINK) -o $@ $< $(CUDA_TEST_OBJ) $(LIB) $(CUDA_LIBS) $(TEST_LIBS) $(LINK_LIBS) -lstdc++
 
 $(BUILD)/obj/kernels/%.o: kernels/%.cu $(BUILD)/flags
 	$(call say,NVCC,$<)
@@ -175,6 +187,8 @@ $(BUILD)/obj/ref64/%.o: src/ref/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -DREF_DOUBLE -c $< -o $@
 
+$(BUILD)/obj/src/comm/%.o: COMPILE += $(MPI_CFLAGS)
+$(filter $(BUILD)/obj/src/comm/%,$(LIB_OBJ)): $(BUILD)/mpi-flags
 $(BUILD)/obj/src/plot/%.o: COMPILE += $(CAIRO_CFLAGS)
 $(BUILD)/obj/src/%.o: src/%.c $(BUILD)/flags
 	$(call say,CC,$<)
@@ -192,12 +206,17 @@ $(BUILD)/obj/bench/%.o: bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -c $< -o $@
 
+$(BUILD)/tests/faults/shim.so: tests/faults/shim.c $(BUILD)/flags
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -fPIC -o $@ $< -ldl
+
 # $(1): programs, $(2): objects that each of them needs besides its own.
 define link_rule
 $(1): $(BUILD)/%: $(BUILD)/obj/%.o $(2) $(LIB) $(BUILD)/flags
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(LINK) -o $$@ $$< $(2) $$(or $$(WHOLE_LIB),$(LIB)) $$(TEST_LIBS) $$(DEP_LIBS)
+	$$(Q)$$(LINK) -o $$@ $$< $(2) $$(or $$(WHOLE_LIB),$(LIB)) $$(TEST_LIBS) $$(LINK_LIBS)
 endef
 # The CUDA backend takes lockstep's functions from the program that loads it.
 $(filter %/test_cuda_vs_ref,$(OPS)): WHOLE_LIB = -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
@@ -215,5 +234,6 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 include mk/check.mk
 include mk/sim.mk
 include mk/gpu.mk
+include mk/kit.mk
 include mk/scale.mk
 include mk/study.mk

@@ -1,5 +1,5 @@
-/* channels: some channels of every pixel from one activation to another, and products with a gate,
- * a factor for each channel of each image. */
+/* channels: some channels of every pixel from one activation to another, channels in another order,
+ * and products with a gate, a factor for each channel of each image. */
 #include "common.cuh"
 
 /* A thread writes one pack: channels [to_first, to_first + width) of each row. The channel read is
@@ -47,6 +47,32 @@ cudaError_t gpu_move_channels(void *to, int64_t to_channels, int64_t to_first, i
         move_channels<V><<<blocks_for(packs), BLOCK, 0, stream>>>(
             (T *)to, (uint32_t)to_channels, (uint32_t)to_first, (uint32_t)width, (const T *)from,
             (uint32_t)from_channels, (int32_t)shift, packs, add);
+    });
+}
+
+/* A thread writes one channel of one row; neighbours read channels / groups apart, from lines that
+ * the cache keeps. */
+template <typename T>
+static __global__ void __launch_bounds__(BLOCK)
+    shuffle_channels(T *y, const T *x, uint32_t count, uint32_t channels, uint32_t groups,
+                     bool add) {
+    uint32_t i = thread_index();
+    if (i >= count)
+        return;
+    uint32_t row = i / channels, c = i % channels;
+    T value = x[row * channels + c % groups * (channels / groups) + c / groups];
+    y[i] = add ? from_float<T>(as_float(y[i]) + as_float(value)) : value;
+}
+
+cudaError_t gpu_shuffle_channels(void *y, const void *x, DType type, int64_t rows, int64_t channels,
+                                 int64_t groups, bool add, cudaStream_t stream) {
+    int64_t count = rows * channels;
+    if (rows < 1 || groups < 1 || channels < 1 || channels % groups != 0 || count > INT32_MAX)
+        return cudaErrorInvalidValue;
+    return by_type(type, [&](auto zero) {
+        using T = decltype(zero);
+        shuffle_channels<<<blocks_for(count), BLOCK, 0, stream>>>(
+            (T *)y, (const T *)x, (uint32_t)count, (uint32_t)channels, (uint32_t)groups, add);
     });
 }
 

@@ -25,6 +25,51 @@ static __global__ void __launch_bounds__(BLOCK)
     sum[i] = add ? sum[i] + fixed : fixed;
 }
 
+/* 2^-shift, a power of two by its exponent. */
+static __device__ inline double down(int shift) {
+    return __longlong_as_double((long long)(1023 - shift) << 52);
+}
+
+/* The SHIFT_BLOCK threads of a parameter's elements find the largest of their sizes, which are
+ * compared as the integers that their bits are; what is read of `peak` may be old, and so too low:
+ * then the atomic is for nothing. */
+static __global__ void __launch_bounds__(BLOCK)
+    to_shifted(int64_t *sum, int32_t *low, const float *value, int64_t count, Shifts shifts,
+               double scale, double bound, bool add, int64_t *bad, float *peak) {
+    int64_t i = flat_index();
+    bool inside = i < count;
+    int32_t param = inside ? shifts.param[i / SHIFT_BLOCK] : 0;
+    float size = 0;
+    if (inside) {
+        int shift = shifts.shift[param];
+        double x = (double)value[i];
+        int64_t fixed = 0;
+        if (fabs(x) < bound) { /* false for NaN */
+            fixed = __double2ll_rn(x * (scale * down(shift)));
+            size = fabsf(value[i]);
+        } else {
+            atomicAdd((unsigned long long *)bad, 1ull);
+        }
+        fixed = (int64_t)((uint64_t)fixed << shift) + (add ? sum[i] : 0);
+        sum[i] = fixed;
+        if (low)
+            low[i] = (int32_t)(fixed >> shift);
+    }
+#pragma unroll
+    for (int lanes = SHIFT_BLOCK / 2; lanes > 0; lanes /= 2)
+        size = fmaxf(size, __shfl_xor_sync(~0u, size, lanes));
+    if (inside && threadIdx.x % SHIFT_BLOCK == 0 && size > peak[param])
+        atomicMax((unsigned *)&peak[param], __float_as_uint(size));
+}
+
+static __global__ void __launch_bounds__(BLOCK)
+    widen(int64_t *sum, const int32_t *low, int64_t count, Shifts shifts) {
+    int64_t i = flat_index();
+    if (i < count)
+        sum[i] =
+            (int64_t)((uint64_t)(int64_t)low[i] << shifts.shift[shifts.param[i / SHIFT_BLOCK]]);
+}
+
 static __global__ void __launch_bounds__(BLOCK)
     to_real(float *sum, const float *value, int64_t count, bool add) {
     int64_t i = flat_index();
@@ -74,16 +119,36 @@ static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
                           : update_gradient_real(((const float *)range.real)[i], shared.grad_scale);
     float *slot0 = (float *)range.slot[0], *slot1 = (float *)range.slot[1];
     float *ema = (float *)range.ema;
+    float *slot2 = (float *)range.slot[2];
     float w = ((float *)range.weight)[i], first = slot0 ? slot0[i] : 0;
-    if (shared.kind == OPTIMIZER_SGD) {
+    float second = slot1 ? slot1[i] : 0, third = slot2 ? slot2[i] : 0;
+    switch (shared.kind) {
+    case OPTIMIZER_SGD:
         update_sgd(&shared.terms, g, &w, &first);
-    } else if (shared.kind != OPTIMIZER_NONE) {
-        float second = slot1[i];
+        break;
+    case OPTIMIZER_ADAM:
+    case OPTIMIZER_ADAMW:
         update_adam(&shared.terms, g, &w, &first, &second);
-        slot1[i] = second;
+        break;
+    case OPTIMIZER_RMSPROP:
+        update_rmsprop(&shared.terms, g, &w, &first, &second, &third);
+        break;
+    case OPTIMIZER_LARS:
+        update_lars(&shared.terms, g, &w, &first);
+        break;
+    case OPTIMIZER_LAMB:
+        update_lamb(&shared.terms, update_lamb_direction(&shared.terms, g, w, &first, &second), &w);
+        break;
+    case OPTIMIZER_MUON: /* of matrices */
+    case OPTIMIZER_NONE:
+        break;
     }
     if (slot0)
         slot0[i] = first;
+    if (slot1)
+        slot1[i] = second;
+    if (slot2)
+        slot2[i] = third;
     ((float *)range.weight)[i] = w;
     if (ema) {
         float average = ema[i];
@@ -131,6 +196,24 @@ cudaError_t gpu_to_fixed(int64_t *sum, const float *value, int64_t count, double
     if (count < 1)
         return cudaErrorInvalidValue;
     to_fixed<<<blocks_for(count), BLOCK, 0, stream>>>(sum, value, count, scale, bound, add, bad);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_to_shifted(int64_t *sum, int32_t *low, const float *value, int64_t count,
+                           const Shifts *shifts, double scale, double bound, bool add, int64_t *bad,
+                           float *peak, cudaStream_t stream) {
+    if (count < 1)
+        return cudaErrorInvalidValue;
+    to_shifted<<<blocks_for(count), BLOCK, 0, stream>>>(sum, low, value, count, *shifts, scale,
+                                                        bound, add, bad, peak);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_widen(int64_t *sum, const int32_t *low, int64_t count, const Shifts *shifts,
+                      cudaStream_t stream) {
+    if (count < 1)
+        return cudaErrorInvalidValue;
+    widen<<<blocks_for(count), BLOCK, 0, stream>>>(sum, low, count, *shifts);
     return cudaGetLastError();
 }
 

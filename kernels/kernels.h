@@ -24,7 +24,8 @@
 #include <stdint.h>
 
 #include "lockstep/digest.h"
-#include "lockstep/placement.h"
+#include "lockstep/image_rule.h"
+#include "lockstep/shifts.h"
 #include "lockstep/tensor.h"
 #include "lockstep/update.h"
 
@@ -44,12 +45,12 @@ typedef struct KernelRun {
 /* ---- images (images.cu) ---- */
 
 /* images[n][h][w][channels] from uint8 records[][c][h][w], sizes in `shape`: image i is record
- * placement[i].place moved and normalised as placement.h says; channels from c on are 0. With
- * `partner` it is mixed, where placement[i].mix says so, with record partner[i].place made
- * likewise. Bytes: n h w (c + channels e). */
+ * drawn.placement[i].place, made into an image as image_rule.h says; channels from c on are 0.
+ * Unless partner.placement is NULL it is mixed, where drawn.placement[i].mix says so, with the
+ * image of partner. With changes of bytes c is 1 or 3. Bytes: n h w (c + channels e). */
 cudaError_t gpu_load_images(void *images, DType type, Shape shape, int64_t channels,
-                            const uint8_t *records, const Placement *placement,
-                            const Placement *partner, PixelScale scale, cudaStream_t stream);
+                            const uint8_t *records, ImageDraws drawn, ImageDraws partner,
+                            ImageRule rule, cudaStream_t stream);
 
 /* ---- layouts and types (layout.cu) ---- */
 
@@ -145,6 +146,10 @@ cudaError_t gpu_move_channels(void *to, int64_t to_channels, int64_t to_first, i
                               const void *from, int64_t from_channels, int64_t from_first,
                               DType type, int64_t rows, bool add, cudaStream_t stream);
 
+/* y[r][i groups + g] = x[r][g channels / groups + i]. Bytes: rows channels (2 + add) e. */
+cudaError_t gpu_shuffle_channels(void *y, const void *x, DType type, int64_t rows, int64_t channels,
+                                 int64_t groups, bool add, cudaStream_t stream);
+
 /* y = x gate, gate[n][channels] a factor for all pixels. Bytes: n hw channels (2 + add) e. */
 cudaError_t gpu_gate(void *y, const void *x, const void *gate, DType type, int64_t n, int64_t hw,
                      int64_t channels, bool add, cudaStream_t stream);
@@ -176,16 +181,18 @@ cudaError_t gpu_groupnorm_backward(void *grad_x, float *grad_weight, float *grad
 
 /* Of each row of logits[n][classes]: loss -sum target log softmax and the class of the largest
  * logit, the lowest of equals. `second`: of mixed images, or NULL. A label outside [0, classes)
- * gives a loss of NaN, which every caller counts as bad. Bytes: n (classes e + 20). */
+ * gives a loss of NaN, which every caller counts as bad. weights: [classes] each multiplies its
+ * class's target, or NULL. Bytes: n (classes e + 20). */
 cudaError_t gpu_softmax_ce(float *loss, int32_t *predicted, const void *logits, DType type,
-                           const int32_t *labels, const SecondLabel *second, int64_t n,
-                           int64_t classes, double smoothing, cudaStream_t stream);
+                           const int32_t *labels, const SecondLabel *second, const float *weights,
+                           int64_t n, int64_t classes, double smoothing, cudaStream_t stream);
 
-/* grad = (softmax - target) run->loss_scale. Bytes: n (classes (2 + add) e + 12). */
+/* grad = (softmax sum(target) - target) run->loss_scale. Bytes: n (classes (2 + add) e + 12). */
 cudaError_t gpu_softmax_ce_backward(void *grad, const void *logits, DType type,
-                                    const int32_t *labels, const SecondLabel *second, int64_t n,
-                                    int64_t classes, double smoothing, const KernelRun *run,
-                                    bool add, cudaStream_t stream);
+                                    const int32_t *labels, const SecondLabel *second,
+                                    const float *weights, int64_t n, int64_t classes,
+                                    double smoothing, const KernelRun *run, bool add,
+                                    cudaStream_t stream);
 
 /* ---- pooling (pool.cu): square windows, as in PoolArgs ---- */
 
@@ -193,6 +200,7 @@ typedef struct PoolShape {
     int32_t n, c;
     int32_t in_h, in_w, out_h, out_w;
     int32_t kernel, stride, pad;
+    bool count_pad; /* of a mean: over all places of the window, the padding's zeros too */
 } PoolShape;
 
 /* y and, unless NULL, winner[n][out_h][out_w][c]: the place kernel * row + column of the largest
@@ -202,7 +210,8 @@ cudaError_t gpu_maxpool(void *y, uint16_t *winner, const void *x, DType type, Po
 cudaError_t gpu_maxpool_backward(void *grad_x, const void *grad_y, const uint16_t *winner,
                                  DType type, PoolShape shape, bool add, cudaStream_t stream);
 
-/* Mean over the part of the window inside the image. Bytes: (in + out) e. */
+/* Mean over the part of the window inside the image, or with count_pad over all of it. Bytes:
+ * (in + out) e. */
 cudaError_t gpu_avgpool(void *y, const void *x, DType type, PoolShape shape, cudaStream_t stream);
 cudaError_t gpu_avgpool_backward(void *grad_x, const void *grad_y, DType type, PoolShape shape,
                                  bool add, cudaStream_t stream);
@@ -237,6 +246,26 @@ cudaError_t gpu_bn_backward(void *grad_x, float *grad_weight, float *grad_bias, 
                             const void *x, const void *y, const float *weight, const float *mean,
                             const float *rstd, DType type, int64_t rows, int64_t channels, bool add,
                             void *scratch, cudaStream_t stream);
+
+/* Batch norm over the whole step, in halves: `shared` is what lanes share (lockstep/bn_sums.h), of
+ * this lane after the first function of either direction, of all lanes before the others. *count is
+ * that of all values, kept for backward. Training's y and grad_x follow from these as above; share
+ * leaves the gradients of weight and bias; means[2 channels] is scratch. Bytes: rows channels e (1;
+ * 2; 2; 3 + add). */
+cudaError_t gpu_bn_share_moments(double *shared, const void *x, DType type, int64_t rows,
+                                 int64_t channels, void *scratch, cudaStream_t stream);
+cudaError_t gpu_bn_take_moments(void *y, float *mean, float *rstd, double *count, float *stats_mean,
+                                float *stats_var, const double *shared, const void *x,
+                                const float *weight, const float *bias, DType type, int64_t rows,
+                                int64_t channels, double eps, cudaStream_t stream);
+cudaError_t gpu_bn_share_slopes(double *shared, float *grad_weight, float *grad_bias,
+                                const void *grad_y, const void *x, const float *mean,
+                                const float *rstd, DType type, int64_t rows, int64_t channels,
+                                void *scratch, cudaStream_t stream);
+cudaError_t gpu_bn_take_slopes(void *grad_x, const double *shared, const double *count,
+                               const void *grad_y, const void *x, const float *weight,
+                               const float *mean, const float *rstd, float *means, DType type,
+                               int64_t rows, int64_t channels, bool add, cudaStream_t stream);
 
 /* Batch-norm statistics from what cuDNN saves: stats_mean = mean, stats_var = (1 / rstd^2 - eps)
  * rows / (rows - 1), not below 0, and 0 of a single row. Bytes: 16 channels. */
@@ -354,6 +383,13 @@ cudaError_t gpu_add_rows(void *to, int64_t to_row, const void *from, DType type,
 /* Bytes: count (4 + 8 + 8 add). */
 cudaError_t gpu_to_fixed(int64_t *sum, const float *value, int64_t count, double scale,
                          double bound, bool add, int64_t *bad, cudaStream_t stream);
+/* `shifts` is host memory, read before the launch. Bytes: count (4 + 8 + 8 add + 4 low). */
+cudaError_t gpu_to_shifted(int64_t *sum, int32_t *low, const float *value, int64_t count,
+                           const Shifts *shifts, double scale, double bound, bool add, int64_t *bad,
+                           float *peak, cudaStream_t stream);
+/* Bytes: count 12. */
+cudaError_t gpu_widen(int64_t *sum, const int32_t *low, int64_t count, const Shifts *shifts,
+                      cudaStream_t stream);
 /* Bytes: count (8 + 4 add). */
 cudaError_t gpu_to_real(float *sum, const float *value, int64_t count, bool add,
                         cudaStream_t stream);
@@ -399,6 +435,23 @@ cudaError_t gpu_muon_product(const MuonProduct *product, cudaStream_t stream);
  */
 cudaError_t gpu_muon_step(const Update *update, const UpdateRange *range, int64_t rows,
                           int64_t cols, const float *x, const float *factor, cudaStream_t stream);
+
+/* ---- LARS and LAMB (layerwise.cu) of a tensor; moving averages are gpu_update's ---- */
+
+/* *rate = lr times the trust ratio. weights, others: partial sums [chunks] that gpu_norm made, of
+ * the weights, and of LARS the gradient, of LAMB u. */
+cudaError_t gpu_trusted_rate(const Update *update, double decay, const double *weights,
+                             const double *others, int64_t chunks, float *rate,
+                             cudaStream_t stream);
+/* Bytes: count ((fixed ? 8 : 4) + 8 + 8 slots). */
+cudaError_t gpu_lars(const Update *update, const UpdateRange *range, const float *rate,
+                     cudaStream_t stream);
+/* Both moments move on. Bytes: count ((fixed ? 8 : 4) + 24). */
+cudaError_t gpu_lamb_direction(const Update *update, const UpdateRange *range, float *u,
+                               cudaStream_t stream);
+/* Bytes: count 12. */
+cudaError_t gpu_lamb(const Update *update, const UpdateRange *range, const float *u,
+                     const float *rate, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

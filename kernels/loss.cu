@@ -1,6 +1,6 @@
 /* loss: softmax cross-entropy with label smoothing, one thread an image: there are few classes, and
- * a batch's logits are some kilobytes. target sums to 1, so that the gradient is softmax - target.
- */
+ * a batch's logits are some kilobytes. The gradient is sum(target) softmax - target, and the sum is
+ * 1 unless classes have weights. */
 #include "common.cuh"
 
 struct Row {
@@ -38,15 +38,18 @@ static __device__ inline Labels labels_of(const int32_t *labels, const SecondLab
     return of;
 }
 
-static __device__ inline float target(float smoothing, int classes, Labels labels, int c) {
+static __device__ inline float target(float smoothing, const float *weights, int classes,
+                                      Labels labels, int c) {
     float share = (float)mix_target(labels.first, labels.second, c) / MIX_ONE;
-    return share * (1 - smoothing) + smoothing / (float)classes;
+    float plain = share * (1 - smoothing) + smoothing / (float)classes;
+    return weights != NULL ? weights[c] * plain : plain;
 }
 
 template <typename T>
 static __global__ void __launch_bounds__(BLOCK)
     softmax_ce(float *loss, int32_t *predicted, const T *logits, const int32_t *first,
-               const SecondLabel *second, int n, int classes, float smoothing) {
+               const SecondLabel *second, const float *weights, int n, int classes,
+               float smoothing) {
     int image = (int)thread_index();
     if (image >= n)
         return;
@@ -55,7 +58,8 @@ static __global__ void __launch_bounds__(BLOCK)
     Row row = row_of(x, classes);
     float sum = 0;
     for (int c = 0; c < classes; c++)
-        sum -= target(smoothing, classes, labels, c) * (as_float(x[c]) - row.top - row.log_sum);
+        sum -= target(smoothing, weights, classes, labels, c) *
+               (as_float(x[c]) - row.top - row.log_sum);
     bool bad = labels.first < 0 || labels.first >= classes;
     loss[image] = bad ? __int_as_float(0x7fc00000) : sum; /* NaN */
     predicted[image] = row.largest;
@@ -64,45 +68,49 @@ static __global__ void __launch_bounds__(BLOCK)
 template <typename T>
 static __global__ void __launch_bounds__(BLOCK)
     softmax_ce_backward(T *grad, const T *logits, const int32_t *first, const SecondLabel *second,
-                        int n, int classes, float smoothing, const KernelRun *run, bool add) {
+                        const float *weights, int n, int classes, float smoothing,
+                        const KernelRun *run, bool add) {
     int image = (int)thread_index();
     if (image >= n)
         return;
     const T *x = logits + (size_t)image * classes;
     T *out = grad + (size_t)image * classes;
-    float scale = (float)run->loss_scale;
+    float scale = (float)run->loss_scale, whole = weights != NULL ? 0 : 1;
     Labels labels = labels_of(first, second, image);
     Row row = row_of(x, classes);
+    for (int c = 0; weights != NULL && c < classes; c++)
+        whole += target(smoothing, weights, classes, labels, c);
     for (int c = 0; c < classes; c++) {
         float p = expf(as_float(x[c]) - row.top - row.log_sum);
-        float value = (p - target(smoothing, classes, labels, c)) * scale;
+        float value = (p * whole - target(smoothing, weights, classes, labels, c)) * scale;
         out[c] = from_float<T>(add ? as_float(out[c]) + value : value);
     }
 }
 
 cudaError_t gpu_softmax_ce(float *loss, int32_t *predicted, const void *logits, DType type,
-                           const int32_t *labels, const SecondLabel *second, int64_t n,
-                           int64_t classes, double smoothing, cudaStream_t stream) {
+                           const int32_t *labels, const SecondLabel *second, const float *weights,
+                           int64_t n, int64_t classes, double smoothing, cudaStream_t stream) {
     if (n < 1 || classes < 1 || n * classes > INT32_MAX)
         return cudaErrorInvalidValue;
     return by_type(type, [&](auto zero) {
         using T = decltype(zero);
         softmax_ce<<<blocks_for(n), BLOCK, 0, stream>>>(loss, predicted, (const T *)logits, labels,
-                                                        second, (int)n, (int)classes,
+                                                        second, weights, (int)n, (int)classes,
                                                         (float)smoothing);
     });
 }
 
 cudaError_t gpu_softmax_ce_backward(void *grad, const void *logits, DType type,
-                                    const int32_t *labels, const SecondLabel *second, int64_t n,
-                                    int64_t classes, double smoothing, const KernelRun *run,
-                                    bool add, cudaStream_t stream) {
+                                    const int32_t *labels, const SecondLabel *second,
+                                    const float *weights, int64_t n, int64_t classes,
+                                    double smoothing, const KernelRun *run, bool add,
+                                    cudaStream_t stream) {
     if (n < 1 || classes < 1 || n * classes > INT32_MAX)
         return cudaErrorInvalidValue;
     return by_type(type, [&](auto zero) {
         using T = decltype(zero);
         softmax_ce_backward<<<blocks_for(n), BLOCK, 0, stream>>>(
-            (T *)grad, (const T *)logits, labels, second, (int)n, (int)classes, (float)smoothing,
-            run, add);
+            (T *)grad, (const T *)logits, labels, second, weights, (int)n, (int)classes,
+            (float)smoothing, run, add);
     });
 }

@@ -186,11 +186,23 @@ cudaError_t gpu_bn_infer(void *y, const void *x, const void *z, const float *wei
                         Normal{weight, bias, mean, NULL, var, (float)eps, relu}, stream);
 }
 
+static cudaError_t apply_slope(void *grad_x, const void *grad_y, const void *x, const void *y,
+                               DType type, int64_t rows, int64_t channels, bool add, Slope at,
+                               cudaStream_t stream) {
+    int64_t count = rows * channels;
+    return by_pack(type, channels, count, [&](auto zero, auto pack) {
+        using T = decltype(zero);
+        constexpr int V = decltype(pack)::elements;
+        slope<V><<<blocks_for(count / V), BLOCK, 0, stream>>>(
+            (T *)grad_x, (const T *)grad_y, (const T *)x, (const T *)y, (uint32_t)(count / V),
+            (uint32_t)channels, add, at);
+    });
+}
+
 cudaError_t gpu_bn_backward(void *grad_x, float *grad_weight, float *grad_bias, const void *grad_y,
                             const void *x, const void *y, const float *weight, const float *mean,
                             const float *rstd, DType type, int64_t rows, int64_t channels, bool add,
                             void *scratch, cudaStream_t stream) {
-    int64_t count = rows * channels;
     if (!rows_fit(rows, channels))
         return cudaErrorInvalidValue;
     cudaError_t error = by_type(type, [&](auto zero) {
@@ -201,14 +213,118 @@ cudaError_t gpu_bn_backward(void *grad_x, float *grad_weight, float *grad_bias, 
     });
     if (error != cudaSuccess || !grad_x)
         return error;
-    Slope at = {weight, mean, rstd, grad_bias, grad_weight, 1 / (float)rows};
-    return by_pack(type, channels, count, [&](auto zero, auto pack) {
+    return apply_slope(grad_x, grad_y, x, y, type, rows, channels, add,
+                       Slope{weight, mean, rstd, grad_bias, grad_weight, 1 / (float)rows}, stream);
+}
+
+/* ---- over the whole step ---- */
+
+/* Places in `shared`, as in lockstep/bn_sums.h. */
+struct Shared {
+    double *at;
+    uint32_t channels;
+    __host__ __device__ double &count() const { return at[0]; }
+    __device__ double &first(uint32_t channel) const { return at[1 + channel]; }
+    __device__ double &second(uint32_t channel) const { return at[1 + channels + channel]; }
+};
+
+/* From powers of differences to the channel's first value to those of x. */
+template <typename T> struct ShareMoments {
+    const T *x;
+    double rows;
+    Shared shared;
+    __device__ void operator()(uint32_t channel, Sums sums) const {
+        double shift = (double)as_float(x[channel]);
+        if (channel == 0)
+            shared.count() = rows;
+        shared.first(channel) = sums.first + rows * shift;
+        shared.second(channel) = sums.second + 2 * shift * sums.first + rows * shift * shift;
+    }
+};
+
+struct ShareSlopes {
+    float *grad_weight, *grad_bias;
+    Shared shared;
+    __device__ void operator()(uint32_t channel, Sums sums) const {
+        grad_bias[channel] = (float)sums.first;
+        grad_weight[channel] = (float)sums.second;
+        if (channel == 0)
+            shared.count() = 0;
+        shared.first(channel) = sums.first;
+        shared.second(channel) = sums.second;
+    }
+};
+
+static __global__ void __launch_bounds__(BLOCK)
+    take_moments(float *mean, float *rstd, double *count, float *stats_mean, float *stats_var,
+                 Shared shared, double eps) {
+    uint32_t channel = thread_index();
+    if (channel >= shared.channels)
+        return;
+    double values = shared.count(), whole = shared.first(channel) / values;
+    double var = shared.second(channel) / values - whole * whole;
+    var = var < 0 ? 0 : var; /* NaN stays NaN */
+    if (channel == 0)
+        *count = values;
+    mean[channel] = stats_mean[channel] = (float)whole;
+    rstd[channel] = (float)(1 / sqrt(var + eps));
+    stats_var[channel] = (float)(values > 1 ? var * values / (values - 1) : 0);
+}
+
+static __global__ void __launch_bounds__(BLOCK)
+    take_means(float *means, Shared shared, const double *count) {
+    uint32_t channel = thread_index();
+    if (channel >= shared.channels)
+        return;
+    means[channel] = (float)(shared.first(channel) / *count);
+    means[shared.channels + channel] = (float)(shared.second(channel) / *count);
+}
+
+cudaError_t gpu_bn_share_moments(double *shared, const void *x, DType type, int64_t rows,
+                                 int64_t channels, void *scratch, cudaStream_t stream) {
+    if (!rows_fit(rows, channels))
+        return cudaErrorInvalidValue;
+    return by_type(type, [&](auto zero) {
         using T = decltype(zero);
-        constexpr int V = decltype(pack)::elements;
-        slope<V><<<blocks_for(count / V), BLOCK, 0, stream>>>(
-            (T *)grad_x, (const T *)grad_y, (const T *)x, (const T *)y, (uint32_t)(count / V),
-            (uint32_t)channels, add, at);
+        reduce_rows(rows, channels, scratch, VisitMoments<T>{(const T *)x},
+                    ShareMoments<T>{(const T *)x, (double)rows, {shared, (uint32_t)channels}},
+                    stream);
     });
+}
+
+cudaError_t gpu_bn_take_moments(void *y, float *mean, float *rstd, double *count, float *stats_mean,
+                                float *stats_var, const double *shared, const void *x,
+                                const float *weight, const float *bias, DType type, int64_t rows,
+                                int64_t channels, double eps, cudaStream_t stream) {
+    take_moments<<<blocks_for(channels), BLOCK, 0, stream>>>(
+        mean, rstd, count, stats_mean, stats_var, Shared{(double *)shared, (uint32_t)channels},
+        eps);
+    return apply_normal(y, x, NULL, type, rows, channels,
+                        Normal{weight, bias, mean, rstd, NULL, (float)eps, false}, stream);
+}
+
+cudaError_t gpu_bn_share_slopes(double *shared, float *grad_weight, float *grad_bias,
+                                const void *grad_y, const void *x, const float *mean,
+                                const float *rstd, DType type, int64_t rows, int64_t channels,
+                                void *scratch, cudaStream_t stream) {
+    if (!rows_fit(rows, channels))
+        return cudaErrorInvalidValue;
+    return by_type(type, [&](auto zero) {
+        using T = decltype(zero);
+        reduce_rows(rows, channels, scratch,
+                    VisitBackward<T>{(const T *)grad_y, (const T *)x, NULL, mean, rstd},
+                    ShareSlopes{grad_weight, grad_bias, {shared, (uint32_t)channels}}, stream);
+    });
+}
+
+cudaError_t gpu_bn_take_slopes(void *grad_x, const double *shared, const double *count,
+                               const void *grad_y, const void *x, const float *weight,
+                               const float *mean, const float *rstd, float *means, DType type,
+                               int64_t rows, int64_t channels, bool add, cudaStream_t stream) {
+    take_means<<<blocks_for(channels), BLOCK, 0, stream>>>(
+        means, Shared{(double *)shared, (uint32_t)channels}, count);
+    return apply_slope(grad_x, grad_y, x, NULL, type, rows, channels, add,
+                       Slope{weight, mean, rstd, means, means + channels, 1}, stream);
 }
 
 /* What cuDNN saves is rounded to float: the variance of a channel far below eps is lost, and

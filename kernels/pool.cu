@@ -123,8 +123,9 @@ static __global__ void __launch_bounds__(BLOCK)
     put<V>(grad_x, i, sum, add);
 }
 
-static __device__ inline float share_of(Span rows, Span columns) {
-    return 1 / (float)((rows.end - rows.begin) * (columns.end - columns.begin));
+static __device__ inline float share_of(const PoolShape &s, Span rows, Span columns) {
+    int inside = (rows.end - rows.begin) * (columns.end - columns.begin);
+    return 1 / (float)(s.count_pad ? s.kernel * s.kernel : inside);
 }
 
 template <int V, typename T>
@@ -136,8 +137,9 @@ static __global__ void __launch_bounds__(BLOCK)
     Place at = place_of(i, packs, s.out_h, s.out_w);
     Span rows = window(at.row, s.kernel, s.stride, s.pad, s.in_h);
     Span columns = window(at.column, s.kernel, s.stride, s.pad, s.in_w);
-    float sum[V] = {0}, share = share_of(rows, columns);
+    float sum[V] = {0}, share = share_of(s, rows, columns);
     for (int row = rows.begin; row < rows.end; row++)
+#pragma unroll 2
         for (int column = columns.begin; column < columns.end; column++) {
             Pack<T, V> px = load<V>(x, pack_at(at, row, column, packs, s.in_h, s.in_w));
 #pragma unroll
@@ -163,7 +165,7 @@ static __global__ void __launch_bounds__(BLOCK)
     for (int row = rows.begin; row < rows.end; row++)
         for (int column = columns.begin; column < columns.end; column++) {
             Pack<T, V> grad = load<V>(grad_y, pack_at(at, row, column, packs, s.out_h, s.out_w));
-            float share = share_of(window(row, s.kernel, s.stride, s.pad, s.in_h),
+            float share = share_of(s, window(row, s.kernel, s.stride, s.pad, s.in_h),
                                    window(column, s.kernel, s.stride, s.pad, s.in_w));
 #pragma unroll
             for (int k = 0; k < V; k++)

@@ -38,6 +38,12 @@ test-dist: all $(TOOLS) $(DIST) ## the tests over several ranks
 test-e2e: all $(TOOLS) ## whole runs: crash, resume, failure, output
 	@tests/run $(E2E_TESTS)
 
+test-faults: all $(TOOLS) $(DIST) $(FAULT_SHIM) ## a fault of every kind, and those that once failed; about 3 minutes
+	@tests/run tests/faults/every_kind.sh
+
+soak: all $(TOOLS) $(DIST) $(FAULT_SHIM) ## faults of all kinds at random, for SOAK_SECONDS=600 from seed SOAK_SEED=1 on; a table
+	@. scripts/env.sh && tests/faults/campaign soak
+
 test-slurm: ## jobs on an emulated Slurm cluster (root): launch, requeue, dying nodes; about 7 minutes
 	@scripts/setup.sh build test && { [ "$$(id -u)" != 0 ] || scripts/setup.sh slurm; }
 	$(SUBMAKE) all $(BUILD)/tests/dist/make_cifar
@@ -52,10 +58,10 @@ asan: ## unit tests and a two-rank run under AddressSanitizer and UndefinedBehav
 tsan: ## the threaded unit tests under ThreadSanitizer
 	$(SUBMAKE) SANITIZE=thread BUILD=$(BUILD)/tsan run-tsan
 
-fuzz-smoke: ## each fuzz target for FUZZ_SECONDS=10 under the sanitizers
+fuzz-smoke: ## each fuzz target for FUZZ_SECONDS=6 under the sanitizers
 	$(SUBMAKE) SANITIZE=address,undefined BUILD=$(BUILD)/asan run-fuzz-smoke
 
-fuzz: ## libFuzzer on TARGET=yaml until stopped (clang)
+fuzz: ## libFuzzer on TARGET=yaml, of tests/fuzz/fuzz_*.c, for FUZZ_SECONDS=600 under the sanitizers (clang)
 	$(SUBMAKE) CC=clang SANITIZE=address,undefined,fuzzer BUILD=$(BUILD)/fuzz run-fuzz
 
 run-asan: all $(TOOLS) $(UNIT)
@@ -65,11 +71,13 @@ run-tsan: $(TOOLS) $(THREADED:%.c=$(BUILD)/%)
 	@TEST_SLOWER=5 tests/run $(THREADED:%.c=$(BUILD)/%)
 
 run-fuzz-smoke: $(FUZZ)
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-10} tests/run tests/fuzz/smoke.sh
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-6} tests/run tests/fuzz/smoke.sh
 
+# Inputs that reach new code stay in found/TARGET, those that fail in found/TARGET-crash-*.
 run-fuzz: $(BUILD)/tests/fuzz/fuzz_$(TARGET)
-	@mkdir -p $(BUILD)/found
-	$< $(BUILD)/found tests/fuzz/corpus/$(TARGET)
+	@mkdir -p $(BUILD)/found/$(TARGET)
+	LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 $< -max_total_time=$${FUZZ_SECONDS:-600} -timeout=60 \
+	    -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix=$(BUILD)/found/$(TARGET)- $(BUILD)/found/$(TARGET) tests/fuzz/corpus/$(TARGET)
 
 bench: all $(BENCH) ## speed of RECIPE=quickstart: images/s, phases, GFLOP/s a layer, share of the floor, memory
 	@BUILD=$(BUILD) bench/recipe $(or $(RECIPE),quickstart) $(or $(ROUNDS),3) $(ARGS)
@@ -97,6 +105,9 @@ check-headers: ## each public header compiles alone, as C11 and C++17
 check-scripts: ## shellcheck over the scripts
 	@scripts/check-scripts
 
+check-aarch64: ## all of src/ compiles for aarch64, and its own arithmetic has the same bits there (a cross compiler, qemu-user)
+	@tests/run scripts/check-aarch64
+
 check-bare: $(BUILD)/tests/dist/make_cifar ## the README's commands and the Dockerfile on a bare Debian 12 (root); 4 minutes
 	@tests/run tests/bare/bare_debian.sh
 
@@ -112,6 +123,6 @@ help: ## this list
 	    while IFS=$$'\t' read -r target text; do printf '  %-16s %s\n' "$$target" "$$text"; done
 	@echo 'variables: CC=clang  SANITIZE=address,undefined|thread  WERROR=1  BUILD=DIR  V=1  SETUP=0'
 
-.PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-slurm test-self asan tsan \
+.PHONY: all programs run setup test check test-unit test-ops test-dist test-e2e test-faults soak test-slurm test-self asan tsan \
         fuzz-smoke fuzz run-asan run-tsan run-fuzz-smoke run-fuzz bench lint format check-format \
-        check-text check-includes check-circles check-headers check-scripts check-bare check-ptxas clean help
+        check-text check-includes check-circles check-headers check-scripts check-aarch64 check-bare check-ptxas clean help

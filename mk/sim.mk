@@ -4,8 +4,8 @@
 SIM := $(BUILD)/simgpu
 SIM_LIBS := $(SIM)/libcudart.so.13 $(SIM)/libcudnn.so.9 $(SIM)/libnccl.so.2
 SIM_TESTS := tests/simgpu/bugs.sh tests/simgpu/ops.sh tests/cuda/nccl.sh tests/simgpu/train.sh tests/simgpu/threads.sh \
-    tests/simgpu/oracle.sh tests/simgpu/real.sh tests/simgpu/devices.sh tests/simgpu/preflight.sh tests/simgpu/autotune.sh tests/simgpu/study.sh \
-    tests/simgpu/histograms.sh
+    tests/simgpu/oracle.sh tests/simgpu/real.sh tests/simgpu/devices.sh tests/simgpu/preflight.sh tests/simgpu/autotune.sh tests/simgpu/plans.sh \
+    tests/simgpu/study.sh tests/simgpu/histograms.sh tests/simgpu/counts.sh tests/simgpu/gpu_scripts.sh
 # -march=native: the interpreter of kernels is all loops over 32 lanes, and it runs where it is built.
 SIM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O3 -march=native -g $(WARNINGS) -ffp-contract=off -fno-math-errno -fPIC \
     $(patsubst -I%,-isystem %,$(CUDA_CFLAGS)) -MMD -MP
@@ -42,6 +42,7 @@ $(SIM)/bugs: tests/simgpu/bugs/main.cu $(SIM)/all.inc $(wildcard tests/simgpu/bu
 
 # Without CUDA to build with, the tests say SKIP.
 SIM_NEEDS := $(if $(HAVE_CUDA),$(SIM_LIBS) $(SIM)/bugs $(BUILD)/tests/ops/test_cuda_vs_ref $(CUDA_TESTS) \
+    $(BUILD)/tests/gpu/gpu_properties $(BUILD)/tests/gpu/same_gpu.so \
     $(if $(wildcard tests/plans/libcuda.c),$(BUILD)/tests/plans/driver/libcuda.so.1))
 
 check-sim: all $(TOOLS) $(DIST) $(SIM_NEEDS) ## the program on simulated CUDA, cuDNN and NCCL

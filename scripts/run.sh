@@ -81,8 +81,13 @@ if [[ ! " ${ARGS:-} " =~ \ --(reset|resume)[\ =] ]]; then
     base=$("$build/lockstep" train "$config" "${args[@]}" --dump-config)
     base=$(sed -n 's/^out: //p' <<<"$base")
     if [[ $base = \'*\' ]]; then base=${base:1:-1} base=${base//\'\'/\'}; fi
-    choose_run "$base"
-    args+=(--out "$run")
+    # A name with the time is a new one each time; of others a % is %% for the trainer.
+    if [[ ${base//%%/} = *%* ]]; then
+        echo "run: $base begins"
+    else
+        choose_run "${base//%%/%}"
+        args+=(--out "${run//%/%%}")
+    fi
 fi
 
 # Every rank gets a terminal of its own from mpirun, so only this script can tell whether somebody watches.
@@ -95,14 +100,16 @@ else
 fi
 
 . scripts/env.sh
+. scripts/mpi.sh
+mpirun=$(mpi_run "$build/lockstep")
 if [ "$np" -gt "$(nproc)" ]; then
-    export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+    export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe OMPI_MCA_mpi_yield_when_idle=1
 fi
 
 # Job control gives mpirun a process group of its own, so that Ctrl-C reaches only this script, which
 # turns it into a request.
 set -m
-mpirun -np "$np" "$build/lockstep" train "$config" "${args[@]}" </dev/null &
+"$mpirun" -np "$np" "$build/lockstep" train "$config" "${args[@]}" </dev/null &
 job=$!
 
 stops=0

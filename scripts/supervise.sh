@@ -15,11 +15,12 @@
 # --host and --hostfile are asked; those that do not answer are left out, with their share of the ranks, until they answer again.
 #
 #   code 0                     done
-#   75                         asked to stop: by a signal to this script, by the file RUN/stop, or as --preempted says
+#   75                         asked to stop: by a signal to this script, by the file RUN/stop, or as --preempted says; this script ends
+#                              with it also where it was asked before the run began
 #   2, 3, 4, 5, 8, 126, 127    configuration, data, checkpoint, device, diverged, no such program: would only come again
-#   others                     a crash, a lost rank, a deadline: started again. Twice at one step (the last of metrics.jsonl) from one
-#                              checkpoint, with one code: that checkpoint is set aside (`lockstep checkpoint aside`) and the run starts
-#                              from the one before. At that step once more, or where there is none before: it gives up
+#   others                     a crash, a lost rank, a deadline: started again. Twice at one step (the last of metrics.jsonl, beyond the
+#                              checkpoint gone on from), with one code but 6 and 7: that checkpoint is set aside (`lockstep checkpoint
+#                              aside`) and the run starts from the one before. At that step once more, or where there is none: it gives up
 #
 # INT, TERM, HUP and USR1 ask the run for a checkpoint and the end; a second one ends it at once. The code is that of the run's last
 # start, or 2 where this script was called wrong. Runs know how often they were started (SUPERVISE_JOB, SUPERVISE_RESTART): --reset
@@ -54,6 +55,7 @@ command=("$@")
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/path.sh"
 . "$root/scripts/env.sh"
+. "$root/scripts/mpi.sh"
 
 # ---- The run behind the command ----
 train=-1
@@ -68,9 +70,24 @@ program=${command[train - 1]}
 config=$("$program" train "${command[@]:train+1}" --dump-config) || exit
 run=$(sed -n 's/^out: //p' <<<"$config")
 if [[ $run = \'*\' ]]; then run=${run:1:-1} run=${run//\'\'/\'}; fi
+# A name with the time is one name for all starts, also of a job that Slurm starts again: that of the newest run that it began.
+if [[ $run = *%* ]]; then
+    pattern=$(sed 's/[][*?\\]/\\&/g; s/%%/\x01/g; s/%./*/g; s/\x01/%/g' <<<"$run")
+    run=$(date "+$run")
+    if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+        while read -r lineage; do
+            if grep -q "^begun ${SLURM_JOB_ID:-none} " "$lineage"; then run=${lineage%/lineage} && break; fi
+        done < <(compgen -G "$pattern/lineage" | tr '\n' '\0' | xargs -0r ls -td --)
+    fi
+    command+=(--out "${run//%/%%}")
+fi
 log=${log:-$run/supervise.log}
 plain_path "$log"
 mkdir -p "$run" "$(dirname "$log")"
+# A run can do without that file. Here it says whether a start has begun, and from which checkpoint.
+sessions=$run/sessions.jsonl
+[ ! -e "$sessions" ] || { : >>"$sessions"; } 2>/dev/null ||
+    die "$sessions cannot be written, so no start could be told from another: make it writable, or move it away"
 
 # ---- One log: what the run and this script say, to the terminal and to a file. Neither stops the other, and no signal either. ----
 exec 3>&1
@@ -107,19 +124,22 @@ leave_if_asked() {
     [ "$begins" -eq 0 ] || [ ! -f "$run/stop" ] || asked="the file $run/stop"
     [ -z "$asked" ] || { say "asked to stop by $asked" && exit 75; }
 }
-# pause SECONDS, or until a signal.
+# pause SECONDS, or until somebody asks. In pieces: a signal right before one of them is seen after it.
 pause() {
-    sleep "$1" >/dev/null 2>&1 &
-    wait $! || kill $! 2>/dev/null || true
-    leave_if_asked
+    local left
+    for ((left = $1; left > 0; left--)); do
+        sleep 1 || true # Ctrl-C reaches it as well
+        leave_if_asked
+    done
 }
 
 # ---- Hosts ----
+own=("$(hostname)" "$(hostname -s)" "$(timeout 10 hostname -f 2>/dev/null || true)")
 # One process each; prints those that do not answer.
 silent_hosts() {
     local host asking=() hosts=()
     for host in "$@"; do
-        case $host in localhost | 127.* | "$(hostname)" | "$(hostname -s)" | +*) continue ;; esac
+        case $host in localhost | 127.* | "${own[0]}" | "${own[1]}" | "${own[2]}" | +*) continue ;; esac
         # shellcheck disable=SC2086 # words
         timeout 20 $probe "$host" true </dev/null >/dev/null 2>&1 &
         asking+=($!) hosts+=("$host")
@@ -130,7 +150,7 @@ silent_hosts() {
 # The words of mpirun before the program: where its hosts, its hostfiles and its number of ranks stand.
 at_ranks='' at_hosts=() at_files=()
 case ${command[0]##*/} in
-    mpirun | mpiexec | orterun)
+    mpirun | mpiexec | mpiexec.hydra | orterun)
         for ((i = 1; i < train - 1; i++)); do
             case ${command[i]} in
                 -n | --n | -np | --np | -c) at_ranks=$((++i)) ;;
@@ -161,7 +181,7 @@ hosts_of() {
 
 # Sets words: the command, without the hosts in $1 (a line each), and with as many ranks as the others have room for.
 without() {
-    local gone=$1 at host slots all=0 left=0 known=yes ranks entry kept
+    local gone=$1 at host slots all=0 left=0 known=yes ranks entry kept file=0
     words=("${command[@]}")
     while read -r host slots; do
         [ "$slots" -gt 0 ] || known='' slots=1
@@ -178,7 +198,7 @@ without() {
         words[at]=$kept
     done
     for at in "${at_files[@]}"; do
-        words[at]=$run/supervise.hosts
+        words[at]=$run/supervise-$((++file)).hosts
         while IFS= read -r entry; do
             read -r host _ <<<"${entry%%#*}" || true
             [[ -n $host ]] && grep -qxF -- "$host" <<<"$gone" || printf '%s\n' "$entry"
@@ -198,8 +218,8 @@ without() {
 
 # ---- What a start has come to, from what it left ----
 newest() { find "$run/checkpoints" -maxdepth 1 -name 'step-*.h5' 2>/dev/null | sed -E 's/.*step-0*([0-9]+)\.h5/\1/' | sort -n | tail -n 1 || true; }
-starts() { grep -c '"kind":"start"' "$run/sessions.jsonl" 2>/dev/null || true; }
-begun_at() { grep '"kind":"start"' "$run/sessions.jsonl" | tail -n 1 | sed -E 's/.*"step":([0-9]+).*/\1/' || true; }
+starts() { grep -c '"kind":"start"' "$sessions" 2>/dev/null || true; }
+begun_at() { grep '"kind":"start"' "$sessions" | tail -n 1 | sed -E 's/.*"step":([0-9]+).*/\1/' || true; }
 last_step() { tail -n 5 "$run/metrics.jsonl" 2>/dev/null | sed -nE 's/.*"step":([0-9]+).*/\1/p' | tail -n 1 || true; }
 file_stops() { grep -c 'asked to stop by .*/stop: writing' "$run/log.txt" 2>/dev/null || true; }
 
@@ -226,9 +246,9 @@ start_run() {
 SUPERVISE_JOB=${SLURM_JOB_ID:-$(date +%s)$$}
 first=$((${SLURM_RESTART_COUNT:-0} * RESTARTS_A_JOB))
 export SUPERVISE_JOB SUPERVISE_RESTART
-# On other hosts mpirun's daemons start from a fresh environment.
-case ${command[0]##*/} in
-    mpirun | mpiexec | orterun)
+# On other hosts Open MPI's daemons start from a fresh environment; Hydra hands all variables on.
+case ${command[0]##*/},$(mpi_kind "$program") in
+    mpirun,openmpi | mpiexec,openmpi | orterun,openmpi)
         command=("${command[0]}" -x SUPERVISE_JOB -x SUPERVISE_RESTART "${command[@]:1}")
         [ -z "$at_ranks" ] || at_ranks=$((at_ranks + 4))
         for i in "${!at_hosts[@]}"; do at_hosts[i]=$((at_hosts[i] + 4)); done
@@ -241,7 +261,8 @@ while :; do
     SUPERVISE_RESTART=$((first + begins))
     words=("${command[@]}")
     gone=''
-    if [ ${#hosts[@]} -gt 0 ]; then gone=$(silent_hosts "${hosts[@]}"); fi
+    # Ctrl-C ends the asking as well.
+    if [ ${#hosts[@]} -gt 0 ]; then gone=$(silent_hosts "${hosts[@]}") || true; fi
     leave_if_asked
     begins=$((begins + 1))
     if [ ${#hosts[@]} -gt 0 ] && ! without "$gone"; then
@@ -267,6 +288,8 @@ while :; do
             ;;
         2 | 3 | 4 | 5 | 8 | 126 | 127) say "code $code would only come again: gives up" && exit "$code" ;;
     esac
+    # Before the run began a signal ends it as any process, with nothing lost.
+    [ -z "$asked" ] || [ -n "$began" ] || { say "code $code before the run began, and asked to stop by $asked" && exit 75; }
     [ -z "$asked" ] || { say "code $code, and asked to stop by $asked: no restart" && exit "$code"; }
     if [ -z "$began" ]; then
         say "code $code before the run began"
@@ -274,7 +297,11 @@ while :; do
     else
         from=$(begun_at) last=$(last_step) last=${last:-0}
         say "code $code after step $last, begun at step $from"
-        if [ "$behind" = "$code $last" ]; then
+        # Outages of machines and networks have nothing to do with a checkpoint. Nor can two of them be told from two failures at
+        # one step where no step was logged since the start.
+        if [[ $code = [67] || $last -le ${from:-0} ]]; then
+            key=''
+        elif [ "$behind" = "$code $last" ]; then
             say "that is the failure for which a checkpoint was set aside: gives up"
             exit "$code"
         elif [ "$key" = "$code $from $last" ]; then
@@ -284,8 +311,9 @@ while :; do
                 exit "$code"
             fi
             behind="$code $last"
+        else
+            key="$code $from $last"
         fi
-        key="$code $from $last"
     fi
     [ $restarts -lt "$max" ] || { say "--max-restarts $max are made: gives up" && exit "$code"; }
     restarts=$((restarts + 1))

@@ -2,26 +2,31 @@
 """Makes an HDF5 file of images that `lockstep train --data FILE.h5` takes.
 
 to_hdf5.py FOLDER SET.h5       a folder with
-                                 - train/CLASS/PICTURE and test/CLASS/PICTURE (and holdout/...), or CLASS/PICTURE
-                                   alone, of which --test-share are tested on,
+                                 - train/CLASS/PICTURE and test/CLASS/PICTURE (and holdout/... or val/...); of
+                                   train/CLASS/PICTURE or CLASS/PICTURE alone --test-share are tested on,
                                  - CIFAR-10's or CIFAR-100's Python pickles (as torchvision has them), or CIFAR-100's
                                    binary files (--coarse: the labels of its 20 superclasses),
-                                 - idx files as MNIST, Fashion-MNIST and EMNIST have them, .gz or not
+                                 - the idx files of one set as MNIST, Fashion-MNIST and EMNIST have them, .gz or not
+                                   (EMNIST's images, which its files hold on their side, come out upright)
 to_hdf5.py FILE.npz SET.h5     arrays x_train, y_train, x_test, y_test (Keras), train_images, train_labels, test_images,
                                test_labels (MedMNIST; val_... become holdout), or x, y, of which --test-share are tested on
 
 Images become uint8 [N, H, W, C], at most 64 x 64 and 4 channels; pictures of other sizes want --size S: their largest
-square at the centre is made S x S (Pillow's bilinear). Records of pictures, and whatever is split, are in random order
+square at the centre is made S x S (Pillow's bilinear). Pictures have 8 bits a channel. Records of pictures, and whatever is split, are in random order
 (--seed), for each lane of a run has neighbouring ones; others stay as they are unless they stand class by class. Class
 names are the folders', those of CIFAR's meta files, or --names FILE, one a line. Needs h5py and numpy, for pictures
 Pillow.
 """
 import argparse
+import contextlib
 import gzip
 import os
 import pickle
+import re
 import struct
 import sys
+import zipfile
+import zlib
 
 import numpy as np
 
@@ -33,19 +38,36 @@ def die(message):
     sys.exit(f"to_hdf5: {message}")
 
 
+def cause(error):
+    """In one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error).split("\n")[0]
+    return f"{type(error).__name__} {text}".strip() if isinstance(error, LookupError) or not text else text
+
+
 # ---- Sources: each gives {part: (images, labels)} and names (None: numbers) ----
 
 def class_folders(folder):
     return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
 
 
-def read_picture(path, size, mode):
+def load_picture(path):
+    """As it is stored; of Pillow's damaged files any error may come."""
     from PIL import Image
     try:
         with Image.open(path) as image:
-            image = image.convert(mode)
-    except OSError as error:
-        die(f"{path}: no picture: {error}")
+            image.load()
+    except Exception as error:
+        die(f"{path}: no picture: {cause(error)}")
+    if image.mode[0] in "IF":
+        die(f"{path} has more than 8 bits a channel (Pillow's mode {image.mode}): scale its values to 0 to 255 first")
+    return image
+
+
+def read_picture(path, size, mode):
+    from PIL import Image
+    image = load_picture(path).convert(mode)
     if size and image.size != (size, size):
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
@@ -81,17 +103,25 @@ def read_pictures(paths, size, mode):
 
 
 def picture_mode(path):
-    from PIL import Image
-    with Image.open(path) as image:
-        return "L" if image.mode in ("1", "L", "I", "I;16") else "RGB"
+    return "L" if load_picture(path).mode in ("1", "L") else "RGB"
+
+
+def picture_parts(folder):
+    """{part: its folder}: {"train": ...} alone is to be split."""
+    there = [d for d in ("train", "test", "holdout", "val") if os.path.isdir(f"{folder}/{d}") and class_folders(f"{folder}/{d}")]
+    if not there:
+        return {"train": folder}
+    if "train" not in there or there[1:] and "test" not in there:
+        lacking = "test" if "train" in there else "train"
+        die(f"{folder} has {'/ and '.join(there)}/, but no {lacking}/ with a folder for each class: call the part to {lacking} on so")
+    if "holdout" in there and "val" in there:
+        die(f"{folder} has holdout/ and val/, which are two names of one part: leave one")
+    return {"holdout" if d == "val" else d: os.path.join(folder, d) for d in there}
 
 
 def from_pictures(folder, options):
-    whole = {p: os.path.join(folder, d) for p, d in
-             (("train", "train"), ("test", "test"), ("holdout", "holdout"), ("holdout", "val")) if os.path.isdir(os.path.join(folder, d))}
-    split = not ("train" in whole and "test" in whole)
-    if split:
-        whole = {"train": folder}
+    whole = picture_parts(folder)
+    split = len(whole) == 1
     names = class_folders(whole["train"])
     for part, path in whole.items():
         others = [n for n in class_folders(path) if n not in names]
@@ -128,8 +158,21 @@ def unpickle(path):
     try:
         with open(path, "rb") as file:
             return {k.decode() if isinstance(k, bytes) else k: v for k, v in Plain(file, encoding="bytes").load().items()}
-    except (OSError, pickle.UnpicklingError, EOFError, AttributeError) as error:
-        die(f"{path}: {error}")
+    except Exception as error:  # whatever a damaged pickle comes to
+        die(f"{path}: {cause(error)}")
+
+
+def member(path, content, key):
+    """Of a pickle."""
+    return content[key] if key in content else die(f"{path} has no {key}: is it one of CIFAR's files?")
+
+
+def pickled(path, labels):
+    content = unpickle(path)
+    data = np.asarray(member(path, content, "data"))
+    if data.size == 0 or data.size % 3072 or data.dtype != np.uint8:
+        die(f"{path}: its data are {data.size} values of type {data.dtype}, not bytes of whole images of 3,072")
+    return planes(data), np.asarray(member(path, content, labels))
 
 
 def text_of(words):
@@ -137,29 +180,31 @@ def text_of(words):
 
 
 def planes(data):
-    return np.asarray(data, np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
 def from_cifar10_pickles(folder, options):
-    train = [unpickle(f"{folder}/data_batch_{i}") for i in range(1, 6)]
-    test = unpickle(f"{folder}/test_batch")
+    train = [pickled(f"{folder}/data_batch_{i}", "labels") for i in range(1, 6)]
     meta = unpickle(f"{folder}/batches.meta") if os.path.exists(f"{folder}/batches.meta") else {}
-    return {"train": (planes(np.concatenate([b["data"] for b in train])), np.concatenate([b["labels"] for b in train])),
-            "test": (planes(test["data"]), np.array(test["labels"]))}, text_of(meta.get("label_names", [])) or None
+    return {"train": (np.concatenate([b[0] for b in train]), np.concatenate([b[1] for b in train])),
+            "test": pickled(f"{folder}/test_batch", "labels")}, text_of(meta.get("label_names", [])) or None
 
 
 def from_cifar100_pickles(folder, options):
     key = "coarse_labels" if options.coarse else "fine_labels"
-    parts = {part: unpickle(f"{folder}/{part}") for part in ("train", "test")}
+    parts = {part: pickled(f"{folder}/{part}", key) for part in ("train", "test")}
     meta = unpickle(f"{folder}/meta") if os.path.exists(f"{folder}/meta") else {}
     names = meta.get("coarse_label_names" if options.coarse else "fine_label_names", [])
-    return {part: (planes(p["data"]), np.array(p[key])) for part, p in parts.items()}, text_of(names) or None
+    return parts, text_of(names) or None
 
 
 def from_cifar100_binary(folder, options):
     parts = {}
     for part in ("train", "test"):
-        content = np.fromfile(f"{folder}/{part}.bin", np.uint8)
+        try:
+            content = np.fromfile(f"{folder}/{part}.bin", np.uint8)
+        except OSError as error:
+            die(f"{folder}/{part}.bin: {cause(error)}")
         if content.size == 0 or content.size % 3074:
             die(f"{folder}/{part}.bin has {content.size} bytes, no whole records of 3,074")
         records = content.reshape(-1, 3074)
@@ -169,38 +214,47 @@ def from_cifar100_binary(folder, options):
 
 
 def read_idx(path):
-    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
-        head = file.read(4)
-        if len(head) < 4 or head[:3] != b"\0\0\x08":
-            die(f"{path} is no idx file of bytes")
-        shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
-        content = np.frombuffer(file.read(), np.uint8)
+    try:
+        with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
+            content = file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        die(f"{path}: {cause(error)}")
+    if len(content) < 4 or content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
+        die(f"{path} is no idx file of bytes")
+    shape = struct.unpack_from(f">{content[3]}I", content, 4)
+    content = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3])
     if content.size != np.prod(shape):
         die(f"{path} is cut off: {content.size} bytes of {np.prod(shape)}")
     return content.reshape(shape)
 
 
 def idx_files(folder):
-    """{part: (images, labels)}: paths, by the names that MNIST and its like use."""
+    """{set: {(part, kind): path}} of whole sets, by the names that MNIST and its like use: what is before the part is the set's."""
     found = {}
     for name in sorted(os.listdir(folder)):
-        for part, words in ("train", ("train",)), ("test", ("t10k", "test")):
-            for kind in "images", "labels":
-                base = name[:-3] if name.endswith(".gz") else name
-                if any(w in base for w in words) and kind in base and base.endswith("ubyte"):
-                    found.setdefault(part, {}).setdefault(kind, os.path.join(folder, name))
-    return found if all(len(found.get(p, ())) == 2 for p in ("train", "test")) else {}
+        match = re.fullmatch(r"(.*?)[-_]?(train|t10k|test)[-_.](images|labels).*ubyte(\.gz)?", name)
+        if match:
+            part = "train" if match[2] == "train" else "test"
+            found.setdefault(match[1], {}).setdefault((part, match[3]), os.path.join(folder, name))
+    return {of: files for of, files in found.items() if len(files) == 4}
 
 
 def from_idx(folder, options):
-    return {part: (read_idx(f["images"]), read_idx(f["labels"])) for part, f in idx_files(folder).items()}, None
+    sets = idx_files(folder)
+    if len(sets) > 1:
+        die(f"{folder} holds {len(sets)} sets ({', '.join(sets)}): give a folder with the four files of one")
+    (name, files), = sets.items()
+    parts = {part: (read_idx(files[part, "images"]), read_idx(files[part, "labels"])) for part in ("train", "test")}
+    if name.startswith("emnist"):
+        parts = {part: (images.swapaxes(1, 2) if images.ndim == 3 else images, labels) for part, (images, labels) in parts.items()}
+    return parts, None
 
 
 def from_npz(path, options):
     try:
         arrays = dict(np.load(path, allow_pickle=False))
-    except (OSError, ValueError) as error:
-        die(f"{path}: {error}")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        die(f"{path}: {cause(error)}")
     for images, labels in ("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("X_{}", "y_{}"):
         parts = {part: (arrays[images.format(name)], arrays[labels.format(name)])
                  for part, name in (("train", "train"), ("test", "test"), ("holdout", "val"))
@@ -237,8 +291,11 @@ def find_source(path):
 # ---- The file ----
 
 def read_names(path):
-    with open(path, encoding="utf-8") as file:
-        return [line.strip() for line in file if line.strip()]
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [line.strip() for line in file if line.strip()]
+    except (OSError, ValueError) as error:
+        die(f"{path}: {cause(error)}")
 
 
 def by_class(labels):
@@ -266,23 +323,38 @@ def tidy(part, images, labels, options, shuffle):
     return images, labels
 
 
-def write(path, parts, names):
+def file_image(parts, names):
+    """The file's bytes, made in memory: HDF5 itself has no orderly end where a disk is full."""
     import h5py
+    with h5py.File("image", "w", driver="core", backing_store=False) as file:
+        for part, (images, labels) in parts.items():
+            chunk = (max(1, min(len(images), (1 << 20) // images[0].size)), *images.shape[1:])
+            file.create_dataset(f"{part}/images", data=images, chunks=chunk, compression="gzip", compression_opts=4)
+            file.create_dataset(f"{part}/labels", data=labels.astype(np.int32))  # torch takes no uint16
+        if names:
+            file["class_names"] = names
+        file.flush()
+        return file.id.get_file_image()
+
+
+def write(path, parts, names):
     lowest = min(int(labels.min()) for _, labels in parts.values())
     classes = max(int(labels.max()) for _, labels in parts.values()) + 1
     if lowest < 0 or classes > CLASSES_MAX:
         die(f"labels of {lowest} to {classes - 1}: 0 to {CLASSES_MAX - 1} are possible")
     if names and len(names) < classes:
         die(f"{len(names)} names for {classes} classes")
-    whole = path + ".part"
-    with h5py.File(whole, "w") as file:
-        for part, (images, labels) in parts.items():
-            chunk = (max(1, min(len(images), (1 << 20) // images[0].size)), *images.shape[1:])
-            file.create_dataset(f"{part}/images", data=images, chunks=chunk, compression="gzip", compression_opts=4)
-            file.create_dataset(f"{part}/labels", data=labels.astype(np.uint16))
-        if names:
-            file["class_names"] = names
-    os.replace(whole, path)
+    image, whole = file_image(parts, names), path + ".part"
+    try:
+        with open(whole, "wb") as file:
+            file.write(image)
+        os.replace(whole, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.remove(whole)
+        if not isinstance(error, OSError):
+            raise
+        die(f"{path} cannot be written: {cause(error)}")
     shape = " x ".join(map(str, parts["train"][0].shape[1:]))
     counts = ", ".join(f"{len(labels)} {part}" for part, (_, labels) in parts.items())
     print(f"{path}: {counts} images of {shape} (H x W x C), {len(names) if names else classes} classes")

@@ -25,6 +25,8 @@ static const Command commands[] = {
     {"inspect", inspect_command, "what a checkpoint holds: lockstep inspect CHECKPOINT [--verify]"},
     {"checkpoint", checkpoint_command,
      "a run's checkpoints: lockstep checkpoint list|verify|seal|aside|prune RUN"},
+    {"flight", flight_command,
+     "where the ranks of a run that failed parted or stood still: lockstep flight RUN"},
     {"layers", layers_command,
      "every kind of layer, and how model text is written: lockstep layers [KIND]"},
     {"options", options_command,

@@ -4,6 +4,8 @@
 #   lockstep RANKS WORD...         runs build/lockstep under mpirun (RANKS 0: without); sets $code, all output in $log
 #   train NAME RANKS CONFIG WORD... the same for `lockstep train` with run directory $tmp/NAME
 #   start NAME RANKS CONFIG WORD...  the same in the background; $launched is its process; finish it with wait_for
+#   aside NAME COMMAND...          begins a command that sets $code and writes $log (train, lockstep), beside what follows
+#   back NAME                      waits for its end; sets $code, $log's content, and $took, its seconds
 #   ranks_of                       the process ids of the ranks that $launched, an mpirun, has started
 #   stop_hard                      kill -9 of $launched and all of its ranks at once
 #   newest NAME                    the newest checkpoint of the run, by name
@@ -23,6 +25,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 program=$BUILD/lockstep
+# Seconds that a run of `lockstep` and `train` may take.
+run_limit=${RUN_LIMIT:-100}
 log=$tmp/log
 # shellcheck disable=SC2034 # for the scripts
 recipes=tests/recipes
@@ -51,9 +55,9 @@ lockstep() {
     local ranks=$1
     shift
     if [ "$ranks" = 0 ]; then
-        timeout -k 5 100 "$program" "$@" >"$log" 2>&1
+        timeout -k 5 "$run_limit" "$program" "$@" >"$log" 2>&1
     else
-        timeout -k 5 100 mpirun -np "$ranks" "$program" "$@" >"$log" 2>&1
+        timeout -k 5 "$run_limit" mpirun -np "$ranks" "$program" "$@" >"$log" 2>&1
     fi
     code=$?
 }
@@ -81,6 +85,26 @@ wait_for() {
     wait "$launched"
     code=$?
     cp "$tmp/$1.log" "$log"
+}
+
+declare -A asides=()
+aside() {
+    set_aside "$@" &
+    asides[$1]=$!
+}
+# In a process of its own.
+set_aside() {
+    local name=$1
+    shift
+    log=$tmp/$name.aside SECONDS=0
+    "$@"
+    echo "$code $SECONDS" >"$tmp/$name.code"
+}
+back() {
+    wait "${asides[$1]}"
+    # shellcheck disable=SC2034 # for the scripts
+    read -r code took <"$tmp/$1.code"
+    cp "$tmp/$1.aside" "$log"
 }
 
 ranks_of() { cat "/proc/$launched/task/"*/children 2>/dev/null; }

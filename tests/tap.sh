@@ -15,6 +15,7 @@ BUILD=${BUILD:-build}
 . scripts/env.sh
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/lockstep-test.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
+export XDG_CACHE_HOME=$tmp/cache # whoever runs the tests has a cache of his own
 failures=0
 
 pass() { echo "ok - $1"; }

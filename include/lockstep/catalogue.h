@@ -19,7 +19,7 @@ typedef struct RunRow {
     char recipe[128];    /* the file's name without .yaml */
     char *changes;       /* a line KEY=VALUE for each option that was given another value than the
                           * recipe's, as the recipe was when the run last started. Owned */
-    const char *status;  /* "finished", "stopped", "crashed", "running", "damaged" */
+    const char *status;  /* "finished", "stopped", "crashed", "running", "silent", "damaged" */
     char *error;         /* of a damaged one: why it cannot be read. Owned; else NULL */
     double ranks;        /* of the last process, as are time and speed */
     double accuracy;     /* a fraction */

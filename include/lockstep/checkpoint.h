@@ -1,11 +1,10 @@
 /* checkpoint: the HDF5 file (layout below) and the folder of them. Local.
  *
  *   /meta                  attributes format_version, config, seed, lanes, git, dataset,
- *                          dataset_hash, test_hash, image_channels, image_height, image_width,
- *                          classes, class_names (one a line), instruction_set, slots, ema, time,
- *                          lineage
- *                          (lineage.h), state_hash, content_hash; autotune where the run has
- *                          choices made by timing
+ *                          dataset_hash, test_hash, steps_per_epoch, image_channels,
+ *                          image_height, image_width, classes, class_names (one a line),
+ *                          instruction_set, slots, ema, time, lineage (lineage.h), state_hash,
+ *                          content_hash; autotune where the run has choices made by timing
  *   /params/NAME           float32, logical order (conv O,I,KH,KW), chunked, fletcher32
  *   /running/NAME          batch-norm running statistics
  *   /optimizer/SLOT/NAME   as params, of those that have it: parameters may have different
@@ -16,13 +15,16 @@
  *   /state                 attributes epoch, step, position, best_*, last_accuracy, without_better,
  *                          accumulators, finished; plateau_* where the learning rate follows
  *                          evaluations; samples_*, sums of what was trained on; bad_steps_* where
- *                          some were skipped, or the run was rolled back; dataset history
+ *                          some were skipped, or the run was rolled back; datasets history,
+ *                          runners_up (step, accuracy and loss of the best behind the best) and,
+ *                          of --reduction exact32, gradient_peak (int64, one a parameter)
  *
  * Files of earlier format versions are read: what came later (2: last_accuracy, plateau_*; 3:
- * test_hash, lineage; 4: image_..., classes, class_names; samples_*, bad_steps_*) is optional, and
- * absent it has its default. From 5 on content_hash is of all that the file holds, by name; it
- * stands for optional attributes and groups too, which a reader that does not know them is not
- * disturbed by. Something new and optional needs no new version.
+ * test_hash, lineage; 4: image_..., classes, class_names; samples_*, bad_steps_*, steps_per_epoch,
+ * runners_up) is optional, and absent it has its default. From 5 on content_hash is of all that the
+ * file holds, by name; it stands for optional attributes and groups too, which a reader that does
+ * not know them is not disturbed by. Something new and optional needs no new version, unless
+ * state_hash is of it too, as of gradient_peak: files with that are of version 6, all others of 5.
  *
  * Groups keep their members in model-text order. Built in memory; temporary name in the folder
  * (pid, job id, restart count and host in it), fsync, sidecar STEP.h5.xxh3 (XXH3-128 of the file)
@@ -37,6 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lockstep/config.h"
 #include "lockstep/dataset.h"
 #include "lockstep/hash.h"
 #include "lockstep/model.h"
@@ -47,7 +50,7 @@
 extern "C" {
 #endif
 
-enum { CHECKPOINT_FORMAT = 5, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
+enum { CHECKPOINT_FORMAT = 6, CHECKPOINT_SLOTS_MAX = 8, CHECKPOINT_LANES_MAX = 4096 };
 #define CHECKPOINT_STEP_MAX INT64_C(1000000000000000) /* the bound of --steps */
 
 /* One evaluation at an epoch's end. */
@@ -55,6 +58,19 @@ typedef struct HistoryEntry {
     int64_t epoch, step;
     double train_loss, train_accuracy, test_loss, test_accuracy;
 } HistoryEntry;
+
+/* An evaluation that could have been the best. */
+typedef struct Evaluated {
+    int64_t step;
+    double accuracy, loss;
+} Evaluated;
+
+/* Those behind the best one, the better first, of equals the earlier; none whose loss is NaN. What
+ * comes after so many is forgotten. */
+typedef struct RunnersUp {
+    int64_t n;
+    Evaluated at[KEEP_BEST_MAX - 1];
+} RunnersUp;
 
 /* Sums of what a run has trained on (ledger.h). */
 typedef struct SampleSums {
@@ -79,8 +95,9 @@ typedef struct RunState {
     int64_t epoch;    /* epochs completed */
     int64_t position; /* steps done in the current epoch */
     double best_accuracy, best_loss;
-    double last_accuracy;   /* of the last evaluation that could be the best; NaN: none, or NaN */
-    int64_t best_step;      /* -1: none yet */
+    double last_accuracy; /* of the last evaluation that could be the best; NaN: none, or NaN */
+    int64_t best_step;    /* -1: none yet */
+    RunnersUp runners_up;
     int64_t without_better; /* evaluations since the best: patience */
     /* accumulated since the last logged step, and since the epoch's start */
     int64_t log_loss, log_correct, log_images;
@@ -106,6 +123,7 @@ typedef struct Checkpoint {
     char dataset[DATASET_NAME_MAX];
     uint64_t dataset_hash;   /* of the training records, and */
     uint64_t test_hash;      /* of the test set; 0: the file does not say */
+    int64_t steps_per_epoch; /* that the records come to; 0: the file does not say */
     Shape image;             /* of the data set; c 0: the file does not say (CIFAR-10's) */
     int64_t classes;         /* likewise, and their */
     const char *class_names; /* names, one a line; NULL where image.c is 0 */
@@ -124,6 +142,7 @@ typedef struct Checkpoint {
     const bool *slot_has[CHECKPOINT_SLOTS_MAX];
     float *slow_running; /* [running_flat] or NULL */
     float *ema;          /* [flat] or NULL */
+    int64_t *peak;       /* [n_params] what the scales of sums follow (fixed_follow), or NULL */
     RunState state;
 } Checkpoint;
 
@@ -174,8 +193,8 @@ Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
                              Checkpoint *checkpoint);
 void checkpoint_meta_free(Checkpoint *checkpoint);
 
-/* Parses the arrays of checkpoint->model into those of weight, running, slot[0..n_slots) and ema
- * that are not NULL; gaps become zero. A missing array, one too many or another shape is
+/* Parses the arrays of checkpoint->model into those of weight, running, slot[0..n_slots), ema and
+ * peak that are not NULL; gaps become zero. A missing array, one too many or another shape is
  * ST_CHECKPOINT naming it. */
 Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
                                Checkpoint *checkpoint);
@@ -202,10 +221,15 @@ Status checkpoint_newest(const char *folder, bool quarantine, const char *lineag
 
 /* What pruning leaves. */
 typedef struct CheckpointKeep {
-    int64_t newest;      /* so many good ones */
-    const char *lineage; /* of this branch; NULL: of any */
-    int64_t best_step;   /* and the one of this step; -1: none */
+    int64_t newest;        /* so many good ones */
+    const char *lineage;   /* of this branch; NULL: of any */
+    int64_t best;          /* and so many of the best that are there, */
+    const RunState *state; /* as this one ranks them; NULL: none */
 } CheckpointKeep;
+
+/* The rank of the state of that step among all that were evaluated: 0 the best; -1 where it has
+ * none. */
+int64_t checkpoint_rank(const RunState *state, int64_t step);
 
 /* Removes the good files of the branch beyond those, sidecars without a file, and temporary files
  * left by this host's dead processes or by this process itself. What is of another branch, bad
@@ -215,9 +239,9 @@ typedef struct CheckpointKeep {
 Status checkpoint_prune(const char *folder, const CheckpointKeep *keep, const CheckpointGate *gate,
                         int64_t *removed);
 
-/* Hash of params, running, ema, slots (by name) and slow_running, each in model-text order, logical
- * row-major, gaps left out, then the step as uint64, then the plateau where there is one, then the
- * factor on the learning rate where the run was rolled back. */
+/* Hash of params, running, ema, slots (by name), slow_running and peak, each in model-text order,
+ * logical row-major, gaps left out, then the step as uint64, then the plateau where there is one,
+ * then the factor on the learning rate where the run was rolled back. */
 Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *hash);
 
 /* Adds all that /state holds to a hash. Allocates nothing. */

@@ -24,6 +24,9 @@ Status inspect_command(int argc, char **argv);
 /* Lists, verifies, seals and prunes a run's checkpoints. Local. */
 Status checkpoint_command(int argc, char **argv);
 
+/* Where the ranks of a run parted or stood still, by their flight records. Local. */
+Status flight_command(int argc, char **argv);
+
 /* How model text is written, and every kind of layer. Local. */
 Status layers_command(int argc, char **argv);
 

@@ -22,13 +22,15 @@ enum {
     CONFIG_PATH_MAX = 4096,
     CONFIG_MODEL_MAX = 65536,
     CONFIG_GROUPS_MAX = 8192,
-    CONFIG_CHANGES_MAX = 8192
+    CONFIG_WEIGHTS_MAX = 16384,
+    CONFIG_CHANGES_MAX = 8192,
+    KEEP_BEST_MAX = 100 /* evaluations that a run's state ranks */
 };
 
 enum { CHECKPOINT_EVERY_AUTO = -1 };
 
 typedef enum DeviceChoice { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } DeviceChoice;
-typedef enum Reduction { REDUCTION_EXACT, REDUCTION_NATIVE } Reduction;
+typedef enum Reduction { REDUCTION_EXACT, REDUCTION_EXACT32, REDUCTION_NATIVE } Reduction;
 typedef enum ReductionType { REDUCTION_FP32, REDUCTION_BF16 } ReductionType;
 typedef enum Tta { TTA_NONE, TTA_FLIP, TTA_SHIFTS } Tta;
 typedef enum Labels { LABELS_FINE, LABELS_COARSE } Labels;
@@ -40,6 +42,11 @@ typedef enum CrashHow {
     CRASH_ABORT,
     CRASH_EXIT,
     CRASH_HANG,
+    CRASH_HANG_FORWARD, /* in the forward pass of a lane */
+    CRASH_HANG_BUCKET,  /* before a sum over ranks */
+    CRASH_SKIP_BUCKET,  /* which is left out */
+    CRASH_SHORT_BUCKET, /* or of another size */
+    CRASH_SLOW,         /* from then on its lanes take three times as long */
     CRASH_NAN,
     CRASH_FLIP, /* of a bit of the weights; those that follow likewise */
     CRASH_FLIP_SLOT,
@@ -84,8 +91,11 @@ typedef struct RunConfig {
 
     /* folder, HDF5 file, "synthetic", or "" (CIFAR10_DIR, then data/cifar10) */
     char data[CONFIG_PATH_MAX];
-    Labels labels;             /* of sets that have both kinds */
-    char out[CONFIG_PATH_MAX]; /* run directory, default runs/NAME */
+    Labels labels; /* of sets that have both kinds */
+    /* Run directory, default runs/NAME. Until the run settles it (config_out_at) the text is one
+     * for strftime: a % is %%. */
+    char out[CONFIG_PATH_MAX];
+    char runs_dir[CONFIG_PATH_MAX]; /* what a relative `out` is below; "" once it is */
     int64_t train_records;
     int64_t holdout;
     Augment augment;
@@ -99,6 +109,7 @@ typedef struct RunConfig {
     bool drop_last;
     BadStepRules bad_steps;
     double label_smoothing;
+    char class_weights[CONFIG_WEIGHTS_MAX]; /* numbers, commas between them; "": all alike */
     Optimizer optimizer;
     char groups[CONFIG_GROUPS_MAX]; /* text of parameter groups (param_group.h) */
     Schedule schedule;
@@ -110,20 +121,25 @@ typedef struct RunConfig {
     ReductionType reduction_type; /* of the elements of a native sum's messages */
     int64_t bucket_bytes;         /* of a message */
     double deadline;              /* seconds */
+    double heartbeat;             /* seconds between two of the owner file */
+    bool elastic;                 /* ranks that die do not end the others */
     double max_time;              /* seconds from the start of the process; 0: no limit */
 
     int64_t checkpoint_every; /* steps; 0: epoch ends only; CHECKPOINT_EVERY_AUTO */
     double mtbf;              /* seconds: mean time between failures, for the latter */
+    double straggler_factor;  /* times the median rank's time makes a rank slow; 0: not said */
+    int64_t straggler_steps;  /* that are compared */
     int64_t drift_every; /* steps between comparisons of replicated state; 0: when it is saved */
     char checkpoint_local[CONFIG_PATH_MAX]; /* folder on rank 0's node, "": none */
-    int64_t keep;
-    char resume[CONFIG_PATH_MAX]; /* "auto", "none", or a file */
+    int64_t keep, keep_best;                /* checkpoints: the newest and the best so many */
+    char resume[CONFIG_PATH_MAX];           /* "auto", "none", or a file */
+    char init_from[CONFIG_PATH_MAX]; /* a checkpoint whose weights a fresh run begins with, or "" */
     bool reset;
     CrashAt crash;
     TraceSteps trace;
 
     int64_t eval_every; /* epochs */
-    int64_t eval_batch; /* images of one evaluation batch */
+    int64_t eval_batch; /* images of one evaluation batch (see EVAL_BATCHES_AT_ONCE) */
     Tta tta;            /* of the evaluation at the end */
     Monitor monitor;    /* what makes an evaluation better: best, patience, plateau */
     double target;      /* accuracy that ends the run; 0: none */
@@ -149,9 +165,14 @@ Status config_load(int argc, char **argv, RunConfig *config);
 Status config_from_text(const char *text, const char *source, RunConfig *config);
 
 /* Derived checks that need more than one option: batch_size divisible by lanes (names the nearest
- * that are), holdout, schedule points, out default. Called by config_load, and again once lanes are
+ * that are), holdout, schedule points. Called by config_load, and again once lanes are
  * known. */
 Status config_check(RunConfig *config);
+
+/* Whether a name of RunConfig.out holds parts of a time; and the directory that it names at `now`,
+ * seconds of the epoch, in local time. ST_USAGE. */
+bool config_out_is_timed(const char *out);
+Status config_out_at(const char *out, int64_t now, char path[CONFIG_PATH_MAX]);
 
 /* The resolved configuration as YAML that config_load reads back to the same RunConfig. */
 Status config_dump(const RunConfig *config, FILE *out);

@@ -23,7 +23,8 @@
 
 #include "lockstep/digest.h"
 #include "lockstep/layer.h"
-#include "lockstep/placement.h"
+#include "lockstep/image_rule.h"
+#include "lockstep/shifts.h"
 #include "lockstep/update.h"
 
 #ifdef __cplusplus
@@ -65,6 +66,10 @@ struct OpPlan {
     size_t scratch_bytes;
     /* Weights in the form the op wants, one copy a program. */
     size_t packed_bytes;
+    /* Doubles that forward, and backward, of an op over the whole step leave in OpMemory.shared;
+     * the caller puts their sums over all lanes of the step there before forward_rest, and
+     * backward_rest, do what is left. 0: forward and backward are all there is. */
+    int shared;
     /* Which activations must live until backward: bit k stands for in[k]. A fused addition's
      * summand need not, for no gradient depends on it. */
     unsigned backward_reads_in;
@@ -93,6 +98,7 @@ typedef struct OpMemory {
     /* softmax_ce in training, of mixed images: SecondLabel[batch]. data NULL: no image has one. */
     Tensor second;
     void *saved, *scratch, *packed;
+    double *shared; /* device memory, [OpPlan.shared] */
 } OpMemory;
 
 /* What changes from one lane of one step to the next. */
@@ -126,8 +132,11 @@ typedef struct Op {
     Status (*bind)(const OpPlan *plan, const OpMemory *memory, OpBound **bound);
     void (*unbind)(OpBound *bound);
     Status (*forward)(Stream *stream, OpBound *bound, const LaneRun *run);
-    /* May overwrite grad_out: nothing reads it afterwards. */
+    /* May overwrite grad_out: nothing but backward_rest reads it afterwards. */
     Status (*backward)(Stream *stream, OpBound *bound, const LaneRun *run);
+    /* Where OpPlan.shared is not 0; otherwise never called, and may be NULL. */
+    Status (*forward_rest)(Stream *stream, OpBound *bound, const LaneRun *run);
+    Status (*backward_rest)(Stream *stream, OpBound *bound, const LaneRun *run);
 } Op;
 
 /* Choices of algorithms, and how they came about. */
@@ -161,11 +170,11 @@ typedef struct MarkOps {
 
 /* A device that makes images itself. */
 typedef struct ImageOps {
-    /* images[n] from the uint8 records at `records`, which stay in device memory, as placement[n]
-     * (device memory) says; unless `partner` is NULL, mixed with that of partner[n] where
-     * placement.mix says so. */
+    /* images[n] from the uint8 records at `records`, which stay in device memory, as what is drawn
+     * (device memory) says; unless partner's placement is NULL, mixed with its image n where
+     * Placement.mix of the first says so. */
     Status (*load)(Stream *stream, const Tensor *images, const uint8_t *records,
-                   const Placement *placement, const Placement *partner, const PixelScale *scale);
+                   const ImageDraws *drawn, const ImageDraws *partner, const ImageRule *rule);
 } ImageOps;
 
 /* A device that pays for each call it is given can keep a sequence of them and run it as one. What
@@ -190,6 +199,24 @@ typedef struct TuningOps {
      * names an algorithm that cannot be had. */
     Status (*end)(Device *device, Tuning *tuning);
 } TuningOps;
+
+/* How the programs of a device came to their plans. */
+typedef struct Planning {
+    char *text;          /* all plans in use, for a later `begin`; the caller frees it */
+    int64_t made, taken; /* plans that were made, and those that were kept from earlier */
+} Planning;
+
+/* A device whose library takes long to plan can keep plans: it has a cache of its own, on disk, and
+ * takes and gives them as text. Plans are the library's word for what the rule or a choice comes
+ * to: whether one is made or taken changes no bit. */
+typedef struct PlanningOps {
+    /* Optional, before programs are built: what an earlier `end` gave. What is damaged in it, or of
+     * another device, is passed over with a line in the log. */
+    Status (*begin)(Device *device, const char *text);
+    /* After that. Warns where the library lacks what it plans with, so that kernels of the
+     * backend's own compute in its place; one process a host says so. */
+    Status (*end)(Device *device, Planning *planning);
+} PlanningOps;
 
 typedef struct DeviceOps {
     const char *name; /* "ref", "cpu", "cuda" */
@@ -225,6 +252,8 @@ typedef struct DeviceOps {
     const ImageOps *images;
     const RecordingOps *recording;
     const TuningOps *tuning;
+    /* Optional. NULL: planning takes no time worth keeping. */
+    const PlanningOps *planning;
 
     /* Flat ranges. to_fixed: sum[i] = (add ? sum[i] : 0) + round-to-nearest-even(value[i] * scale),
      * and *bad (device memory) grows by the number of values that are NaN or not below `bound` in
@@ -232,6 +261,15 @@ typedef struct DeviceOps {
     Status (*to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                        double bound, bool add, int64_t *bad);
     Status (*to_real)(Stream *stream, void *sum, const void *value, int64_t count, bool add);
+    /* As to_fixed, but each term is a multiple of 2^shift of its element's parameter:
+     * round-to-nearest-even(value[i] * scale / 2^shift) * 2^shift. peak[parameter] (reals, device
+     * memory) grows to the largest size of a value that is not bad. Unless `low` is NULL, low[i] =
+     * sum[i] / 2^shift afterwards, modulo 2^32. widen: the way back, sum[i] = low[i] * 2^shift. */
+    Status (*to_shifted)(Stream *stream, int64_t *sum, int32_t *low, const void *value,
+                         int64_t count, const Shifts *shifts, double scale, double bound, bool add,
+                         int64_t *bad, void *peak);
+    Status (*widen)(Stream *stream, int64_t *sum, const int32_t *low, int64_t count,
+                    const Shifts *shifts);
     /* partial[c] = sum of (grad * scale)^2 in double over chunk c of NORM_CHUNK elements. `partial`
      * is host memory, to be read after sync. */
     Status (*norm)(Stream *stream, double *partial, const int64_t *fixed, const void *real,
@@ -241,6 +279,10 @@ typedef struct DeviceOps {
      * scratch: [muon_scratch reals] device memory. */
     Status (*muon)(Stream *stream, const Update *update, const UpdateRange *range, int64_t rows,
                    int64_t cols, void *scratch);
+    /* LARS's or LAMB's update of a tensor of two or more dimensions, with the norms of all of
+     * range; its moving average is update's. scratch: [update_scratch reals] device memory. */
+    Status (*layerwise)(Stream *stream, const Update *update, const UpdateRange *range,
+                        void *scratch);
     /* slow += alpha (fast - slow); fast = slow: real[count] each. */
     Status (*lookahead)(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
     /* Optional: reals to bfloat16, rounded to nearest even, or back. NULL: sums travel as reals. */
@@ -261,6 +303,7 @@ struct Device {
     char description[128];    /* one line for the log: "oneDNN 2.6.3, AVX-512, Winograd" */
     char instruction_set[32]; /* what ranks compare and checkpoints carry: "avx512_core", "sm_90" */
     bool accelerator;         /* has cores of its own: one thread of a rank feeds it */
+    char address[24];         /* an accelerator's on its host, by PCI: "00000000:3b:00.0" */
 };
 
 /* Arithmetic. fp32: nothing rounds its inputs; tf32 (a GPU's): convolutions and products round

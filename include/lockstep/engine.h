@@ -20,22 +20,27 @@ enum {
     SYNC_SECONDS = 300 /* for device work that has no other deadline */
 };
 
+/* Where a training lane is computed, and what comes of it. */
+typedef struct LaneRoom {
+    Executor *train[ENGINE_TRAIN_SIZES];
+    void *gradient; /* [flat real] device memory, of the lane in progress */
+    void *peak;     /* [n_params real] device memory: LaneGradient's */
+    double *shared; /* host: as many doubles as an op may share over lanes; NULL: none does */
+} LaneRoom;
+
 /* One compute thread: its stream, and one slot for each program. */
 typedef struct Worker {
     Stream *stream;
-    void *gradient; /* [flat real] device memory, of the lane in progress; NULL in eval */
     /* [2] device memory: values the exact sum refused, and those of frozen parameters, which do not
      * matter */
     int64_t *bad;
-    void *matrix; /* [muon_scratch reals of the largest] device memory; NULL: no Muon */
-    Executor *train[ENGINE_TRAIN_SIZES];
+    int64_t bad_so_far[2];      /* the same as of the last lane that was counted */
+    struct LaneResult *results; /* of lanes that are computed and not counted; NULL between steps */
+    void *scratch; /* [the most update_scratch reals] device memory; NULL: none is wanted */
     Executor *eval[ENGINE_EVAL_SIZES];
-    float *loss;          /* [largest batch] host */
-    int32_t *predicted;   /* [largest batch] host */
-    float *image;         /* for evaluation: [largest eval batch][pixels] host */
-    Placement *placement; /* [largest eval batch], where the device makes images; else NULL */
-    int32_t *label;       /* [largest eval batch] host */
+    float *image;                         /* for evaluation: [largest eval batch][pixels] host */
     double data_s, forward_s, backward_s; /* since the caller last zeroed them */
+    double waited_s;                      /* of backward_s, for other ranks of the host */
     TraceRow *row;                        /* of this thread in a trace, or NULL */
 } Worker;
 
@@ -52,6 +57,13 @@ typedef struct Engine {
     Team *team;
     Stream *stream;  /* of the main thread */
     Worker *workers; /* [team_size] */
+    /* [team_size + 1] of each worker's stream and the main thread's (engine_order); NULL where
+     * streams execute in the calling thread */
+    Mark **mark;
+    /* Room i works on the stream of worker i % team_size. One a worker; where lanes of a step
+     * advance together (engine_shares), one a lane of the rank. */
+    int n_rooms;
+    LaneRoom *rooms; /* [n_rooms] */
     int n_train, n_eval;
     PackedProgram train[ENGINE_TRAIN_SIZES]; /* by falling batch */
     PackedProgram eval[ENGINE_EVAL_SIZES];
@@ -61,6 +73,9 @@ typedef struct Engine {
     void *ema;                  /* [flat real] or NULL */
     float *running;             /* [running_flat] host copy of weights.running */
     float *slow_running;        /* [running_flat] host: Lookahead's; NULL: there is none */
+    /* [n_params] host: how large gradients were, in units of fixed_gradient (fixed_follow); zeros
+     * but for exact32, whose sums go by it; NULL in eval */
+    int64_t *peak;
     /* [flat or running_flat, the larger] host, where the device makes no digest; else NULL */
     float *digested;
     int64_t version; /* grows with every change of the weights */
@@ -71,6 +86,7 @@ typedef struct Engine {
 typedef struct EngineSizes {
     int n_train, n_eval;
     int64_t train[ENGINE_TRAIN_SIZES], eval[ENGINE_EVAL_SIZES]; /* batches, falling */
+    int64_t lanes;                                              /* of this rank */
 } EngineSizes;
 
 /* Opens the device that `config` asks for, for a process that is `local_rank` on its host; auto
@@ -82,6 +98,15 @@ Status engine_open_device(const RunConfig *config, int local_rank, Device **devi
 Status engine_open(Engine *engine, Device *device, const Model *model, const Optimizer *optimizer,
                    const Grouping *grouping, int threads, const EngineSizes *sizes);
 void engine_close(Engine *engine); /* accepts a zeroed struct */
+
+/* What is enqueued on any stream of the engine from now on comes after all that is enqueued so far
+ * on any of them. The host does not wait. Main thread, while compute threads rest. */
+Status engine_order(Engine *engine);
+Status engine_order_open(Engine *engine);
+void engine_order_close(Engine *engine); /* accepts what could not be opened */
+
+/* Whether an op of training is over the whole step, so that its lanes advance together. */
+bool engine_shares(const Engine *engine);
 
 /* From now on compute threads, and ops in training, tell what they do in rows of `trace`. */
 Status engine_trace(Engine *engine, Trace *trace);
@@ -105,6 +130,19 @@ void host_state_begin(Engine *engine, HostState *state);
 
 Status engine_put(Engine *engine, const HostState *state);
 Status engine_get(Engine *engine, const HostState *state);
+
+/* All of the replicated state, on the host: what outlives the engine. */
+typedef struct EngineState {
+    HostState host;
+    float *slow_running; /* [running_flat], NULL: the engine has none */
+    int64_t *peak;       /* [n_params] */
+} EngineState;
+
+/* Copies it from the engine of a training run, and into another one of the same model and
+ * optimizer. engine_state_free also after a failure. ST_DEVICE. */
+Status engine_state_take(Engine *engine, EngineState *state);
+Status engine_state_put(Engine *engine, const EngineState *state);
+void engine_state_free(EngineState *state); /* accepts a zeroed struct */
 
 /* Weights [from, from + count) of the flat range to the host. */
 Status engine_get_weights(Engine *engine, int64_t from, int64_t count, float *weight);

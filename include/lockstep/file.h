@@ -9,8 +9,9 @@
 extern "C" {
 #endif
 
-/* open(2) with O_CLOEXEC and mode 0666. -1 and errno, which file_cause explains, where it fails or
- * what is there is no regular file (EISDIR for a folder); that is not opened. */
+/* open(2) with O_CLOEXEC and mode 0666, again where a signal came between. -1 and errno, which
+ * file_cause explains, where it fails or what is there is no regular file (EISDIR for a folder);
+ * that is not opened. */
 int file_open(const char *path, int flags);
 
 /* For reading. NULL and errno likewise. */

@@ -12,6 +12,10 @@
 extern "C" {
 #endif
 
+/* How many batches of eval.batch an accelerator computes as one: one of 100 images would leave most
+ * of a GPU idle. */
+enum { EVAL_BATCHES_AT_ONCE = 5 };
+
 /* A set that is evaluated, cut into fixed batches of which this rank owns a contiguous range: the
  * bits of an image's output depend on its batch, never on who computes it. */
 typedef struct EvalSet {
@@ -52,6 +56,7 @@ typedef struct Input {
     int64_t first_lane, lane_count; /* of this rank */
     Shard *shards;                  /* [lane_count] */
     const uint8_t **resident;       /* [lane_count] their pixels in device memory, or NULL */
+    int64_t eval_batch;             /* images of a batch of both sets */
     EvalSet test, holdout;          /* holdout.records 0: the best is selected on the test set */
     /* of the hashes of all shards, and of a holdout of the set's own; the same on every rank */
     uint64_t hash;
@@ -83,8 +88,9 @@ Status input_dataset(const RunConfig *config, Dataset *dataset);
 /* Contiguous lanes of `rank`: the first lanes % size ranks have one more. Local. */
 void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *count);
 
-/* Finds the data set: input->dataset, nothing is read. Local. ST_DATA. */
-Status input_open(Input *input, const RunConfig *config);
+/* Finds the data set: input->dataset, nothing is read; settles what a batch of evaluation is, on an
+ * accelerator or not. Local. ST_DATA. */
+Status input_open(Input *input, const RunConfig *config, bool accelerator);
 
 /* Whether all ranks have found the same: images, classes, numbers of records. Sets places and
  * copies. Nothing is read. Collective, agreed. ST_DATA names two ranks, their hosts and folders. */
@@ -95,6 +101,10 @@ Status input_plan(Input *input, const RunConfig *config);
 
 /* Reads this rank's shards and evaluation records. Local. ST_DATA. */
 Status input_read(Input *input, const RunConfig *config, int rank, int size);
+
+/* The same for another rank of another number of them, in place of what was read. Local. ST_DATA.
+ */
+Status input_read_again(Input *input, const RunConfig *config, int rank, int size);
 
 /* The test set alone, for `eval`. Local. */
 Status input_read_test(Input *input, const RunConfig *config, int rank, int size);

@@ -35,6 +35,9 @@ enum {
     LAYER_IMAGE = -1          /* in place of a layer's index: what it reads is the image */
 };
 
+/* Whose images batch norm takes mean and variance of, in training. */
+typedef enum BnOver { BN_OVER_LANE, BN_OVER_BATCH } BnOver;
+
 /* The arguments of the kinds that have any: ConvArgs, PoolArgs ... (layers.def). */
 #define ARGS(member, Type, ...)                                                                    \
     typedef struct Type {                                                                          \

@@ -21,14 +21,13 @@ typedef struct Batch {
     int64_t step;
     int64_t lane;
     int64_t images;
-    float *image;         /* [images][c][h][w], normalised; NULL with LoaderConfig.draw_only */
-    Placement *placement; /* [images], with draw_only: of records of the lane's shard; else NULL */
-    int32_t *label;       /* [images] */
-    /* [images] where Augment mixes, else NULL: records that images are mixed with, with draw_only;
-     * and the labels of these. */
-    Placement *partner;
-    SecondLabel *second;
-    int64_t *record; /* [images] record numbers */
+    float *image; /* [images][c][h][w], normalised; NULL with LoaderConfig.draw_only */
+    /* With draw_only, else NULL: of records of the lane's shard; and, where Augment mixes, of those
+     * that images are mixed with. */
+    ImageDraws drawn, partner;
+    int32_t *label;      /* [images] */
+    SecondLabel *second; /* [images] labels of partners where Augment mixes, else NULL */
+    int64_t *record;     /* [images] record numbers */
 } Batch;
 
 typedef struct Loader Loader;

@@ -16,6 +16,7 @@
 
 #include "lockstep/board_image.h"
 #include "lockstep/checkpoint.h"
+#include "lockstep/comm.h"
 #include "lockstep/histogram.h"
 #include "lockstep/phase.h"
 #include "lockstep/rundir.h"
@@ -59,6 +60,13 @@ typedef struct Metrics Metrics;
 
 enum { RESULT_CONFUSION_MAX = 100 };
 
+/* How fast a rank is, of late; host: borrowed. */
+typedef struct RankPace {
+    const char *host;
+    double lane_s, waited_s; /* StepTimes of stepper.h */
+    bool slow;               /* it was named as slow */
+} RankPace;
+
 typedef struct RunResult {
     uint64_t state_hash;
     SampleSums samples;
@@ -68,8 +76,13 @@ typedef struct RunResult {
     const char *tta;                   /* its name, "none": there is none */
     int64_t epoch, step;
     double images_per_s, wall_s;
-    double train_s; /* of wall_s in steps: without evaluations and checkpoints */
+    double train_s;                  /* of wall_s in steps: without evaluations and checkpoints */
+    double plan_s;                   /* before wall_s began: planning */
+    int64_t plans_made, plans_taken; /* Planning of device.h */
     int ranks;
+    const RankPace *pace;   /* [ranks]; NULL: one rank, or too few steps to tell */
+    const CommLoss *losses; /* [n_losses] ranks that died while the others went on */
+    int64_t n_losses;
     int64_t lanes;
     const char *device, *dataset, *git;
     int64_t resumed_from; /* -1: null */

@@ -39,6 +39,7 @@ typedef struct Model {
     int n_running;
     ParamView *running; /* [n_running] */
     int64_t running_flat;
+    float *class_weights; /* [outputs] the largest is 1; NULL: all alike (model_weigh_classes) */
 } Model;
 
 /* Parses model text. One layer a line: `[label:] kind [key=value | flag]...`; `#` starts a comment.
@@ -51,6 +52,13 @@ typedef struct Model {
 Status model_parse(const char *text, const char *source, int first_line, Shape image,
                    int64_t classes, double smoothing, Model *model);
 void model_free(Model *model);
+
+/* Gives the classes weights in the loss: as many numbers, with commas between them, as there are
+ * classes; "" gives none. They are divided by the largest, of which a mean loss does not depend,
+ * and outputs beyond the classes weigh as much as it. ST_USAGE: another number of them, or one that
+ * is less than 1 / CLASS_WEIGHTS_RANGE of another. */
+enum { CLASS_WEIGHTS_RANGE = 10000 };
+Status model_weigh_classes(Model *model, const char *text);
 
 /* Writes the initial weights, as the ParamSpecs say, from Philox counters of `seed`: by default
  * PyTorch's (conv and linear weight and bias U(-1/sqrt(fan_in), 1/sqrt(fan_in)), bn weight 1 and

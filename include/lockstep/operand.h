@@ -21,6 +21,7 @@ typedef enum OperandKind {
     OPERAND_PREDICTED,
     OPERAND_SAVED,
     OPERAND_PACKED,
+    OPERAND_SHARED,
     OPERAND_TEMP,     /* scratch: values that one step hands to later ones */
     OPERAND_WORKSPACE /* scratch behind it: of the step that runs */
 } OperandKind;
@@ -49,6 +50,7 @@ enum { MEAN, VARIANCE };
 #define AT_LOSS          ((Operand){OPERAND_LOSS, 0, 0})
 #define AT_PREDICTED     ((Operand){OPERAND_PREDICTED, 0, 0})
 #define AT_SAVED(offset) ((Operand){OPERAND_SAVED, 0, (offset)})
+#define AT_SHARED        ((Operand){OPERAND_SHARED, 0, 0})
 #define AT_TEMP          ((Operand){OPERAND_TEMP, 0, 0})
 #define AT_WORKSPACE     ((Operand){OPERAND_WORKSPACE, 0, 0})
 
@@ -105,6 +107,8 @@ static inline void *operand_memory(const OpMemory *memory, OperandKind kind, int
         return memory->saved;
     case OPERAND_PACKED:
         return memory->packed;
+    case OPERAND_SHARED:
+        return memory->shared;
     case OPERAND_TEMP:
     case OPERAND_WORKSPACE:
         return memory->scratch;

@@ -19,7 +19,9 @@ typedef enum ScheduleKind {
     /* lr_start, lr at point 0, lr_end at point 1; of three points lr_start at the second and lr_end
      * at the third; momentum the other way */
     SCHEDULE_ONE_CYCLE,
-    SCHEDULE_PLATEAU /* times `gamma` where evaluations do not get better: Plateau */
+    SCHEDULE_PLATEAU, /* times `gamma` where evaluations do not get better: Plateau */
+    /* SGDR (Loshchilov, Hutter 2017): from lr to lr_end again and again, after warm-up */
+    SCHEDULE_SGDR
 } ScheduleKind;
 
 /* All steps of an epoch may have the rates of its first one. */
@@ -39,12 +41,12 @@ enum { SCHEDULE_POINTS_MAX = 16 };
  * piecewise, which can draw its own. */
 typedef struct Schedule {
     ScheduleKind kind;
-    ScheduleUnit unit; /* of point_at and warmup */
+    ScheduleUnit unit; /* of point_at, warmup and cycle */
     ScheduleBy by;
     ScheduleShape shape;
     double lr;           /* base learning rate; of piecewise: a factor on the points' values */
     double lr_start;     /* one-cycle */
-    double lr_end;       /* cosine, one-cycle; plateau: the lowest */
+    double lr_end;       /* cosine, one-cycle, warm restarts; plateau: the lowest */
     double momentum_low; /* one-cycle: at point 0; 0: momentum stays as it is */
     double gamma;        /* step, plateau */
     int64_t patience;    /* plateau: evaluations that may be no better before the rate falls */
@@ -54,6 +56,8 @@ typedef struct Schedule {
     double warmup;        /* the factor rises linearly from warmup_start to 1 until here; 0: none */
     double warmup_epochs; /* the same in epochs, whatever the unit; one of the two is 0 */
     double warmup_start;  /* the factor at step 0 */
+    double cycle;         /* warm restarts: length of the first cycle */
+    int64_t cycle_factor; /* of each later one, in lengths of the one before it */
     double total_epochs;  /* what shares are of, and where cosine reaches lr_end; above 0 there */
     int n_points;         /* step: milestones (value NaN, unused); piecewise: points */
     double point_at[SCHEDULE_POINTS_MAX];
@@ -89,8 +93,17 @@ bool schedule_stretches(const Schedule *schedule);
 /* Where the warm-up ends, in epochs; 0: there is none. */
 double schedule_warmup_end(const Schedule *schedule, int64_t steps_per_epoch);
 
-/* Where the curve changes for the last time, in epochs; 0: it never does. */
+/* Where the curve changes for the last time, in epochs; 0: it never does. Of warm restarts: where
+ * the first cycle ends. */
 double schedule_end(const Schedule *schedule, int64_t steps_per_epoch);
+
+/* A cycle of warm restarts, in steps from the run's beginning. */
+typedef struct Cycle {
+    double begin, end;
+} Cycle;
+
+/* The cycle that a step is in, or will be once the warm-up is over. None is shorter than a step. */
+Cycle schedule_cycle(const Schedule *schedule, double step, int64_t steps_per_epoch);
 
 /* Lookahead (Zhang, Lucas, Hinton, Ba 2019): slow weights follow the trained ones, and these go
  * back to them: slow += alpha (fast - slow); fast = slow. Batch norm's running statistics likewise.
@@ -111,6 +124,9 @@ typedef struct Optimizer {
     OptimizerKind kind;
     bool nesterov;
     double momentum, beta1, beta2, eps;
+    double alpha; /* rmsprop: decay of the means of squares and gradients */
+    bool centered;
+    double trust_coefficient; /* lars */
     double weight_decay;
     bool decay_all;   /* also biases and batch-norm parameters */
     double clip_norm; /* L2 norm the whole gradient is clipped to; 0: no clipping */
@@ -123,16 +139,18 @@ typedef struct Optimizer {
 /* As text has them, by OptimizerKind; ended by NULL. */
 extern const char *const optimizer_names[];
 
-/* Slots of state a parameter has: 0 (sgd or muon without momentum), 1 or 2. */
-int optimizer_slots(const Optimizer *optimizer);
-
-/* Name of slot i: "momentum", "exp_avg", "exp_avg_sq". */
+/* Name of the state in slot i below UPDATE_SLOTS: "momentum", "exp_avg", "exp_avg_sq",
+ * "square_avg", "grad_avg"; a name is in the same slot whatever the optimizer. NULL: it has none
+ * there. */
 const char *optimizer_slot_name(const Optimizer *optimizer, int i);
+
+/* Whether it looks ahead along its momentum. */
+bool optimizer_is_nesterov(const Optimizer *optimizer);
 
 /* What a schedule decides of a step. */
 typedef struct Rates {
     double lr;
-    double momentum; /* of sgd and muon; of adam and adamw: beta1 */
+    double momentum; /* of adam, adamw and lamb: beta1 */
 } Rates;
 
 Rates schedule_rates(const Schedule *schedule, const Plateau *plateau, const Optimizer *optimizer,

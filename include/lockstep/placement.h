@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "lockstep/erase.h"
+
 #ifdef __CUDACC__
 #define PLACEMENT_FN static __host__ __device__ inline
 #else
@@ -17,7 +19,7 @@
 #endif
 
 enum {
-    IMAGE_CHANNELS_MAX = 4,
+    IMAGE_CHANNELS_MAX = ERASE_CHANNELS_MAX,
     IMAGE_SIDE_MAX = 64, /* of a record and of an image, which are of one size */
     PLACEMENT_ONE = 1 << 16,
     MIX_ONE = 1 << 16,
@@ -39,7 +41,8 @@ typedef struct SecondLabel {
     int32_t share; /* 0: there is none */
 } SecondLabel;
 
-/* Order: rotation, resized part or crop, mirror, brightness, contrast, cutout. */
+/* Order: rotation, resized part or crop, mirror, then what image_rule.h says, brightness, contrast,
+ * cutout, erasing. */
 typedef struct Placement {
     int32_t place;                   /* of the record among those in memory */
     int32_t cosine, sine;            /* of the angle, times PLACEMENT_ONE; counter-clockwise */
@@ -53,7 +56,8 @@ typedef struct Placement {
     uint8_t reflect; /* a crop's padding is the record mirrored at its edge pixels, not `fill` */
     uint16_t unused; /* 0 */
     uint8_t fill[IMAGE_CHANNELS_MAX]; /* what stands outside the record */
-    Mix mix;                          /* of the image with that of another placement */
+    ErasePart erase;
+    Mix mix; /* of the image with that of another placement */
 } Placement;
 
 /* Of one channel each: (byte / unit - mean) / std. */
@@ -82,6 +86,8 @@ PLACEMENT_FN Placement placement_plain(int32_t place) {
     p.unused = 0;
     for (int c = 0; c < IMAGE_CHANNELS_MAX; c++)
         p.fill[c] = 0;
+    p.erase.top = p.erase.left = p.erase.height = p.erase.width = 0;
+    p.erase.epoch = p.erase.record = 0;
     p.mix = mix_none();
     return p;
 }

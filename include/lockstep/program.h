@@ -7,7 +7,9 @@
  *
  * The walk: forward in text order; backward in reverse, where a layer's parameter gradients are
  * complete once its op returned. Since flat order is text order, the flat gradient completes from
- * its end to its start, which is what `ready` reports. All functions are Local. */
+ * its end to its start, which is what `ready` reports. Where an op is over the whole step
+ * (OpPlan.shared) the walk stops in its middle, until it is told what all lanes have summed. All
+ * functions are Local. */
 #ifndef LOCKSTEP_PROGRAM_H
 #define LOCKSTEP_PROGRAM_H
 
@@ -36,6 +38,11 @@ void program_free(Program *program);
 int64_t program_batch(const Program *program);
 int program_ops(const Program *program);
 
+/* Doubles that op `op` wants to be summed over all lanes of the step in the middle of forward, and
+ * again of backward; 0: none. And the most of any op. */
+int program_shared(const Program *program, int op);
+int program_shared_most(const Program *program);
+
 /* Writes the layers with OpPlan.own_kernels and their outputs' shapes into text[room], cut where it
  * is full: "bn1 4x6x32x32, bn2 4x6x16x16". False where there are none. */
 bool program_own_kernels(const Program *program, char *text, size_t room);
@@ -57,16 +64,28 @@ size_t program_executor_bytes(const Program *program);
 Status executor_load(Executor *executor, const float *images, const int32_t *labels);
 
 /* The same where the device makes images itself (DeviceOps.images): from uint8 records in
- * device memory; placement[batch] and, in training where images are mixed, partner[batch] (else
- * NULL) are host memory. */
-Status executor_load_records(Executor *executor, const uint8_t *records, const Placement *placement,
-                             const Placement *partner, const PixelScale *scale,
+ * device memory; what is drawn for [batch] is in host memory. Changes of bytes, and partners (else
+ * of placement NULL), in training alone. */
+Status executor_load_records(Executor *executor, const uint8_t *records, const ImageDraws *drawn,
+                             const ImageDraws *partner, const ImageRule *rule,
                              const int32_t *labels);
 
 /* In training: the second labels of the batch, which hold until others are loaded; none before. */
 Status executor_load_second(Executor *executor, const SecondLabel *second);
 
+/* Runs forward to its end, or to the first op that waits for sums over lanes. */
 Status executor_forward(Executor *executor, const LaneRun *run);
+
+/* Where the walk has stopped: how many doubles wait to be summed over the lanes of the step; 0: it
+ * has come to its end. */
+int executor_shared(const Executor *executor);
+
+/* Enqueues copies of those doubles to the host, and of their sums from there. */
+Status executor_get_shared(Executor *executor, double *lane);
+Status executor_put_shared(Executor *executor, const double *sums);
+
+/* Goes on from there to the end, or to the next such op; `ready` as in executor_backward. */
+Status executor_forward_on(Executor *executor, const LaneRun *run);
 
 /* Called in backward when flat gradient elements [begin, flat) are complete; begin only falls, and
  * the last call has begin 0. Called after each op with parameters, or, where executor_cut named
@@ -74,6 +93,7 @@ Status executor_forward(Executor *executor, const LaneRun *run);
 typedef Status (*ReadyFn)(void *context, int64_t begin);
 void executor_cut(Executor *executor, const int64_t *begins, int n);
 Status executor_backward(Executor *executor, const LaneRun *run, ReadyFn ready, void *context);
+Status executor_backward_on(Executor *executor, const LaneRun *run, ReadyFn ready, void *context);
 
 /* After forward: enqueues copies of the loss (real[batch]) and predicted class (int32[batch]) of
  * each image to the host. */

@@ -13,13 +13,17 @@ extern "C" {
 typedef struct Ranks {
     Comm *comm;
     int rank, size;
-    int threads; /* compute threads of this rank; 0: not settled yet */
+    int wanted;  /* compute threads that were asked for, or that its cores allow; 0: not settled */
+    int threads; /* compute threads: as many, but no more than it has lanes */
 } Ranks;
 
 /* Opens the communicator (MPI where launched by mpirun or srun), identifies this process to the
  * log, and agrees on `status`, the outcome of reading the command line: its deadline is the
  * configuration's, 300 s where there is none yet. Collective. */
 Status ranks_open(Ranks *ranks, const RunConfig *config, Status status);
+
+/* The communicator has become smaller (comm_commit): takes over its rank and size. Local. */
+void ranks_follow(Ranks *ranks);
 
 /* To be called before anything is freed: a failure that is this rank's alone ends all ranks at once
  * (comm_abort), since the others may wait for it for ever. Local. */
@@ -37,7 +41,8 @@ Status ranks_share_text(const Ranks *ranks, char **text);
 Status ranks_compare_config(const Ranks *ranks, const RunConfig *config);
 
 /* Compute threads of this rank: `wanted`, or, where that is 0, what suits `device` (NULL: a CPU):
- * the host's cores shared out over its ranks, one thread for an accelerator. Local. */
+ * the host's cores shared out over its ranks, one thread for an accelerator, whose lanes say more
+ * (cores_streams). Local. */
 int ranks_threads(const Ranks *ranks, const Device *device, int64_t wanted);
 
 /* Cores this process may use. Local. */

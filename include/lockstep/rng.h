@@ -70,6 +70,13 @@ RNG_FN RngBlock rng_block(RngKey key, uint32_t c0, uint32_t c1, uint32_t c2, uin
     return out;
 }
 
+/* Word i of a block, i from 0 to 3: a kernel that indexes the array would put it into memory. */
+RNG_FN uint32_t rng_word(RngBlock block, uint32_t i) {
+    uint32_t low = i == 0 ? block.word[0] : block.word[1];
+    uint32_t high = i == 2 ? block.word[2] : block.word[3];
+    return i < 2 ? low : high;
+}
+
 enum { RNG_WIDE = 32 };
 
 /* word[k][i] = word k of the block with counter c0 + i: the same rounds side by side, as loops that

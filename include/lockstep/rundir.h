@@ -7,7 +7,9 @@
  *   report/        pictures and a page, which `lockstep report` makes of the rest
  *   trace.json     who did what when in some steps, where --trace asked for it
  *   autotune.txt   choices made by timing, where the run has some
- *   owner          the process that may write here (host, pid, job, restart); carries its lock
+ *   plans.txt      plans of the device's library, where it keeps them (Planning.text of device.h)
+ *   owner          the process that may write here (host, pid, job, restart), with its heartbeat;
+ *                  carries its lock
  *   local          names of folders below --checkpoint-local: where later checkpoints may be, and
  *                  such as are to be removed
  *   lineage        which branch of the run goes on here (lineage.h); what is of another branch is
@@ -32,7 +34,7 @@ typedef struct RunDir {
     char path[4096];
     char checkpoints[4096];
     char local[4096];                /* folder of --checkpoint-local, "": none */
-    char owner[512];                 /* what the owner file says while the directory is ours */
+    char owner[512];                 /* who the owner file says it is while the directory is ours */
     int lock_fd, log_fd, metrics_fd; /* -1: not open */
     char *lineage;                   /* of the branch that goes on here; NULL: not known */
     char begun[160];                 /* who began it, as the file `lineage` says */
@@ -45,8 +47,14 @@ typedef struct RunDir {
 /* Creates the directory (parents too) and takes it. ST_CHECKPOINT where another run has it (names
  * host, process and job), it cannot be made, or holds metrics or a result but was never a run's.
  * Taken from a run that still holds it only by the same Slurm job with a higher restart count, or
- * where the holder is seen to be dead. */
+ * where the holder is seen to be dead; from one on another host, which cannot be seen and has no
+ * lock, once its heartbeat has stood still for four periods, which this waits for. */
 Status rundir_open(const char *path, RunDir *dir);
+
+/* Takes it from a process of the same run, which is known to write no more and whose RunDir.owner
+ * this is: neither lock nor heartbeat is asked. Where the directory is another's by now, as
+ * rundir_open. */
+Status rundir_inherit(const char *path, const char *owner, RunDir *dir);
 void rundir_close(RunDir *dir);
 
 /* Whether a process has the directory, for who only reads it: no lock is tried, which a run that
@@ -57,6 +65,10 @@ typedef enum RunHolder {
     HOLDER_AWAY   /* named, but of another host or another namespace of processes */
 } RunHolder;
 RunHolder rundir_holder(const char *path);
+
+/* Writes the heartbeat: `beat` is another number each time, the next one comes in `every` seconds.
+ * ST_CHECKPOINT. For one thread, and not beside rundir_close. */
+Status rundir_beat(const RunDir *dir, int64_t beat, double every);
 
 /* ST_CHECKPOINT, naming the new owner, where the directory is no longer ours. Thread-safe. */
 Status rundir_check(const RunDir *dir);
@@ -70,10 +82,10 @@ bool rundir_lost(const RunDir *dir);
  * the directory itself when it is taken. */
 Status rundir_sweep(const RunDir *dir, const char *folder);
 
-/* Removes checkpoints, metrics, events, result, sessions, autotune.txt and crash marker: --reset.
- * Says in the log what it removes: only what a run has made, and of that no .bad files, which it
- * moves to checkpoints/bad-N. After rundir_leave_local: killed in between, the next start would
- * else go on from what a node has. */
+/* Removes checkpoints, metrics, events, result, sessions, autotune.txt, plans.txt and crash marker:
+ * --reset. Says in the log what it removes: only what a run has made, and of that no .bad files,
+ * which it moves to checkpoints/bad-N. After rundir_leave_local: killed in between, the next start
+ * would else go on from what a node has. */
 Status rundir_reset(RunDir *dir);
 
 /* Whether there are checkpoints (good or bad), in the directory or in its folder below `base` on
@@ -138,12 +150,18 @@ Status rundir_open_log(RunDir *dir);
 /* Writes config.yaml. */
 Status rundir_write_config(RunDir *dir, const char *text);
 
+/* plans.txt: written where it does not hold that text already, unless that is NULL; read into
+ * *text, which the caller frees, NULL where there is none. ST_CHECKPOINT. */
+Status rundir_write_plans(RunDir *dir, const char *text);
+Status rundir_read_plans(const RunDir *dir, char **text);
+
 /* autotune.txt: written as config.yaml is; read into *text, which the caller frees, NULL where
  * there is none. */
 Status rundir_write_autotune(RunDir *dir, const char *text);
 Status rundir_read_autotune(const RunDir *dir, char **text);
 
-/* Replaces best.h5 by a link to checkpoints/FILE_NAME; nothing where there are no links. */
+/* Replaces best.h5 by a link to checkpoints/FILE_NAME; where there are no links, none to another
+ * file stays. */
 Status rundir_link_best(RunDir *dir, const char *file_name);
 /* The file name best.h5 points to, "" if none. */
 void rundir_best(const RunDir *dir, char file_name[256]);
@@ -157,15 +175,15 @@ Status rundir_mend_best(RunDir *dir, int64_t best_step);
  * are no links "/checkpoints/step-00000800.h5"; "" where it is not there. */
 void rundir_name_best(const RunDir *dir, int64_t best_step, char name[96]);
 
-/* For who only reads the directory `run`: the file name in its checkpoints of what best.h5 points
- * to; where that is nothing (no symbolic links, a copy without them), what the newest good
- * checkpoint says; "" where that is not there either. ST_CHECKPOINT as checkpoint_search. */
+/* For who only reads the directory `run`: the file name in its checkpoints of what the newest good
+ * one says is the best; "" where that is not there. ST_CHECKPOINT as checkpoint_search. */
 Status rundir_find_best(const char *run, char file_name[256]);
 
 /* Whether result.json says that the run finished, after this step and in this state. */
 bool rundir_has_result(const RunDir *dir, int64_t step, uint64_t state_hash);
 
-/* Removes result.json and predictions.h5: they are of an end that the run goes on from. */
+/* Removes result.json, predictions.h5 and the report's page: they are of an end that the run goes
+ * on from. */
 Status rundir_begin_again(RunDir *dir);
 
 /* Whether somebody has made a file `stop` here: one look at the disk. Leaves the error record

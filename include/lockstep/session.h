@@ -12,6 +12,7 @@
 #include "lockstep/grouping.h"
 #include "lockstep/input.h"
 #include "lockstep/ranks.h"
+#include "lockstep/share.h"
 #include "lockstep/trace.h"
 
 #ifdef __cplusplus
@@ -21,7 +22,8 @@ extern "C" {
 typedef struct Session {
     RunConfig *config; /* owned */
     Ranks ranks;
-    Device *device; /* owned; NULL until opened */
+    struct Standstill *standstill; /* watches the main thread; owned */
+    Device *device;                /* owned; NULL until opened */
     Model model;
     Grouping grouping; /* of its parameters */
     Input input;
@@ -29,11 +31,16 @@ typedef struct Session {
     Engine engine;                 /* `model` on `device` */
     Trace *trace;                  /* owned; NULL: none. Set before session_plan */
     TraceRow *row;                 /* of the main thread in it */
-    char *choices; /* of algorithms, made by timing (Tuning.choices); owned; NULL: none */
+    Share *share;                  /* owned; NULL: ranks have sums of their own */
+    Planning planning; /* of the programs, all of its own; text NULL: the device keeps none */
+    double plan_s;     /* that it took; with --autotune the timing too */
+    char *choices;     /* of algorithms, made by timing (Tuning.choices); owned; NULL: none */
 } Session;
 
-/* Opens the ranks and agrees on `status`, the outcome of reading the configuration. Collective. */
-Status session_start(Session *session, Status status);
+/* Opens the ranks and agrees on `status`, the outcome of reading the configuration. From now on the
+ * calling thread is watched: a read or a write that does not come back ends the command, and names
+ * `place` (borrowed, what it reads and writes) where the file is not known. Collective, agreed. */
+Status session_start(Session *session, Status status, const char *place);
 
 /* Opens the device that the configuration asks for; the number of threads follows from it. Local.
  * ST_DEVICE. */
@@ -60,16 +67,21 @@ Status session_open_data_plane(Session *session);
 Status session_read(Session *session);
 
 /* For a command that does not begin and read as above: compares the data sets that ranks have found
- * (input_compare) and what they have read. Collective, agreed or, at a deadline, for ranks_judge.
+ * (input_compare) and what they have read. Collective, agreed or, at a deadline, for session_judge.
  * ST_DATA. */
 Status session_compare_data(Session *session);
 
-/* Plans the model and allocates all state; ST_DATA where ranks turn out to have read different
- * images, whose deadline is for ranks_judge. With session->choices (rank 0's become everyone's) by
- * them; else, for a run that begins and where the configuration asks for it, by timing
- * (autotune.h). `resumed_from`: the checkpoint that the run goes on from, NULL where it begins.
- * Collective, agreed. */
+/* Plans the model and allocates all state. Plans are taken from session->planning.text (rank 0's
+ * becomes everyone's), which becomes that of all in use. ST_DATA where ranks turn out to have read
+ * different images, whose deadline is for session_judge. With session->choices (rank 0's become
+ * everyone's) by them; else, for a run that begins and where the configuration asks for it, by
+ * timing (autotune.h). `resumed_from`: the checkpoint that the run goes on from, NULL where it
+ * begins. Collective, agreed. */
 Status session_plan(Session *session, const char *resumed_from);
+
+/* For a command that opens the engine itself: what its planning came to, and the device's warnings.
+ * Local. */
+Status session_end_planning(Session *session);
 
 /* The weights and running statistics that a run begins with: from the seed, and whitening filters
  * from the first 5,000 training images. weights[flat], running[running_flat], on the host.
@@ -82,6 +94,16 @@ int64_t session_state_bytes(const Session *session);
 /* Says in the log what runs where. Local. */
 void session_announce(const Session *session);
 
+/* Settles ranks.wanted and ranks.threads, once the number of lanes is known; again where the device
+ * is known too. Local. */
+void session_set_threads(Session *session);
+
+/* The ranks are fewer (comm_commit): deals the lanes to those that are left, reads what is this
+ * rank's now, and plans anew, with `state` in the engine. Whoever uses `input` and `engine` is
+ * closed before. May be called again after a failure. Collective, agreed. ST_DATA where the images
+ * are not those that the run has had so far. */
+Status session_regroup(Session *session, const EngineState *state);
+
 /* What this rank's threads are and may run on (cores.h), once they are settled. Local. */
 void session_cores(const Session *session, CoreShare *share);
 
@@ -89,8 +111,12 @@ void session_cores(const Session *session, CoreShare *share);
  * agreed; once threads are settled. */
 Status session_hint(const Session *session);
 
+/* To be called with what the command came to, before anything is freed: as ranks_judge, and no call
+ * that does not come back keeps the process from that end. Local. */
+void session_judge(Session *session, Status status);
+
 /* Frees what the session holds, the configuration too; all ranks leave together. Collective; only
- * after ranks_judge. */
+ * after session_judge. */
 void session_close(Session *session);
 
 /* Model text of the configuration, for the images and classes of a data set. Local. ST_USAGE. */

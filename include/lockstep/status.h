@@ -26,6 +26,7 @@ typedef enum Status {
     ST_COMM = 6,       /* MPI or NCCL failed, or ranks disagree on what they run */
     ST_DEADLINE = 7,   /* a wait took longer than its deadline */
     ST_DIVERGED = 8,   /* a loss or gradient is NaN, infinite or beyond the exact sum's range */
+    ST_LOST = 9,       /* ranks died, and the others may go on (comm_commit); as an exit code 6 */
     ST_STOPPED = 75    /* stopped by request after a checkpoint: start me again */
 } Status;
 

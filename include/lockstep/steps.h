@@ -1,11 +1,11 @@
 /* steps: how a backend that calls a library plans its ops.
  *
- * An op is planned as three lists of steps: pack, forward, backward. A step executes `work` of the
- * backend's library (a oneDNN primitive, a cuDNN graph) or calls a function of our own (a loop, a
- * launch of kernels), and has a list of operands: "DNNL_ARG_SRC is the first input". Binding turns
- * operands into addresses, once an executor; running a list then only executes it, and allocates
- * nothing. So an op's file holds nothing but its plan, and a backend supplies what one step of its
- * library is (StepBackend).
+ * An op is planned as lists of steps: pack, forward, backward, and what is left of these of an op
+ * over the whole step. A step executes `work` of the backend's library (a oneDNN primitive, a cuDNN
+ * graph) or calls a function of our own (a loop, a launch of kernels), and has a list of operands:
+ * "DNNL_ARG_SRC is the first input". Binding turns operands into addresses, once an executor;
+ * running a list then only executes it, and allocates nothing. So an op's file holds nothing but
+ * its plan, and a backend supplies what one step of its library is (StepBackend).
  *
  * Scratch memory of a call is split in two: `temp`, in which a step hands values to later ones, and
  * behind it the workspace of the step that runs. Backward steps may overwrite grad_out (a fused
@@ -30,7 +30,14 @@ enum {
     STEPS_ALIGN = 256 /* bytes: of offsets in saved memory, packed weights and scratch */
 };
 
-typedef enum Pass { PASS_PACK, PASS_FORWARD, PASS_BACKWARD, PASSES } Pass;
+typedef enum Pass {
+    PASS_PACK,
+    PASS_FORWARD,
+    PASS_FORWARD_REST,
+    PASS_BACKWARD,
+    PASS_BACKWARD_REST,
+    PASSES
+} Pass;
 
 /* One execution of a step that is a function. */
 typedef struct StepCall {
@@ -126,7 +133,9 @@ Status steps_pack(Stream *stream, const OpPlan *plan, const Tensor param[LAYER_P
 Status steps_bind(const OpPlan *plan, const OpMemory *memory, OpBound **bound);
 void steps_unbind(OpBound *bound);
 Status steps_forward(Stream *stream, OpBound *bound, const LaneRun *run);
+Status steps_forward_rest(Stream *stream, OpBound *bound, const LaneRun *run);
 Status steps_backward(Stream *stream, OpBound *bound, const LaneRun *run);
+Status steps_backward_rest(Stream *stream, OpBound *bound, const LaneRun *run);
 
 /* Defines `PREFIX_KIND`, the Op whose steps KIND_steps appends, over the StepBackend
  * PREFIX_steps. */
@@ -140,7 +149,9 @@ Status steps_backward(Stream *stream, OpBound *bound, const LaneRun *run);
                                 .bind = steps_bind,                                                \
                                 .unbind = steps_unbind,                                            \
                                 .forward = steps_forward,                                          \
-                                .backward = steps_backward}
+                                .backward = steps_backward,                                        \
+                                .forward_rest = steps_forward_rest,                                \
+                                .backward_rest = steps_backward_rest}
 
 #ifdef __cplusplus
 }

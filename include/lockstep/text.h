@@ -21,7 +21,8 @@ typedef struct Text {
 
 /* Room for a text of `size` bytes, so that as much can be added without asking for memory. */
 void text_reserve(Text *text, size_t size);
-void text_clear(Text *text); /* empty; keeps its room */
+void text_clear(Text *text);             /* empty; keeps its room */
+void text_drop(Text *text, size_t size); /* its first `size` bytes */
 
 void text_add(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_bytes(Text *text, const void *bytes, size_t size);

@@ -42,7 +42,7 @@ Status cond_init_monotonic(pthread_cond_t *cond);
 
 /* Waits, with the lock held, until `cond` is signalled, but for a tenth of a second at most: to be
  * called until what is waited for has come about. So a waiting thread shows that it is alive
- * (src/run/standstill.h), and looks at its deadline. */
+ * (src/engine/standstill.h), and looks at its deadline. */
 void cond_wait_briefly(pthread_cond_t *cond, pthread_mutex_t *lock);
 
 /* Likewise, and no longer than to the deadline. */

@@ -16,7 +16,8 @@ extern "C" {
 #endif
 
 /* A line for each checkpoint of `run`: file, step, epochs, branch, state hash, and what a look at
- * it came to; the best and bad ones are named as such, those too that were renamed .bad. */
+ * it came to; those that pruning keeps as the best are named as such, and bad ones, those too that
+ * were renamed .bad. */
 Status upkeep_list(const char *run, FILE *out);
 
 /* A line for each that is not good, not as its checksum file says, or was renamed .bad; a failure
@@ -32,10 +33,15 @@ Status upkeep_seal(const char *path, FILE *out);
  * for that time. */
 Status upkeep_set_aside(const char *run, FILE *out);
 
-/* Removes the oldest good checkpoints of the directory's branch beyond `newest`, never the best, as
- * the newest one says it; with `aside` also those that were set aside. Takes the directory for that
- * time: a failure while a run has it. */
-Status upkeep_prune(const char *run, int64_t newest, bool aside, FILE *out);
+typedef struct PruneWish {
+    int64_t keep;      /* so many of the newest stay */
+    int64_t keep_best; /* and of the best; 0: as the run's configuration says */
+    bool aside;        /* those that were set aside go as well */
+} PruneWish;
+
+/* Removes the good checkpoints of the directory's branch but the newest and the best, as the newest
+ * one ranks them. Takes the directory for that time: a failure while a run has it. */
+Status upkeep_prune(const char *run, const PruneWish *wish, FILE *out);
 
 #ifdef __cplusplus
 }

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Open MPI, HDF5, oneDNN as found at run time, in one line: what hosts of a run should have in
+/* MPI, HDF5, oneDNN as found at run time, in one line: what hosts of a run should have in
  * common. */
 void versions_line(char *out, size_t room);
 

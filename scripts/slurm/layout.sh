@@ -11,6 +11,14 @@ if [ -n "${SLURM_JOB_ID:-}" ]; then
     fi
     [ "${NODES:-0}" -le ${#hosts[@]} ] || die "NODES=$NODES, but the job has ${#hosts[@]}: ${hosts[*]}"
     [ -z "${NODES:-}" ] || hosts=("${hosts[@]:0:NODES}")
+    # Slurm tells of the first node alone; `--gpus=6` (`a100:6`, `a100:4,v100:2`) may be four there and two on the next.
+    all_gpus=0
+    for of_type in $(tr , ' ' <<<"${SLURM_GPUS:-}"); do all_gpus=$((all_gpus + ${of_type##*:})); done
+    if [ "$gpus" -gt 0 ] && [ -z "${SLURM_NTASKS:-}${RANKS_PER_NODE:-}" ] && [ $all_gpus -gt 0 ] &&
+        [ $all_gpus != $((gpus * SLURM_JOB_NUM_NODES)) ]; then
+        die "--gpus=$SLURM_GPUS are $gpus on this node and not as many on each of $SLURM_JOB_NUM_NODES: ask for the same number on each, by \
+--gpus-per-node"
+    fi
     if [ -n "$node_ranks" ]; then ranks=$((node_ranks * ${#hosts[@]})); else ranks=$SLURM_NTASKS; fi
     ranks=${NP:-$ranks}
     here=${node_ranks:-$(((ranks + ${#hosts[@]} - 1) / ${#hosts[@]}))}

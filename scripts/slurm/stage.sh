@@ -21,7 +21,9 @@ done
 file= # of a set in HDF5
 if [ -d "$data" ]; then data=$(cd "$data" && pwd); else file=/${data##*/} && data=$(cd "$(dirname "$data")" && pwd)$file; fi
 
-if [ -n "$file" ]; then sum=$(stat -c '%n %s %Y' -- "$data"); else sum=$(cd "$data" && stat -c '%n %s %Y' -- *.bin); fi
+if [ -n "$file" ]; then sum=$(stat -c '%n %s %Y' -- "$data"); else
+    sum=$(cd "$data" && shopt -s nullglob && stat -c '%n %s %Y' -- *.bin *_label_names.txt)
+fi
 sum=$(cksum <<<"$sum" | cut -d ' ' -f 1)
 # shellcheck source=scripts/path.sh
 . "$(dirname "$0")/../path.sh"
@@ -36,7 +38,7 @@ mkdir -p "$(dirname "$2")" && part=$(mktemp -d "$2.part.XXXXXX") && cp "${from[@
 [ -d "$2" ]'
 if [ -n "${SLURM_JOB_ID:-}" ]; then
     nodes=$SLURM_JOB_NUM_NODES
-    srun --mpi=none --nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 --overcommit bash -c "$copy" - "$data" "$target" >&2
+    srun --mpi=none --nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 --cpus-per-task=1 --overcommit bash -c "$copy" - "$data" "$target" >&2
 else
     bash -c "$copy" - "$data" "$target" >&2
 fi

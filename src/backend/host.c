@@ -23,7 +23,9 @@ Status host_accepts(const DeviceOptions *options, bool bf16) {
     return ST_OK;
 }
 
-/* Large buffers ask for huge pages: activations are walked from end to end. */
+/* Large buffers ask for huge pages: activations are walked from end to end. They are zero where
+ * nobody has written since they were given back, so that the thread that first needs a page has it
+ * made, near its core, and pages that nobody needs never are. */
 Status host_alloc(Device *device, size_t bytes, void **memory) {
     (void)device;
     size_t grain = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : CACHE_LINE;
@@ -33,7 +35,8 @@ Status host_alloc(Device *device, size_t bytes, void **memory) {
         return FAIL(ST_DEVICE, "out of memory: %zu MiB for one buffer", bytes >> 20);
     if (grain == HUGE_PAGE)
         madvise(*memory, whole, MADV_HUGEPAGE); /* a wish: refusal costs speed alone */
-    memset(*memory, 0, whole);
+    if (grain != HUGE_PAGE || madvise(*memory, whole, MADV_DONTNEED) != 0)
+        memset(*memory, 0, whole);
     return ST_OK;
 }
 

@@ -18,7 +18,7 @@ typedef struct BoundPass {
 
 struct OpBound {
     const StepPlan *plan;
-    BoundPass forward, backward;
+    BoundPass pass[PASSES]; /* but packing, which belongs to the plan */
 };
 
 static size_t aligned(size_t bytes) {
@@ -141,9 +141,9 @@ Status steps_bind(const OpPlan *base, const OpMemory *memory, OpBound **out) {
     OpBound *bound = calloc(1, sizeof *bound);
     TRY_ALLOC(bound);
     bound->plan = plan;
-    TRY_DONE(bind_pass(plan, PASS_FORWARD, memory, &bound->forward));
-    if (base->desc.training)
-        TRY_DONE(bind_pass(plan, PASS_BACKWARD, memory, &bound->backward));
+    int end = base->desc.training ? PASSES : PASS_BACKWARD;
+    for (int pass = PASS_FORWARD; pass < end; pass++)
+        TRY_DONE(bind_pass(plan, (Pass)pass, memory, &bound->pass[pass]));
     *out = bound;
     bound = NULL;
 done:
@@ -153,8 +153,8 @@ done:
 }
 
 void steps_unbind(OpBound *bound) {
-    unbind_pass(bound->plan, &bound->forward);
-    unbind_pass(bound->plan, &bound->backward);
+    for (int pass = PASS_FORWARD; pass < PASSES; pass++)
+        unbind_pass(bound->plan, &bound->pass[pass]);
     free(bound);
 }
 
@@ -227,11 +227,19 @@ static Status run_pass(Stream *stream, const StepPlan *plan, const BoundPass *li
 }
 
 Status steps_forward(Stream *stream, OpBound *bound, const LaneRun *run) {
-    return run_pass(stream, bound->plan, &bound->forward, run);
+    return run_pass(stream, bound->plan, &bound->pass[PASS_FORWARD], run);
+}
+
+Status steps_forward_rest(Stream *stream, OpBound *bound, const LaneRun *run) {
+    return run_pass(stream, bound->plan, &bound->pass[PASS_FORWARD_REST], run);
 }
 
 Status steps_backward(Stream *stream, OpBound *bound, const LaneRun *run) {
-    return run_pass(stream, bound->plan, &bound->backward, run);
+    return run_pass(stream, bound->plan, &bound->pass[PASS_BACKWARD], run);
+}
+
+Status steps_backward_rest(Stream *stream, OpBound *bound, const LaneRun *run) {
+    return run_pass(stream, bound->plan, &bound->pass[PASS_BACKWARD_REST], run);
 }
 
 Status steps_pack(Stream *stream, const OpPlan *base, const Tensor param[LAYER_PARAMS_MAX],

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "flight_watch.h"
+#include "lockstep/clock.h"
 #include "lockstep/log.h"
 
 enum { SAME_MAX = 256, STATUS_BITS = 8 };
@@ -19,7 +21,8 @@ Comm *comm_new(const ControlPlane *control, const DataPlane *data, double deadli
     Comm *comm = calloc(1, sizeof *comm);
     if (!comm)
         return NULL;
-    if (pthread_mutex_init(&comm->ending, NULL) != 0) {
+    if (flight_open(&comm->flight) != ST_OK || pthread_mutex_init(&comm->ending, NULL) != 0) {
+        flight_close(comm->flight);
         free(comm);
         return NULL;
     }
@@ -40,6 +43,8 @@ void comm_delete(Comm *comm) {
     if (!comm)
         return;
     pthread_mutex_destroy(&comm->ending);
+    flight_close(comm->flight);
+    free(comm->losses);
     free(comm);
 }
 
@@ -57,6 +62,8 @@ const char *comm_stage_word(Stage stage) {
         return "optimizer";
     case STAGE_EVALUATE:
         return "evaluate";
+    case STAGE_COMPARE:
+        return "compare";
     case STAGE_CHECKPOINT:
         return "checkpoint";
     case STAGE_FINISH:
@@ -114,6 +121,7 @@ bool comm_launched(void) {
 void comm_close(Comm *comm) {
     if (!comm)
         return;
+    flight_watch_stop(comm);
     if (comm->data->close) {
         Status status = comm->data->close(comm, comm->data_state);
         if (status != ST_OK)
@@ -159,32 +167,112 @@ double comm_deadline(const Comm *comm) {
 void comm_at(Comm *comm, int64_t step, Stage stage) {
     comm->step = step;
     comm->stage = (int)stage;
+    flight_end(comm->flight, comm->stage_order);
+    comm->stage_order = flight_begin(
+        comm->flight, (FlightEntry){.step = step, .op = FLIGHT_STAGE, .index = (int)stage});
+}
+
+Flight *comm_flight(Comm *comm) {
+    return comm->flight;
+}
+
+const char *comm_host_of(const Comm *comm, int rank) {
+    return comm->control->host(comm, rank);
+}
+
+void comm_part(Comm *comm) {
+    comm->control->part(comm);
+    abort(); /* part does not return */
+}
+
+void comm_plant(Comm *comm, CommFault fault) {
+    comm->fault = fault;
+}
+
+/* ---- collectives ---- */
+
+/* The finalizer of MurmurHash3. */
+static uint64_t mix(uint64_t x) {
+    x = (x ^ x >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    x = (x ^ x >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return x ^ x >> 33;
+}
+
+uint64_t comm_calls(const Comm *comm) {
+    return mix(comm->calls[FLIGHT_CONTROL]) + comm->calls[FLIGHT_DATA];
+}
+
+/* This rank comes to a collective; what is returned is for flight_end. */
+static int64_t come_to(Comm *comm, FlightOp op, size_t bytes, int index) {
+    FlightPlane plane;
+    flight_is_collective((int)op, &plane);
+    FlightEntry entry = {.sequence = ++comm->sequence[plane],
+                         .step = comm->step,
+                         .bytes = (int64_t)bytes,
+                         .op = (int32_t)op,
+                         .index = index};
+    comm->calls[plane] = mix(comm->calls[plane] ^ mix((uint64_t)entry.step << 8 ^ (uint64_t)op) ^
+                             mix((uint64_t)bytes << 16 ^ (uint64_t)index));
+    return flight_begin(comm->flight, entry);
+}
+
+/* A collective of the control plane, between its two entries. */
+static Status leave(Comm *comm, int64_t order, Status status) {
+    flight_end(comm->flight, order);
+    return status;
 }
 
 Status comm_barrier(Comm *comm) {
-    return comm->control->barrier(comm);
+    int64_t order = come_to(comm, FLIGHT_BARRIER, 0, comm->stage);
+    return leave(comm, order, comm->control->barrier(comm));
 }
 
 Status comm_bcast(Comm *comm, void *data, size_t bytes, int root) {
-    return comm->control->bcast(comm, data, bytes, root);
+    int64_t order = come_to(comm, FLIGHT_BROADCAST, bytes, comm->stage);
+    return leave(comm, order, comm->control->bcast(comm, data, bytes, root));
 }
 
 Status comm_allgather(Comm *comm, const void *mine, size_t bytes, void *all) {
-    return comm->control->allgather(comm, mine, bytes, all);
+    int64_t order = come_to(comm, FLIGHT_GATHER, bytes, comm->stage);
+    return leave(comm, order, comm->control->allgather(comm, mine, bytes, all));
 }
 
 Status comm_sum_i64(Comm *comm, int64_t *values, int64_t count) {
-    return comm->control->allreduce(comm, values, count, DT_I64, REDUCE_SUM);
+    int64_t order = come_to(comm, FLIGHT_SUM, (size_t)count * sizeof *values, comm->stage);
+    return leave(comm, order, comm->control->allreduce(comm, values, count, DT_I64, REDUCE_SUM));
 }
 
 Status comm_max_f64(Comm *comm, double *values, int64_t count) {
-    return comm->control->allreduce(comm, values, count, DT_F64, REDUCE_MAX);
+    int64_t order = come_to(comm, FLIGHT_MAXIMUM, (size_t)count * sizeof *values, comm->stage);
+    return leave(comm, order, comm->control->allreduce(comm, values, count, DT_F64, REDUCE_MAX));
+}
+
+void comm_begin_step(Comm *comm) {
+    flight_end(comm->flight, come_to(comm, FLIGHT_STEP, 0, -1));
+}
+
+/* Does what was planted, once. *skip: the sum is left out. */
+static void do_fault(Comm *comm, int64_t *count, bool *skip) {
+    CommFault fault = comm->fault;
+    comm->fault = FAULT_NONE;
+    while (fault == FAULT_HANG)
+        clock_sleep(0.1);
+    *skip = fault == FAULT_SKIP;
+    *count -= fault == FAULT_SIZE ? *count / 2 : 0;
 }
 
 Status comm_reduce(Comm *comm, void *data, int64_t count, DType dtype, void *after, int bucket) {
-    if (dtype != DT_I64 && dtype != DT_F32 && dtype != DT_BF16)
-        return FAIL(ST_INTERNAL, "a bucket must hold int64, float or bfloat16");
-    return comm->data->reduce(comm, comm->data_state, data, count, dtype, after, bucket);
+    bool skip = false;
+    if (dtype != DT_I64 && dtype != DT_I32 && dtype != DT_F32 && dtype != DT_BF16)
+        return FAIL(ST_INTERNAL, "a bucket must hold int64, int32, float or bfloat16");
+    if (comm->fault != FAULT_NONE)
+        do_fault(comm, &count, &skip);
+    if (skip)
+        return ST_OK;
+    int64_t order = come_to(comm, FLIGHT_BUCKET, (size_t)count * dtype_size(dtype), bucket);
+    Status status = comm->data->reduce(comm, comm->data_state, data, count, dtype, after, bucket);
+    flight_end(comm->flight, order);
+    return status;
 }
 
 /* The text of a failure that has not been printed yet. */
@@ -195,13 +283,22 @@ static const char *last_words(const StatusRecord *record, Status status, char *t
     return text;
 }
 
+/* A collective that agrees has failed: the end, unless ranks may be lost. */
+static Status failed_to_agree(Comm *comm, Status status) {
+    if (status != ST_LOST || !comm->survives)
+        comm_abort(comm, status);
+    return status;
+}
+
 Status comm_agree(Comm *comm, Status mine) {
     int64_t key = INT64_MAX;
     if (mine != ST_OK)
         key = ((int64_t)comm->rank << STATUS_BITS) + (int64_t)mine;
+    int64_t order = come_to(comm, FLIGHT_AGREEMENT, sizeof key, comm->stage);
     Status status = comm->control->allreduce(comm, &key, 1, DT_I64, REDUCE_MIN);
+    flight_end(comm->flight, order);
     if (status != ST_OK)
-        comm_abort(comm, status);
+        return failed_to_agree(comm, status);
     if (key == INT64_MAX)
         return ST_OK;
     Status agreed = (Status)(key & ((1 << STATUS_BITS) - 1));
@@ -223,7 +320,7 @@ Status comm_same(Comm *comm, const char *what, const char *mine) {
     TRY_DONE(comm_agree(comm, status));
     status = comm_allgather(comm, text, sizeof text, all);
     if (status != ST_OK)
-        comm_abort(comm, status);
+        TRY_DONE(failed_to_agree(comm, status));
     int other = 1;
     while (other < comm->size && strcmp(all[0], all[other]) == 0)
         other++;
@@ -236,6 +333,37 @@ Status comm_same(Comm *comm, const char *what, const char *mine) {
 done:
     free(all);
     return status;
+}
+
+/* ---- lost ranks ---- */
+
+Status comm_survive(Comm *comm) {
+    if (!comm->control->survive)
+        return FAIL(ST_USAGE,
+                    "--elastic: one process without mpirun leaves nobody who could go on; start "
+                    "several with mpirun --with-ft ulfm, or leave --elastic out");
+    TRY(comm->control->survive(comm));
+    comm->survives = true;
+    return ST_OK;
+}
+
+static int64_t collectives(const Comm *comm) {
+    return comm->sequence[FLIGHT_CONTROL] + comm->sequence[FLIGHT_DATA];
+}
+
+Status comm_commit(Comm *comm, Status mine) {
+    bool idle = mine == ST_OK && collectives(comm) == comm->committed;
+    if (!comm->survives || idle || (mine != ST_OK && mine != ST_LOST))
+        return mine;
+    int64_t order = come_to(comm, FLIGHT_BARRIER, 0, comm->stage);
+    Status status = leave(comm, order, comm->control->commit(comm, mine));
+    comm->committed = collectives(comm);
+    return status;
+}
+
+int64_t comm_losses(const Comm *comm, const CommLoss **losses) {
+    *losses = comm->losses;
+    return comm->n_losses;
 }
 
 void comm_abort(Comm *comm, Status status) {

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "lockstep/data_plane.h"
+#include "lockstep/flight.h"
 
 enum { COMM_HOST_MAX = 64, COMM_LIBRARY_MAX = 64 };
 
@@ -28,6 +29,15 @@ typedef struct ControlPlane {
     void (*close)(Comm *comm);
     /* Prints `message` (NULL: someone has spoken already) and ends all ranks; never returns. */
     void (*end)(Comm *comm, Status status, const char *message);
+    /* The ranks have made different collectives: finds out which, says so and ends all ranks. */
+    void (*part)(Comm *comm);
+    /* Whether another rank has said that the run ends. Any thread. */
+    bool (*ends)(Comm *comm);
+    /* The host of another rank. */
+    const char *(*host)(const Comm *comm, int rank);
+    /* comm_survive, and comm_commit after it; NULL: there is one rank. */
+    Status (*survive)(Comm *comm);
+    Status (*commit)(Comm *comm, Status mine);
 } ControlPlane;
 
 struct Comm {
@@ -36,11 +46,24 @@ struct Comm {
     void *control_state; /* owned by the control plane */
     void *data_state;    /* owned by the data plane; borrowed where both are one library */
     int rank, size, local_rank, local_size;
+    int leader; /* the first rank of this host */
     char host[COMM_HOST_MAX];
     char library[COMM_LIBRARY_MAX];
     _Atomic double deadline; /* s */
     _Atomic int64_t step;    /* -1: none */
     _Atomic int stage;       /* Stage */
+    Flight *flight;
+    /* Collectives that this rank has come to, of each plane, and a hash of all of them: one thread
+     * of a plane at a time. */
+    int64_t sequence[FLIGHT_PLANES];
+    uint64_t calls[FLIGHT_PLANES];
+    int64_t stage_order; /* flight entry of `stage` */
+    CommFault fault;     /* of the next sum of a bucket */
+    bool survives;       /* comm_survive was called */
+    int64_t committed;   /* collectives, of both planes, before the last comm_commit */
+    CommLoss *losses;    /* [n_losses], owned */
+    int64_t n_losses;
+    struct FlightWatch *watch; /* NULL: the record is not kept */
     /* Held for good by the thread that speaks the run's last line and ends it, so that no second
      * thread does; for moments by a waiting thread that looks whether other ranks ask. */
     pthread_mutex_t ending;

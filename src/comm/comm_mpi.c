@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "lockstep/clock.h"
 #include "lockstep/log.h"
@@ -26,12 +27,12 @@ static const double YIELD_S = 100e-6, NAP_SHARE = 0.125, NAP_MAX_S = 200e-6, LON
 static const double WATCH_EVERY_S = 0.05;
 static const double START_MIN_S = 20;
 
-Status mpi_fail(int error, const char *call, const char *file, int line) {
+Status mpi_fail(Status status, int error, const char *call, const char *file, int line) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;
     if (MPI_Error_string(error, text, &length) != MPI_SUCCESS)
         snprintf(text, sizeof text, "error %d", error);
-    return status_fail(ST_COMM, file, line, "MPI failed in %.*s: %s", (int)strcspn(call, "("), call,
+    return status_fail(status, file, line, "MPI failed in %.*s: %s", (int)strcspn(call, "("), call,
                        text);
 }
 
@@ -52,7 +53,7 @@ static void mpi_pause(Comm *comm, Pause *pause, int bucket) {
         mpi_expire(comm, bucket);
     if (waited - pause->watched > WATCH_EVERY_S) {
         pause->watched = waited;
-        mpi_watch(comm, bucket);
+        mpi_watch(comm, bucket, waited);
     }
     clock_sleep(nap_after(waited));
 }
@@ -62,7 +63,7 @@ static Status wait_for(Comm *comm, MPI_Request *request, int bucket) {
     Pause pause = {.start = clock_running()};
     for (;;) {
         int done;
-        TRY_MPI(MPI_Test(request, &done, MPI_STATUS_IGNORE));
+        TRY_WAIT(comm, MPI_Test(request, &done, MPI_STATUS_IGNORE));
         if (done)
             return ST_OK;
         mpi_pause(comm, &pause, bucket);
@@ -72,7 +73,7 @@ static Status wait_for(Comm *comm, MPI_Request *request, int bucket) {
 static Status mpi_barrier(Comm *comm) {
     Mpi *mpi = comm->control_state;
     MPI_Request request;
-    TRY_MPI(MPI_Ibarrier(mpi->control, &request));
+    TRY_WAIT(comm, MPI_Ibarrier(mpi->control, &request));
     return wait_for(comm, &request, -1);
 }
 
@@ -81,7 +82,8 @@ static Status mpi_bcast(Comm *comm, void *data, size_t bytes, int root) {
     for (size_t at = 0; at < bytes; at += CHUNK_BYTES) {
         size_t part = bytes - at < CHUNK_BYTES ? bytes - at : CHUNK_BYTES;
         MPI_Request request;
-        TRY_MPI(MPI_Ibcast((char *)data + at, (int)part, MPI_BYTE, root, mpi->control, &request));
+        TRY_WAIT(comm,
+                 MPI_Ibcast((char *)data + at, (int)part, MPI_BYTE, root, mpi->control, &request));
         TRY(wait_for(comm, &request, -1));
     }
     return ST_OK;
@@ -96,13 +98,23 @@ static Status mpi_allgather(Comm *comm, const void *mine, size_t bytes, void *al
         return ST_OK;
     }
     MPI_Request request;
-    TRY_MPI(MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, mpi->control,
-                           &request));
+    TRY_WAIT(comm, MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE,
+                                  mpi->control, &request));
     return wait_for(comm, &request, -1);
 }
 
+/* int32 sums are modulo 2^32, which signed ones are not promised to be. */
 static MPI_Datatype mpi_type(DType dtype) {
-    return dtype == DT_I64 ? MPI_INT64_T : dtype == DT_F32 ? MPI_FLOAT : MPI_DOUBLE;
+    switch (dtype) {
+    case DT_I64:
+        return MPI_INT64_T;
+    case DT_I32:
+        return MPI_UINT32_T;
+    case DT_F32:
+        return MPI_FLOAT;
+    default:
+        return MPI_DOUBLE;
+    }
 }
 
 static Status allreduce_on(Comm *comm, MPI_Comm on, void *data, int64_t count, DType dtype,
@@ -112,7 +124,8 @@ static Status allreduce_on(Comm *comm, MPI_Comm on, void *data, int64_t count, D
         int64_t part = count - at < chunk ? count - at : chunk;
         char *from = (char *)data + (size_t)at * dtype_size(dtype);
         MPI_Request request;
-        TRY_MPI(MPI_Iallreduce(MPI_IN_PLACE, from, (int)part, mpi_type(dtype), op, on, &request));
+        TRY_WAIT(comm,
+                 MPI_Iallreduce(MPI_IN_PLACE, from, (int)part, mpi_type(dtype), op, on, &request));
         TRY(wait_for(comm, &request, bucket));
     }
     return ST_OK;
@@ -135,10 +148,14 @@ static Status mpi_reduce(Comm *comm, void *state, void *data, int64_t count, DTy
         return ST_OK;
     if (dtype == DT_BF16)
         return FAIL(ST_INTERNAL, "MPI has no bfloat16");
-    return allreduce_on(comm, mpi->data, data, count, dtype, MPI_SUM, bucket);
+    /* Another plane before this one has summed over each host: its first ranks are left. */
+    MPI_Comm on = comm->data->reduce == mpi_reduce ? mpi->data : mpi->leaders;
+    return allreduce_on(comm, on, data, count, dtype, MPI_SUM, bucket);
 }
 
 static void mpi_free(Mpi *mpi) {
+    free(mpi->places);
+    free(mpi->records);
     free(mpi->reports);
     free(mpi->hosts);
     free(mpi);
@@ -152,8 +169,14 @@ static double start_deadline(double deadline_s) {
 static Status mpi_leave(Comm *comm) {
     Mpi *mpi = comm->control_state;
     Watchdog watchdog;
-    TRY(mpi_barrier(comm));
-    TRY(watchdog_start(&watchdog, start_deadline(comm->deadline), "MPI_Finalize"));
+    TRY(comm->survives ? mpi_end_survival(comm) : mpi_end_comparing(comm));
+    /* Which has waited for ranks that died at the same time, for ever. mpirun --with-ft takes no
+     * offence. */
+    if (comm->n_losses > 0)
+        return ST_OK;
+    TRY(watchdog_start(&watchdog, start_deadline(comm->deadline), "MPI_Finalize", _exit));
+    if (mpi->leaders != MPI_COMM_NULL)
+        TRY_MPI(MPI_Comm_free(&mpi->leaders));
     TRY_MPI(MPI_Comm_free(&mpi->data));
     TRY_MPI(MPI_Comm_free(&mpi->watch));
     TRY_MPI(MPI_Comm_free(&mpi->control));
@@ -169,6 +192,11 @@ static void mpi_close(Comm *comm) {
     mpi_free(comm->control_state);
 }
 
+static const char *mpi_host(const Comm *comm, int rank) {
+    const Mpi *mpi = comm->control_state;
+    return mpi->hosts[rank];
+}
+
 static const ControlPlane control = {
     .barrier = mpi_barrier,
     .bcast = mpi_bcast,
@@ -177,17 +205,29 @@ static const ControlPlane control = {
     .pause = mpi_pause,
     .close = mpi_close,
     .end = mpi_end,
+    .part = mpi_part,
+    .ends = mpi_ends,
+    .host = mpi_host,
+    .survive = mpi_survive,
+    .commit = mpi_commit,
 };
 
 static const DataPlane data = {.reduce = mpi_reduce};
 
-/* "Open MPI v4.1.4, package: ..." up to the comma. */
-static Status library_name(Comm *comm) {
-    char text[MPI_MAX_LIBRARY_VERSION_STRING];
+/* Of "Open MPI v4.1.4, package: ..." and "MPICH Version:\t4.0.2\nMPICH Release date: ..." the first
+ * part, each white space as one blank. */
+void comm_mpi_version(char *out, size_t room) {
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    size_t used = 0;
     int length;
-    TRY_MPI(MPI_Get_library_version(text, &length));
-    snprintf(comm->library, sizeof comm->library, "%.*s", (int)strcspn(text, ",\n"), text);
-    return ST_OK;
+    MPI_Get_library_version(text, &length); /* allowed before MPI_Init */
+    text[strcspn(text, ",\n")] = '\0';
+    for (const char *at = text; *at && used + 1 < room; at++) {
+        bool blank = *at == ' ' || *at == '\t';
+        if (!blank || (used > 0 && out[used - 1] != ' '))
+            out[used++] = blank ? ' ' : *at;
+    }
+    out[used] = '\0';
 }
 
 /* A launcher whose tasks MPI does not see as ranks would start N runs of one rank each. */
@@ -196,35 +236,17 @@ static Status check_size(const Comm *comm) {
     if (comm->size == 1 && tasks > 1)
         return FAIL(ST_COMM,
                     "the launcher started %d tasks but MPI sees one rank; use the mpirun of %s, or "
-                    "srun --mpi=pmix",
+                    "srun with the --mpi= that it speaks: pmix, or pmi2 for MPICH and its kind",
                     tasks, comm->library);
     return ST_OK;
 }
 
-/* The communicators, and who is where. Dups inherit the error handler of MPI_COMM_WORLD. */
-static Status mpi_set_up(Comm *comm, int provided) {
-    Mpi *mpi = comm->control_state;
-    MPI_Comm node;
-    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mpi->watch));
-    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mpi->control));
-    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mpi->data));
+static Status open_all(Comm *comm, int provided) {
     if (provided < MPI_THREAD_MULTIPLE)
         return FAIL(ST_COMM, "%s offers no MPI_THREAD_MULTIPLE; use a build that does",
                     comm->library);
-    TRY(check_size(comm));
-    TRY_MPI(
-        MPI_Comm_split_type(mpi->control, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
-    TRY_MPI(MPI_Comm_rank(node, &comm->local_rank));
-    TRY_MPI(MPI_Comm_size(node, &comm->local_size));
-    mpi->hosts = calloc((size_t)comm->size, sizeof *mpi->hosts);
-    mpi->reports = calloc((size_t)comm->size, sizeof *mpi->reports);
-    if (!mpi->hosts || !mpi->reports)
-        return FAIL(ST_INTERNAL, "out of memory");
-    mpi->watching = true;
-    TRY(mpi_allgather(comm, comm->host, sizeof comm->host, mpi->hosts));
-    TRY(mpi_try_memory(comm, node));
-    TRY_MPI(MPI_Comm_free(&node));
-    return ST_OK;
+    TRY(mpi_set_up(comm, MPI_COMM_WORLD));
+    return check_size(comm);
 }
 
 Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm) {
@@ -236,20 +258,21 @@ Status comm_open_mpi(int *argc, char ***argv, double deadline_s, Comm **comm) {
         comm_delete(c);
         return FAIL(ST_INTERNAL, "out of memory");
     }
-    mpi->watch = mpi->control = mpi->data = MPI_COMM_NULL;
+    mpi->sending = MPI_REQUEST_NULL;
+    mpi->watch = mpi->control = mpi->data = mpi->leaders = MPI_COMM_NULL;
     c->control_state = c->data_state = mpi;
     Watchdog watchdog;
-    TRY(watchdog_start(&watchdog, start_deadline(deadline_s), "MPI_Init"));
+    TRY(watchdog_start(&watchdog, start_deadline(deadline_s), "MPI_Init", _exit));
     /* Until the next line MPI ends the process on errors, with a message of its own. */
     TRY_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
     TRY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     TRY_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &c->rank));
     TRY_MPI(MPI_Comm_size(MPI_COMM_WORLD, &c->size));
-    TRY(library_name(c));
+    comm_mpi_version(c->library, sizeof c->library);
     log_identify(c->rank, c->size, c->host);
     /* Sleeps of some ten microseconds shall last so long; later threads inherit it. */
     prctl(PR_SET_TIMERSLACK, 1000UL);
-    Status status = mpi_set_up(c, provided);
+    Status status = open_all(c, provided);
     watchdog_stop(&watchdog);
     if (status != ST_OK)
         comm_abort(c, status);

@@ -18,15 +18,21 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lockstep/clock.h"
 #include "lockstep/log.h"
 
-enum { TAG_REPORT = 1, TAG_SPOKEN = 2 };
 enum { NAMES_MAX = 8, ABORT_LIMIT_S = 30, SEND_POLLS = 4 };
 
 static const double EXCHANGE_S = 2, PLACE_S = 1, RANK_S = 0.05, RANK_MAX_S = 1, HUSH_S = 10;
+/* Of a lost rank all find out, each in a wait of its own. */
+static const double LOSS_RANK_S = 0.3, LOSS_RANK_MAX_S = 3;
+/* In which the others hear that the run ends, and write their records. */
+static const double LINGER_S = 0.3;
+/* A wait so long is worth a message. */
+static const double COMPARE_AFTER_S = 1;
 static const double POLL_S = 0.005;
 
 /* Text that is cut off at the end of its buffer. */
@@ -65,15 +71,17 @@ static int listen(Comm *comm, bool *spoken) {
     MPI_Status from;
     if (!mpi->watching)
         return 0;
+    if (comm->survives)
+        mpi->ulfm.acknowledge(mpi->watch);
     while (MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, mpi->watch, &found, &from) == MPI_SUCCESS &&
            found) {
-        Report report = {0};
+        Report report = {0}; /* the longest message of these */
         if (MPI_Recv(&report, sizeof report, MPI_BYTE, from.MPI_SOURCE, from.MPI_TAG, mpi->watch,
                      MPI_STATUS_IGNORE) != MPI_SUCCESS)
             break;
         if (from.MPI_TAG == TAG_REPORT)
             mpi->reports[from.MPI_SOURCE] = report;
-        else
+        else if (from.MPI_TAG == TAG_SPOKEN)
             *spoken = true;
     }
     for (int r = 0; r < comm->size; r++)
@@ -110,6 +118,34 @@ static void add_group(const Comm *comm, Report *reports, int first, Line *line) 
         add(line, ", bucket %d", at->bucket);
 }
 
+/* Whether the ranks have made different collectives, and how, by all reports. `parted`: that they
+ * have is known. */
+static bool describe_parting(const Comm *comm, bool parted, Line *line) {
+    const Mpi *mpi = comm->control_state;
+    for (int r = 0; r < comm->size; r++) {
+        Report *report = &mpi->reports[r];
+        mpi->records[r] = (FlightRecord){.present = report->present,
+                                         .rank = r,
+                                         .size = comm->size,
+                                         .now = report->now,
+                                         .entry = report->call,
+                                         .n = report->calls};
+        snprintf(mpi->records[r].host, sizeof mpi->records[r].host, "%s", mpi->hosts[r]);
+    }
+    if (flight_mismatch(mpi->records, comm->size, line->text, sizeof line->text)) {
+        line->used = strlen(line->text);
+        return true;
+    }
+    for (int r = 0; r < comm->size; r++)
+        parted = parted || mpi->reports[r].parted;
+    if (!parted)
+        return false;
+    char verdict[STATUS_MESSAGE_MAX];
+    flight_verdict(mpi->records, comm->size, verdict, sizeof verdict);
+    add(line, "the ranks have made different collectives: %s", verdict);
+    return true;
+}
+
 static void describe(const Comm *comm, Line *line) {
     const Mpi *mpi = comm->control_state;
     int silent = 0;
@@ -132,6 +168,12 @@ static void describe(const Comm *comm, Line *line) {
     }
 }
 
+/* Where the rest of the story is. */
+static void add_hint(const Comm *comm, Line *line) {
+    if (comm->watch)
+        add(line, "; `lockstep flight` of the run directory tells more");
+}
+
 /* Ends all ranks; `message` (unless NULL) after `delay` seconds in which no other rank spoke. */
 static void __attribute__((noreturn))
 end_with(Comm *comm, Status status, const char *message, double delay) {
@@ -151,6 +193,8 @@ end_with(Comm *comm, Status status, const char *message, double delay) {
             clock_sleep(POLL_S);
         }
         log_fatal(comm->step, message);
+        if (comm->watch)
+            clock_sleep(LINGER_S);
     }
     fflush(stdout);
     if (comm->data->abort)
@@ -162,46 +206,109 @@ end_with(Comm *comm, Status status, const char *message, double delay) {
     _exit((int)status);
 }
 
-/* Comm.ending is held. */
-static void __attribute__((noreturn)) expire_locked(Comm *comm, int bucket) {
+/* The buffer is no thread's own: Comm.ending is held. */
+static void add_work(const Comm *comm, Report *report) {
+    static FlightEntry entries[FLIGHT_ENTRIES];
+    FlightRecord record = {.entry = entries, .n = flight_entries(comm->flight, entries)};
+    const FlightEntry *work = flight_works_on(&record);
+    if (work)
+        report->call[report->calls++] = *work;
+}
+
+/* Sends this rank's report to all, and takes in theirs until all are there, or for two seconds. */
+static void exchange(Comm *comm, int bucket, bool parted, bool *spoken) {
     Mpi *mpi = comm->control_state;
     mpi->mine = (Report){.step = comm->step,
                          .stage = bucket >= 0 ? STAGE_REDUCE : comm->stage,
                          .bucket = bucket,
-                         .present = 1};
+                         .present = 1,
+                         .parted = parted,
+                         .now = clock_now()};
+    add_work(comm, &mpi->mine);
+    for (int plane = 0; plane < FLIGHT_PLANES; plane++)
+        mpi->mine.calls += flight_recent(comm->flight, (FlightPlane)plane,
+                                         &mpi->mine.call[mpi->mine.calls], REPORT_CALLS);
     mpi->reports[comm->rank] = mpi->mine;
     tell_all(comm, TAG_REPORT);
-    bool spoken = false;
-    Deadline exchange = deadline_after(EXCHANGE_S);
-    while (listen(comm, &spoken) < comm->size && !spoken && !deadline_passed(&exchange))
+    Deadline deadline = deadline_after(EXCHANGE_S);
+    while (mpi->watching && listen(comm, spoken) < comm->size && !*spoken &&
+           !deadline_passed(&deadline))
         clock_sleep(POLL_S);
+}
+
+/* Those below that have reported speak first. */
+static double place_of(const Comm *comm, bool spoken) {
+    const Mpi *mpi = comm->control_state;
     int place = 0;
     for (int r = 0; r < comm->rank; r++)
         place += mpi->reports[r].present;
+    return spoken ? HUSH_S : place * PLACE_S;
+}
+
+/* Comm.ending is held. `parted`: the ranks are known to have made different collectives. */
+static void __attribute__((noreturn)) expire_locked(Comm *comm, int bucket, bool parted) {
+    bool spoken = false;
+    comm_write_record(comm, parted ? "ranks have made different collectives"
+                                   : "a wait was longer than the deadline");
+    exchange(comm, bucket, parted, &spoken);
     Line line = {.used = 0};
-    describe(comm, &line);
-    end_with(comm, ST_DEADLINE, line.text, spoken ? HUSH_S : place * PLACE_S);
+    parted = describe_parting(comm, parted, &line);
+    if (!parted)
+        describe(comm, &line);
+    add_hint(comm, &line);
+    end_with(comm, parted ? ST_COMM : ST_DEADLINE, line.text, place_of(comm, spoken));
 }
 
 void mpi_expire(Comm *comm, int bucket) {
     pthread_mutex_lock(&comm->ending);
-    expire_locked(comm, bucket);
+    expire_locked(comm, bucket, false);
 }
 
-void mpi_watch(Comm *comm, int bucket) {
-    Mpi *mpi = comm->control_state;
+void mpi_part(Comm *comm) {
+    pthread_mutex_lock(&comm->ending);
+    expire_locked(comm, -1, true);
+}
+
+bool mpi_ends(Comm *comm) {
+    const Mpi *mpi = comm->control_state;
+    int found = 0;
+    for (int tag = TAG_REPORT; tag <= TAG_SPOKEN && !found; tag++)
+        if (MPI_Iprobe(MPI_ANY_SOURCE, tag, mpi->watch, &found, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return false;
+    return found;
+}
+
+void mpi_watch(Comm *comm, int bucket, double waited) {
+    const Mpi *mpi = comm->control_state;
     if (pthread_mutex_trylock(&comm->ending) != 0)
         return;
     int found = 0;
-    if (MPI_Iprobe(MPI_ANY_SOURCE, TAG_REPORT, mpi->watch, &found, MPI_STATUS_IGNORE) ==
+    if (mpi->watching &&
+        MPI_Iprobe(MPI_ANY_SOURCE, TAG_REPORT, mpi->watch, &found, MPI_STATUS_IGNORE) ==
             MPI_SUCCESS &&
         found)
-        expire_locked(comm, bucket);
+        expire_locked(comm, bucket, false);
+    if (waited > COMPARE_AFTER_S && mpi_compare(comm))
+        expire_locked(comm, bucket, true);
     pthread_mutex_unlock(&comm->ending);
 }
 
 void mpi_end(Comm *comm, Status status, const char *message) {
+    const Mpi *mpi = comm->control_state;
     pthread_mutex_lock(&comm->ending);
-    double delay = comm->rank * RANK_S;
-    end_with(comm, status, message, delay < RANK_MAX_S ? delay : RANK_MAX_S);
+    bool lost = status == ST_LOST; /* where nobody goes on */
+    double delay = comm->rank * (lost ? LOSS_RANK_S : RANK_S);
+    double most = lost ? LOSS_RANK_MAX_S : RANK_MAX_S;
+    comm_write_record(comm, message ? message : status_word(status));
+    if (status == ST_COMM && message &&
+        mpi->watching) { /* MPI may have failed of what ranks did not make alike */
+        bool spoken = false;
+        Line line = {.used = 0};
+        exchange(comm, -1, false, &spoken);
+        if (describe_parting(comm, false, &line)) {
+            add_hint(comm, &line);
+            end_with(comm, status, line.text, place_of(comm, spoken));
+        }
+    }
+    end_with(comm, lost ? ST_COMM : status, message, delay < most ? delay : most);
 }

@@ -46,10 +46,26 @@ static void self_close(Comm *comm) {
  * would pull the ground from under them. */
 static void self_end(Comm *comm, Status status, const char *message) {
     pthread_mutex_lock(&comm->ending);
+    comm_write_record(comm, message ? message : status_word(status));
     if (message)
         log_fatal(comm->step, message);
     fflush(stdout);
     _exit((int)status);
+}
+
+/* One rank makes its collectives alike. */
+static void self_part(Comm *comm) {
+    self_end(comm, ST_INTERNAL, "one rank has parted from itself");
+}
+
+static bool self_ends(Comm *comm) {
+    (void)comm;
+    return false;
+}
+
+static const char *self_host(const Comm *comm, int rank) {
+    (void)rank;
+    return comm->host;
 }
 
 static const ControlPlane control = {
@@ -60,6 +76,9 @@ static const ControlPlane control = {
     .pause = self_pause,
     .close = self_close,
     .end = self_end,
+    .part = self_part,
+    .ends = self_ends,
+    .host = self_host,
 };
 
 static const DataPlane data = {.reduce = self_reduce};

@@ -1,5 +1,5 @@
 /* watchdog: see watchdog.h. Used around MPI_Init and MPI_Finalize, in which a rank waits for all
- * others and where no MPI call can be made to end them. */
+ * others and where no MPI call can be made to end them; and where lost ranks are left out. */
 #include "watchdog.h"
 
 #include <stdio.h>
@@ -44,11 +44,14 @@ static void *watch(void *context) {
              launched_rank(), host, w->seconds, w->where);
     log_fatal(-1, message);
     fflush(stdout);
-    _exit((int)ST_DEADLINE);
+    w->leave((int)ST_DEADLINE);
+    return NULL;
 }
 
-Status watchdog_start(Watchdog *watchdog, double seconds, const char *where) {
-    *watchdog = (Watchdog){.seconds = seconds, .turn = TURN_S * launched_rank(), .where = where};
+Status watchdog_start(Watchdog *watchdog, double seconds, const char *where,
+                      void (*leave)(int code)) {
+    *watchdog = (Watchdog){
+        .seconds = seconds, .turn = TURN_S * launched_rank(), .where = where, .leave = leave};
     TRY(cond_init_monotonic(&watchdog->wake));
     pthread_mutex_init(&watchdog->lock, NULL);
     int error = pthread_create(&watchdog->thread, NULL, watch, watchdog);

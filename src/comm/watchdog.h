@@ -15,11 +15,14 @@ typedef struct Watchdog {
     double seconds;    /* the deadline */
     double turn;       /* and this long after it this process may speak: the lowest rank first */
     const char *where; /* borrowed: what is waited for */
+    void (*leave)(int code);
 } Watchdog;
 
 /* From now on, unless watchdog_stop comes within `seconds`, the process prints one line that names
- * `where` and leaves with ST_DEADLINE, which makes the launcher end the others. */
-Status watchdog_start(Watchdog *watchdog, double seconds, const char *where);
+ * `where` and leaves with ST_DEADLINE: by `leave`, which does not return. _exit makes a launcher
+ * end the others, unless it was told that ranks may die. */
+Status watchdog_start(Watchdog *watchdog, double seconds, const char *where,
+                      void (*leave)(int code));
 void watchdog_stop(Watchdog *watchdog);
 
 #endif

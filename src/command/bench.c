@@ -35,6 +35,7 @@ typedef struct Bench {
     Stepper *stepper;
     int64_t next_step;
     int64_t steps;              /* measured ones */
+    double opened, start_s;     /* when the ranks were; from there to the first step */
     double *seconds;            /* [steps] of each measured step */
     double *forward, *backward; /* [ops] seconds of one lane, summed over measured steps */
     int ops;
@@ -56,12 +57,14 @@ static StepRequest next_step(Bench *bench) {
 
 /* Warm and measured steps; `whole` measures the steps, `layers` the layers in them. Collective. */
 static Status measure_steps(Bench *bench, bool whole, bool layers) {
-    Executor *executor = bench->session.engine.workers[0].train[0];
+    Executor *executor = bench->session.engine.rooms[0].train[0];
     TRY(executor_time(executor, layers));
     for (int64_t i = 0; i < WARM_STEPS + bench->steps; i++) {
         StepRequest request = next_step(bench);
         StepResult result;
         double start = clock_now();
+        if (bench->start_s == 0)
+            bench->start_s = start - bench->opened;
         TRY(stepper_run(bench->stepper, &request, &result));
         double seconds = clock_now() - start;
         if (result.bad > 0)
@@ -100,7 +103,7 @@ static double gflops(double multiply_adds, double seconds) {
 
 static void print_ops(const Bench *bench) {
     const Engine *engine = &bench->session.engine;
-    const Executor *executor = engine->workers[0].train[0];
+    const Executor *executor = engine->rooms[0].train[0];
     double batch = (double)program_batch(engine->train[0].program);
     printf("%-14s %12s %12s %12s %12s   %s\n", "layer", "forward ms", "GFLOP/s", "backward ms",
            "GFLOP/s", "forward by");
@@ -120,7 +123,7 @@ static void print_ops(const Bench *bench) {
 /* What is told of the measured steps: of all ranks the largest times and memory. */
 typedef struct Summary {
     double phase_s[PHASES]; /* a step */
-    double median_s, fastest_s, images_per_s, memory_mb;
+    double median_s, fastest_s, images_per_s, memory_mb, start_s;
 } Summary;
 
 /* Collective. */
@@ -134,6 +137,8 @@ static Status sum_up(Bench *bench, Summary *summary) {
         summary->phase_s[p] = bench->times.seconds[p] / (double)bench->steps;
     TRY(comm_max_f64(comm, summary->phase_s, PHASES));
     TRY(comm_max_f64(comm, &summary->memory_mb, 1));
+    summary->start_s = bench->start_s;
+    TRY(comm_max_f64(comm, &summary->start_s, 1));
     qsort(bench->seconds, (size_t)bench->steps, sizeof *bench->seconds, ascending);
     summary->median_s = bench->seconds[bench->steps / 2];
     summary->fastest_s = bench->seconds[0];
@@ -151,6 +156,7 @@ static void print_text(const Bench *bench, const Summary *summary) {
         1e3 * s[PHASE_EXPOSED], 1e3 * s[PHASE_OPTIMIZER]);
     printf("step: median %.1f ms, fastest %.1f ms, of %" PRId64 "\n", 1e3 * summary->median_s,
            1e3 * summary->fastest_s, bench->steps);
+    printf("start: %.2f s, from MPI to the first step\n", summary->start_s);
     printf("peak memory of a rank: %.0f MB\n", summary->memory_mb);
     printf("%s: %.1f images/s\n", bench->session.config->name, summary->images_per_s);
 }
@@ -158,7 +164,7 @@ static void print_text(const Bench *bench, const Summary *summary) {
 /* Of one lane: seconds of each op, multiply-adds of an image forward; `first`: it reads the image,
  * whose gradient nobody wants. */
 static void add_layers(const Bench *bench, cJSON *root) {
-    const Executor *executor = bench->session.engine.workers[0].train[0];
+    const Executor *executor = bench->session.engine.rooms[0].train[0];
     cJSON *layers = cJSON_AddArrayToObject(root, "layers");
     for (int o = 0; o < bench->ops; o++) {
         OpTime time = executor_op_time(executor, o);
@@ -190,6 +196,7 @@ static Status print_json(const Bench *bench, const Summary *summary) {
     cJSON_AddNumberToObject(root, "ranks", session->ranks.size);
     cJSON_AddNumberToObject(root, "threads", session->ranks.threads);
     cJSON_AddNumberToObject(root, "memory_mb", summary->memory_mb);
+    cJSON_AddNumberToObject(root, "start_s", summary->start_s);
     cJSON *phases = cJSON_AddObjectToObject(root, "phases_s");
     for (int p = 0; p <= PHASE_OPTIMIZER; p++)
         cJSON_AddNumberToObject(phases, phase_key((Phase)p), summary->phase_s[p]);
@@ -311,10 +318,11 @@ Status bench_command(int argc, char **argv) {
         snprintf(config->data, sizeof config->data, "synthetic");
     if (config->json)
         log_set_level(LOG_WARN);
-    status = session_start(session, status);
+    status = session_start(session, status, config->out);
+    bench.opened = clock_now();
     if (status == ST_OK)
         status = bench_ranks(&bench);
-    ranks_judge(&session->ranks, status);
+    session_judge(session, status);
     close_bench(&bench);
     return status;
 }

@@ -70,7 +70,7 @@ static Status find_test_set(Session *session, const Checkpoint *checkpoint, void
     const EvalOptions *options = context;
     const Dataset *dataset = &session->input.dataset;
     Shape image, own = checkpoint->image;
-    TRY(input_open(&session->input, session->config));
+    TRY(input_open(&session->input, session->config, session->device->accelerator));
     image = dataset->image;
     if (own.c > 0 && (image.c != own.c || image.h != own.h || image.w != own.w ||
                       dataset->classes != checkpoint->classes))
@@ -148,20 +148,32 @@ static void print_name(const char *name, int64_t width, bool over) {
         printf("  %s%*s", name, blanks > 0 ? blanks : 0, "");
 }
 
+/* Characters of the column of names. */
+static int64_t name_width(const Dataset *dataset, int64_t n) {
+    int64_t width = 12;
+    for (int64_t c = 0; c < n; c++) {
+        const char *name = dataset->class_names[c];
+        int64_t own = (int64_t)text_characters(name, strlen(name));
+        width = own > width ? own : width;
+    }
+    return width;
+}
+
 /* The confusion matrix with its names, those of columns cut short; of many classes the accuracies
  * alone, for no terminal is as wide as the rest. */
 static void print_classes(const Dataset *dataset, const EvalResult *result) {
-    int64_t n = result->classes, none = 0;
+    int64_t n = result->classes, none = 0, width = name_width(dataset, n);
     bool wide = n > CLASSES_SHOWN;
     for (int64_t c = 0; c < n; c++)
         none += taken_for_none(result, c);
-    printf("  %-12s accuracy", "class");
+    print_name("class", width, false);
+    printf(" accuracy");
     for (int64_t c = 0; c < n && !wide; c++)
         print_name(dataset->class_names[c], 6, true);
     printf("%s%s\n", !wide && none > 0 ? "   none" : "",
            wide ? " (--json has the confusion matrix)" : "  <- taken for");
     for (int64_t t = 0; t < n; t++) {
-        print_name(dataset->class_names[t], 12, false);
+        print_name(dataset->class_names[t], width, false);
         printf(" %6.2f %%", 100 * eval_class_accuracy(result, t));
         for (int64_t c = 0; c < n && !wide; c++)
             printf(" %6" PRId64, result->confusion[t * n + c]);
@@ -232,10 +244,11 @@ Status eval_command(int argc, char **argv) {
     }
     session.config = calloc(1, sizeof *session.config);
     TRY_ALLOC(session.config);
-    status = session_start(&session, status);
+    session.config->deadline = options.load.deadline;
+    status = session_start(&session, status, options.load.checkpoint);
     if (status == ST_OK)
         status = eval_ranks(&session, &options, &checkpoint);
-    ranks_judge(&session.ranks, status);
+    session_judge(&session, status);
     checkpoint_meta_free(&checkpoint);
     session_close(&session);
     return status;

@@ -13,6 +13,7 @@
 #include "lockstep/rundir.h"
 
 const char load_options_help[] =
+    "  --deadline S  longest wait for other ranks, in seconds (300); for a file system half of it\n"
     "  --device D    auto (default), cpu, cuda, ref\n"
     "  --eval.tta N  test-time augmentation: none, flip, shifts; default: as the run has it\n"
     "  --threads T   compute threads a rank; default: all cores\n";
@@ -33,7 +34,7 @@ Status load_option(const char *command, int argc, char **argv, int *i, LoadOptio
                    bool *taken) {
     const char *word = argv[*i];
     *taken = strcmp(word, "--device") == 0 || strcmp(word, "--threads") == 0 ||
-             strcmp(word, "--eval.tta") == 0;
+             strcmp(word, "--eval.tta") == 0 || strcmp(word, "--deadline") == 0;
     if (!*taken)
         return ST_OK;
     if (*i + 1 == argc)
@@ -46,10 +47,22 @@ Status load_option(const char *command, int argc, char **argv, int *i, LoadOptio
             return FAIL(ST_USAGE, "--threads %s: not a number from 1", value);
         return ST_OK;
     }
+    if (strcmp(word, "--deadline") == 0) {
+        if (parse_real(value, &options->deadline) != PARSE_OK || options->deadline < 0.1)
+            return FAIL(ST_USAGE, "--deadline %s: not a number of seconds from 0.1", value);
+        return ST_OK;
+    }
     options->tta_named = true;
     if (!config_tta_find(value, &options->tta))
         return FAIL(ST_USAGE, "--eval.tta %s: not one of none, flip, shifts", value);
     return ST_OK;
+}
+
+/* A file of the run directory RUN, into options->found. */
+static Status below_run(LoadOptions *options, const char *run, const char *folder,
+                        const char *name) {
+    int n = snprintf(options->found, sizeof options->found, "%s/%s%s", run, folder, name);
+    return n < (int)sizeof options->found ? ST_OK : FAIL(ST_USAGE, "%s: the path is too long", run);
 }
 
 /* Of a run directory the best checkpoint, or the newest where no evaluation has been. */
@@ -59,17 +72,13 @@ static Status find_checkpoint(LoadOptions *options) {
     char best[256];
     if (stat(named, &info) != 0 || !S_ISDIR(info.st_mode))
         return ST_OK;
-    if (strlen(named) + sizeof "/best.h5" > sizeof options->found)
-        return FAIL(ST_USAGE, "%s: the path is too long", named);
-    snprintf(options->found, sizeof options->found, "%.4000s/best.h5", named);
+    TRY(below_run(options, named, "", "best.h5"));
     options->checkpoint = options->found;
     if (access(options->found, F_OK) == 0)
         return ST_OK;
     TRY(rundir_find_best(named, best));
-    if (best[0]) {
-        snprintf(options->found, sizeof options->found, "%.3800s/checkpoints/%.255s", named, best);
-        return ST_OK;
-    }
+    if (best[0])
+        return below_run(options, named, "checkpoints/", best);
     TRY(rundir_find(named, options->found));
     return options->found[0]
                ? ST_OK
@@ -149,18 +158,24 @@ static Status configure(Session *session, const LoadOptions *options,
     return ST_OK;
 }
 
+/* A thread for each of `batches`, at most `threads` and at least one. */
+static int fewer(int threads, int64_t batches) {
+    return batches < 1 ? 1 : batches < threads ? (int)batches : threads;
+}
+
 /* Plans the model for the batches of the images. */
 static Status plan(Session *session, const LoadOptions *options, const char *choices) {
     Ranks *ranks = &session->ranks;
     Input *input = &session->input;
     EngineSizes sizes = {0};
     sizes.n_eval = input_eval_sizes(input, sizes.eval);
-    TRY(session_open_device(session));
     if (choices && session->device->ops->tuning)
         TRY(session->device->ops->tuning->begin(session->device, choices, 0));
-    ranks->threads = ranks_threads(ranks, session->device, options->threads);
+    ranks->wanted = ranks_threads(ranks, session->device, options->threads);
+    ranks->threads = fewer(ranks->wanted, input->test.end - input->test.first);
     TRY(engine_open(&session->engine, session->device, &session->model, NULL, NULL, ranks->threads,
                     &sizes));
+    TRY(session_end_planning(session));
     return engine_load_records(&session->engine, &input->test.shard, &input->test.resident);
 }
 
@@ -215,6 +230,7 @@ static Status prepare(Session *session, const LoadOptions *options, const char *
     const char *path = options->checkpoint;
     TRY(checkpoint_parse_meta(bytes, size, path, checkpoint));
     TRY(configure(session, options, checkpoint));
+    TRY(session_open_device(session));
     TRY(find(session, checkpoint, context));
     TRY(plan(session, options, checkpoint->autotune));
     return load_weights(session, bytes, size, path, checkpoint);

@@ -14,6 +14,7 @@ typedef struct LoadOptions {
     bool finds_data;             /* whether data is looked for at all */
     DeviceChoice device;         /* DEVICE_AUTO unless named */
     int64_t threads;             /* 0: all cores */
+    double deadline;             /* 0: not named */
     Tta tta;                     /* where named */
     bool tta_named;
 } LoadOptions;
@@ -21,8 +22,8 @@ typedef struct LoadOptions {
 /* The lines of --help about the options below. */
 extern const char load_options_help[];
 
-/* Whether argv[*i] is one of --device, --eval.tta, --threads: reads it and its value, to which *i
- * is moved. `command` is for messages. Local. ST_USAGE. */
+/* Whether argv[*i] is one of --deadline, --device, --eval.tta, --threads: reads it and its value,
+ * to which *i is moved. `command` is for messages. Local. ST_USAGE. */
 Status load_option(const char *command, int argc, char **argv, int *i, LoadOptions *options,
                    bool *taken);
 

@@ -238,10 +238,11 @@ static Status predict_session(PredictOptions *options, Status status) {
     Checkpoint checkpoint = {0};
     Session session = {.config = calloc(1, sizeof *session.config)};
     TRY_ALLOC(session.config);
-    status = session_start(&session, status);
+    session.config->deadline = options->load.deadline;
+    status = session_start(&session, status, options->load.checkpoint);
     if (status == ST_OK)
         status = comm_agree(session.ranks.comm, predict(&session, options, &checkpoint));
-    ranks_judge(&session.ranks, status);
+    session_judge(&session, status);
     checkpoint_meta_free(&checkpoint);
     session_close(&session);
     return status;

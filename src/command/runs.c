@@ -5,15 +5,15 @@
 
 #include "lockstep/command.h"
 #include "lockstep/log.h"
+#include "lockstep/path.h"
 #include "runs_table.h"
 
 static const char usage[] =
     "lockstep runs [DIR] [--csv | --json] [--sort COLUMN] [--columns LIST]\n"
     "\n"
-    "A table of the run directories in DIR (default: runs), at any depth: what each was, and what\n"
-    "came of it. It only reads, so it works while they run. A run that cannot be read is named, "
-    "and\n"
-    "has the status damaged; the others are shown.\n"
+    "A table of the run directories in DIR (default: LOCKSTEP_RUNS_DIR, else runs), at any depth:\n"
+    "what each was, and what came of it. It only reads, so it works while they run. A run that\n"
+    "cannot be read is named, and has the status damaged; the others are shown.\n"
     "\n"
     "  --csv           comma-separated values; after the columns one for each option that a run\n"
     "                  has another value of than its recipe\n"
@@ -34,13 +34,15 @@ static const char usage[] =
     "  epoch           epochs done\n"
     "  status          finished; stopped (asked to, goes on when started again); crashed (no word "
     "of\n"
-    "                  its end); running; damaged\n"
+    "                  its end); running; silent (on another host, and nothing written for its\n"
+    "                  --deadline: crashed or suspended there); damaged\n"
     "  dataset         data: cifar10, synthetic, ...\n"
     "  date            of its first start, UTC\n"
     "  state_hash      hash: of weights and optimizer at the end\n";
 
 typedef struct RunsOptions {
     const char *folder; /* NULL: not named */
+    char runs_dir[4096];
     const char *sort, *list;
     bool csv, json, help;
 } RunsOptions;
@@ -89,12 +91,25 @@ static Status print(const RunsOptions *options, const Catalogue *catalogue,
     return ST_OK;
 }
 
+/* Where runs go without --out. */
+static Status default_folder(RunsOptions *options) {
+    const char *named = getenv("LOCKSTEP_RUNS_DIR");
+    options->folder = "runs";
+    if (!named || !*named)
+        return ST_OK;
+    Status status = path_expand(named, options->runs_dir, sizeof options->runs_dir);
+    if (status != ST_OK)
+        status_prefix("environment variable LOCKSTEP_RUNS_DIR");
+    options->folder = options->runs_dir;
+    return status;
+}
+
 static Status list_runs(RunsOptions *options) {
     Catalogue catalogue = {0};
     RunsColumns columns;
     Status status = ST_OK;
     if (!options->folder)
-        options->folder = "runs";
+        TRY(default_folder(options));
     TRY(runs_columns_find(options->list, &columns));
     TRY_DONE(catalogue_read(options->folder, &catalogue));
     if (options->sort)

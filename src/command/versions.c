@@ -4,23 +4,22 @@
 #include <cjson/cJSON.h>
 #include <dnnl.h>
 #include <hdf5.h>
-#include <mpi.h>
 #include <string.h>
 #include <xxhash.h>
 #include <yaml.h>
 
+#include "lockstep/comm.h"
 #include "lockstep/device.h"
 #include "version.h"
 
 void versions_line(char *out, size_t room) {
     const dnnl_version_t *dnnl = dnnl_version();
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+    char mpi[128];
     unsigned major = 0, minor = 0, release = 0;
-    int length = 0;
-    MPI_Get_library_version(mpi, &length); /* allowed before MPI_Init */
+    comm_mpi_version(mpi, sizeof mpi);
     H5get_libversion(&major, &minor, &release);
-    snprintf(out, room, "%.*s, HDF5 %u.%u.%u, oneDNN %d.%d.%d", (int)strcspn(mpi, ",\n"), mpi,
-             major, minor, release, dnnl->major, dnnl->minor, dnnl->patch);
+    snprintf(out, room, "%s, HDF5 %u.%u.%u, oneDNN %d.%d.%d", mpi, major, minor, release,
+             dnnl->major, dnnl->minor, dnnl->patch);
 }
 
 void versions_cuda_line(char *out, size_t room) {
@@ -53,11 +52,9 @@ static void print_cuda(FILE *out) {
 
 void versions_print(FILE *out) {
     const dnnl_version_t *dnnl = dnnl_version();
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+    char mpi[128];
     unsigned major = 0, minor = 0, release = 0, xxh = XXH_versionNumber();
-    int length = 0;
-    MPI_Get_library_version(mpi, &length); /* allowed before MPI_Init */
-    mpi[strcspn(mpi, ",\n")] = '\0';
+    comm_mpi_version(mpi, sizeof mpi);
     H5get_libversion(&major, &minor, &release);
     fprintf(out, "lockstep %s (%s)\n", LOCKSTEP_VERSION, LOCKSTEP_GIT);
     fprintf(out, "%s\n", mpi);

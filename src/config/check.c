@@ -1,9 +1,8 @@
-/* What can only be said of several options together, and defaults that follow from others. */
+/* What can only be said of several options together. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lockstep/config.h"
 #include "lockstep/param_group.h"
@@ -53,6 +52,23 @@ static Status check_points(const Schedule *schedule) {
                         at);
         }
     }
+    return ST_OK;
+}
+
+static Status check_cycle(const Schedule *schedule) {
+    bool shares = schedule->unit == SCHEDULE_SHARE;
+    if (schedule->kind != SCHEDULE_SGDR)
+        return ST_OK;
+    if (!(schedule->cycle > 0))
+        return FAIL(ST_USAGE,
+                    "schedule.name sgdr wants schedule.cycle, the length of the "
+                    "first cycle in %s, as in %s",
+                    schedule_unit_names[schedule->unit], shares ? "1/7" : "10");
+    if (shares && schedule->cycle > 1)
+        return FAIL(ST_USAGE,
+                    "schedule.cycle: %g is more than the whole run: shares are 0 to 1; for epochs "
+                    "give schedule.unit epochs",
+                    schedule->cycle);
     return ST_OK;
 }
 
@@ -113,6 +129,10 @@ static Status check_augment(const Augment *augment) {
     if (augment->flip_mode == FLIP_ALTERNATE && augment->flip == 0)
         return FAIL(ST_USAGE, "augment.flip-mode alternate wants augment.flip above 0: the share "
                               "of images that are mirrored first, as 0.5");
+    if (augment->erase > 0 && augment->erase_area[0] == 0)
+        return FAIL(ST_USAGE,
+                    "augment.erase-area 0,%g: the smallest share must be above 0, as in 0.02,0.33",
+                    augment->erase_area[1]);
     return check_mixing(augment);
 }
 
@@ -135,30 +155,6 @@ static Status check_board(const RunConfig *config) {
     return ST_OK;
 }
 
-/* The folder of a configuration that a run has written, wherever that was copied to. */
-static bool is_in_run(const RunConfig *config, char folder[CONFIG_PATH_MAX]) {
-    char owner[CONFIG_PATH_MAX];
-    const char *slash = strrchr(config->file, '/');
-    snprintf(folder, CONFIG_PATH_MAX, "%.*s", slash ? (int)(slash - config->file) : 1,
-             slash ? config->file : ".");
-    return snprintf(owner, sizeof owner, "%s/owner", folder) < (int)sizeof owner &&
-           strcmp(slash ? slash + 1 : config->file, "config.yaml") == 0 && access(owner, F_OK) == 0;
-}
-
-static Status default_out(RunConfig *config) {
-    char folder[CONFIG_PATH_MAX];
-    if (config->out[0] != '\0')
-        return ST_OK;
-    if (config->file[0] != '\0' && is_in_run(config, folder)) {
-        memcpy(config->out, folder, sizeof folder);
-        return ST_OK;
-    }
-    if (config->name[0] == '\0')
-        return FAIL(ST_USAGE, "name a run directory: --out DIR");
-    snprintf(config->out, sizeof config->out, "runs/%s", config->name);
-    return ST_OK;
-}
-
 /* Where a run goes back to must not depend on a clock. */
 static Status check_bad_steps(const RunConfig *config) {
     if (config->bad_steps.policy == BAD_STEPS_ROLLBACK &&
@@ -177,6 +173,7 @@ Status config_check(RunConfig *config) {
     TRY(check_reduction(config));
     TRY(check_augment(&config->augment));
     TRY(check_points(&config->schedule));
+    TRY(check_cycle(&config->schedule));
     TRY(check_warmup(config));
     if (config->schedule.kind == SCHEDULE_PLATEAU && config->schedule.gamma >= 1)
         return FAIL(ST_USAGE,
@@ -184,13 +181,12 @@ Status config_check(RunConfig *config) {
                     "be below 1",
                     config->schedule.gamma);
     const Optimizer *optimizer = &config->optimizer;
-    if (optimizer_slots(optimizer) == 0 && optimizer->nesterov && optimizer->momentum == 0)
+    if (optimizer_is_nesterov(optimizer) && optimizer->momentum == 0)
         return FAIL(ST_USAGE, "optimizer.nesterov wants optimizer.momentum above 0");
     if (optimizer->lookahead.every > 0 && optimizer->ema_decay > 0)
         return FAIL(ST_USAGE, "lookahead.every and optimizer.ema-decay are two ways to average "
                               "weights: give one of them");
     TRY(check_groups(config));
     TRY(check_bad_steps(config));
-    TRY(check_board(config));
-    return default_out(config);
+    return check_board(config);
 }

@@ -73,7 +73,7 @@ static void emit_sequence(Writer *writer, bool start) {
 
 /* "a,b" -> [a, b] and "a:b,c:d" -> [[a, b], [c, d]]. */
 static void emit_list(Writer *writer, const char *value) {
-    char copy[OPTION_VALUE_MAX];
+    char copy[CONFIG_WEIGHTS_MAX];
     char *outer = NULL, *inner = NULL;
     strcpy(copy, value);
     emit_sequence(writer, true);

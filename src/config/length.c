@@ -116,6 +116,31 @@ static void warn_of_zero(const RunConfig *config, int64_t steps_per_epoch) {
                  config->epochs);
 }
 
+/* A cycle of warm restarts has a step, and a run is to end with a whole one. */
+static Status check_cycles(const RunConfig *config, int64_t steps_per_epoch) {
+    const Schedule *schedule = &config->schedule;
+    double per_epoch = (double)steps_per_epoch, end = (double)config->epochs * per_epoch;
+    double first = schedule_end(schedule, steps_per_epoch);
+    double length = (first - schedule_warmup_end(schedule, steps_per_epoch)) * per_epoch;
+    if (schedule->kind != SCHEDULE_SGDR)
+        return ST_OK;
+    if (length < 1)
+        return FAIL(ST_USAGE,
+                    "schedule.cycle %g is shorter than a step, of which an epoch has %" PRId64
+                    ": give at least %g %s",
+                    schedule->cycle, steps_per_epoch, schedule->cycle / length,
+                    schedule_unit_names[schedule->unit]);
+    if (config->steps > 0)
+        end = fmin(end, (double)config->steps);
+    Cycle last = schedule_cycle(schedule, end, steps_per_epoch);
+    if (end >= first * per_epoch && last.begin < end - 1)
+        log_warn("the run ends at step %g, within a cycle of its learning rate: whole cycles end "
+                 "at step %g, epoch %g, and at step %g, epoch %g",
+                 end, ceil(last.begin), last.begin / per_epoch, ceil(last.end),
+                 last.end / per_epoch);
+    return ST_OK;
+}
+
 Status config_check_length(const RunConfig *config, int64_t steps_per_epoch) {
     const Schedule *schedule = &config->schedule;
     double epochs = (double)config->epochs;
@@ -126,10 +151,14 @@ Status config_check_length(const RunConfig *config, int64_t steps_per_epoch) {
     double cut = (double)config->steps / (double)steps_per_epoch;
     TRY(check_groups(config, steps_per_epoch));
     check_lookahead(config, steps_per_epoch);
+    TRY(check_cycles(config, steps_per_epoch));
     if (end == 0)
         return ST_OK;
     TRY(check_reached(config, "the warm-up's end", warmup, warmup <= epochs));
-    TRY(check_reached(config, "the schedule's last point", end, reached || end == warmup));
+    TRY(check_reached(config,
+                      schedule->kind == SCHEDULE_SGDR ? "the end of the first cycle"
+                                                      : "the schedule's last point",
+                      end, reached || end == warmup));
     if (config->steps > 0 && cut < end && cut < epochs)
         log_warn("--steps %" PRId64 " ends the run before its schedule does: at step %g, epoch %g",
                  config->steps, ceil(end * (double)steps_per_epoch), end);

@@ -11,6 +11,7 @@
 #include "lockstep/file.h"
 #include "lockstep/parse.h"
 #include "options.h"
+#include "place.h"
 #include "value.h"
 #include "yaml_read.h"
 
@@ -329,7 +330,8 @@ Status config_load(int argc, char **argv, RunConfig *config) {
     if (file)
         TRY(load_file(config, file));
     TRY(load_over(argc, argv, config));
-    return config_check(config);
+    TRY(config_check(config));
+    return config_place(config);
 }
 
 Status config_from_text(const char *text, const char *source, RunConfig *config) {

@@ -10,14 +10,16 @@
 
 static const char *const devices[] = {"auto", "cpu", "cuda", "ref", NULL};
 static const char *const precisions[] = {"fp32", "tf32", "bf16", NULL};
-static const char *const reductions[] = {"exact", "native", NULL};
+static const char *const reductions[] = {"exact", "exact32", "native", NULL};
 static const char *const reduction_types[] = {"fp32", "bf16", NULL};
 static const char *const progresses[] = {"auto", "bar", "lines", NULL};
 static const char *const pad_modes[] = {"constant", "reflect", NULL};
 static const char *const flip_modes[] = {"random", "alternate", NULL};
+static const char *const policies[] = {"none", "randaugment", "trivialaugment", NULL};
+static const char *const erasers[] = {"mean", "fill", "noise", NULL};
 static const char *const pixel_units[] = {"one", "byte", NULL};
 static const char *const schedules[] = {"constant",  "step",    "piecewise", "cosine",
-                                        "one-cycle", "plateau", NULL};
+                                        "one-cycle", "plateau", "sgdr",      NULL};
 static const char *const bys[] = {"step", "epoch", NULL};
 static const char *const shapes[] = {"linear", "cosine", NULL};
 static const char *const threshold_modes[] = {"relative", "absolute", NULL};
@@ -37,6 +39,10 @@ const Option config_options[] = {
      "the network, one layer a line, as a block (model: |)"},
     {"label-smoothing", NULL, "X", OPTION_REAL, AT(label_smoothing), 0, 0.999, "0", NULL,
      OPTION_FIXED, "share of the target spread over all classes"},
+    {"class-weights", NULL, "X,X,...", OPTION_REALS, AT(class_weights), 1e-9, 1e9, "", NULL,
+     OPTION_FIXED,
+     "what each class's losses count, a number a class in the order of their labels, as PyTorch's "
+     "CrossEntropyLoss(weight=...): a mean loss is divided by the sum of its images' weights"},
     {"seed", NULL, "N", OPTION_SEED, AT(seed), 0, 0, "1", NULL, OPTION_FIXED,
      "initial weights, order, augmentation and dropout all follow from it"},
     {"batch-size", NULL, "B", OPTION_INT, AT(batch_size), 1, 1048576, "256", NULL, OPTION_FIXED,
@@ -94,6 +100,25 @@ const Option config_options[] = {
      "other epoch"},
     {"augment.rotate", NULL, "DEGREES", OPTION_REAL, AT(augment.rotate), 0, 180, "0", NULL,
      OPTION_FIXED, "rotate by up to this angle, either way"},
+    {"augment.policy", NULL, "NAME", OPTION_CHOICE, AT(augment.policy), 0, 0, "none", policies,
+     OPTION_FIXED,
+     "changes of each cropped and mirrored image, of 1 or 3 channels, drawn from torchvision's "
+     "table of 14 ops with its magnitudes: randaugment: policy-ops of them; trivialaugment: one, "
+     "at any magnitude (TrivialAugmentWide); what they uncover is pad-fill"},
+    {"augment.policy-ops", NULL, "N", OPTION_INT, AT(augment.policy_ops), 1, POLICY_OPS_MAX, "2",
+     NULL, OPTION_FIXED, "of randaugment: ops an image, one after another, any of them again"},
+    {"augment.policy-magnitude", NULL, "M", OPTION_INT, AT(augment.policy_magnitude), 0,
+     POLICY_BINS - 1, "9", NULL, OPTION_FIXED, "of randaugment: how strong they are, of 31 bins"},
+    {"augment.jitter-brightness", NULL, "X", OPTION_REAL, AT(augment.jitter[JITTER_BRIGHTNESS]), 0,
+     100, "0", NULL, OPTION_FIXED,
+     "torchvision's ColorJitter, of images of 1 or 3 channels: bytes are multiplied by one of 1 - "
+     "X to 1 + X and cut off at 255; with the other three in an order that is drawn"},
+    {"augment.jitter-contrast", NULL, "X", OPTION_REAL, AT(augment.jitter[JITTER_CONTRAST]), 0, 100,
+     "0", NULL, OPTION_FIXED, "likewise their distance from the mean of the image in grey"},
+    {"augment.jitter-saturation", NULL, "X", OPTION_REAL, AT(augment.jitter[JITTER_SATURATION]), 0,
+     100, "0", NULL, OPTION_FIXED, "likewise their distance from the pixel in grey; colour images"},
+    {"augment.jitter-hue", NULL, "X", OPTION_REAL, AT(augment.jitter[JITTER_HUE]), 0, 0.5, "0",
+     NULL, OPTION_FIXED, "one of -X to X is added to the hue, of whole turns; colour images"},
     {"augment.brightness", NULL, "X", OPTION_REAL, AT(augment.brightness), 0, 100, "0", NULL,
      OPTION_FIXED,
      "one number of -X to X an image, added to all its pixels as mean and std left them"},
@@ -102,6 +127,19 @@ const Option config_options[] = {
      "these are then multiplied by one of 1 - X to 1 + X: about augment.mean, and not cut off"},
     {"augment.cutout", NULL, "PIXELS", OPTION_INT, AT(augment.cutout), 0, IMAGE_SIDE_MAX, "0", NULL,
      OPTION_FIXED, "side of a square that is set to the mean"},
+    {"augment.erase", NULL, "P", OPTION_REAL, AT(augment.erase), 0, 1, "0", NULL, OPTION_FIXED,
+     "probability that a rectangle of the finished image is written over: torchvision's "
+     "RandomErasing; none where none of ten draws of area and aspect fits"},
+    {"augment.erase-area", NULL, "MIN,MAX", OPTION_RANGE, AT(augment.erase_area), 0, 1, "0.02,0.33",
+     NULL, OPTION_FIXED, "share of the image's area that it covers"},
+    {"augment.erase-aspect", NULL, "MIN,MAX", OPTION_RANGE, AT(augment.erase_aspect), 0.01, 100,
+     "0.3,3.3", NULL, OPTION_FIXED, "its height / width, uniform in the logarithm"},
+    {"augment.erase-with", NULL, "NAME", OPTION_CHOICE, AT(augment.erase_with), 0, 0, "mean",
+     erasers, OPTION_FIXED,
+     "mean: augment.mean, which is 0 behind the scaling; fill: the bytes of erase-fill; noise: a "
+     "number of the standard normal distribution for each byte, behind the scaling"},
+    {"augment.erase-fill", NULL, "X,X,X", OPTION_BYTES, AT(augment.erase_fill), 0, 255, "0", NULL,
+     OPTION_FIXED, "with erase-with fill: bytes before they are scaled: one, or one a channel"},
     {"augment.mixup", NULL, "ALPHA", OPTION_REAL, AT(augment.mixup), 0, 2, "0", NULL, OPTION_FIXED,
      "each image becomes its weighted mean with another one of its lane, of weights from "
      "Beta(ALPHA, ALPHA), and so do their labels; training accuracy counts the first label; 0: "
@@ -133,17 +171,27 @@ const Option config_options[] = {
     {"optimizer.lr", "lr", "X", OPTION_REAL, AT(schedule.lr), 0, 1e6, "0.1", NULL, OPTION_FIXED,
      "learning rate; with piecewise a factor on the values of schedule.points"},
     {"optimizer.momentum", NULL, "X", OPTION_REAL, AT(optimizer.momentum), 0, 0.9999999, "0.9",
-     NULL, OPTION_FIXED, "of sgd and muon"},
+     NULL, OPTION_FIXED, "of sgd, muon, rmsprop and lars"},
     {"optimizer.nesterov", NULL, NULL, OPTION_BOOL, AT(optimizer.nesterov), 0, 0, "false", NULL,
      OPTION_FIXED, "of sgd and muon"},
     {"optimizer.beta1", NULL, "X", OPTION_REAL, AT(optimizer.beta1), 0, 0.9999999, "0.9", NULL,
-     OPTION_FIXED, "of adam and adamw: decay of the first moment"},
+     OPTION_FIXED, "of adam, adamw and lamb: decay of the first moment"},
     {"optimizer.beta2", NULL, "X", OPTION_REAL, AT(optimizer.beta2), 0, 0.9999999, "0.999", NULL,
-     OPTION_FIXED, "of adam and adamw: decay of the second moment"},
+     OPTION_FIXED, "of adam, adamw and lamb: decay of the second moment"},
+    {"optimizer.alpha", NULL, "X", OPTION_REAL, AT(optimizer.alpha), 0, 0.9999999, "0.99", NULL,
+     OPTION_FIXED, "of rmsprop: decay of the mean of squares"},
+    {"optimizer.centered", NULL, NULL, OPTION_BOOL, AT(optimizer.centered), 0, 0, "false", NULL,
+     OPTION_FIXED, "of rmsprop: the gradient's variance instead of its mean square"},
+    {"optimizer.trust-coefficient", NULL, "X", OPTION_REAL, AT(optimizer.trust_coefficient), 1e-9,
+     1e3, "0.001", NULL, OPTION_FIXED,
+     "of lars: the length of a weight's step, as a share of the weight's own, where lr is 1"},
     {"optimizer.eps", NULL, "X", OPTION_REAL, AT(optimizer.eps), 0, 1, "1e-08", NULL, OPTION_FIXED,
-     "of adam and adamw: added to the root of the second moment"},
+     "of adam, adamw, lamb and rmsprop: added to the root of the second moment; of lars: to the "
+     "norms that it divides by"},
     {"optimizer.weight-decay", NULL, "X", OPTION_REAL, AT(optimizer.weight_decay), 0, 1e6, "0",
-     NULL, OPTION_FIXED, "added to the gradient (sgd, adam), or decoupled from it (adamw, muon)"},
+     NULL, OPTION_FIXED,
+     "added to the gradient (sgd, adam, rmsprop, lars), decoupled from it (adamw, muon), or added "
+     "to the direction of the step (lamb)"},
     {"optimizer.decay-all", NULL, NULL, OPTION_BOOL, AT(optimizer.decay_all), 0, 0, "false", NULL,
      OPTION_FIXED, "weight decay also on biases and batch normalisation"},
     {"optimizer.clip-norm", NULL, "X", OPTION_REAL, AT(optimizer.clip_norm), 0, 1e15, "0", NULL,
@@ -175,7 +223,8 @@ const Option config_options[] = {
      "lr-start again and lr-end; a position may be a fraction, 5/24"},
     {"schedule.unit", NULL, "NAME", OPTION_CHOICE, AT(schedule.unit), 0, 0, "epochs",
      schedule_unit_names, OPTION_FIXED,
-     "what points and warmup are counted in; shares, 0 to 1, of the run's epochs fit a run of any "
+     "what points, warmup and cycle are counted in; shares, 0 to 1, of the run's epochs fit a run "
+     "of any "
      "length"},
     {"schedule.by", NULL, "WHAT", OPTION_CHOICE, AT(schedule.by), 0, 0, "step", bys, OPTION_FIXED,
      "step: each step has a learning rate of its own; epoch: all of an epoch have its first one's"},
@@ -187,11 +236,18 @@ const Option config_options[] = {
     {"schedule.lr-start", NULL, "X", OPTION_REAL, AT(schedule.lr_start), 0, 1e6, "0", NULL,
      OPTION_FIXED, "one-cycle: the first learning rate"},
     {"schedule.lr-end", NULL, "X", OPTION_REAL, AT(schedule.lr_end), 0, 1e6, "0", NULL,
-     OPTION_FIXED, "cosine and one-cycle: the last learning rate; plateau: the lowest"},
+     OPTION_FIXED,
+     "cosine and one-cycle: the last learning rate; sgdr: of each cycle; plateau: the lowest"},
+    {"schedule.cycle", NULL, "X", OPTION_POSITION, AT(schedule.cycle), 0, 1e15, "0", NULL,
+     OPTION_FIXED,
+     "sgdr: length of the first cosine from lr to lr-end, in schedule.unit, from the end of the "
+     "warm-up on (T_0 of PyTorch's CosineAnnealingWarmRestarts)"},
+    {"schedule.cycle-factor", NULL, "N", OPTION_INT, AT(schedule.cycle_factor), 1, 1000, "1", NULL,
+     OPTION_FIXED, "sgdr: each cycle is so many times as long as the one before (T_mult)"},
     {"schedule.momentum-low", NULL, "X", OPTION_REAL, AT(schedule.momentum_low), 0, 0.9999999, "0",
      NULL, OPTION_FIXED,
-     "one-cycle: momentum (sgd) or beta1 (adam, adamw) where the learning rate is highest, on the "
-     "way from its own value and back; 0: it stays"},
+     "one-cycle: momentum, or beta1 (adam, adamw, lamb), where the learning rate is highest, on "
+     "the way from its own value and back; 0: it stays"},
     {"schedule.patience", NULL, "N", OPTION_INT, AT(schedule.patience), 0, 1e9, "10", NULL,
      OPTION_FIXED, "plateau: evaluations that may be no better before the learning rate falls"},
     {"schedule.cooldown", NULL, "N", OPTION_INT, AT(schedule.cooldown), 0, 1e9, "0", NULL,
@@ -239,9 +295,13 @@ const Option config_options[] = {
      "start longer by some seconds to minutes, and runs have the same bits only with the same "
      "choices: they are kept in autotune.txt and in each checkpoint, which decides at resume"},
     {"threads", NULL, "N", OPTION_AUTO, AT(threads), 1, 1024, "auto", NULL, OPTION_UNSTORED,
-     "compute threads a rank; auto: cores of the host shared out to its ranks"},
+     "compute threads a rank; auto: cores of the host shared out to its ranks; on a GPU as many "
+     "streams, up to 4 and to 512 images at once"},
     {"reduction", NULL, "NAME", OPTION_CHOICE, AT(reduction), 0, 0, "exact", reductions,
-     OPTION_FIXED, "exact: the same bits at any number of ranks; native: sums in fp32"},
+     OPTION_FIXED,
+     "exact: the same bits at any number of ranks; exact32: likewise, in half the bytes, rounded "
+     "to "
+     "2^-27 of each parameter's largest gradient; native: sums in fp32"},
     {"reduction-type", NULL, "NAME", OPTION_CHOICE, AT(reduction_type), 0, 0, "fp32",
      reduction_types, OPTION_FIXED,
      "what native sums travel as between GPUs; bf16 halves the bytes, and rounds each rank's sum, "
@@ -255,10 +315,21 @@ const Option config_options[] = {
      "Slurm writes it, 1-12:00:00"},
     {"deadline", NULL, "SECONDS", OPTION_REAL, AT(deadline), 0.1, 1e6, "300", NULL, 0,
      "longest wait for other ranks before the run ends with a message (disk and loader: half)"},
+    {"heartbeat", NULL, "SECONDS", OPTION_REAL, AT(heartbeat), 0.1, 600, "10", NULL, 0,
+     "how often rank 0 writes a new number into the run directory's file owner: a run on another "
+     "host, where locks do not tell, takes the directory once four of these have failed to come"},
+    {"elastic", NULL, NULL, OPTION_BOOL, AT(elastic), 0, 0, "false", NULL, OPTION_UNSTORED,
+     "where a rank or node dies, the other ranks go on without it, with the same bits "
+     "(docs/reliability.md); wants Open MPI 5 and mpirun --with-ft ulfm; not on GPUs"},
 
     /* what it leaves */
     {"out", NULL, "DIR", OPTION_PATH, AT(out), 0, 0, "", NULL, OPTION_UNSTORED,
-     "run directory; without it runs/CONFIGNAME"},
+     "run directory; without it runs/CONFIGNAME. Parts of a time, as in runs/%Y%m%d-%H%M%S, are of "
+     "the start, by rank 0's clock; a % is %%"},
+    {"runs-dir", NULL, "DIR", OPTION_PATH, AT(runs_dir), 0, 0, "", NULL, OPTION_UNSTORED,
+     "what a relative --out is below, and in place of runs without --out; LOCKSTEP_RUNS_DIR is "
+     "where "
+     "lockstep runs looks as well"},
     {"checkpoint-every", NULL, "STEPS", OPTION_EVERY, AT(checkpoint_every), 0, 1e15, "0", NULL, 0,
      "steps between checkpoints; 0: at the ends of epochs alone; auto: by the clock, as often as "
      "is best by what one costs and --mtbf, and for at most 1 % of the time"},
@@ -269,22 +340,34 @@ const Option config_options[] = {
      "steps between comparisons, by hashes, of all that every rank has a copy of: weights, "
      "optimizer state, averages, statistics, the run's state; also before each evaluation, "
      "checkpoint and result, with 0 there alone"},
+    {"straggler.factor", NULL, "X", OPTION_REAL, AT(straggler_factor), 0, 1e6, "1.3", NULL, 0,
+     "a rank on which a lane takes X times as long as on the median rank is named as slow; 0: "
+     "none"},
+    {"straggler.steps", NULL, "STEPS", OPTION_INT, AT(straggler_steps), 1, 1e6, "50", NULL, 0,
+     "over so many steps"},
     {"checkpoint-local", NULL, "DIR", OPTION_PATH, AT(checkpoint_local), 0, 0, "", NULL,
      OPTION_UNSTORED,
      "folder on rank 0's node for the checkpoints between ends of epochs: they outlive a crash, "
      "not "
      "the node; a job that starts again elsewhere goes on from the run directory's last one"},
     {"keep", NULL, "N", OPTION_INT, AT(keep), 1, 1e6, "3", NULL, 0,
-     "checkpoints kept, besides best"},
+     "the newest so many checkpoints are kept"},
+    {"keep-best", NULL, "N", OPTION_INT, AT(keep_best), 1, KEEP_BEST_MAX, "1", NULL, 0,
+     "and so are those of the best so many evaluations, by eval.monitor; best.h5 names the first"},
     {"resume", NULL, "WHAT", OPTION_PATH, AT(resume), 0, 0, "auto", NULL, OPTION_UNSTORED,
      "auto: go on from the newest good checkpoint of the run directory; none: only start anew; or "
      "a checkpoint file"},
+    {"init-from", NULL, "FILE", OPTION_PATH, AT(init_from), 0, 0, "", NULL, OPTION_FIXED,
+     "begin with weights and running statistics of this checkpoint (its moving average, where it "
+     "has one), whatever run it is of: layers go by name, and the last one with weights begins "
+     "anew where its shape is another, as for other classes; optimizer, schedule and order begin "
+     "anew as well"},
     {"reset", NULL, NULL, OPTION_ACTION, AT(reset), 0, 0, "false", NULL, OPTION_UNSTORED,
      "remove the run directory's checkpoints and start over"},
     {"eval.every", NULL, "EPOCHS", OPTION_INT, AT(eval_every), 1, 1e9, "1", NULL, 0,
      "epochs between evaluations"},
     {"eval.batch", NULL, "N", OPTION_INT, AT(eval_batch), 1, 10000, "100", NULL, OPTION_FIXED,
-     "images of one evaluation batch"},
+     "images of one evaluation batch; a GPU takes five such batches as one"},
     {"eval.tta", NULL, "NAME", OPTION_CHOICE, AT(tta), 0, 0, "none", ttas, 0,
      "test-time augmentation, of the evaluation at a run's end alone: means of the outputs for "
      "each "
@@ -330,8 +413,11 @@ const Option config_options[] = {
     /* tests of recovery, and questions */
     {"crash-at", NULL, "STEP[:RANK[:HOW]]", OPTION_CRASH, AT(crash), 0, 0, "none", NULL,
      OPTION_UNSTORED,
-     "break down before that step, once in a run directory: by kill, segv, abort, exit, hang or "
-     "nan, or with a bit flipped in its copy of the weights (flip), the optimizer's state "
+     "break down before that step, once in a run directory: by kill, segv, abort, exit, hang "
+     "(before the step; in a forward pass: hang-forward; before a sum over ranks: hang-bucket) or "
+     "nan, with a sum over ranks left out (skip-bucket) or of another size (short-bucket), with "
+     "slow lanes from then on (slow), with a "
+     "bit flipped in its copy of the weights (flip), the optimizer's state "
      "(flip-slot), running statistics (flip-running), moving average (flip-ema), the run's state "
      "(flip-state) or the schedule (flip-schedule), or in the number of an image to come "
      "(flip-sample); the last rank by kill unless named"},
@@ -419,7 +505,8 @@ bool option_is_group(const char *key) {
 
 bool option_takes_list(const Option *option) {
     return option->type == OPTION_CHANNELS || option->type == OPTION_BYTES ||
-           option->type == OPTION_RANGE || option->type == OPTION_POINTS;
+           option->type == OPTION_REALS || option->type == OPTION_RANGE ||
+           option->type == OPTION_POINTS;
 }
 
 void option_variable(const Option *option, char name[OPTION_KEY_MAX]) {

@@ -18,6 +18,7 @@ typedef enum OptionType {
     OPTION_PATH,            /* char[size]: ~ and variables in it are expanded */
     OPTION_CHOICE,          /* an enum: index into choices */
     OPTION_CHANNELS,        /* float[4]: list of one to four reals, the rest NaN; auto: all */
+    OPTION_REALS,           /* char[size]: text of a list of reals; "": none */
     OPTION_RANGE,           /* double[2]: the smaller and the larger of two reals */
     OPTION_BYTES,           /* int16_t[4]: list of one to four whole numbers, the rest -1 */
     OPTION_POINTS,          /* of Schedule: list of positions, or of [position, value] pairs */
@@ -51,7 +52,7 @@ typedef struct Option {
 /* Ended by key NULL; options of one group (before the dot) stand together. */
 extern const Option config_options[];
 
-enum { OPTION_KEY_MAX = 64, OPTIONS_MAX = 128 };
+enum { OPTION_KEY_MAX = 64, OPTIONS_MAX = 160 };
 
 /* The option of that key, or, with `flags` true, of that key or short flag; NULL if none. */
 const Option *option_find(const char *name, bool flags);

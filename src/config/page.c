@@ -70,6 +70,7 @@ static void print_range(const Option *option, FILE *out) {
         /* fall through */
     case OPTION_REAL:
     case OPTION_POSITION:
+    case OPTION_REALS:
     case OPTION_RANGE:
     case OPTION_BYTES:
         fprintf(out, "%.9g to %.9g", option->min, option->max);

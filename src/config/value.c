@@ -12,8 +12,10 @@
 #include "lockstep/path.h"
 
 static const char *const crash_hows[] = {
-    "kill",      "segv",         "abort",    "exit",       "hang",          "nan",         "flip",
-    "flip-slot", "flip-running", "flip-ema", "flip-state", "flip-schedule", "flip-sample", NULL};
+    "kill",        "segv",         "abort",        "exit",       "hang",          "hang-forward",
+    "hang-bucket", "skip-bucket",  "short-bucket", "slow",       "nan",           "flip",
+    "flip-slot",   "flip-running", "flip-ema",     "flip-state", "flip-schedule", "flip-sample",
+    NULL};
 
 _Static_assert(sizeof(OptimizerKind) == sizeof(int) && sizeof(DeviceChoice) == sizeof(int),
                "choices are stored as int");
@@ -160,6 +162,18 @@ static Status set_channels(const Option *option, const char *text,
             field[n] = (float)value;
     }
     return check_channels(text, n);
+}
+
+/* "1,2.5,0.75", or nothing; kept as text. How many fit the data is seen when there are any. */
+static Status set_reals(const Option *option, const char *text, char *field) {
+    const char *at = text[0] != '\0' ? text : NULL;
+    while (at) {
+        char item[OPTION_KEY_MAX];
+        double value = 0;
+        TRY(next_item(&at, ',', item));
+        TRY(set_real(option, item, &value));
+    }
+    return set_text(option, text, field);
 }
 
 /* "0.25,1". */
@@ -325,6 +339,8 @@ Status option_set(const Option *option, const char *text, RunConfig *config) {
     }
     case OPTION_CHANNELS:
         return set_channels(option, text, field);
+    case OPTION_REALS:
+        return set_reals(option, text, field);
     case OPTION_RANGE:
         return set_range(option, text, field);
     case OPTION_BYTES:
@@ -437,6 +453,7 @@ const char *option_format(const Option *option, const RunConfig *config,
         break;
     case OPTION_TEXT:
     case OPTION_PATH:
+    case OPTION_REALS:
         return field;
     case OPTION_CHOICE: {
         int choice = 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { PAIRS_MAX = 256, LIST_MAX = 1024 };
+enum { PAIRS_MAX = 256, LIST_MAX = 16384 };
 
 typedef struct Reader {
     yaml_parser_t parser;

@@ -21,7 +21,10 @@ static int judge(const struct stat *info) {
 int file_open(const char *path, int flags) {
     struct stat info;
     int error = stat(path, &info) == 0 ? judge(&info) : 0;
-    int fd = error ? -1 : open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+    int fd = -1;
+    do { /* a network's file system may be interrupted in any call */
+        fd = error ? -1 : open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+    } while (!error && fd < 0 && errno == EINTR);
     if (fd >= 0)
         error = fstat(fd, &info) == 0 ? judge(&info) : errno;
     if (fd >= 0 && error) {

@@ -86,6 +86,8 @@ const char *status_word(Status status) {
         return "deadline";
     case ST_DIVERGED:
         return "diverged";
+    case ST_LOST:
+        return "lost rank";
     case ST_STOPPED:
         return "stopped";
     }

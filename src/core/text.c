@@ -32,6 +32,13 @@ void text_clear(Text *text) {
     text->size = 0;
 }
 
+void text_drop(Text *text, size_t size) {
+    if (size == 0)
+        return;
+    text->size -= size;
+    memmove(text->bytes, text->bytes + size, text->size + 1);
+}
+
 void text_add_bytes(Text *text, const void *bytes, size_t size) {
     if (!reserve(text, size))
         return;

@@ -35,6 +35,7 @@ static void *member_main(void *argument) {
     Team *team = me->team;
     int64_t seen = 0;
     omp_set_num_threads(1);
+    pthread_setname_np(pthread_self(), "compute");
     pthread_mutex_lock(&team->lock);
     for (;;) {
         while (team->generation == seen && !team->stop)

@@ -1,4 +1,4 @@
-/* cpu/avgpool: the mean of each window; padding does not count. */
+/* cpu/avgpool: the mean of each window; padding does not count, or as zeros. */
 #include "pool.h"
 
 static Status avgpool_steps(StepPlan *plan) {

@@ -2,7 +2,13 @@
  *
  * A block of 64 x 4 or 32 x 8 sums, 16 registers, stays in registers while the pairs go by: each
  * pair loads 4 or 2 registers of `a` and broadcasts 4 or 8 words of b, for 16 multiplications. */
+#include "clones.h"
+
+#if FOR_X86
+
 #include "bf16_dot.h"
+
+#include <string.h>
 
 enum { SUMS = 16 };
 
@@ -50,3 +56,48 @@ VECTOR_FN void bf16_dot(int64_t panel, int64_t columns, int64_t pairs, const uin
             block(2, pairs, a, b, next_column, next_pair, add, c);
     }
 }
+
+VECTOR_IN void block_of_windows(const int vectors, int64_t lines, int64_t pairs, const uint32_t *a,
+                                const uint16_t *b, const int64_t *window, int64_t next_line,
+                                bool add, float *c) {
+    const int columns = SUMS / vectors, row = VECTOR * vectors;
+    const uint16_t *at[SUMS];
+    __m512 sum[SUMS];
+    UNROLLED (n, columns)
+        at[n] = b + window[n];
+    UNROLLED (i, SUMS)
+        sum[i] = _mm512_setzero_ps();
+    for (int64_t l = 0; l < lines; l++) {
+        for (int64_t p = l * next_line, end = p + 2 * pairs; p < end; p += 2, a += row) {
+            __m512bh left[4];
+            UNROLLED (v, vectors)
+                left[v] = (__m512bh)_mm512_loadu_si512(a + VECTOR * v);
+            UNROLLED (n, columns) {
+                int word;
+                memcpy(&word, at[n] + p, sizeof word);
+                __m512bh right = (__m512bh)_mm512_set1_epi32(word);
+                UNROLLED (v, vectors)
+                    sum[n * vectors + v] = _mm512_dpbf16_ps(sum[n * vectors + v], left[v], right);
+            }
+        }
+    }
+    UNROLLED (i, SUMS) {
+        if (add)
+            sum[i] += _mm512_loadu_ps(c + VECTOR * i);
+        _mm512_storeu_ps(c + VECTOR * i, sum[i]);
+    }
+}
+
+VECTOR_FN void bf16_dot_windows(int64_t panel, int64_t columns, int64_t lines, int64_t pairs,
+                                const uint32_t *a, const uint16_t *b, const int64_t *window,
+                                int64_t next_line, bool add, float *c) {
+    int64_t group = SUMS * VECTOR / panel;
+    for (int64_t n = 0; n < columns; n += group, window += group, c += group * panel) {
+        if (panel == 64)
+            block_of_windows(4, lines, pairs, a, b, window, next_line, add, c);
+        else
+            block_of_windows(2, lines, pairs, a, b, window, next_line, add, c);
+    }
+}
+
+#endif

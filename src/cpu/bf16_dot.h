@@ -1,5 +1,4 @@
-/* cpu/bf16_dot: the one kernel of our own that multiplies bfloat16: dot products of pairs, summed
- * in fp32. Local. */
+/* cpu/bf16_dot: what multiplies bfloat16 here: dot products of pairs, summed in fp32. Local. */
 #ifndef LOCKSTEP_CPU_BF16_DOT_H
 #define LOCKSTEP_CPU_BF16_DOT_H
 
@@ -24,5 +23,13 @@ enum { BF16_DOT_COLUMNS = 8 };
 VECTOR_FN void bf16_dot(int64_t panel, int64_t columns, int64_t pairs, const uint32_t *a,
                         const uint32_t *b, int64_t next_column, int64_t next_pair, bool add,
                         float *c);
+
+/* The same where b's columns are windows that overlap in memory, at any address of bfloat16s, and
+ * in several lines: c[column][row] (+)= sum over l < lines and p < pairs of a[l][p][row] . the pair
+ * at b[window[column] + l * next_line + 2 p]. Columns are computed in groups of BF16_DOT_COLUMNS:
+ * `window` and c have room for whole ones. */
+VECTOR_FN void bf16_dot_windows(int64_t panel, int64_t columns, int64_t lines, int64_t pairs,
+                                const uint32_t *a, const uint16_t *b, const int64_t *window,
+                                int64_t next_line, bool add, float *c);
 
 #endif

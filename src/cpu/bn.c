@@ -1,6 +1,7 @@
-/* cpu/bn: batch norm. Training keeps the batch's mean and biased variance (and, for a fused ReLU,
- * oneDNN's mask) in `saved` for backward, and reports mean and unbiased variance. */
-#include "plan.h"
+/* cpu/bn: batch norm. Training keeps the lane's mean and biased variance (and, for a fused ReLU,
+ * oneDNN's mask) in `saved` for backward, and reports mean and unbiased variance. Over the batch it
+ * is bn_batch.c's. */
+#include "bn_batch.h"
 
 /* stats from the saved statistics; the unbiased variance of a single value is 0. */
 static Status report(const StepCall *call) {
@@ -62,6 +63,8 @@ static Status bn_steps(StepPlan *plan) {
     Activations activations = {plan_md_in(plan), plan_md_in(plan), plan_type(plan)};
     dnnl_primitive_t made[PRIMITIVES_MAX];
     Step *forward, *backward;
+    if (desc->training && desc->layer->args.bn.over == BN_OVER_BATCH)
+        return bn_batch_steps(plan);
     TRY(plan_primitives(plan, make, &activations.type, made));
     if (!desc->training)
         return bn_evaluation(plan, &activations, made[FORWARD]);

@@ -1,7 +1,8 @@
-/* cpu/conv: convolution: of bfloat16 by Winograd of our own where winograd_takes says so, else
- * oneDNN's, by Winograd where rule_winograd says so. There the bias and a fused ReLU are part of
- * the forward primitive; backward masks grad_out by the ReLU first. The weights' gradient comes
- * first of the two, since its temp is free again when the input's needs it. */
+/* cpu/conv: convolution: of bfloat16 by code of our own where winograd_takes or image_conv_takes
+ * say so, else oneDNN's, by Winograd where rule_winograd says so. There the bias and a fused ReLU
+ * are part of the forward primitive; backward masks grad_out by the ReLU first. The weights'
+ * gradient comes first of the two, since its temp is free again when the input's needs it. */
+#include "image_conv.h"
 #include "plan.h"
 #include "winograd.h"
 
@@ -42,7 +43,7 @@ static Status make(const StepPlan *plan, DType type, dnnl_primitive_t made[PRIMI
     dnnl_engine_t engine = plan_engine(plan);
     Product product = product_of(plan, type);
     TRY(primitive_conv_forward(engine, &product, &made[FORWARD]));
-    if (!desc->training)
+    if (!desc->training || image_conv_takes(plan))
         return ST_OK;
     TRY(primitive_conv_backward_weights(engine, &product, made[FORWARD], &made[WEIGHTS]));
     if (desc->grad_in[0] == GRAD_NONE)
@@ -70,25 +71,39 @@ static Status conv_backward(StepPlan *plan, const Activations *activations,
     return plan_grad_in(plan, step, 0);
 }
 
+static Status conv_forward(StepPlan *plan, const Activations *activations,
+                           dnnl_primitive_t forward) {
+    MemDesc plain = plain_weights(plan);
+    bool bias = plan->base.desc.layer->args.conv.bias;
+    Step *step;
+    plan->base.arithmetic = primitive_name(forward);
+    TRY(ACTIVATIONS_STEP(plan, PASS_FORWARD, activations, forward, &step, {AT_IN(0), DNNL_ARG_SRC},
+                         {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS}, {AT_OUT, DNNL_ARG_DST},
+                         {bias ? AT_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_BIAS}));
+    return plan_weights(plan, step, WEIGHT, &plain);
+}
+
 static Status conv_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     Activations activations = {plan_md_in(plan), plan_md_out(plan), plan_type(plan)};
-    MemDesc plain = plain_weights(plan);
-    bool bias = desc->layer->args.conv.bias;
-    dnnl_primitive_t made[PRIMITIVES_MAX];
-    Step *step;
+    dnnl_primitive_t made[PRIMITIVES_MAX] = {NULL};
     if (winograd_takes(plan))
         return winograd_steps(plan);
     plan->base.backward_reads_in = READS_IN(0);
     plan->base.backward_reads_out = desc->relu;
-    TRY(plan_primitives(plan, make, &activations.type, made));
-    plan->base.arithmetic = primitive_name(made[FORWARD]);
-    TRY(ACTIVATIONS_STEP(plan, PASS_FORWARD, &activations, made[FORWARD], &step,
-                         {AT_IN(0), DNNL_ARG_SRC}, {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS},
-                         {AT_OUT, DNNL_ARG_DST},
-                         {bias ? AT_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_BIAS}));
-    TRY(plan_weights(plan, step, WEIGHT, &plain));
-    return desc->training ? conv_backward(plan, &activations, made) : ST_OK;
+    if (image_conv_takes_forward(plan)) {
+        image_conv_forward(plan);
+    } else {
+        TRY(plan_primitives(plan, make, &activations.type, made));
+        TRY(conv_forward(plan, &activations, made[FORWARD]));
+    }
+    if (!desc->training)
+        return ST_OK;
+    if (image_conv_takes(plan)) {
+        image_conv_backward(plan);
+        return ST_OK;
+    }
+    return conv_backward(plan, &activations, made);
 }
 
 CPU_OP(conv);

@@ -157,10 +157,13 @@ static const DeviceOps device_ops = {
 #undef LAYER
         },
     .to_fixed = cpu_to_fixed,
+    .to_shifted = cpu_to_shifted,
+    .widen = cpu_widen,
     .to_real = cpu_to_real,
     .norm = cpu_norm,
     .update = cpu_update,
     .muon = cpu_muon,
+    .layerwise = cpu_layerwise,
     .lookahead = cpu_lookahead,
 };
 
@@ -186,6 +189,7 @@ static void describe(CpuDevice *device, const Processor *processor) {
 Status device_open_cpu(const DeviceOptions *options, Device **out) {
     Processor processor = processor_of_onednn();
     TRY(host_accepts(options, true));
+    TRY(processor_takes_one_thread());
     if (options->precision == PRECISION_BF16)
         TRY(processor_has_bf16(&processor));
     omp_set_num_threads(1);

@@ -6,11 +6,10 @@
  *
  * The two loops over elements are cut into spans, as in flat.c: loops of constant length over
  * arrays that cannot overlap become whole vectors. */
-#include "plan.h"
-
 #include <string.h>
 
 #include "clones.h"
+#include "dropout_bf16.h"
 #include "lockstep/dropout.h"
 #include "rows.h"
 
@@ -147,6 +146,8 @@ static Status dropout_steps(StepPlan *plan) {
         LOOP_STEP(plan, PASS_FORWARD, copy, AT_IN(0), AT_OUT);
         return ST_OK;
     }
+    if (plan_vectors(plan))
+        return dropout_bf16_steps(plan);
     Operand mask = steps_saved(plan, count);
     if (desc->out.layout != LAYOUT_PLAIN)
         steps_need_temp(plan, count);

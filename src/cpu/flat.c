@@ -1,30 +1,15 @@
 /* cpu/flat: work on ranges of the flat buffers: conversion to fixed point, native sums, partial
- * norms, and the optimizers. Bound by memory: each makes one pass.
+ * norms. Bound by memory: each makes one pass. (The optimizers: update.c.)
  *
  * Work is cut into spans of SPAN elements, copied into local arrays: loops of constant length over
  * arrays that cannot overlap become whole vectors in any compiler. The last span of a range copies
- * fewer elements, with zeros behind them. The conversions between int64 and double, which only
- * AVX-512DQ has as instructions, are spelt out in operations that every instruction set has on
- * vectors. */
+ * fewer elements, with zeros behind them. The conversion from double to int64, which only AVX-512DQ
+ * has as an instruction, is spelt out in operations that every instruction set has on vectors. */
 #include <math.h>
 #include <string.h>
 
 #include "flat.h"
-#include "lockstep/update_math.h"
-#include "span.h"
-
-/* Bits of a double as an integer and back. */
-static inline int64_t bits_of(double x) {
-    int64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static inline double double_of(int64_t bits) {
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
+#include "gradient.h"
 
 /* Adding 1.5 2^52 to a number below 2^51 in size rounds it to the nearest even integer, which then
  * stands in the low bits of the sum. */
@@ -37,15 +22,6 @@ static inline int64_t nearest_integer(double x) {
     double rest = (x - (upper - ROUNDER) * 0x1p32) + ROUNDER;
     int64_t high = (int64_t)((uint64_t)(bits_of(upper) - bits_of(ROUNDER)) << 32);
     return high + (bits_of(rest) - bits_of(ROUNDER));
-}
-
-/* (double)x. The halves are put into the mantissas of 2^84 (the upper one, its sign made an offset
- * of 2^63) and 2^52; the only rounding is in the last addition. */
-static inline double nearest_double(int64_t x) {
-    uint64_t bits = (uint64_t)x;
-    double upper = double_of((int64_t)((bits >> 32) ^ UINT64_C(0x4530000080000000)));
-    double lower = double_of((int64_t)((bits & 0xffffffff) | UINT64_C(0x4330000000000000)));
-    return (upper - (0x1p84 + 0x1p63 + 0x1p52)) + lower;
 }
 
 /* One span of n elements. Returns how many of them are bad. Positive doubles compare as their bits
@@ -82,6 +58,94 @@ Status cpu_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t cou
     return ST_OK;
 }
 
+/* The format of a run of elements of one parameter. */
+typedef struct Grid {
+    double scale, bound; /* of an element in units of 2^shift, and of its size */
+    int shift;
+} Grid;
+
+/* As fixed_span; of the sizes of good values the largest go to peak[], as bits. */
+SPAN_FN int64_t shifted_span(size_t n, const float *value, Grid grid, bool add, int64_t *sum,
+                             int32_t *low, int64_t peak[SPAN]) {
+    float x[SPAN] = {0};
+    int64_t total[SPAN] = {0}, good = 0;
+    int32_t narrow[SPAN];
+    memcpy(x, value, n * sizeof *x);
+    if (add)
+        memcpy(total, sum, n * sizeof *total);
+    for (int i = 0; i < SPAN; i++) {
+        double wide = (double)x[i];
+        int64_t size = bits_of(fabs(wide));
+        int64_t below = (int64_t)((uint64_t)(size - bits_of(grid.bound)) >> 63); /* 0 or 1 */
+        int64_t units = nearest_integer(double_of(bits_of(wide * grid.scale) & -below));
+        total[i] += (int64_t)((uint64_t)units << grid.shift);
+        size &= -below;
+        peak[i] = peak[i] > size ? peak[i] : size;
+        good += below;
+    }
+    memcpy(sum, total, n * sizeof *total);
+    if (low) {
+        for (int i = 0; i < SPAN; i++)
+            narrow[i] = (int32_t)(total[i] >> grid.shift);
+        memcpy(low, narrow, n * sizeof *narrow);
+    }
+    return SPAN - good;
+}
+
+/* A run of elements of one parameter. */
+CLONES static int64_t shifted_range(int64_t count, const float *value, Grid grid, bool add,
+                                    int64_t *sum, int32_t *low, float *largest) {
+    int64_t i = 0, bad = 0, peak[SPAN] = {0}, most = 0;
+    for (; i + SPAN <= count; i += SPAN)
+        bad += shifted_span(SPAN, value + i, grid, add, sum + i, low ? low + i : NULL, peak);
+    bad += shifted_span((size_t)(count - i), value + i, grid, add, sum + i, low ? low + i : NULL,
+                        peak);
+    for (int s = 0; s < SPAN; s++)
+        most = peak[s] > most ? peak[s] : most;
+    if (double_of(most) > (double)*largest)
+        *largest = (float)double_of(most); /* a float already */
+    return bad;
+}
+
+/* Where the run of elements of one parameter ends that element i is of. */
+static int64_t run_end(const Shifts *shifts, int64_t i, int64_t count) {
+    int64_t block = i / SHIFT_BLOCK, blocks = (count + SHIFT_BLOCK - 1) / SHIFT_BLOCK;
+    int32_t param = shifts->param[block];
+    while (block < blocks && shifts->param[block] == param)
+        block++;
+    return block < blocks ? block * SHIFT_BLOCK : count;
+}
+
+Status cpu_to_shifted(Stream *stream, int64_t *sum, int32_t *low, const void *value, int64_t count,
+                      const Shifts *shifts, double scale, double bound, bool add, int64_t *bad,
+                      void *peak) {
+    (void)stream;
+    for (int64_t i = 0, end; i < count; i = end) {
+        int32_t param = shifts->param[i / SHIFT_BLOCK];
+        int shift = shifts->shift[param];
+        Grid grid = {.scale = ldexp(scale, -shift), .bound = bound, .shift = shift};
+        end = run_end(shifts, i, count);
+        *bad += shifted_range(end - i, (const float *)value + i, grid, add, sum + i,
+                              low ? low + i : NULL, (float *)peak + param);
+    }
+    return ST_OK;
+}
+
+CLONES static void widen_range(int64_t count, const int32_t *low, int shift, int64_t *sum) {
+    for (int64_t i = 0; i < count; i++)
+        sum[i] = (int64_t)((uint64_t)(int64_t)low[i] << shift);
+}
+
+Status cpu_widen(Stream *stream, int64_t *sum, const int32_t *low, int64_t count,
+                 const Shifts *shifts) {
+    (void)stream;
+    for (int64_t i = 0, end; i < count; i = end) {
+        end = run_end(shifts, i, count);
+        widen_range(end - i, low + i, shifts->shift[shifts->param[i / SHIFT_BLOCK]], sum + i);
+    }
+    return ST_OK;
+}
+
 SPAN_FN void add_span(size_t n, const float *value, float *sum) {
     float x[SPAN] = {0}, total[SPAN] = {0};
     memcpy(x, value, n * sizeof *x);
@@ -107,22 +171,6 @@ Status cpu_to_real(Stream *stream, void *sum, const void *value, int64_t count, 
     return ST_OK;
 }
 
-/* n gradients, zeros behind them: g = gradient scale in double. `fixed` or `real` is set. */
-SPAN_FN void gradient_span(size_t n, const int64_t *fixed, const float *real, double scale,
-                           double *g) {
-    if (fixed) {
-        int64_t x[SPAN] = {0};
-        memcpy(x, fixed, n * sizeof *x);
-        for (int i = 0; i < SPAN; i++)
-            g[i] = nearest_double(x[i]) * scale;
-    } else {
-        float x[SPAN] = {0};
-        memcpy(x, real, n * sizeof *x);
-        for (int i = 0; i < SPAN; i++)
-            g[i] = (double)x[i] * scale;
-    }
-}
-
 /* Adds the squares of n gradients into SPAN running sums. */
 SPAN_FN void squares_span(size_t n, const int64_t *fixed, const float *real, double scale,
                           double *sum) {
@@ -132,8 +180,9 @@ SPAN_FN void squares_span(size_t n, const int64_t *fixed, const float *real, dou
         sum[i] += g[i] * g[i];
 }
 
-/* Sum of squares of one chunk: SPAN running sums, then those in order. */
-CLONES static double squares(int64_t count, const int64_t *fixed, const float *real, double scale) {
+/* SPAN running sums, then those in order. */
+CLONES static double sum_squares(int64_t count, const int64_t *fixed, const float *real,
+                                 double scale) {
     double sum[SPAN] = {0}, total = 0;
     for (int64_t i = 0; i < count; i += SPAN) {
         size_t n = count - i < SPAN ? (size_t)(count - i) : SPAN;
@@ -149,6 +198,10 @@ CLONES static double squares(int64_t count, const int64_t *fixed, const float *r
     return total;
 }
 
+double cpu_squares(int64_t count, const int64_t *fixed, const float *real, double scale) {
+    return sum_squares(count, fixed, real, scale);
+}
+
 Status cpu_norm(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
                 int64_t count, double scale) {
     (void)stream;
@@ -156,81 +209,7 @@ Status cpu_norm(Stream *stream, double *partial, const int64_t *fixed, const voi
     for (int64_t begin = 0; begin < count; begin += NORM_CHUNK) {
         int64_t chunk = count - begin < NORM_CHUNK ? count - begin : NORM_CHUNK;
         partial[begin / NORM_CHUNK] =
-            squares(chunk, fixed ? fixed + begin : NULL, fixed ? NULL : real + begin, scale);
+            cpu_squares(chunk, fixed ? fixed + begin : NULL, fixed ? NULL : real + begin, scale);
     }
-    return ST_OK;
-}
-
-/* One span of n elements: gradient, update of its kind, moving average. */
-SPAN_FN void update_span(size_t n, int64_t at, const Update *update, const UpdateTerms *terms,
-                         const UpdateRange *range) {
-    double exact[SPAN];
-    float g[SPAN], w[SPAN] = {0}, m[SPAN] = {0}, v[SPAN] = {0}, e[SPAN] = {0};
-    float *weight = (float *)range->weight + at;
-    float *first = range->slot[0] ? (float *)range->slot[0] + at : NULL;
-    float *second = range->slot[1] ? (float *)range->slot[1] + at : NULL;
-    float *ema = range->ema ? (float *)range->ema + at : NULL;
-    gradient_span(n, range->fixed ? range->fixed + at : NULL,
-                  range->fixed ? NULL : (const float *)range->real + at, update->grad_scale, exact);
-    for (int i = 0; i < SPAN; i++)
-        g[i] = (float)exact[i];
-    memcpy(w, weight, n * sizeof *w);
-    if (first)
-        memcpy(m, first, n * sizeof *m);
-    if (second)
-        memcpy(v, second, n * sizeof *v);
-    if (update->kind == OPTIMIZER_SGD)
-        for (int i = 0; i < SPAN; i++)
-            update_sgd(terms, g[i], &w[i], &m[i]);
-    else if (update->kind != OPTIMIZER_NONE)
-        for (int i = 0; i < SPAN; i++)
-            update_adam(terms, g[i], &w[i], &m[i], &v[i]);
-    memcpy(weight, w, n * sizeof *w);
-    if (first)
-        memcpy(first, m, n * sizeof *m);
-    if (second)
-        memcpy(second, v, n * sizeof *v);
-    if (ema) {
-        memcpy(e, ema, n * sizeof *e);
-        for (int i = 0; i < SPAN; i++)
-            update_ema(terms, w[i], &e[i]);
-        memcpy(ema, e, n * sizeof *e);
-    }
-}
-
-CLONES static void update_range(const Update *update, const UpdateRange *range) {
-    UpdateTerms terms = update_terms(update, range->decay);
-    int64_t i = 0;
-    for (; i + SPAN <= range->count; i += SPAN)
-        update_span(SPAN, i, update, &terms, range);
-    update_span((size_t)(range->count - i), i, update, &terms, range);
-}
-
-SPAN_FN void lookahead_span(size_t n, float alpha, float *slow, float *fast) {
-    float s[SPAN] = {0}, f[SPAN] = {0};
-    memcpy(s, slow, n * sizeof *s);
-    memcpy(f, fast, n * sizeof *f);
-    for (int i = 0; i < SPAN; i++)
-        update_lookahead(alpha, &s[i], &f[i]);
-    memcpy(slow, s, n * sizeof *s);
-    memcpy(fast, f, n * sizeof *f);
-}
-
-CLONES static void lookahead_range(int64_t count, float alpha, float *slow, float *fast) {
-    int64_t i = 0;
-    for (; i + SPAN <= count; i += SPAN)
-        lookahead_span(SPAN, alpha, slow + i, fast + i);
-    lookahead_span((size_t)(count - i), alpha, slow + i, fast + i);
-}
-
-Status cpu_lookahead(Stream *stream, void *slow, void *fast, int64_t count, double alpha) {
-    (void)stream;
-    lookahead_range(count, (float)alpha, slow, fast);
-    return ST_OK;
-}
-
-Status cpu_update(Stream *stream, const Update *update, const UpdateRange *range) {
-    (void)stream;
-    update_range(update, range);
     return ST_OK;
 }

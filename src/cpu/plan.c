@@ -16,6 +16,10 @@ DType plan_type(const StepPlan *plan) {
     return ((const CpuDevice *)plan->device)->activation;
 }
 
+bool plan_vectors(const StepPlan *plan) {
+    return ((const CpuDevice *)plan->device)->winograd;
+}
+
 MemDesc plan_md_in(const StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     return md_activation(plan_type(plan), desc->in[0].shape,

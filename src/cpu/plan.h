@@ -20,7 +20,7 @@ typedef struct CpuDevice {
     Device base;
     dnnl_engine_t engine;
     bool wide;     /* 512-bit registers: blocks of 16 channels, oneDNN's Winograd */
-    bool winograd; /* bf16 by our own (winograd.h) */
+    bool winograd; /* bf16 by our own (winograd.h, image_conv.h) */
     ConvAlgorithm convolutions;
     DType activation; /* DT_F32 or DT_BF16 */
 } CpuDevice;
@@ -51,6 +51,9 @@ bool plan_winograd(const StepPlan *plan, bool fits, bool pays);
 
 /* The type of activations and their gradients. */
 DType plan_type(const StepPlan *plan);
+
+/* Whether activations are bfloat16, and this processor has vectors for it (bf16_vector.h). */
+bool plan_vectors(const StepPlan *plan);
 
 /* Descriptors of the op's (first) input and its output, in forms that fit each other. */
 MemDesc plan_md_in(const StepPlan *plan);

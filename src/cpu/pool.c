@@ -10,6 +10,7 @@ Status pool_steps(StepPlan *plan, bool average) {
                        .stride = args->stride,
                        .pad = args->pad,
                        .average = average,
+                       .count_pad = args->count_pad,
                        .training = desc->training};
     dnnl_primitive_t forward, backward;
     TRY(primitive_pool_forward(plan_engine(plan), &pooling, &forward));

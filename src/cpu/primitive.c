@@ -346,7 +346,9 @@ Status primitive_layernorm_backward(dnnl_engine_t engine, const MemDesc *md, dou
 }
 
 static dnnl_alg_kind_t pool_algorithm(const Pooling *p) {
-    return p->average ? dnnl_pooling_avg_exclude_padding : dnnl_pooling_max;
+    if (!p->average)
+        return dnnl_pooling_max;
+    return p->count_pad ? dnnl_pooling_avg_include_padding : dnnl_pooling_avg_exclude_padding;
 }
 
 Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *p, dnnl_primitive_t *primitive) {

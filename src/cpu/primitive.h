@@ -113,12 +113,12 @@ Status primitive_layernorm_forward(dnnl_engine_t engine, const MemDesc *md, doub
 Status primitive_layernorm_backward(dnnl_engine_t engine, const MemDesc *md, double eps,
                                     const_dnnl_primitive_t forward, dnnl_primitive_t *primitive);
 
-/* Square pooling windows; `average` counts no padding. `forward` of backward was made with
- * `training`. */
+/* Square pooling windows; `average` counts padding, as zeros, with `count_pad` alone. `forward` of
+ * backward was made with `training`. */
 typedef struct Pooling {
     MemDesc src, dst;
     int64_t kernel, stride, pad;
-    bool average, training;
+    bool average, count_pad, training;
 } Pooling;
 
 Status primitive_pool_forward(dnnl_engine_t engine, const Pooling *pooling,

@@ -1,7 +1,11 @@
 /* cpu/processor: see processor.h. */
 #include "processor.h"
 
+#include "clones.h"
+
+#if FOR_X86
 #include <cpuid.h>
+#endif
 #include <dnnl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,6 +31,8 @@ Processor processor_of_onednn(void) {
     };
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
     Processor processor = {"unknown", "an unknown instruction set", NULL, false, false};
+    if (!FOR_X86) /* where oneDNN does not say what it takes */
+        processor = (Processor){"aarch64", "aarch64", NULL, false, false};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i].isa == isa)
             processor =
@@ -35,9 +41,38 @@ Processor processor_of_onednn(void) {
     if (includes(isa, dnnl_cpu_isa_avx512_core_bf16) && !processor.bf16_family)
         processor.bf16_family = "AVX-512 BF16";
     processor.wide = includes(isa, dnnl_cpu_isa_avx512_core);
-    processor.bf16_vectors = includes(isa, dnnl_cpu_isa_avx512_core_bf16) &&
+    processor.bf16_vectors = FOR_X86 && includes(isa, dnnl_cpu_isa_avx512_core_bf16) &&
                              !includes(isa, dnnl_cpu_isa_avx512_core_amx);
     return processor;
+}
+
+/* What a oneDNN that is no use here takes for threads; NULL: OpenMP's, or none. */
+static const char *foreign_threads(unsigned runtime) {
+    switch (runtime) {
+    case DNNL_RUNTIME_SEQ:
+    case DNNL_RUNTIME_OMP:
+        return NULL;
+    case DNNL_RUNTIME_TBB:
+        return "the threads of TBB";
+    case DNNL_RUNTIME_THREADPOOL:
+        return "a caller's thread pool";
+    case DNNL_RUNTIME_SYCL:
+        return "the threads of SYCL (DPC++)";
+    default:
+        return "no processor";
+    }
+}
+
+Status processor_takes_one_thread(void) {
+    const dnnl_version_t *version = dnnl_version();
+    const char *threads = foreign_threads(version->cpu_runtime);
+    if (!threads)
+        return ST_OK;
+    return FAIL(ST_DEVICE,
+                "--device cpu: oneDNN %d.%d.%d, which was loaded, is built for %s: lockstep needs "
+                "one that is built for OpenMP or sequential, and LD_LIBRARY_PATH may have hidden "
+                "that of `make`",
+                version->major, version->minor, version->patch, threads);
 }
 
 enum { BRAND_FIRST = 0x80000002, BRAND_LEAVES = 3, BRAND_MAX = 16 * BRAND_LEAVES + 1 };
@@ -45,10 +80,12 @@ enum { BRAND_FIRST = 0x80000002, BRAND_LEAVES = 3, BRAND_MAX = 16 * BRAND_LEAVES
 /* "AMD EPYC 9454 48-Core Processor", or "processor" where it does not say. */
 static void brand(char text[BRAND_MAX]) {
     uint32_t word[4 * BRAND_LEAVES] = {0};
+#if FOR_X86
     for (unsigned i = 0; i < BRAND_LEAVES; i++) {
         uint32_t *at = word + (size_t)4 * i;
         __get_cpuid(BRAND_FIRST + i, &at[0], &at[1], &at[2], &at[3]);
     }
+#endif
     memcpy(text, word, sizeof word);
     text[sizeof word] = '\0';
     for (size_t end = strlen(text); end > 0 && text[end - 1] == ' '; end--)

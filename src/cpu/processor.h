@@ -1,4 +1,5 @@
-/* cpu/processor: what oneDNN computes with on this processor, ONEDNN_MAX_CPU_ISA applied. Local. */
+/* cpu/processor: what oneDNN computes with on this processor: instructions, ONEDNN_MAX_CPU_ISA
+ * applied, and threads. Local. */
 #ifndef LOCKSTEP_CPU_PROCESSOR_H
 #define LOCKSTEP_CPU_PROCESSOR_H
 
@@ -15,6 +16,11 @@ typedef struct Processor {
 } Processor;
 
 Processor processor_of_onednn(void);
+
+/* ST_DEVICE, naming the library, where its threads cannot be told to be one: a lane is computed by
+ * one thread, which says so by OpenMP. The library that is loaded may be another than `make` found.
+ */
+Status processor_takes_one_thread(void);
 
 /* ST_USAGE, naming the processor, where it has no instructions for bfloat16. oneDNN would emulate
  * them with AVX-512: convolutions took three times as long as in fp32. */

@@ -43,6 +43,12 @@ bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t 
 bool rule_winograd_bf16_fits(int64_t kernel, int64_t stride, int64_t pad);
 bool rule_winograd_bf16(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad);
 
+/* Whether the gradients of the weights of an image's convolution in bf16, of one group, go through
+ * code of our own (image_conv.h): few channels, and outputs that fill vectors; and whether forward
+ * does as well, of so many channels: where its pairs waste less than oneDNN's code. */
+bool rule_image_conv_bf16(Shape in, Shape out, int64_t kernel, int64_t stride);
+bool rule_image_conv_bf16_forward(int64_t channels, int64_t kernel);
+
 /* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */
 int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w);
 

@@ -4,11 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "clones.h"
 #include "plan.h"
 #include "rows.h"
 
 /* In a fixed order that vectors can follow. */
-static double dot(const float *a, const float *b, int64_t n) {
+CLONES static double dot(const float *a, const float *b, int64_t n) {
     enum { LINES = 8 };
     double line[LINES] = {0}, sum = 0;
     int64_t i = 0;
@@ -34,7 +35,7 @@ static void softmax(double *share, int64_t tokens) {
 }
 
 /* to[n] += a x[n]. */
-static void add_scaled(double a, const float *x, int64_t n, float *to) {
+CLONES static void add_scaled(double a, const float *x, int64_t n, float *to) {
     for (int64_t i = 0; i < n; i++)
         to[i] += (float)a * x[i];
 }
@@ -101,7 +102,14 @@ static void score_gradient(const StepCall *call, int64_t n, const float *g, cons
         rooms->grad_score[l] = share[l] * (rooms->grad_score[l] - mean);
 }
 
-/* Row i of the input's gradient: share g + grad_score weight. */
+/* y[n] = or += share g + score weight. */
+CLONES static void combine(int64_t n, float share, const float *g, float score, const float *weight,
+                           bool add, float *y) {
+    for (int64_t c = 0; c < n; c++)
+        y[c] = (add ? y[c] : 0) + (share * g[c] + score * weight[c]);
+}
+
+/* Row i of the input's gradient. */
 static void token_backward(const StepCall *call, int64_t i, double share, const float *g,
                            double grad_score, float *room) {
     const OpDesc *desc = &call->plan->base.desc;
@@ -111,8 +119,7 @@ static void token_backward(const StepCall *call, int64_t i, double share, const 
     bool add = desc->grad_in[0] == GRAD_ADD;
     void *row = row_at(type, call->at[4], i * channels);
     float *y = row_open(type, row, channels, add, room);
-    for (int64_t c = 0; c < channels; c++)
-        y[c] = (add ? y[c] : 0) + ((float)share * g[c] + (float)grad_score * weight[c]);
+    combine(channels, (float)share, g, (float)grad_score, weight, add, y);
     row_close(type, row, channels, y);
 }
 

@@ -1,7 +1,7 @@
 /* cpu/softmax_ce: softmax cross-entropy with label smoothing: for each image the loss
- * -sum target_c log p_c, p = softmax(x), and the class of the largest logit. target sums to 1, so
- * that the gradient is (p - target) loss_scale; a mixed image has two labels in it. A few logits an
- * image: loops of our own, in double, rounded once. */
+ * -sum target_c log p_c, p = softmax(x), and the class of the largest logit. The gradient is
+ * (p sum(target) - target) loss_scale; the sum is 1 unless classes have weights; a mixed image has
+ * two labels in its target. A few logits an image: loops of our own, in double, rounded once. */
 #include <inttypes.h>
 #include <math.h>
 
@@ -13,7 +13,18 @@ static double target(const OpDesc *desc, int32_t label, const SecondLabel *secon
     const SecondLabel none = {0, 0};
     double smoothing = desc->layer->args.loss.smoothing;
     double share = (double)mix_target(label, second ? *second : none, c) / MIX_ONE;
-    return share * (1 - smoothing) + smoothing / (double)desc->in[0].shape.c;
+    const float *weights = desc->layer->args.loss.weights;
+    double plain = share * (1 - smoothing) + smoothing / (double)desc->in[0].shape.c;
+    return weights ? (double)weights[c] * plain : plain;
+}
+
+static double target_sum(const OpDesc *desc, int32_t label, const SecondLabel *second) {
+    double sum = 0;
+    if (!desc->layer->args.loss.weights)
+        return 1;
+    for (int64_t c = 0; c < desc->in[0].shape.c; c++)
+        sum += target(desc, label, second, c);
+    return sum;
 }
 
 /* Index of the largest, the lowest of equals. */
@@ -70,9 +81,10 @@ static Status backward(const StepCall *call) {
         void *row = row_at(type, at[2], n * classes);
         const float *x = row_read(type, row_at(type, at[0], n * classes), classes, room);
         float *grad = row_open(type, row, classes, add, room + classes);
-        double norm = log_sum_exp(x, classes);
+        const SecondLabel *other = second ? second + n : NULL;
+        double norm = log_sum_exp(x, classes), whole = target_sum(desc, labels[n], other);
         for (int64_t c = 0; c < classes; c++) {
-            double rest = exp(x[c] - norm) - target(desc, labels[n], second ? second + n : NULL, c);
+            double rest = exp(x[c] - norm) * whole - target(desc, labels[n], other, c);
             grad[c] = (float)((add ? grad[c] : 0) + rest * call->run->loss_scale);
         }
         row_close(type, row, classes, grad);

@@ -13,6 +13,10 @@
  * arithmetic, relative in the norm: inputs, weights and tiled forms are rounded to 8 bits, tiled
  * forms then grow and cancel. All passes stay below 9e-3 (tests/ops/test_cpu_winograd.c), where
  * direct products in bfloat16 leave 2.4e-3, and 1e-6 in gradients of weights. */
+#include "clones.h"
+
+#if FOR_X86
+
 #include "winograd.h"
 
 #include "bf16_dot.h"
@@ -28,17 +32,6 @@ enum { GAP_HALVES = 32, GAP_WORDS = 16 };
 
 static int64_t round_up(int64_t a, int64_t b) {
     return (a + b - 1) / b * b;
-}
-
-static Map map_of(const Tensor *tensor) {
-    Shape s = tensor->shape;
-    bool blocked = tensor->layout == LAYOUT_BLOCKED16;
-    return (Map){.n = s.n,
-                 .c = s.c,
-                 .h = s.h,
-                 .w = s.w,
-                 .pixel = blocked ? VECTOR : s.c,
-                 .block = blocked ? VECTOR * s.h * s.w : VECTOR};
 }
 
 /* The tiles of the convolution, and those of its transpose: where forward pads by p, output pixels
@@ -208,14 +201,13 @@ static Status backward_weights(const StepCall *call) {
     return ST_OK;
 }
 
-static Status backward_bias(const StepCall *call) {
-    Map out = map_of(&call->plan->base.desc.out);
-    map_sum_channels(&out, call->at[0], call->at[1]);
+/* Before all else of backward. Operands: output, its gradient, the bias's gradient or nothing. */
+static Status backward_output(const StepCall *call) {
+    const OpDesc *desc = &call->plan->base.desc;
+    Map out = map_of(&desc->out);
+    map_mask_and_sum(&out, desc->relu ? call->at[0] : NULL, call->at[1],
+                     desc->layer->args.conv.bias ? call->at[2] : NULL);
     return ST_OK;
-}
-
-static bool has_pixels(const Tensor *tensor) {
-    return tensor->layout == LAYOUT_NHWC || tensor->layout == LAYOUT_BLOCKED16;
 }
 
 bool winograd_takes(const StepPlan *plan) {
@@ -224,19 +216,22 @@ bool winograd_takes(const StepPlan *plan) {
     bool fits = rule_winograd_bf16_fits(args->kernel, args->stride, args->pad);
     bool pays = rule_winograd_bf16(desc->in[0].shape, desc->out.shape, args->kernel, args->stride,
                                    args->pad);
-    return ((const CpuDevice *)plan->device)->winograd && args->groups == 1 &&
-           has_pixels(&desc->in[0]) && has_pixels(&desc->out) && plan_winograd(plan, fits, pays);
+    return plan_vectors(plan) && args->groups == 1 && map_fits(&desc->in[0]) &&
+           map_fits(&desc->out) && plan_winograd(plan, fits, pays);
 }
 
 static Status backward_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     Tiles tiles = tiles_forward(desc), turned = tiles_backward(desc);
-    TRY(plan_grad_relu(plan));
+    bool bias = desc->layer->args.conv.bias;
+    if (bias || desc->relu) {
+        Step *step = LOOP_STEP(plan, PASS_BACKWARD, backward_output, AT_OUT, AT_GRAD_OUT);
+        if (bias)
+            steps_argument(plan, step, (Arg){AT_GRAD_PARAM(BIAS), 0});
+    }
     LOOP_STEP(plan, PASS_BACKWARD, backward_weights, AT_IN(0), AT_GRAD_OUT, AT_GRAD_PARAM(WEIGHT),
               AT_WORKSPACE);
     steps_need_workspace(plan, grad_scratch(&tiles));
-    if (desc->layer->args.conv.bias)
-        LOOP_STEP(plan, PASS_BACKWARD, backward_bias, AT_GRAD_OUT, AT_GRAD_PARAM(BIAS));
     if (desc->grad_in[0] == GRAD_NONE)
         return ST_OK;
     Operand packed = steps_packed(plan, weights_bytes(&turned));
@@ -263,3 +258,5 @@ Status winograd_steps(StepPlan *plan) {
     steps_need_workspace(plan, conv_scratch(&tiles));
     return desc->training ? backward_steps(plan) : ST_OK;
 }
+
+#endif

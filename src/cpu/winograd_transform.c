@@ -1,5 +1,9 @@
 /* cpu/winograd_transform: see winograd_transform.h. A vector is 16 channels; e[row][column] are the
  * elements of a tile. The functions that end in _column and _row multiply by one matrix each. */
+#include "clones.h"
+
+#if FOR_X86
+
 #include "winograd_transform.h"
 
 enum { IN_H = TILE_H + 2, IN_W = TILE_W + 2, INPUTS = IN_H * IN_W };
@@ -124,10 +128,6 @@ typedef struct Tile {
 static Tile tile_at(const Tiles *tiles, int64_t index) {
     int64_t across = ceil_div(tiles->out.w, TILE_W), down = ceil_div(tiles->out.h, TILE_H);
     return (Tile){index / (across * down), index / across % down * TILE_H, index % across * TILE_W};
-}
-
-static int64_t map_at(const Map *map, int64_t n, int64_t c, int64_t y, int64_t x) {
-    return n * map->h * map->w * map->c + (y * map->w + x) * map->pixel + c / VECTOR * map->block;
 }
 
 static bool map_has(const Map *map, int64_t y, int64_t x) {
@@ -426,17 +426,4 @@ VECTOR_FN void tiles_to_weights(const Tiles *tiles, const float *s, int64_t out,
         }
 }
 
-VECTOR_FN void map_sum_channels(const Map *map, const uint16_t *value, float *sum) {
-    for (int64_t c = 0; c < map->c; c += VECTOR) {
-        __mmask16 lanes = vector_lanes(map->c - c);
-        __m512 total = _mm512_setzero_ps();
-        for (int64_t n = 0; n < map->n; n++) {
-            const uint16_t *at = value + map_at(map, n, c, 0, 0);
-            __m512 image = _mm512_setzero_ps();
-            for (int64_t i = 0; i < map->h * map->w; i++, at += map->pixel)
-                image += vector_load(at, lanes);
-            total += image;
-        }
-        _mm512_mask_storeu_ps(sum + c, lanes, total);
-    }
-}
+#endif

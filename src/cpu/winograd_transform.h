@@ -22,15 +22,9 @@
 
 #include <stdbool.h>
 
-#include "bf16_vector.h"
+#include "bf16_map.h"
 
 enum { PLANES = 24, TILE_H = 2, TILE_W = 4, TAPS = 9 };
-
-/* Activations in NHWC or in blocks of 16 channels. Element (n, c, y, x) is number
- * n h w c + (y w + x) pixel + c / 16 block + c % 16. */
-typedef struct Map {
-    int64_t n, c, h, w, pixel, block;
-} Map;
 
 /* The tiles of a convolution with stride 1 whose output pixel (y, x) sees input pixels
  * (y - pad .. y - pad + 2, x - pad .. x - pad + 2); those outside the map are 0. Tiles count along
@@ -81,8 +75,5 @@ VECTOR_FN void tiles_of_weights(const float *weights, int64_t from, int64_t to, 
  * input's from `in` on: s[plane][16][width]. */
 VECTOR_FN void tiles_to_weights(const Tiles *tiles, const float *s, int64_t out, int64_t in,
                                 int64_t width, float *dw);
-
-/* sum[c] of channel c over all images and pixels: per image, then over images. */
-VECTOR_FN void map_sum_channels(const Map *map, const uint16_t *value, float *sum);
 
 #endif

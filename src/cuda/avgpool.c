@@ -1,4 +1,4 @@
-/* cuda/avgpool: the mean of each window, padding not counted. */
+/* cuda/avgpool: the mean of each window, padding not counted, or as zeros. */
 #include "pool.h"
 
 static Status avgpool_steps(StepPlan *plan) {

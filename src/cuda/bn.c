@@ -3,7 +3,9 @@
  * kernels'; both keep the batch's mean and 1 / sqrt(var + eps) in `saved` for backward and report
  * mean and unbiased variance. Evaluation is a kernel. A fixed scale or offset is a constant that
  * packing makes, and its gradient goes nowhere, for graphs and kernels want all of them. Without an
- * addition the other summand's address is NULL, which is what kernels and graphs ask. */
+ * addition the other summand's address is NULL, which is what kernels and graphs ask. Over the
+ * whole step kernels alone compute, and nothing is fused behind (fuse.c). */
+#include "lockstep/bn_sums.h"
 #include "plan.h"
 
 static double bn_eps(const StepPlan *plan) {
@@ -88,6 +90,32 @@ static Status report(const StepCall *call) {
     return ST_OK;
 }
 
+/* Both passes as graphs with a mask of bits between them, so that no step of its own masks the
+ * gradient; which a fused addition's summand is given by the same graph, where it is assigned.
+ * cuDNN has engines for that in bf16 alone. */
+typedef struct Masked {
+    Graph *forward, *backward; /* NULL: there is none */
+    Operand mask;
+} Masked;
+
+static Masked plan_masked(StepPlan *plan, const GraphBn *bn) {
+    GraphTarget *target = plan_target(plan);
+    GradMode summand = bn->add ? plan->base.desc.grad_in[1] : GRAD_NONE;
+    Masked masked = {0};
+    GraphBn with = *bn;
+    with.mask = true;
+    if (bn->dtype != DT_BF16 || !bn->relu || summand == GRAD_ADD ||
+        !plan_has_engine(graph_bn_forward(target, &with, &masked.forward)))
+        return (Masked){0};
+    with.add = summand == GRAD_ASSIGN;
+    if (!plan_has_engine(graph_bn_backward(target, &with, &masked.backward))) {
+        graph_free(target, masked.forward);
+        return (Masked){0};
+    }
+    masked.mask = steps_saved(plan, graph_mask_bytes(bn->shape));
+    return masked;
+}
+
 /* Vectors of an op: its parameters, their gradients, and the batch's statistics, from forward to
  * backward. */
 typedef struct Vectors {
@@ -128,12 +156,13 @@ static Vectors list_vectors(StepPlan *plan) {
     return at;
 }
 
-static void forward_steps(StepPlan *plan, const GraphBn *bn, const Vectors *at) {
-    Graph *graph = NULL;
-    if (plan_has_engine(graph_bn_forward(plan_target(plan), bn, &graph))) {
+static void forward_steps(StepPlan *plan, const GraphBn *bn, const Masked *masked,
+                          const Vectors *at) {
+    Graph *graph = masked->forward;
+    if (graph || plan_has_engine(graph_bn_forward(plan_target(plan), bn, &graph))) {
         GRAPH_STEP(plan, PASS_FORWARD, graph, {AT_IN(0), ROLE_X}, {AT_OUT, ROLE_Y},
                    {at->weight, ROLE_SCALE}, {at->bias, ROLE_BIAS}, {at->mean, ROLE_MEAN},
-                   {at->rstd, ROLE_RSTD}, {AT_IN(1), ROLE_Z});
+                   {at->rstd, ROLE_RSTD}, {AT_IN(1), ROLE_Z}, {masked->mask, ROLE_MASK});
         LAUNCH_STEP(plan, PASS_FORWARD, report, at->mean, at->rstd, AT_STATS(MEAN),
                     AT_STATS(VARIANCE));
         return;
@@ -144,14 +173,16 @@ static void forward_steps(StepPlan *plan, const GraphBn *bn, const Vectors *at) 
                 at->rstd, AT_STATS(MEAN), AT_STATS(VARIANCE), AT_WORKSPACE, AT_IN(1));
 }
 
-static void backward_steps(StepPlan *plan, const GraphBn *bn, const Vectors *at) {
-    Graph *graph = NULL;
-    if (plan_has_engine(graph_bn_backward(plan_target(plan), bn->shape, bn->dtype, &graph))) {
-        Operand gradient = mask_gradient(plan);
+static void backward_steps(StepPlan *plan, const GraphBn *bn, const Masked *masked,
+                           const Vectors *at) {
+    Graph *graph = masked->backward;
+    if (graph || plan_has_engine(graph_bn_backward(plan_target(plan), bn, &graph))) {
+        Operand gradient = masked->backward ? AT_GRAD_OUT : mask_gradient(plan);
         GRAPH_STEP(plan, PASS_BACKWARD, graph, {AT_IN(0), ROLE_X}, {gradient, ROLE_DY},
                    {at->weight, ROLE_SCALE}, {at->mean, ROLE_MEAN}, {at->rstd, ROLE_RSTD},
                    {at->grad_weight, ROLE_DSCALE}, {at->grad_bias, ROLE_DBIAS},
-                   plan_grad_in(plan, 0, ROLE_DX));
+                   plan_grad_in(plan, 0, ROLE_DX), {AT_GRAD_IN(1), ROLE_DZ},
+                   {masked->mask, ROLE_MASK});
         plan_finish_grad_in(plan, 0);
     } else {
         plan->base.own_kernels = true;
@@ -165,6 +196,57 @@ static void backward_steps(StepPlan *plan, const GraphBn *bn, const Vectors *at)
                     AT_WORKSPACE);
     }
     finish_gradient(plan);
+}
+
+static Status share_moments(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
+    TRY_CUDA(gpu_bn_share_moments(at[1], at[0], plan_type(plan), plan_rows(plan),
+                                  plan_channels(plan), at[2], call_stream(call)));
+    return ST_OK;
+}
+
+static Status take_moments(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
+    TRY_CUDA(gpu_bn_take_moments(at[1], at[4], at[5], at[6], at[7], at[8], at[9], at[0], at[2],
+                                 at[3], plan_type(plan), plan_rows(plan), plan_channels(plan),
+                                 bn_eps(plan), call_stream(call)));
+    return ST_OK;
+}
+
+static Status share_slopes(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
+    TRY_CUDA(gpu_bn_share_slopes(at[6], at[4], at[5], at[1], at[0], at[2], at[3], plan_type(plan),
+                                 plan_rows(plan), plan_channels(plan), at[7], call_stream(call)));
+    return ST_OK;
+}
+
+static Status take_slopes(const StepCall *call) {
+    const StepPlan *plan = call->plan;
+    void *const *at = call->at;
+    TRY_CUDA(gpu_bn_take_slopes(at[8], at[6], at[5], at[1], at[0], at[2], at[3], at[4], at[7],
+                                plan_type(plan), plan_rows(plan), plan_channels(plan),
+                                plan->base.desc.grad_in[0] == GRAD_ADD, call_stream(call)));
+    return ST_OK;
+}
+
+static Status steps_over_batch(StepPlan *plan, const Vectors *at) {
+    int64_t channels = plan_channels(plan);
+    Operand count = steps_saved(plan, sizeof(double));
+    plan->base.shared = bn_sums_count(channels);
+    steps_need_workspace(plan, gpu_rows_scratch(plan_rows(plan), channels));
+    steps_need_workspace(plan, 2 * (size_t)channels * sizeof(float));
+    LAUNCH_STEP(plan, PASS_FORWARD, share_moments, AT_IN(0), AT_SHARED, AT_WORKSPACE);
+    LAUNCH_STEP(plan, PASS_FORWARD_REST, take_moments, AT_IN(0), AT_OUT, at->weight, at->bias,
+                at->mean, at->rstd, count, AT_STATS(MEAN), AT_STATS(VARIANCE), AT_SHARED);
+    LAUNCH_STEP(plan, PASS_BACKWARD, share_slopes, AT_IN(0), AT_GRAD_OUT, at->mean, at->rstd,
+                at->grad_weight, at->grad_bias, AT_SHARED, AT_WORKSPACE);
+    if (plan->base.desc.grad_in[0] != GRAD_NONE)
+        LAUNCH_STEP(plan, PASS_BACKWARD_REST, take_slopes, AT_IN(0), AT_GRAD_OUT, at->weight,
+                    at->mean, at->rstd, count, AT_SHARED, AT_WORKSPACE, AT_GRAD_IN(0));
+    return ST_OK;
 }
 
 static Status bn_steps(StepPlan *plan) {
@@ -181,8 +263,11 @@ static Status bn_steps(StepPlan *plan) {
         return ST_OK;
     }
     plan->base.backward_reads_in = READS_IN(0);
-    forward_steps(plan, &bn, &at);
-    backward_steps(plan, &bn, &at);
+    if (desc->layer->args.bn.over == BN_OVER_BATCH)
+        return steps_over_batch(plan, &at);
+    Masked masked = plan_masked(plan, &bn);
+    forward_steps(plan, &bn, &masked, &at);
+    backward_steps(plan, &bn, &masked, &at);
     return ST_OK;
 }
 

@@ -30,7 +30,8 @@ typedef struct Tune Tune;
 
 typedef struct CudaDevice {
     Device base;
-    int index; /* of the GPU among those this process sees; -1: plans only */
+    int index;   /* of the GPU among those this process sees; -1: plans only */
+    bool speaks; /* the first process of its host, which says what is of the host */
     Precision precision;
     DType activation; /* DT_F32, or DT_BF16 with precision bf16 */
     GraphTarget target;
@@ -44,7 +45,8 @@ typedef struct PendingCopy {
     size_t bytes;
 } PendingCopy;
 
-enum { PENDING_COPIES_MAX = 64 };
+/* Three of each evaluation batch are on their way at once (src/engine/evaluate.c). */
+enum { PENDING_COPIES_MAX = 128 };
 
 struct Stream {
     CudaDevice *device; /* borrowed */
@@ -95,12 +97,19 @@ Status cuda_lane(Stream *stream, const LaneRun *run);
  * `digest` are host memory, there after sync. */
 Status cuda_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                      double bound, bool add, int64_t *bad);
+Status cuda_to_shifted(Stream *stream, int64_t *sum, int32_t *low, const void *value, int64_t count,
+                       const Shifts *shifts, double scale, double bound, bool add, int64_t *bad,
+                       void *peak);
+Status cuda_widen(Stream *stream, int64_t *sum, const int32_t *low, int64_t count,
+                  const Shifts *shifts);
 Status cuda_to_real(Stream *stream, void *sum, const void *value, int64_t count, bool add);
 Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
                  int64_t count, double scale);
 Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range);
 Status cuda_muon(Stream *stream, const Update *update, const UpdateRange *range, int64_t rows,
                  int64_t cols, void *scratch); /* muon.c */
+Status cuda_layerwise(Stream *stream, const Update *update, const UpdateRange *range,
+                      void *scratch); /* layerwise.c */
 Status cuda_lookahead(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
 Status cuda_convert(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
                     int64_t count);

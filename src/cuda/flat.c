@@ -9,6 +9,22 @@ Status cuda_to_fixed(Stream *stream, int64_t *sum, const void *value, int64_t co
     return ST_OK;
 }
 
+Status cuda_to_shifted(Stream *stream, int64_t *sum, int32_t *low, const void *value, int64_t count,
+                       const Shifts *shifts, double scale, double bound, bool add, int64_t *bad,
+                       void *peak) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_to_shifted(sum, low, value, count, shifts, scale, bound, add, bad, peak,
+                            stream->stream));
+    return ST_OK;
+}
+
+Status cuda_widen(Stream *stream, int64_t *sum, const int32_t *low, int64_t count,
+                  const Shifts *shifts) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_widen(sum, low, count, shifts, stream->stream));
+    return ST_OK;
+}
+
 Status cuda_to_real(Stream *stream, void *sum, const void *value, int64_t count, bool add) {
     TRY(cuda_enter(stream->device));
     TRY_CUDA(gpu_to_real(sum, value, count, add, stream->stream));
@@ -65,8 +81,8 @@ Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes) {
 }
 
 static Status load_images(Stream *stream, const Tensor *images, const uint8_t *records,
-                          const Placement *placement, const Placement *partner,
-                          const PixelScale *scale) {
+                          const ImageDraws *drawn, const ImageDraws *partner,
+                          const ImageRule *rule) {
     Shape s = images->shape;
     if (images->layout != LAYOUT_NHWC || s.c > IMAGE_CHANNELS_MAX || s.h > IMAGE_SIDE_MAX ||
         s.w > IMAGE_SIDE_MAX)
@@ -74,8 +90,8 @@ static Status load_images(Stream *stream, const Tensor *images, const uint8_t *r
                     IMAGE_CHANNELS_MAX, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX);
     TRY(cuda_enter(stream->device));
     int64_t channels = (int64_t)(images->bytes / dtype_size(images->dtype)) / (s.n * s.h * s.w);
-    TRY_CUDA(gpu_load_images(images->data, images->dtype, s, channels, records, placement, partner,
-                             *scale, stream->stream));
+    TRY_CUDA(gpu_load_images(images->data, images->dtype, s, channels, records, *drawn, *partner,
+                             *rule, stream->stream));
     return ST_OK;
 }
 

@@ -8,7 +8,8 @@
  * each in the order cuDNN returns, and the first engine is taken that the target allows, finalizes
  * and keeps within the workspace. So the choice follows from shape, library version and GPU model.
  * Only where the target has a Chooser (tune.h) one of the first few such engines is taken instead,
- * which was the fastest once and is on record.
+ * which was the fastest once and is on record. Either way the plan is taken from the target's store
+ * (plan_store.h) where that has it.
  *
  * Nothing here needs a GPU until graph_run: a target names either a handle, or the properties of a
  * device as a descriptor, for which cuDNN plans as well.
@@ -22,13 +23,15 @@
 #include <cudnn.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lockstep/status.h"
 #include "lockstep/tensor.h"
 
 typedef struct Graph Graph;
 typedef struct GraphCall GraphCall;
-typedef struct Chooser Chooser; /* graph_internal.h */
+typedef struct Chooser Chooser;     /* graph_internal.h */
+typedef struct PlanStore PlanStore; /* plan_store.h */
 
 enum { GRAPH_NAME_MAX = 128, GRAPH_CHOICE_MAX = 256 };
 
@@ -42,6 +45,10 @@ typedef struct GraphTarget {
     bool exact;             /* engines noted NONDETERMINISTIC are not allowed */
     size_t workspace_max;   /* bytes */
     const Chooser *chooser; /* borrowed: choices made by timing; NULL: the rule alone */
+    PlanStore *store;       /* owned by the device: plans made once; NULL: each is made anew */
+    /* Graphs planned so far: those whose plan was made, and taken from the store; with an engine
+     * that cuDNN compiles; and those that have no engine. */
+    int64_t made, taken, compiled, missing;
     /* of all living graphs of this target: one that is asked for again is shared. Planning is for
      * one thread at a time */
     Graph *cache;
@@ -60,13 +67,16 @@ typedef enum GraphRole {
     ROLE_SCALE,  /* [c] bn's weight */
     ROLE_DY,     /* gradient of Y */
     ROLE_DX,     /* gradient of X */
+    ROLE_DZ,     /* gradient of Z */
     ROLE_DW,     /* gradient of W */
     ROLE_DSCALE, /* [c] */
     ROLE_DBIAS,  /* [c] */
     ROLE_MEAN,   /* [c] of the batch, from forward to backward */
     ROLE_RSTD,   /* [c] 1 / sqrt(biased variance + eps) */
     ROLE_INDEX,  /* int8, which element of its window was the largest */
+    ROLE_MASK,   /* a bit an element: whether the ReLU let it pass, from forward to backward */
     ROLE_EPS,    /* value, passed by the graph itself */
+    ROLE_ZERO,   /* likewise */
     ROLE_INNER,  /* virtual: between two operations */
     ROLE_INNER2, /* likewise */
     GRAPH_ROLES
@@ -81,8 +91,7 @@ typedef struct GraphInfo {
     size_t workspace;            /* bytes */
     uint32_t notes;              /* bit CUDNN_NUMERICAL_NOTE_x */
     uint32_t behavior;           /* bit CUDNN_BEHAVIOR_NOTE_x */
-    /* "eng34 k2=1 k13=0": engine and knobs, which tell it from all others; only where the target
-     * has a Chooser */
+    /* "eng34 k2=1 k13=0": engine and knobs, which tell it from all others */
     char choice[GRAPH_CHOICE_MAX];
 } GraphInfo;
 
@@ -113,23 +122,28 @@ typedef struct GraphProduct {
 } GraphProduct;
 Status graph_product(GraphTarget *target, const GraphProduct *product, Graph **graph);
 
-/* Training: Y = relu?(SCALE (X - MEAN) RSTD + BIAS + Z?); writes MEAN, RSTD. */
+/* Training: Y = relu?(SCALE (X - MEAN) RSTD + BIAS + Z?); writes MEAN, RSTD. With `mask` forward
+ * writes MASK as well. */
 typedef struct GraphBn {
     DType dtype; /* of X, Y, Z */
     Shape shape;
     double eps;
-    bool add, relu;
+    bool add, relu, mask;
 } GraphBn;
 Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph);
-/* DX, DSCALE, DBIAS from X, DY, SCALE, MEAN, RSTD. */
-Status graph_bn_backward(GraphTarget *target, Shape shape, DType dtype, Graph **graph);
+/* DX, DSCALE, DBIAS from X, DY, SCALE, MEAN, RSTD; with `mask` DY is masked by MASK first
+ * and, with `add`, that is written to DZ. */
+Status graph_bn_backward(GraphTarget *target, const GraphBn *bn, Graph **graph);
+/* Bytes of a MASK. */
+size_t graph_mask_bytes(Shape shape);
 
-/* Square windows; `average` counts no padding. Max pooling writes INDEX where it is trained. */
+/* Square windows; `average` counts padding, as zeros, with `count_pad` alone. Max pooling writes
+ * INDEX where it is trained. */
 typedef struct GraphPool {
     DType dtype;
     Shape x, y;
     int64_t kernel, stride, pad;
-    bool average, index;
+    bool average, count_pad, index;
 } GraphPool;
 Status graph_pool_forward(GraphTarget *target, const GraphPool *pool, Graph **graph);
 /* DX from DY, and INDEX for max pooling. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "lockstep/hash.h"
 
 /* Keeps the first error. */
 #define CHECK(builder, call)                                                                       \
@@ -50,19 +51,65 @@ void build_begin(Builder *builder, GraphTarget *target, DType dtype, bool multip
                  dtype == DT_BF16 ? "bf16" : "fp32");
 }
 
+static void add_to_print(Builder *builder, const void *data, size_t bytes) {
+    uint64_t sum[2] = {builder->print, hash_bytes(data, bytes)};
+    builder->print = hash_bytes(sum, sizeof sum);
+}
+
 Desc build_new(Builder *builder, cudnnBackendDescriptorType_t type) {
     Graph *graph = builder->graph;
     Desc desc = NULL;
     if (builder->status == ST_OK && graph->n_owned == GRAPH_DESCRIPTORS_MAX)
         builder->status = FAIL(ST_INTERNAL, "a graph of too many descriptors");
+    add_to_print(builder, &type, sizeof type);
     CHECK(builder, cudnnBackendCreateDescriptor(type, &desc));
     if (builder->status == ST_OK)
         graph->owned[graph->n_owned++] = desc;
     return desc;
 }
 
+/* Which of the graph's descriptors it is; they are made in one order. */
+static int64_t number_of(const Graph *graph, Desc desc) {
+    int64_t i = 0;
+    while (i < graph->n_owned && graph->owned[i] != desc)
+        i++;
+    return i;
+}
+
+static size_t attribute_bytes(cudnnBackendAttributeType_t type) {
+    switch (type) {
+    case CUDNN_TYPE_BOOLEAN:
+        return sizeof(bool);
+    case CUDNN_TYPE_INT64:
+        return sizeof(int64_t);
+    case CUDNN_TYPE_DOUBLE:
+        return sizeof(double);
+    default: /* float and enumerations */
+        return sizeof(float);
+    }
+}
+
+/* Handles, and where descriptors lie, are another thing in each process. */
+static void print_attribute(Builder *builder, Desc desc, cudnnBackendAttributeName_t name,
+                            cudnnBackendAttributeType_t type, int64_t count, const void *values) {
+    int64_t head[4] = {number_of(builder->graph, desc), name, type, count};
+    add_to_print(builder, head, sizeof head);
+    if (type == CUDNN_TYPE_HANDLE)
+        return;
+    if (type != CUDNN_TYPE_BACKEND_DESCRIPTOR) {
+        add_to_print(builder, values, (size_t)count * attribute_bytes(type));
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int64_t number = number_of(builder->graph, ((const Desc *)values)[i]);
+        add_to_print(builder, &number, sizeof number);
+    }
+}
+
 void build_set(Builder *builder, Desc desc, cudnnBackendAttributeName_t name,
                cudnnBackendAttributeType_t type, int64_t count, const void *values) {
+    if (builder->status == ST_OK)
+        print_attribute(builder, desc, name, type, count, values);
     CHECK(builder, cudnnBackendSetAttribute(desc, name, type, count, values));
 }
 
@@ -78,11 +125,26 @@ void build_finalize(Builder *builder, Desc desc) {
     CHECK(builder, cudnnBackendFinalize(desc));
 }
 
+static size_t type_bits(cudnnDataType_t type) {
+    switch (type) {
+    case CUDNN_DATA_BOOLEAN:
+        return 1;
+    case CUDNN_DATA_INT8:
+        return 8;
+    case CUDNN_DATA_BFLOAT16:
+        return 16;
+    case CUDNN_DATA_DOUBLE:
+    case CUDNN_DATA_INT64:
+        return 64;
+    default: /* float and int32 */
+        return 32;
+    }
+}
+
 /* Fast kernels want 16 bytes; a vector of fp32 or a map of 3 channels may have less. */
-static Desc tensor(Builder *builder, GraphRole role, DType dtype, int n, const int64_t *dim,
-                   const int64_t *stride, bool is_virtual) {
+static Desc tensor(Builder *builder, GraphRole role, cudnnDataType_t type, int n,
+                   const int64_t *dim, const int64_t *stride, bool is_virtual) {
     enum { ALIGNMENT = 16 };
-    cudnnDataType_t type = build_dtype(dtype);
     Desc desc = build_new(builder, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
     build_set(builder, desc, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
     build_set(builder, desc, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, n, dim);
@@ -93,26 +155,35 @@ static Desc tensor(Builder *builder, GraphRole role, DType dtype, int n, const i
         build_set(builder, desc, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &is_virtual);
     build_finalize(builder, desc);
     if (builder->graph && !is_virtual) {
-        builder->graph->roles |= 1u << role;
-        builder->graph->bytes[role] = dtype_size(dtype);
+        size_t bits = type_bits(type);
         for (int i = 0; i < n; i++)
-            builder->graph->bytes[role] *= (size_t)dim[i];
+            bits *= (size_t)dim[i];
+        builder->graph->roles |= 1u << role;
+        builder->graph->bytes[role] = (bits + 7) / 8;
     }
     builder->tensor[role] = desc;
     return desc;
 }
 
-Desc build_nhwc(Builder *builder, GraphRole role, DType dtype, Shape s, bool is_virtual) {
+static Desc nhwc(Builder *builder, GraphRole role, cudnnDataType_t type, Shape s, bool is_virtual) {
     const int64_t dim[4] = {s.n, s.c, s.h, s.w};
     const int64_t stride[4] = {s.c * s.h * s.w, 1, s.w * s.c, s.c};
-    return tensor(builder, role, dtype, 4, dim, stride, is_virtual);
+    return tensor(builder, role, type, 4, dim, stride, is_virtual);
+}
+
+Desc build_nhwc(Builder *builder, GraphRole role, DType dtype, Shape shape, bool is_virtual) {
+    return nhwc(builder, role, build_dtype(dtype), shape, is_virtual);
+}
+
+Desc build_bits(Builder *builder, GraphRole role, Shape shape) {
+    return nhwc(builder, role, CUDNN_DATA_BOOLEAN, shape, false);
 }
 
 Desc build_matrix(Builder *builder, GraphRole role, DType dtype, int64_t rows, int64_t columns,
                   bool transposed, bool is_virtual) {
     const int64_t dim[3] = {1, rows, columns};
     const int64_t stride[3] = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
-    return tensor(builder, role, dtype, 3, dim, stride, is_virtual);
+    return tensor(builder, role, build_dtype(dtype), 3, dim, stride, is_virtual);
 }
 
 Desc build_value(Builder *builder, GraphRole role, float value) {

@@ -15,6 +15,9 @@ typedef struct Builder {
     Graph *graph; /* under construction */
     Status status;
     bool fp32; /* its engines must not round their inputs */
+    /* Of every attribute of its descriptors, handles and what is passed by value left out: graphs
+     * of one print and one name are one graph. */
+    uint64_t print;
     Desc tensor[GRAPH_ROLES];
     int n_ops;
     Desc op[BUILD_OPS_MAX];
@@ -35,6 +38,8 @@ void build_finalize(Builder *builder, Desc desc);
 
 /* An NHWC tensor; a virtual one exists between two operations alone. */
 Desc build_nhwc(Builder *builder, GraphRole role, DType dtype, Shape shape, bool is_virtual);
+/* An NHWC tensor of truth values, a bit each. */
+Desc build_bits(Builder *builder, GraphRole role, Shape shape);
 /* A matrix, as a batch of one: element (i, j) at i * row + j * column. */
 Desc build_matrix(Builder *builder, GraphRole role, DType dtype, int64_t rows, int64_t columns,
                   bool transposed, bool is_virtual);

@@ -3,13 +3,15 @@
  * Both walk through the results of the heuristics in the same order and take what is allowed,
  * finalizes and keeps within the workspace: the rule the first of it, a Chooser one it knows by its
  * text, or the fastest of the first few. So no choice, wherever it comes from, is an engine that
- * the rule would not allow. */
+ * the rule would not allow. A plan that was made so once is taken from the store. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "graph_choose.h"
+#include "plan_store.h"
 
 static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B,
                                                CUDNN_HEUR_MODE_FALLBACK};
@@ -136,11 +138,9 @@ static Status try_config(const Search *search, Candidate *candidate) {
     TRY(describe_engine(candidate->config, info));
     if (!is_allowed(search->builder, info->notes))
         return ST_OK;
-    if (target->chooser) {
-        TRY(name_choice(candidate->config, info->engine, info->choice));
-        if (!is_news(search, info->choice))
-            return ST_OK;
-    }
+    TRY(name_choice(candidate->config, info->engine, info->choice));
+    if (!is_news(search, info->choice))
+        return ST_OK;
     TRY_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &made));
     cudnnStatus_t result =
         target->handle
@@ -243,51 +243,71 @@ static Desc make_op_graph(Builder *builder) {
     return op_graph;
 }
 
-/* A graph without a choice on record: the fastest candidate where choices are timed, else the
- * first. */
-static Status decide(Search *search, int *taken) {
-    const Chooser *chooser = search->builder->target->chooser;
-    Graph *graph = search->builder->graph;
-    bool timed = chooser->is_timing(chooser->context);
-    *taken = 0;
-    search->most = timed ? CANDIDATES_MAX : 1;
-    TRY(search_all(search));
-    if (search->n == 0)
-        return ST_OK;
-    if (timed)
-        TRY(chooser->time(chooser->context, graph, search->found, search->n, taken));
-    return chooser->keep(chooser->context, graph->name, search->found[*taken].info.choice, timed,
-                         *taken > 0);
+/* How the engine of a graph is chosen: by a choice on record, by timing, else by the rule. */
+typedef struct Way {
+    const Chooser *chooser; /* NULL: the rule alone */
+    const char *wanted;     /* the choice on record, or NULL */
+    bool timed;
+} Way;
+
+static Way find_way(const Builder *builder) {
+    Way way = {.chooser = builder->target->chooser};
+    if (way.chooser)
+        way.wanted = way.chooser->find(way.chooser->context, builder->graph->name);
+    way.timed = way.chooser && !way.wanted && way.chooser->is_timing(way.chooser->context);
+    return way;
 }
 
-static Status choose(Search *search, int *taken) {
-    const Chooser *chooser = search->builder->target->chooser;
-    const char *name = search->builder->graph->name;
+static Status record(const Way *way, const Graph *graph, const GraphInfo *info, bool gained) {
+    if (!way->chooser || way->wanted)
+        return ST_OK;
+    return way->chooser->keep(way->chooser->context, graph->name, info->choice, way->timed, gained);
+}
+
+/* Of the candidates that are found the fastest where they are timed, else the first. */
+static Status choose(Search *search, const Way *way, int *taken) {
+    const Chooser *chooser = way->chooser;
+    Graph *graph = search->builder->graph;
     *taken = 0;
-    search->most = 1;
-    if (!chooser)
-        return search_all(search);
-    search->wanted = chooser->find(chooser->context, name);
-    if (!search->wanted)
-        return decide(search, taken);
+    search->wanted = way->wanted;
+    search->most = way->timed ? CANDIDATES_MAX : 1;
     TRY(search_all(search));
-    return search->n > 0 ? ST_OK : chooser->refuse(chooser->context, name, search->wanted);
+    if (search->n == 0)
+        return way->wanted ? chooser->refuse(chooser->context, graph->name, way->wanted) : ST_OK;
+    if (way->timed)
+        TRY(chooser->time(chooser->context, graph, search->found, search->n, taken));
+    return record(way, graph, &search->found[*taken].info, *taken > 0);
+}
+
+static Status no_engine(const Builder *builder) {
+    const GraphTarget *target = builder->target;
+    char advice[COMPILER_TEXT_MAX];
+    bool compiles = compiler_is_whole();
+    compiler_advise(advice);
+    return FAIL(ST_DEVICE, "cuDNN %zu has no engine%s%s within %zu MiB of workspace%s%s",
+                cudnnGetVersion(), builder->fp32 ? " in full fp32" : "",
+                target->exact ? " with reproducible sums" : "", target->workspace_max >> 20,
+                compiles ? "" : ", and can compile none: ", compiles ? "" : advice);
 }
 
 Status graph_choose(Builder *builder) {
-    const GraphTarget *target = builder->target;
+    GraphTarget *target = builder->target;
     Graph *graph = builder->graph;
     Search search = {.builder = builder, .op_graph = make_op_graph(builder)};
+    Way way;
     int taken;
     Status status = ST_OK;
     TRY(builder->status);
     if (graph->n_owned == GRAPH_DESCRIPTORS_MAX) /* one place is for the configuration */
         return FAIL(ST_INTERNAL, "a graph of too many descriptors");
-    TRY_DONE(choose(&search, &taken));
+    way = find_way(builder);
+    if (!way.timed && plan_store_take(target, graph, builder->print, way.wanted)) {
+        target->taken++;
+        return record(&way, graph, &graph->info, false);
+    }
+    TRY_DONE(choose(&search, &way, &taken));
     if (search.n == 0) {
-        status = FAIL(ST_DEVICE, "cuDNN %zu has no engine%s%s within %zu MiB of workspace",
-                      cudnnGetVersion(), builder->fp32 ? " in full fp32" : "",
-                      target->exact ? " with reproducible sums" : "", target->workspace_max >> 20);
+        status = no_engine(builder);
         goto done;
     }
     Candidate *candidate = &search.found[taken];
@@ -296,6 +316,8 @@ Status graph_choose(Builder *builder) {
     graph->plan = candidate->plan;
     graph->owned[graph->n_owned++] = candidate->config; /* the plan may look at it: keep it */
     *candidate = (Candidate){0};
+    target->made++;
+    plan_store_keep(target, graph, builder->print, way.timed ? graph->info.choice : way.wanted);
 done:
     for (int i = 0; i < search.n; i++)
         release(&search.found[i]);

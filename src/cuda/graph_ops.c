@@ -169,8 +169,9 @@ Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph) {
     const cudnnBackendNormMode_t mode = CUDNN_BATCH_NORM;
     const cudnnBackendNormFwdPhase_t phase = CUDNN_NORM_FWD_TRAINING;
     bool plain = !bn->add && !bn->relu;
-    build_begin(&b, target, bn->dtype, false, "bn forward%s%s eps %g " SHAPE_FORMAT,
-                bn->add ? "+add" : "", bn->relu ? "+relu" : "", bn->eps, SHAPE_ARGS(shape));
+    build_begin(&b, target, bn->dtype, false, "bn forward%s%s%s eps %g " SHAPE_FORMAT,
+                bn->add ? "+add" : "", bn->relu ? "+relu" : "", bn->mask ? "+mask" : "", bn->eps,
+                SHAPE_ARGS(shape));
     Desc x = build_nhwc(&b, ROLE_X, bn->dtype, shape, false);
     Desc y = build_nhwc(&b, ROLE_Y, bn->dtype, shape, false);
     Desc normal = plain ? y : build_nhwc(&b, ROLE_INNER, DT_F32, shape, true);
@@ -193,19 +194,35 @@ Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph) {
     Desc z = bn->add ? build_nhwc(&b, ROLE_Z, bn->dtype, shape, false) : NULL;
     Desc sum = bn->add && bn->relu ? build_nhwc(&b, ROLE_INNER2, DT_F32, shape, true) : NULL;
     add_and_relu(&b, normal, z, bn->relu, sum, y);
+    if (bn->mask)
+        build_pointwise(&b, CUDNN_POINTWISE_CMP_GT, y, build_value(&b, ROLE_ZERO, 0),
+                        build_bits(&b, ROLE_MASK, shape));
     return graph_plan(&b, graph);
 }
 
-Status graph_bn_backward(GraphTarget *target, Shape shape, DType dtype, Graph **graph) {
+size_t graph_mask_bytes(Shape shape) {
+    return (size_t)(shape_count(shape) + 7) / 8;
+}
+
+Status graph_bn_backward(GraphTarget *target, const GraphBn *bn, Graph **graph) {
     Builder b;
+    Shape shape = bn->shape;
+    DType dtype = bn->dtype;
     const cudnnBackendNormMode_t mode = CUDNN_BATCH_NORM;
-    build_begin(&b, target, dtype, false, "bn backward " SHAPE_FORMAT, SHAPE_ARGS(shape));
+    build_begin(&b, target, dtype, false, "bn backward%s%s " SHAPE_FORMAT,
+                bn->mask && bn->add ? "+add" : "", bn->mask ? "+mask" : "", SHAPE_ARGS(shape));
+    Desc dy = build_nhwc(&b, ROLE_DY, dtype, shape, false);
+    if (bn->mask) {
+        Desc masked = bn->add ? build_nhwc(&b, ROLE_DZ, dtype, shape, false)
+                              : build_nhwc(&b, ROLE_INNER, dtype, shape, true);
+        build_pointwise(&b, CUDNN_POINTWISE_MUL, dy, build_bits(&b, ROLE_MASK, shape), masked);
+        dy = masked;
+    }
     Desc op = build_new(&b, CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR);
     build_set(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode);
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_XDESC,
                    build_nhwc(&b, ROLE_X, dtype, shape, false));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_DYDESC,
-                   build_nhwc(&b, ROLE_DY, dtype, shape, false));
+    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_DYDESC, dy);
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_MEAN_DESC,
                    per_channel(&b, ROLE_MEAN, shape));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_INV_VARIANCE_DESC,
@@ -226,23 +243,33 @@ Status graph_bn_backward(GraphTarget *target, Shape shape, DType dtype, Graph **
 
 static void begin_pool(Builder *builder, GraphTarget *target, const GraphPool *pool,
                        const char *pass) {
-    build_begin(builder, target, pool->dtype, false, "%s %s " SHAPE_FORMAT " k%d s%d p%d",
+    build_begin(builder, target, pool->dtype, false, "%s %s " SHAPE_FORMAT " k%d s%d p%d%s",
                 pool->average ? "avgpool" : "maxpool", pass, SHAPE_ARGS(pool->x), (int)pool->kernel,
-                (int)pool->stride, (int)pool->pad);
+                (int)pool->stride, (int)pool->pad, pool->count_pad ? " counted" : "");
+}
+
+/* Of one side, `in` values long: behind the last window nothing is padded that no window reads. */
+static int64_t padded_behind(const GraphPool *pool, int64_t in, int64_t out) {
+    return (out - 1) * pool->stride + pool->kernel - in - pool->pad;
+}
+
+static cudnnResampleMode_t pool_mode(const GraphPool *pool) {
+    if (!pool->average)
+        return CUDNN_RESAMPLE_MAXPOOL;
+    return pool->count_pad ? CUDNN_RESAMPLE_AVGPOOL_INCLUDE_PADDING
+                           : CUDNN_RESAMPLE_AVGPOOL_EXCLUDE_PADDING;
 }
 
 static Desc pool_geometry(Builder *builder, const GraphPool *pool) {
-    const cudnnResampleMode_t mode =
-        pool->average ? CUDNN_RESAMPLE_AVGPOOL_EXCLUDE_PADDING : CUDNN_RESAMPLE_MAXPOOL;
+    const cudnnResampleMode_t mode = pool_mode(pool);
     const cudnnPaddingMode_t padding = pool->average ? CUDNN_ZERO_PAD : CUDNN_NEG_INF_PAD;
     const cudnnNanPropagation_t nan = CUDNN_PROPAGATE_NAN;
     const cudnnDataType_t math = CUDNN_DATA_FLOAT;
     const cudnnFraction_t window[2] = {{pool->kernel, 1}, {pool->kernel, 1}};
     const cudnnFraction_t stride[2] = {{pool->stride, 1}, {pool->stride, 1}};
     const cudnnFraction_t pad[2] = {{pool->pad, 1}, {pool->pad, 1}};
-    /* Behind the last window nothing is padded that no window reads. */
-    int64_t behind = (pool->y.h - 1) * pool->stride + pool->kernel - pool->x.h - pool->pad;
-    const cudnnFraction_t post[2] = {{behind, 1}, {behind, 1}};
+    const cudnnFraction_t post[2] = {{padded_behind(pool, pool->x.h, pool->y.h), 1},
+                                     {padded_behind(pool, pool->x.w, pool->y.w), 1}};
     Desc desc = build_new(builder, CUDNN_BACKEND_RESAMPLE_DESCRIPTOR);
     build_set(builder, desc, CUDNN_ATTR_RESAMPLE_MODE, CUDNN_TYPE_RESAMPLE_MODE, 1, &mode);
     build_set(builder, desc, CUDNN_ATTR_RESAMPLE_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &math);

@@ -24,8 +24,10 @@ Status graph_plan(Builder *builder, Graph **out) {
         graph_destroy(graph);
         return ST_OK;
     }
-    if (status == ST_OK)
+    if (status == ST_OK) {
         status = graph_choose(builder);
+        target->missing += status != ST_OK;
+    }
     if (target->planned && graph)
         target->planned(target->context, graph->name, status == ST_OK ? graph : NULL);
     if (status != ST_OK) {
@@ -34,6 +36,7 @@ Status graph_plan(Builder *builder, Graph **out) {
         graph_destroy(graph);
         return status;
     }
+    target->compiled += graph->info.behavior >> CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION & 1;
     graph->references = 1;
     graph->next = target->cache;
     target->cache = graph;

@@ -85,6 +85,7 @@ static Status nccl_reduce(Comm *comm, void *state, void *data, int64_t count, DT
                           void *after, int bucket) {
     const Nccl *nccl = state;
     ncclDataType_t type = dtype == DT_I64    ? ncclInt64
+                          : dtype == DT_I32  ? ncclUint32 /* modulo 2^32 */
                           : dtype == DT_BF16 ? ncclBfloat16
                                              : ncclFloat32;
     TRY_CUDA(cudaSetDevice(nccl->device));
@@ -156,8 +157,8 @@ static Status check_own_gpu(const Comm *comm, const char (*uuids)[UUID_TEXT_MAX]
         if (strcmp(uuids[r], uuids[rank]) == 0)
             return FAIL(ST_DEVICE,
                         "ranks %d and %d have the same GPU (%s on %s): start one rank for each "
-                        "GPU, with `mpirun -np` no larger than their number, or srun "
-                        "--gpus-per-task=1",
+                        "GPU, with `mpirun -np` no larger than their number, or sbatch "
+                        "--gpus-per-node=N --ntasks-per-node=N",
                         r, rank, uuids[r], comm_host(comm));
     return ST_OK;
 }

@@ -15,7 +15,8 @@ static PoolShape pool_shape(const StepPlan *plan) {
                        .out_w = (int32_t)out.w,
                        .kernel = (int32_t)args->kernel,
                        .stride = (int32_t)args->stride,
-                       .pad = (int32_t)args->pad};
+                       .pad = (int32_t)args->pad,
+                       .count_pad = args->count_pad};
 }
 
 static Status max_forward(const StepCall *call) {
@@ -85,6 +86,7 @@ Status pool_steps(StepPlan *plan, bool average) {
                       .stride = args->stride,
                       .pad = args->pad,
                       .average = average,
+                      .count_pad = args->count_pad,
                       .index = !average && trained};
     if ((average || args->kernel * args->kernel <= WINDOW_MAX) &&
         plan_has_engine(graph_pool_forward(target, &pool, &forward)) &&

@@ -24,8 +24,8 @@ Status cuda_alloc(Device *base, size_t bytes, void **memory) {
         cudaGetLastError(); /* not sticky, but reported again otherwise */
         cudaMemGetInfo(&available, &total);
         return FAIL(ST_DEVICE,
-                    "out of GPU memory: %zu MiB wanted, %zu of %zu MiB free; use a smaller "
-                    "--batch-size or more ranks",
+                    "out of GPU memory: %zu MiB wanted, %zu of %zu MiB free; use fewer --threads, "
+                    "a smaller --batch-size or more ranks",
                     bytes >> 20, available >> 20, total >> 20);
     }
     TRY_CUDA(result);

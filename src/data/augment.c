@@ -2,17 +2,20 @@
  *
  * What is done to a record is drawn first (augment_draw.c), as a Placement, which any device can
  * carry out; here it is done on bytes and in integers, and only the last pass makes floats:
- * rotation, resized part, then crop and mirror in one copy, then (v / 255 - mean) / std in float,
- * the operations of torchvision's ToTensor and Normalize in their order, so that the bits agree
- * with theirs.
+ * rotation, resized part, then crop and mirror in one copy, then the changes of policy.h, one by
+ * one, then (v / 255 - mean) / std in float, the operations of torchvision's ToTensor and Normalize
+ * in their order, so that the bits agree with theirs.
  * Brightness and contrast follow in a pass of their own, where they are asked for. Cutout
- * overwrites the finished image with the mean, which is 0.
+ * overwrites the finished image with the mean, which is 0; erasing comes last.
  *
  * Nothing here depends on anything but the arguments: no state, no allocation. */
 #include "lockstep/augment.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "pixel_apply.h"
+#include "policy.h"
 
 enum { PIXELS_MAX = IMAGE_CHANNELS_MAX * IMAGE_SIDE_MAX * IMAGE_SIDE_MAX };
 
@@ -131,6 +134,19 @@ PixelScale augment_scale(const Augment *augment) {
     return scale;
 }
 
+ImageRule augment_rule(const Augment *augment, uint64_t seed) {
+    ImageRule rule = {
+        .scale = augment_scale(augment),
+        .changes = policy_changes(augment),
+        .erase = {.noise = augment->erase_with == ERASE_NOISE, .key = rng_key(seed, RNG_AUGMENT)}};
+    for (int c = 0; augment->erase_with == ERASE_FILL && c < IMAGE_CHANNELS_MAX; c++) {
+        uint8_t byte = (uint8_t)augment->erase_fill[augment->erase_fill[c] < 0 ? 0 : c];
+        rule.erase.value[c] =
+            placement_scale(byte, rule.scale.unit, rule.scale.mean[c], rule.scale.std[c]);
+    }
+    return rule;
+}
+
 void augment_plain(const Augment *augment, Shape shape, const uint8_t *pixels, float *image) {
     int64_t count = shape.h * shape.w;
     PixelScale scale = augment_scale(augment);
@@ -139,10 +155,46 @@ void augment_plain(const Augment *augment, Shape shape, const uint8_t *pixels, f
                   image + plane * count);
 }
 
+/* All changes of the record's bytes behind crop and mirror, by turns from one buffer to the other;
+ * returns the last. */
+static const uint8_t *change_pixels(const PixelChanges *changes, Shape shape, const uint8_t *fill,
+                                    const uint8_t *pixels, uint8_t buffer[2][PIXELS_MAX]) {
+    for (int i = 0; i < changes->count; i++) {
+        uint8_t *target = buffer[i % 2];
+        pixel_apply(&changes->change[i], shape, fill, pixels, target);
+        pixels = target;
+    }
+    return pixels;
+}
+
+static void erase_noisily(const EraseRule *rule, const ErasePart *part, Shape shape, float *image) {
+    uint32_t count = (uint32_t)(shape.c * part->height * part->width),
+             width = (uint32_t)part->width;
+    RngBlock draw = {{0}};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = i / width, plane = row / (uint32_t)part->height;
+        if (i % ERASE_BLOCK == 0)
+            draw = erase_noise(rule, part, i);
+        image[(plane * shape.h + part->top + row % (uint32_t)part->height) * shape.w + part->left +
+              i % width] = (float)normal_from(draw.word[i % ERASE_BLOCK]);
+    }
+}
+
+static void erase(const EraseRule *rule, const ErasePart *part, Shape shape, float *image) {
+    if (rule->noise) {
+        erase_noisily(rule, part, shape, image);
+        return;
+    }
+    for (int64_t c = 0; c < shape.c; c++)
+        for (int y = part->top; y < part->top + part->height; y++)
+            for (int x = part->left; x < part->left + part->width; x++)
+                image[(c * shape.h + y) * shape.w + x] = rule->value[c];
+}
+
 void augment_train(const Augment *augment, Shape shape, uint64_t seed, int64_t epoch,
                    int64_t record, const uint8_t *pixels, float *image) {
     Placement placement = augment_draw(augment, shape, seed, epoch, record, 0);
-    uint8_t rotated[PIXELS_MAX], resized[PIXELS_MAX], moved[PIXELS_MAX];
+    uint8_t rotated[PIXELS_MAX], resized[PIXELS_MAX], moved[PIXELS_MAX], changed[2][PIXELS_MAX];
     if (augment->rotate > 0) {
         rotate(shape, pixels, &placement, rotated);
         pixels = rotated;
@@ -158,10 +210,16 @@ void augment_train(const Augment *augment, Shape shape, uint64_t seed, int64_t e
             move_filled(shape, pixels, &placement, moved);
         pixels = moved;
     }
+    PixelChanges changes = policy_draw(augment, shape, seed, epoch, record);
+    pixels = change_pixels(&changes, shape, placement.fill, pixels, changed);
     augment_plain(augment, shape, pixels, image);
     if (placement.shift != 0 || placement.gain != 1)
         jitter(shape.c * shape.h * shape.w, &placement, image);
     cut_out(shape, &placement, image);
+    if (augment->erase > 0) {
+        ImageRule rule = augment_rule(augment, seed);
+        erase(&rule.erase, &placement.erase, shape, image);
+    }
 }
 
 void augment_blend(const Mix *mix, Shape shape, const float *second, float *image) {

@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "lockstep/augment.h"
-#include "lockstep/rng.h"
+#include "draw.h"
+#include "policy.h"
 #include "portable.h"
 
-enum { ATTEMPTS_BLOCK = 16, MIX_BLOCKS = 1, MIX_TRIALS = 2 };
+enum { ATTEMPTS_BLOCK = 16, MIX_BLOCKS = 1, MIX_TRIALS = 2, ERASE_BLOCKS = 3, ERASE_ATTEMPTS = 10 };
 
 static int16_t within(int64_t at, int64_t side) {
     return (int16_t)(at < 0 ? 0 : at > side ? side : at);
@@ -27,11 +28,6 @@ static bool mirrored(const Augment *augment, RngKey key, int64_t epoch, int64_t 
         return (double)rng_unit(word) < augment->flip;
     RngBlock first = rng_block(key, 0, (uint32_t)record, 0, 0);
     return ((double)rng_unit(first.word[2]) < augment->flip) != (epoch % 2 == 1);
-}
-
-/* A number of `range`, uniform. */
-static double between(const double range[2], uint32_t word) {
-    return range[0] + (range[1] - range[0]) * (double)rng_unit(word);
 }
 
 static void set_part(Placement *placement, int64_t top, int64_t left, int64_t height,
@@ -60,8 +56,9 @@ static void draw_part(const Augment *augment, Shape shape, RngKey key, int64_t e
     for (int64_t attempt = 0; attempt < augment->attempts; attempt++) {
         RngBlock draw = rng_block(key, (uint32_t)epoch, (uint32_t)record,
                                   ATTEMPTS_BLOCK + (uint32_t)attempt, 0);
-        double area = (double)(shape.h * shape.w) * between(augment->area, draw.word[0]);
-        double aspect = portable_exp(between(logs, draw.word[1]));
+        double area = (double)(shape.h * shape.w) *
+                      draw_between(augment->area[0], augment->area[1], draw.word[0]);
+        double aspect = portable_exp(draw_between(logs[0], logs[1], draw.word[1]));
         int64_t width = lrint(sqrt(area * aspect)), height = lrint(sqrt(area / aspect));
         if (width < 1 || width > shape.w || height < 1 || height > shape.h)
             continue;
@@ -70,6 +67,33 @@ static void draw_part(const Augment *augment, Shape shape, RngKey key, int64_t e
         return;
     }
     centre_part(augment, shape, placement);
+}
+
+/* RandomErasing (Zhong, Zheng, Kang, Li, Yang, 2017) as torchvision has it behind its
+ * normalisation. */
+static ErasePart draw_erased(const Augment *augment, Shape shape, RngKey key, int64_t epoch,
+                             int64_t record) {
+    ErasePart part = {.epoch = (uint32_t)epoch, .record = (uint32_t)record};
+    RngBlock draw = rng_block(key, part.epoch, part.record, 0, ERASE_BLOCKS);
+    if ((double)rng_unit(draw.word[0]) >= augment->erase)
+        return part;
+    const double *area = augment->erase_area;
+    const double logs[2] = {portable_log(augment->erase_aspect[0]),
+                            portable_log(augment->erase_aspect[1])};
+    for (uint32_t attempt = 1; attempt <= ERASE_ATTEMPTS; attempt++) {
+        draw = rng_block(key, part.epoch, part.record, attempt, ERASE_BLOCKS);
+        double pixels = (double)(shape.h * shape.w) * draw_between(area[0], area[1], draw.word[0]);
+        double aspect = portable_exp(draw_between(logs[0], logs[1], draw.word[1]));
+        int64_t height = lrint(sqrt(pixels * aspect)), width = lrint(sqrt(pixels / aspect));
+        if (height >= shape.h || width >= shape.w)
+            continue;
+        part.top = (int16_t)rng_below(draw.word[2], (uint32_t)(shape.h - height + 1));
+        part.left = (int16_t)rng_below(draw.word[3], (uint32_t)(shape.w - width + 1));
+        part.height = (int16_t)height;
+        part.width = (int16_t)width;
+        break;
+    }
+    return part;
 }
 
 Placement augment_draw(const Augment *augment, Shape shape, uint64_t seed, int64_t epoch,
@@ -107,7 +131,15 @@ Placement augment_draw(const Augment *augment, Shape shape, uint64_t seed, int64
         placement.cut_bottom = within(top + augment->cutout, shape.h);
         placement.cut_right = within(left + augment->cutout, shape.w);
     }
+    if (augment->erase > 0)
+        placement.erase = draw_erased(augment, shape, key, epoch, record);
     return placement;
+}
+
+void augment_draw_changes(const Augment *augment, Shape shape, uint64_t seed, int64_t epoch,
+                          int64_t record, PixelChange *change) {
+    PixelChanges changes = policy_draw(augment, shape, seed, epoch, record);
+    memcpy(change, changes.change, (size_t)changes.count * sizeof *change);
 }
 
 /* Beta(alpha, alpha) by Joehnk's method (Metrika 8, 1964): of uniform U and V the powers X =

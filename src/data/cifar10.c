@@ -150,15 +150,22 @@ Status cifar10_open(const char *folder, Dataset *dataset) {
     return ST_OK;
 }
 
-/* The names of `classes` classes that stand in a file of the folder, a line each; else numbers. */
+/* The names of `classes` classes that stand in a file of the folder, a line each; numbers where
+ * there is none. */
 static Status read_names(const char *file, int64_t classes, Dataset *dataset) {
     char path[sizeof dataset->path + 32], text[FINE_CLASSES * CLASS_NAME_MAX];
     snprintf(path, sizeof path, "%s/%s", dataset->path, file);
     dataset->classes = classes;
     FILE *in = file_open_stream(path);
+    if (!in && errno != ENOENT)
+        return FAIL(ST_DATA, "%s: %s", path, file_cause(errno));
     size_t size = in ? fread(text, 1, sizeof text - 1, in) : 0;
+    bool failed = in && ferror(in);
+    int error = errno;
     if (in)
         fclose(in);
+    if (failed)
+        return FAIL(ST_DATA, "%s: cannot be read: %s", path, strerror(error));
     while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
         size--;
     text[size] = '\0';

@@ -2,7 +2,7 @@
  *
  * HDF5 is not thread-safe, and checkpoints are written by a thread of their own: sets are read
  * before that thread begins. The file is opened without a lock, which many shared file systems
- * refuse. */
+ * refuse; HDF5 before 1.10.7 cannot be told so by a program. */
 #include "hdf5_read.h"
 
 #include <errno.h>
@@ -22,6 +22,12 @@ enum {
     LINE_BYTES_MAX = 65536
 };
 static const uint64_t CHUNK_ROW_MAX = UINT64_C(1) << 30;
+#if H5_VERSION_GE(1, 10, 7)
+static const char the_file[] = "the file";
+#else
+static const char the_file[] = "the file (which this HDF5 locks: where the file system refuses "
+                               "that, set HDF5_USE_FILE_LOCKING=FALSE)";
+#endif
 
 /* The innermost text of the library's error stack. */
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *out) {
@@ -64,7 +70,7 @@ Status hdf5_read_open(const char *path, hid_t *file) {
 #if H5_VERSION_GE(1, 10, 7)
     TRY_H5("the file", H5Pset_file_locking(access, 0, 1));
 #endif
-    TRY_H5("the file", *file = H5Fopen(path, H5F_ACC_RDONLY, access));
+    TRY_H5(the_file, *file = H5Fopen(path, H5F_ACC_RDONLY, access));
 done:
     if (access >= 0)
         H5Pclose(access);
@@ -294,15 +300,37 @@ done:
 
 /* ---- Strings ---- */
 
-/* For strings of variable length, whose lengths are the file's to say. */
+/* One of the strings of variable length of an array, in a list: a reading that fails in the middle
+ * leaves some that nothing else points to. */
+typedef struct Block {
+    struct Block *next;
+    char bytes[];
+} Block;
+
+/* Their lengths are the file's to say. */
 static void *allocate(size_t size, void *context) {
-    (void)context;
-    return size <= LINE_BYTES_MAX ? malloc(size) : NULL;
+    Block **list = context, *block = NULL;
+    if (size <= LINE_BYTES_MAX)
+        block = malloc(sizeof *block + size);
+    if (!block)
+        return NULL;
+    block->next = *list;
+    *list = block;
+    return block->bytes;
 }
 
+/* They are freed together. */
 static void release(void *memory, void *context) {
+    (void)memory;
     (void)context;
-    free(memory);
+}
+
+static void free_blocks(Block *list) {
+    while (list) {
+        Block *next = list->next;
+        free(list);
+        list = next;
+    }
 }
 
 static Status add_line(Text *lines, const char *name, const char *string, size_t length) {
@@ -339,24 +367,19 @@ done:
 
 static Status read_variable(hid_t id, hid_t type, const char *name, int64_t n, Text *lines) {
     Status status = ST_OK;
-    hid_t transfer = -1, space = -1;
-    bool read = false;
+    hid_t transfer = -1;
+    Block *strings = NULL;
     char **all = calloc((size_t)n, sizeof *all);
     TRY_ALLOC(all);
-    TRY_H5(name, space = H5Dget_space(id));
     TRY_H5(name, transfer = H5Pcreate(H5P_DATASET_XFER));
-    TRY_H5(name, H5Pset_vlen_mem_manager(transfer, allocate, NULL, release, NULL));
+    TRY_H5(name, H5Pset_vlen_mem_manager(transfer, allocate, &strings, release, NULL));
     TRY_H5(name, H5Dread(id, type, H5S_ALL, H5S_ALL, transfer, all));
-    read = true;
     for (int64_t i = 0; i < n; i++)
         TRY_DONE(add_line(lines, name, all[i] ? all[i] : "", all[i] ? strlen(all[i]) : 0));
 done:
-    if (read)
-        H5Dvlen_reclaim(type, space, transfer, all);
     if (transfer >= 0)
         H5Pclose(transfer);
-    if (space >= 0)
-        H5Sclose(space);
+    free_blocks(strings);
     free(all);
     return status;
 }

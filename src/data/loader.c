@@ -43,6 +43,7 @@ struct Loader {
     LoaderConfig config;
     int64_t last_epoch; /* of the last batch */
     int64_t end;        /* batches in all */
+    int32_t changes;    /* ImageRule.changes */
     pthread_mutex_t lock;
     pthread_cond_t work;  /* a entry became free, or an order ready */
     pthread_cond_t ready; /* a batch became ready */
@@ -64,10 +65,16 @@ static void make_image(const Loader *loader, const Shard *shard, int64_t epoch, 
                   shard->pixels + at * shape_count(config->image), image);
 }
 
-static Placement draw(const Loader *loader, const Shard *shard, int64_t epoch, int64_t at) {
+/* What is done to the record at `at`, as image i of a batch, but for mixing. */
+static void draw(const Loader *loader, const Shard *shard, int64_t epoch, int64_t at,
+                 const ImageDraws *draws, int64_t i) {
     const LoaderConfig *config = &loader->config;
-    return augment_draw(config->augment, config->image, config->sampler->seed, epoch,
-                        shard->ids[at], (int32_t)at);
+    uint64_t seed = config->sampler->seed;
+    draws->placement[i] =
+        augment_draw(config->augment, config->image, seed, epoch, shard->ids[at], (int32_t)at);
+    if (loader->changes > 0)
+        augment_draw_changes(config->augment, config->image, seed, epoch, shard->ids[at],
+                             draws->change + i * loader->changes);
 }
 
 /* Image i of the batch. Its partner, of any place in the lane's shard, looks as it does in this
@@ -81,10 +88,10 @@ static void fill_image(const Loader *loader, const Shard *shard, int64_t epoch, 
     if (batch->second)
         batch->second[i] = (SecondLabel){shard->labels[mix.partner], mix.label_share};
     if (config->draw_only) {
-        batch->placement[i] = draw(loader, shard, epoch, at);
-        batch->placement[i].mix = mix;
-        if (batch->partner)
-            batch->partner[i] = draw(loader, shard, epoch, mix.partner);
+        draw(loader, shard, epoch, at, &batch->drawn, i);
+        batch->drawn.placement[i].mix = mix;
+        if (batch->partner.placement)
+            draw(loader, shard, epoch, mix.partner, &batch->partner, i);
         return;
     }
     float *image = batch->image + i * shape_count(shape);
@@ -222,31 +229,47 @@ static Status check_config(const LoaderConfig *config) {
     return ST_OK;
 }
 
+static Status make_draws(const Loader *loader, ImageDraws *draws) {
+    size_t images = (size_t)loader->config.sampler->batch, changes = (size_t)loader->changes;
+    draws->placement = calloc(images, sizeof *draws->placement);
+    TRY_ALLOC(draws->placement);
+    if (changes > 0) {
+        draws->change = calloc(images * changes, sizeof *draws->change);
+        TRY_ALLOC(draws->change);
+    }
+    return ST_OK;
+}
+
+static Status make_batch(const Loader *loader, Batch *batch) {
+    const LoaderConfig *config = &loader->config;
+    size_t images = (size_t)config->sampler->batch;
+    size_t bytes = images * (size_t)shape_count(config->image) * sizeof(float);
+    bool mixes = augment_mixes(config->augment);
+    batch->label = malloc(images * sizeof *batch->label);
+    TRY_ALLOC(batch->label);
+    batch->record = malloc(images * sizeof *batch->record);
+    TRY_ALLOC(batch->record);
+    if (mixes) {
+        batch->second = malloc(images * sizeof *batch->second);
+        TRY_ALLOC(batch->second);
+    }
+    if (!config->draw_only) {
+        batch->image = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        TRY_ALLOC(batch->image);
+        return ST_OK;
+    }
+    TRY(make_draws(loader, &batch->drawn));
+    return mixes ? make_draws(loader, &batch->partner) : ST_OK;
+}
+
 static Status make_ring(Loader *loader) {
-    size_t images = (size_t)loader->config.sampler->batch;
-    size_t bytes = images * (size_t)shape_count(loader->config.image) * sizeof(float);
-    bool mixes = augment_mixes(loader->config.augment);
     loader->ring = calloc((size_t)loader->config.depth, sizeof *loader->ring);
     TRY_ALLOC(loader->ring);
     for (int64_t i = 0; i < loader->config.depth; i++) {
         Entry *entry = &loader->ring[i];
-        entry->place = malloc(images * sizeof *entry->place);
-        entry->batch.label = malloc(images * sizeof *entry->batch.label);
-        entry->batch.record = malloc(images * sizeof *entry->batch.record);
-        if (loader->config.draw_only)
-            entry->batch.placement = malloc(images * sizeof *entry->batch.placement);
-        else
-            entry->batch.image = aligned_alloc(64, (bytes + 63) / 64 * 64);
-        if (mixes)
-            entry->batch.second = malloc(images * sizeof *entry->batch.second);
-        if (mixes && loader->config.draw_only)
-            entry->batch.partner = malloc(images * sizeof *entry->batch.partner);
-        if (!entry->place || !entry->batch.label || !entry->batch.record ||
-            (!entry->batch.placement && !entry->batch.image) ||
-            (mixes &&
-             (!entry->batch.second || (loader->config.draw_only && !entry->batch.partner))))
-            return FAIL(ST_INTERNAL, "out of memory for %" PRId64 " batches of %zu images",
-                        loader->config.depth, images);
+        entry->place = malloc((size_t)loader->config.sampler->batch * sizeof *entry->place);
+        TRY_ALLOC(entry->place);
+        TRY(make_batch(loader, &entry->batch));
     }
     return ST_OK;
 }
@@ -287,6 +310,7 @@ Status loader_start(const LoaderConfig *config, Loader **out) {
     Loader *loader = calloc(1, sizeof *loader);
     TRY_ALLOC(loader);
     loader->config = *config;
+    loader->changes = augment_rule(config->augment, config->sampler->seed).changes;
     loader->end = (config->end_step - config->first_step) * config->lane_count;
     loader->last_epoch = (config->end_step - 1) / config->sampler->steps_per_epoch;
     pthread_mutex_init(&loader->lock, NULL);
@@ -324,8 +348,10 @@ void loader_stop(Loader *loader) {
     for (int64_t i = 0; loader->ring && i < loader->config.depth; i++) {
         Entry *entry = &loader->ring[i];
         free(entry->batch.image);
-        free(entry->batch.placement);
-        free(entry->batch.partner);
+        free(entry->batch.drawn.placement);
+        free(entry->batch.drawn.change);
+        free(entry->batch.partner.placement);
+        free(entry->batch.partner.change);
         free(entry->batch.second);
         free(entry->batch.record);
         free(entry->batch.label);

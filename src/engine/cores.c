@@ -1,6 +1,8 @@
 /* cores: see cores.h. */
 #include "lockstep/cores.h"
 
+#include <inttypes.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,14 +20,14 @@ static bool ask(pid_t pid, CoreSet *set) {
     return true;
 }
 
-static int count(const CoreSet *set) {
+int cores_count(const CoreSet *set) {
     int n = 0;
     for (size_t i = 0; i < sizeof set->bits / sizeof *set->bits; i++)
         n += __builtin_popcountl(set->bits[i]);
     return n;
 }
 
-static void add(CoreSet *set, const CoreSet *more) {
+void cores_add(CoreSet *set, const CoreSet *more) {
     for (size_t i = 0; i < sizeof set->bits / sizeof *set->bits; i++)
         set->bits[i] |= more->bits[i];
 }
@@ -36,8 +38,18 @@ void cores_look(const char *host, CoreShare *share) {
     if (!ask(0, &share->own))
         memset(&share->own, 0xff, sizeof share->own); /* unknown: nothing to say */
     share->launcher = share->own;
-    if (getenv("OMPI_COMM_WORLD_SIZE"))
+    /* Of Open MPI and Hydra, whose processes are the ranks' parents and bound to nothing. */
+    if (getenv("OMPI_COMM_WORLD_SIZE") || getenv("MPI_LOCALRANKID"))
         (void)ask(getppid(), &share->launcher);
+}
+
+int cores_streams(int cores, int64_t lanes, int64_t images) {
+    enum { STREAMS_MAX = 4, IMAGES_AT_ONCE = 512 };
+    int64_t streams = IMAGES_AT_ONCE / images;
+    streams = streams < STREAMS_MAX ? streams : STREAMS_MAX;
+    streams = streams < lanes ? streams : lanes;
+    streams = streams < cores ? streams : cores;
+    return streams > 1 ? (int)streams : 1;
 }
 
 int cores_of_host(const CoreShare *shares, int size, const char *host) {
@@ -45,16 +57,17 @@ int cores_of_host(const CoreShare *shares, int size, const char *host) {
     for (int r = 0; r < size; r++) {
         if (strcmp(shares[r].host, host) != 0)
             continue;
-        add(&all, &shares[r].own);
-        add(&all, &shares[r].launcher);
+        cores_add(&all, &shares[r].own);
+        cores_add(&all, &shares[r].launcher);
     }
-    return count(&all);
+    return cores_count(&all);
 }
 
 /* The ranks of one host. */
 typedef struct HostCores {
     const char *name;
     int first, ranks, threads;
+    int wanted;    /* threads that there would be with more lanes */
     int used, all; /* cores of its ranks, and of their launcher as well */
     bool chosen;   /* the number of threads, on all of them */
     bool bound;    /* some rank has fewer cores than there are */
@@ -70,15 +83,16 @@ static HostCores host_cores(const CoreShare *shares, int size, int first) {
             continue;
         host.ranks++;
         host.threads += share->threads;
+        host.wanted += share->wanted;
         host.chosen = host.chosen && share->chosen;
-        if (host.crowded < 0 && share->threads > count(&share->own))
+        if (host.crowded < 0 && share->threads > cores_count(&share->own))
             host.crowded = r;
-        add(&used, &share->own);
+        cores_add(&used, &share->own);
     }
-    host.used = count(&used);
+    host.used = cores_count(&used);
     host.all = cores_of_host(shares, size, host.name);
     for (int r = first; r < size; r++) {
-        if (strcmp(shares[r].host, host.name) == 0 && count(&shares[r].own) < host.all)
+        if (strcmp(shares[r].host, host.name) == 0 && cores_count(&shares[r].own) < host.all)
             host.bound = true;
     }
     return host;
@@ -92,7 +106,7 @@ static const char *plural(int n) {
 
 static bool hint_of_host(const CoreShare *shares, const HostCores *host, char *hint, size_t room) {
     int r = host->crowded, threads = r < 0 ? 0 : shares[r].threads;
-    int own = r < 0 ? 0 : count(&shares[r].own);
+    int own = r < 0 ? 0 : cores_count(&shares[r].own);
     if (r >= 0 && own < host->all)
         snprintf(hint, room, "rank %d on %s is bound to %d of %d cores, for %d threads: " UNBIND, r,
                  host->name, own, host->all, threads);
@@ -116,16 +130,59 @@ static bool hint_of_host(const CoreShare *shares, const HostCores *host, char *h
     return true;
 }
 
+/* Whether `rank` is the first of its host. */
+static bool leads(const CoreShare *shares, int rank) {
+    for (int r = 0; r < rank; r++) {
+        if (strcmp(shares[r].host, shares[rank].host) == 0)
+            return false;
+    }
+    return true;
+}
+
 int cores_hint(const CoreShare *shares, int size, char *hint, size_t room) {
     for (int first = 0; first < size; first++) {
-        bool leads = true;
-        for (int r = 0; r < first && leads; r++)
-            leads = strcmp(shares[r].host, shares[first].host) != 0;
-        if (!leads)
+        if (!leads(shares, first))
             continue;
         HostCores host = host_cores(shares, size, first);
         if (hint_of_host(shares, &host, hint, room))
             return first;
     }
     return -1;
+}
+
+static int lesser(int a, int b) {
+    return a < b ? a : b;
+}
+
+bool cores_idle(const CoreShare *shares, int size, int64_t lanes, int64_t batch, char *line,
+                size_t room) {
+    int busy = 0, usable = 0, cores = 0;
+    for (int first = 0; first < size; first++) {
+        if (!leads(shares, first))
+            continue;
+        HostCores host = host_cores(shares, size, first);
+        if (host.used == CHAR_BIT * (int)sizeof(CoreSet)) /* unknown: nothing to say */
+            return false;
+        busy += lesser(host.threads, host.used);
+        usable += lesser(host.wanted, host.used);
+        cores += host.used;
+    }
+    if (usable <= busy)
+        return false;
+    int64_t more = usable; /* lanes, a thread each */
+    while (more > lanes && batch % more != 0)
+        more--;
+    int n = snprintf(
+        line, room, "%d of %d cores stay%s idle: %" PRId64 " lane%s, and a lane is one thread's; ",
+        cores - busy, cores, cores - busy == 1 ? "s" : "", lanes, plural(lanes == 1 ? 1 : 2));
+    if (more > lanes)
+        snprintf(line + n, room - (size_t)n,
+                 "--lanes %" PRId64 " would use %" PRId64 " (of a new run: lanes decide its bits)",
+                 more, more);
+    else
+        snprintf(line + n, room - (size_t)n,
+                 "no more lanes divide a batch of %" PRId64
+                 ": --lanes %d with --batch-size a multiple of it would use %d (a new run's)",
+                 batch, usable, usable);
+    return true;
 }

@@ -3,8 +3,8 @@
  * Each part of the data (a lane's shard, a rank's share of the test set and of what is held out) is
  * read and hashed by its owner, and where ranks have more than one copy of the files (Place.copy)
  * once more by a rank of another copy: on another node where there is one. The second reading is
- * done by a thread, while the model is planned. Where all ranks read the same files nothing is read
- * again. */
+ * done by a thread, while the model is planned. Where all ranks read the same files on one host
+ * nothing is read again. */
 #ifndef LOCKSTEP_ENGINE_CROSSCHECK_H
 #define LOCKSTEP_ENGINE_CROSSCHECK_H
 
@@ -17,9 +17,10 @@ typedef struct Crosscheck Crosscheck;
 Status crosscheck_start(const Input *input, const RunConfig *config, Comm *comm,
                         Crosscheck **check);
 
-/* Waits for it, half of --deadline at most, and compares: ST_DATA names both readers of a part that
- * differs, with hosts, folders and hashes. input->bytes grows by what was read. `check` may be
- * NULL. Collective, agreed, but for a deadline that passes: ranks_judge speaks then. */
+/* Waits for it, however long it takes, unless for half of --deadline nothing comes back, and
+ * compares: ST_DATA names both readers of a part that differs, with hosts, folders and hashes.
+ * input->bytes grows by what was read. `check` may be NULL. Collective, agreed, but for a deadline
+ * that passes: session_judge speaks then. */
 Status crosscheck_end(Crosscheck *check, Input *input, Comm *comm);
 
 /* Ends its thread. Accepts NULL. */

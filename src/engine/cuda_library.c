@@ -9,15 +9,19 @@
 
 #include "lockstep/clock.h"
 #include "lockstep/device.h"
+#include "lockstep/file.h"
+#include "lockstep/hash.h"
 #include "lockstep/log.h"
 
 #define LIBRARY "liblockstep_cuda.so"
 
 /* What the library calls in the program, so that the linker takes it along into every program. */
 static const void *const called[] __attribute__((used)) = {
-    (const void *)clock_now,       (const void *)clock_sleep,    (const void *)clock_running,
-    (const void *)deadline_passed, (const void *)deadline_after, (const void *)status_fail,
-    (const void *)log_line};
+    (const void *)clock_now,       (const void *)clock_sleep,      (const void *)clock_running,
+    (const void *)deadline_passed, (const void *)deadline_after,   (const void *)status_fail,
+    (const void *)log_line,        (const void *)log_rank,         (const void *)file_open,
+    (const void *)file_cause,      (const void *)file_open_stream, (const void *)hash_bytes,
+    (const void *)hash_hex128};
 
 /* What the loader's message says is missing: "libcudnn.so.9: cannot open shared object file: ..."
  */

@@ -11,7 +11,7 @@
 Status engine_open_device(const RunConfig *config, int local_rank, Device **device) {
     DeviceOptions options = {.local_rank = local_rank,
                              .precision = config->precision,
-                             .exact = config->reduction == REDUCTION_EXACT,
+                             .exact = config->reduction != REDUCTION_NATIVE,
                              .autotune = config->autotune,
                              .bf16_sums = config->reduction_type == REDUCTION_BF16,
                              .convolutions = config->convolutions};
@@ -61,6 +61,8 @@ static Status allocate_state(Engine *engine, const Optimizer *optimizer, const G
         if (grouping->has_slot[i])
             TRY(device->ops->alloc(device, flat_bytes(engine), &engine->slot[i]));
     }
+    engine->peak = calloc((size_t)engine->model->n_params + 1, sizeof *engine->peak);
+    TRY_ALLOC(engine->peak);
     if (optimizer->lookahead.every > 0) {
         engine->slow_running = calloc(running + 1, sizeof *engine->slow_running);
         TRY_ALLOC(engine->slow_running);
@@ -88,47 +90,66 @@ static Status build_programs(Engine *engine, const EngineSizes *sizes) {
     return ST_OK;
 }
 
-static Status open_matrix(Engine *engine, const Grouping *grouping, Worker *worker) {
+static Status open_scratch(Engine *engine, const Grouping *grouping, Worker *worker) {
     Device *device = engine->device;
     int64_t most = 0;
-    for (int i = 0; grouping && i < grouping->n_matrices; i++) {
-        int64_t scratch = muon_scratch(grouping->matrix[i].rows, grouping->matrix[i].cols);
+    for (int i = 0; grouping && i < grouping->n_wholes; i++) {
+        const GroupWhole *whole = &grouping->whole[i];
+        OptimizerKind kind = grouping->groups.group[whole->group].optimizer.kind;
+        int64_t scratch = update_scratch(kind, whole->rows, whole->cols);
         most = scratch > most ? scratch : most;
     }
     return most > 0 ? device->ops->alloc(device, (size_t)most * dtype_size(device->real),
-                                         &worker->matrix)
+                                         &worker->scratch)
                     : ST_OK;
 }
 
 static Status open_worker(Engine *engine, Worker *worker, const EngineSizes *sizes) {
     Device *device = engine->device;
-    size_t train = sizes->n_train > 0 ? (size_t)sizes->train[0] : 0;
     size_t eval = sizes->n_eval > 0 ? (size_t)sizes->eval[0] : 0;
-    size_t largest = train > eval ? train : eval;
     TRY(device->ops->stream_open(device, &worker->stream));
     TRY(device->ops->alloc(device, 2 * sizeof *worker->bad, (void **)&worker->bad));
-    if (train > 0)
-        TRY(device->ops->alloc(device, flat_bytes(engine), &worker->gradient));
-    for (int i = 0; i < engine->n_train; i++)
-        TRY(executor_open(engine->train[i].program, worker->stream, engine->train[i].weights,
-                          worker->gradient, &worker->train[i]));
     for (int i = 0; i < engine->n_eval; i++)
         TRY(executor_open(engine->eval[i].program, worker->stream, engine->eval[i].weights, NULL,
                           &worker->eval[i]));
-    worker->loss = calloc(largest, sizeof *worker->loss);
-    worker->predicted = calloc(largest, sizeof *worker->predicted);
-    TRY_ALLOC(worker->loss);
-    TRY_ALLOC(worker->predicted);
     if (eval > 0) {
-        worker->label = calloc(eval, sizeof *worker->label);
-        TRY_ALLOC(worker->label);
         size_t pixels = (size_t)shape_count(engine->model->image);
         worker->image = calloc(eval * pixels, sizeof *worker->image);
         TRY_ALLOC(worker->image);
-        if (device->ops->images) {
-            worker->placement = calloc(eval, sizeof *worker->placement);
-            TRY_ALLOC(worker->placement);
-        }
+    }
+    return ST_OK;
+}
+
+bool engine_shares(const Engine *engine) {
+    return engine->n_train > 0 && program_shared_most(engine->train[0].program) > 0;
+}
+
+static Status open_room(Engine *engine, const Worker *worker, LaneRoom *room) {
+    Device *device = engine->device;
+    size_t params = (size_t)engine->model->n_params + 1;
+    TRY(device->ops->alloc(device, flat_bytes(engine), &room->gradient));
+    TRY(device->ops->alloc(device, params * dtype_size(device->real), &room->peak));
+    for (int i = 0; i < engine->n_train; i++)
+        TRY(executor_open(engine->train[i].program, worker->stream, engine->train[i].weights,
+                          room->gradient, &room->train[i]));
+    if (engine_shares(engine)) {
+        room->shared =
+            calloc((size_t)program_shared_most(engine->train[0].program), sizeof *room->shared);
+        TRY_ALLOC(room->shared);
+    }
+    return ST_OK;
+}
+
+static Status open_rooms(Engine *engine, const EngineSizes *sizes) {
+    int threads = team_size(engine->team);
+    if (engine->n_train == 0)
+        return ST_OK;
+    int rooms = engine_shares(engine) ? (int)sizes->lanes : threads;
+    engine->rooms = calloc((size_t)rooms + 1, sizeof *engine->rooms);
+    TRY_ALLOC(engine->rooms);
+    for (; engine->n_rooms < rooms; engine->n_rooms++) {
+        int i = engine->n_rooms;
+        TRY(open_room(engine, &engine->workers[i % threads], &engine->rooms[i]));
     }
     return ST_OK;
 }
@@ -144,33 +165,40 @@ Status engine_open(Engine *engine, Device *device, const Model *model, const Opt
     TRY_ALLOC(engine->workers);
     for (int i = 0; i < threads; i++) {
         TRY(open_worker(engine, &engine->workers[i], sizes));
-        TRY(open_matrix(engine, grouping, &engine->workers[i]));
+        TRY(open_scratch(engine, grouping, &engine->workers[i]));
     }
-    return ST_OK;
+    TRY(engine_order_open(engine));
+    return open_rooms(engine, sizes);
+}
+
+static void close_room(Engine *engine, LaneRoom *room) {
+    for (int i = 0; i < ENGINE_TRAIN_SIZES; i++)
+        executor_close(room->train[i]);
+    engine->device->ops->release(engine->device, room->gradient);
+    engine->device->ops->release(engine->device, room->peak);
+    free(room->shared);
 }
 
 static void close_worker(Engine *engine, Worker *worker) {
     Device *device = engine->device;
-    for (int i = 0; i < ENGINE_TRAIN_SIZES; i++)
-        executor_close(worker->train[i]);
     for (int i = 0; i < ENGINE_EVAL_SIZES; i++)
         executor_close(worker->eval[i]);
-    device->ops->release(device, worker->gradient);
     device->ops->release(device, worker->bad);
-    device->ops->release(device, worker->matrix);
+    device->ops->release(device, worker->scratch);
     if (worker->stream)
         device->ops->stream_close(worker->stream);
-    free(worker->loss);
-    free(worker->predicted);
     free(worker->image);
-    free(worker->placement);
-    free(worker->label);
 }
 
 void engine_close(Engine *engine) {
     Device *device = engine->device;
     if (!device)
         return;
+    /* All there is room for: one that could not be opened is half open. */
+    for (int i = 0; engine->rooms && i <= engine->n_rooms; i++)
+        close_room(engine, &engine->rooms[i]);
+    free(engine->rooms);
+    engine_order_close(engine);
     for (int i = 0; engine->workers && i < team_size(engine->team); i++)
         close_worker(engine, &engine->workers[i]);
     free(engine->workers);
@@ -188,6 +216,7 @@ void engine_close(Engine *engine) {
     free(engine->records);
     free(engine->running);
     free(engine->slow_running);
+    free(engine->peak);
     free(engine->digested);
     if (engine->stream)
         device->ops->stream_close(engine->stream);
@@ -206,8 +235,10 @@ Status engine_trace(Engine *engine, Trace *trace) {
             snprintf(name, sizeof name, "%s stream %d", engine->device->ops->name, t);
             ops = trace_row(trace, name);
         }
-        for (int i = 0; i < engine->n_train; i++)
-            TRY(executor_trace(worker->train[i], ops));
+        for (int r = t; r < engine->n_rooms; r += team_size(engine->team)) {
+            for (int i = 0; i < engine->n_train; i++)
+                TRY(executor_trace(engine->rooms[r].train[i], ops));
+        }
     }
     return ST_OK;
 }
@@ -301,6 +332,7 @@ void host_state_free(HostState *state) {
 void host_state_begin(Engine *engine, HostState *state) {
     size_t flat = (size_t)engine->model->flat * sizeof *state->weight;
     size_t running = (size_t)engine->model->running_flat * sizeof *state->running;
+    memset(engine->peak, 0, (size_t)engine->model->n_params * sizeof *engine->peak);
     if (state->ema)
         memcpy(state->ema, state->weight, flat);
     if (state->slot[SLOT_SLOW])
@@ -321,7 +353,7 @@ static Status pack_job(void *context, int thread) {
     for (;;) {
         int op = atomic_fetch_add(&job->next, 1);
         if (op >= program_ops(job->packed->program))
-            return job->engine->device->ops->sync(worker->stream, SYNC_SECONDS);
+            return ST_OK;
         TRY(program_pack(job->packed->program, worker->stream, job->packed->weights, op));
     }
 }
@@ -331,6 +363,7 @@ Status engine_pack(Engine *engine, PackedProgram *packed) {
         return ST_OK;
     PackJob job = {.engine = engine, .packed = packed};
     TRY(team_run(engine->team, pack_job, &job));
+    TRY(engine_order(engine));
     packed->packed_version = engine->version;
     return ST_OK;
 }
@@ -345,14 +378,13 @@ int engine_find(const PackedProgram *programs, int n, int64_t batch) {
 
 size_t engine_bytes(const Engine *engine) {
     size_t flats = 1 + (size_t)(engine->ema != NULL);
-    size_t slots = 0;
+    size_t room = flat_bytes(engine), slots = 0; /* of one lane's room, and of one thread */
     for (int i = 0; i < GROUPING_SLOTS; i++)
         flats += engine->slot[i] != NULL;
     for (int i = 0; i < engine->n_train; i++)
-        slots += program_executor_bytes(engine->train[i].program);
+        room += program_executor_bytes(engine->train[i].program);
     for (int i = 0; i < engine->n_eval; i++)
         slots += program_executor_bytes(engine->eval[i].program);
-    if (engine->n_train > 0)
-        slots += flat_bytes(engine);
-    return flats * flat_bytes(engine) + (size_t)team_size(engine->team) * slots;
+    return flats * flat_bytes(engine) + (size_t)team_size(engine->team) * slots +
+           (size_t)engine->n_rooms * room;
 }

@@ -6,20 +6,33 @@
 
 #include "lockstep/engine.h"
 
+_Static_assert((int)PARAM_ALIGN % (int)SHIFT_BLOCK == 0, "a parameter has whole blocks");
+
 static void *element(const GradSum *sum, void *real, int64_t offset) {
     return (char *)real + (size_t)offset * dtype_size(sum->device->real);
 }
 
-/* Bytes of an element on its way. */
+/* Bytes of an element on its way; so the buckets are the same at any number of ranks. */
 static size_t sent_size(const GradSum *sum) {
-    return sum->exact ? sizeof(int64_t) : dtype_size(sum->half ? DT_BF16 : sum->device->real);
+    if (sum->exact)
+        return sum->shifted ? sizeof(int32_t) : sizeof(int64_t);
+    return dtype_size(sum->half ? DT_BF16 : sum->device->real);
+}
+
+/* Elements before bucket 0. */
+static int64_t tail_elements(const Model *model, bool shifted) {
+    return (TAIL_WORDS + model->running_flat + (shifted ? model->n_params : 0) + 7) / 8 * 8;
+}
+
+static int count_buckets(int64_t flat, size_t element_bytes, const RunConfig *config) {
+    int64_t bytes = flat * (int64_t)element_bytes;
+    int64_t n = (bytes + config->bucket_bytes - 1) / config->bucket_bytes;
+    return n < 1 ? 1 : (int)n;
 }
 
 /* Near-equal ranges of at most config->bucket_bytes a message, on multiples of PARAM_ALIGN. */
 static Status cut_buckets(GradSum *sum, const RunConfig *config) {
-    int64_t bytes = sum->flat * (int64_t)sent_size(sum);
-    int64_t n = (bytes + config->bucket_bytes - 1) / config->bucket_bytes;
-    sum->buckets = n < 1 ? 1 : (int)n;
+    sum->buckets = count_buckets(sum->flat, sent_size(sum), config);
     sum->begin = calloc((size_t)sum->buckets + 1, sizeof *sum->begin);
     sum->lock = calloc((size_t)sum->buckets, sizeof *sum->lock);
     sum->arrived = calloc((size_t)sum->buckets, sizeof *sum->arrived);
@@ -44,17 +57,79 @@ static Status open_marks(GradSum *sum) {
     return ST_OK;
 }
 
+/* Each block is of the last parameter that begins in it or before. */
+static Status share_out(GradSum *sum) {
+    const DeviceOps *ops = sum->device->ops;
+    int64_t blocks = sum->flat / SHIFT_BLOCK;
+    Stream *stream = NULL;
+    int32_t *param_of = calloc((size_t)blocks + 1, sizeof *param_of);
+    TRY_ALLOC(param_of);
+    for (int64_t b = 0, p = 0; b < blocks; b++) {
+        while (p + 1 < sum->model->n_params && sum->model->params[p + 1].offset <= b * SHIFT_BLOCK)
+            p++;
+        param_of[b] = (int32_t)p;
+    }
+    Status status = ops->stream_open(sum->device, &stream);
+    if (status == ST_OK)
+        status = ops->upload(stream, sum->param_of, param_of, (size_t)blocks * sizeof *param_of);
+    if (status == ST_OK)
+        status = ops->sync(stream, SYNC_SECONDS);
+    if (stream)
+        ops->stream_close(stream);
+    free(param_of);
+    return status;
+}
+
+static Status allocate_shifted(GradSum *sum) {
+    Device *device = sum->device;
+    size_t params = (size_t)sum->model->n_params, flat = (size_t)sum->flat;
+    if (comm_size(sum->comm) > 1)
+        TRY(device->ops->alloc(device, flat * sizeof *sum->low, (void **)&sum->low));
+    TRY(device->ops->alloc(device, (flat / SHIFT_BLOCK + 1) * sizeof *sum->param_of,
+                           (void **)&sum->param_of));
+    TRY(device->ops->alloc(device, params + 1, (void **)&sum->device_shift));
+    sum->shift = calloc(params + 1, sizeof *sum->shift);
+    TRY_ALLOC(sum->shift);
+    sum->no_peak = calloc(params + 1, dtype_size(device->real));
+    TRY_ALLOC(sum->no_peak);
+    return share_out(sum);
+}
+
+/* Where `fixed` begins in shared memory. */
+static size_t shared_offset(int buckets) {
+    size_t bytes = sizeof(SharedSum) + (size_t)buckets * sizeof(SharedBucket);
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Those of an accelerator are in its memory, native ones are not added in any order, and of exact32
+ * each rank needs its own. */
+size_t grad_sum_shared_bytes(const Device *device, const Model *model, const RunConfig *config) {
+    if (device->accelerator || config->reduction != REDUCTION_EXACT)
+        return 0;
+    return shared_offset(count_buckets(model->flat, sizeof(int64_t), config)) +
+           (size_t)(tail_elements(model, false) + model->flat) * sizeof(int64_t);
+}
+
+static void place_in_shared(GradSum *sum, const RunConfig *config) {
+    size_t offset = shared_offset(count_buckets(sum->flat, sizeof(int64_t), config));
+    sum->shared = share_memory(sum->share);
+    sum->fixed = (int64_t *)(void *)((char *)sum->shared + offset);
+}
+
 static Status allocate(GradSum *sum, const RunConfig *config) {
     Device *device = sum->device;
     size_t flat = (size_t)sum->flat, fixed = (size_t)sum->tail + (sum->exact ? flat : 0);
-    TRY(device->ops->alloc(device, fixed * sizeof *sum->fixed, (void **)&sum->fixed));
+    if (sum->share)
+        place_in_shared(sum, config);
+    else
+        TRY(device->ops->alloc(device, fixed * sizeof *sum->fixed, (void **)&sum->fixed));
     if (!sum->exact)
         TRY(device->ops->alloc(device, flat * dtype_size(device->real), &sum->real));
     if (config->reduction_type == REDUCTION_BF16)
         TRY(device->ops->alloc(device, flat * sizeof *sum->half, (void **)&sum->half));
     sum->staged = calloc((size_t)sum->tail, sizeof *sum->staged);
     TRY_ALLOC(sum->staged);
-    return ST_OK;
+    return sum->shifted ? allocate_shifted(sum) : ST_OK;
 }
 
 /* Between these two, under the bucket's lock, an addition to it is enqueued. */
@@ -66,44 +141,54 @@ static Status before_others(const GradSum *sum, Stream *stream, int bucket) {
     return sum->mark ? sum->device->ops->marks->set(stream, sum->mark[bucket]) : ST_OK;
 }
 
-static Status start_reducer(GradSum *sum, Comm *comm, TraceRow *row) {
+static BucketMessage message_of(const GradSum *sum, int b) {
+    int64_t begin = sum->begin[b], count = sum->begin[b + 1] - begin;
+    void *after = sum->mark ? sum->mark[b] : NULL;
+    if (sum->low)
+        return (BucketMessage){sum->low + begin, count, DT_I32, after};
+    if (sum->exact)
+        return (BucketMessage){sum->fixed + sum->tail + begin, count, DT_I64, after};
+    if (sum->half)
+        return (BucketMessage){sum->half + begin, count, DT_BF16, after};
+    return (BucketMessage){element(sum, sum->real, begin), count, DT_F32, after};
+}
+
+static Status start_reducer(GradSum *sum, TraceRow *row) {
     BucketMessage(*messages)[2] = calloc((size_t)sum->buckets, sizeof *messages);
     TRY_ALLOC(messages);
-    for (int b = 0; b < sum->buckets; b++) {
-        int64_t begin = sum->begin[b], count = sum->begin[b + 1] - begin;
-        void *after = sum->mark ? sum->mark[b] : NULL;
-        if (sum->exact)
-            messages[b][0] = (BucketMessage){sum->fixed + sum->tail + begin, count, DT_I64, after};
-        else if (sum->half)
-            messages[b][0] = (BucketMessage){sum->half + begin, count, DT_BF16, after};
-        else
-            messages[b][0] = (BucketMessage){element(sum, sum->real, begin), count, DT_F32, after};
-    }
-    if (sum->exact) { /* the tail and bucket 0 are one message */
+    for (int b = 0; b < sum->buckets; b++)
+        messages[b][0] = message_of(sum, b);
+    if (messages[0][0].dtype == DT_I64) { /* the tail and bucket 0 are one message */
         messages[0][0].data = sum->fixed;
         messages[0][0].count += sum->tail;
     } else {
         messages[0][1] = (BucketMessage){sum->fixed, sum->tail, DT_I64, messages[0][0].after};
     }
-    Status status =
-        reducer_start(comm, sum->buckets, (const BucketMessage(*)[2])messages, row, &sum->reducer);
+    Status status = reducer_start(sum->comm, sum->buckets, (const BucketMessage(*)[2])messages, row,
+                                  &sum->reducer);
     free(messages);
     return status;
 }
 
-Status grad_sum_open(GradSum *sum, Comm *comm, Device *device, const Model *model,
+Status grad_sum_open(GradSum *sum, Comm *comm, Share *share, Device *device, const Model *model,
                      const RunConfig *config, TraceRow *row) {
     *sum = (GradSum){.device = device,
-                     .exact = config->reduction == REDUCTION_EXACT,
+                     .share = share,
+                     .comm = comm,
+                     .model = model,
+                     .exact = config->reduction != REDUCTION_NATIVE,
+                     .shifted = config->reduction == REDUCTION_EXACT32,
+                     .lanes = config->lanes,
                      .gradient = fixed_gradient(config->lanes),
                      .statistics = fixed_statistics(config->lanes),
                      .flat = model->flat,
-                     .running_flat = model->running_flat};
-    sum->tail = (TAIL_WORDS + sum->running_flat + 7) / 8 * 8;
+                     .running_flat = model->running_flat,
+                     .per_weight = 1};
+    sum->tail = tail_elements(model, sum->shifted);
     TRY(allocate(sum, config));
     TRY(cut_buckets(sum, config));
     TRY(open_marks(sum));
-    return start_reducer(sum, comm, row);
+    return start_reducer(sum, row);
 }
 
 void grad_sum_close(GradSum *sum) {
@@ -121,36 +206,125 @@ void grad_sum_close(GradSum *sum) {
     free(sum->lock);
     free(sum->arrived);
     free(sum->staged);
-    sum->device->ops->release(sum->device, sum->fixed);
+    free(sum->shift);
+    free(sum->no_peak);
+    sum->device->ops->release(sum->device, sum->low);
+    sum->device->ops->release(sum->device, sum->param_of);
+    sum->device->ops->release(sum->device, sum->device_shift);
+    if (!sum->share)
+        sum->device->ops->release(sum->device, sum->fixed);
     sum->device->ops->release(sum->device, sum->real);
     sum->device->ops->release(sum->device, sum->half);
     memset(sum, 0, sizeof *sum);
 }
 
-/* A rank without images in a shorter step still takes part in every sum: with zeros. */
-static Status clear(GradSum *sum, Stream *stream) {
+/* In shared memory no rank may still need the sums of the step before. Returns the seconds waited
+ * for other ranks. */
+static double lock_bucket(GradSum *sum, int bucket) {
+    if (!sum->share) {
+        pthread_mutex_lock(&sum->lock[bucket]);
+        return 0;
+    }
+    double waited = share_await(sum->share, &sum->shared->begun, sum->steps, bucket);
+    return waited + share_lock(sum->share, &sum->shared->bucket[bucket].lock, bucket);
+}
+
+static void unlock_bucket(GradSum *sum, int bucket) {
+    if (sum->share)
+        share_unlock(&sum->shared->bucket[bucket].lock);
+    else
+        pthread_mutex_unlock(&sum->lock[bucket]);
+}
+
+/* Whether the bucket has something of this step already, as it has from now on. Under its lock. */
+static bool take_over(GradSum *sum, int bucket) {
+    if (!sum->share)
+        return sum->arrived[bucket] > 0;
+    SharedBucket *shared = &sum->shared->bucket[bucket];
+    bool before = shared->step == sum->steps;
+    shared->step = sum->steps;
+    return before;
+}
+
+/* A shared tail is zeroed by who comes first. Under the lock of bucket 0. */
+static void open_tail(GradSum *sum) {
+    if (sum->shared->tail_step != sum->steps)
+        memset(sum->fixed, 0, (size_t)sum->tail * sizeof *sum->fixed);
+    sum->shared->tail_step = sum->steps;
+}
+
+/* Likewise, where no rank of the host has added. */
+static void clear_shared(GradSum *sum) {
+    for (int b = 0; b < sum->buckets; b++) {
+        size_t count = (size_t)(sum->begin[b + 1] - sum->begin[b]);
+        lock_bucket(sum, b);
+        if (!take_over(sum, b))
+            memset(sum->fixed + sum->tail + sum->begin[b], 0, count * sizeof *sum->fixed);
+        unlock_bucket(sum, b);
+    }
+}
+
+static Status zero(GradSum *sum, Stream *stream, void *memory, size_t element_bytes) {
     static const char zeros[65536];
-    char *memory = sum->exact  ? (char *)(sum->fixed + sum->tail)
-                   : sum->half ? (char *)sum->half
-                               : sum->real;
-    size_t bytes = (size_t)sum->flat * sent_size(sum);
+    size_t bytes = memory ? (size_t)sum->flat * element_bytes : 0;
     for (size_t done = 0; done < bytes; done += sizeof zeros) {
         size_t part = bytes - done < sizeof zeros ? bytes - done : sizeof zeros;
-        TRY(sum->device->ops->upload(stream, memory + done, zeros, part));
+        TRY(sum->device->ops->upload(stream, (char *)memory + done, zeros, part));
     }
     return ST_OK;
 }
 
-Status grad_sum_begin(GradSum *sum, Stream *stream, int64_t step, int lanes) {
+/* A rank without images in a shorter step still takes part in every sum: with zeros. */
+static Status clear(GradSum *sum, Stream *stream) {
+    if (sum->half)
+        return zero(sum, stream, sum->half, sizeof *sum->half);
+    if (!sum->exact)
+        return zero(sum, stream, sum->real, dtype_size(sum->device->real));
+    if (sum->share) {
+        clear_shared(sum);
+        return ST_OK;
+    }
+    TRY(zero(sum, stream, sum->low, sizeof *sum->low));
+    return zero(sum, stream, sum->fixed + sum->tail, sizeof *sum->fixed);
+}
+
+static Status begin_shifts(GradSum *sum, Stream *stream, const int64_t *peak) {
+    for (int p = 0; sum->shifted && p < sum->model->n_params; p++)
+        sum->shift[p] = (int8_t)fixed_shift(peak[p]);
+    return sum->shifted ? sum->device->ops->upload(stream, sum->device_shift, sum->shift,
+                                                   (size_t)sum->model->n_params)
+                        : ST_OK;
+}
+
+/* The first words of the tail, ordered as an addition to bucket 0: no wait. The host's words stay
+ * as they are until grad_sum_wait. */
+static Status put_tail(GradSum *sum, Stream *stream, const int64_t *words, int64_t count) {
+    lock_bucket(sum, 0);
+    Status status = after_others(sum, stream, 0);
+    if (status == ST_OK)
+        status = sum->device->ops->upload(stream, sum->fixed, words, (size_t)count * sizeof *words);
+    if (status == ST_OK)
+        status = before_others(sum, stream, 0);
+    unlock_bucket(sum, 0);
+    return status;
+}
+
+Status grad_sum_begin(GradSum *sum, Stream *stream, int64_t step, int lanes, const int64_t *peak) {
     sum->expected = lanes;
+    sum->resummed = 0;
     sum->stats_arrived = 0;
     memset(sum->arrived, 0, (size_t)sum->buckets * sizeof *sum->arrived);
     memset(sum->staged, 0, (size_t)sum->tail * sizeof *sum->staged);
-    TRY(sum->device->ops->upload(stream, sum->fixed, sum->staged,
-                                 (size_t)sum->tail * sizeof *sum->staged));
+    sum->steps++;
+    if (sum->share)
+        share_arrive(sum->share, &sum->shared->begun, sum->steps);
+    else
+        TRY(put_tail(sum, stream, sum->staged, sum->tail));
+    TRY(begin_shifts(sum, stream, peak));
     if (lanes == 0)
         TRY(clear(sum, stream));
-    TRY(sum->device->ops->sync(stream, SYNC_SECONDS));
+    if (sum->shifted || lanes == 0) /* what additions to other buckets read, or nobody orders */
+        TRY(sum->device->ops->sync(stream, SYNC_SECONDS));
     reducer_begin(sum->reducer, step);
     for (int b = sum->buckets - 1; lanes == 0 && b > 0; b--)
         reducer_submit(sum->reducer, b);
@@ -163,76 +337,156 @@ static Status narrow(GradSum *sum, Stream *stream, int64_t begin, int64_t count)
                                      element(sum, sum->real, begin), sum->device->real, count);
 }
 
-/* Adds elements [begin, end) of a lane's gradient to the rank's sum. */
+/* How the sums from element `begin` on are shifted. */
+static Shifts shifts_at(const GradSum *sum, int64_t begin) {
+    return (Shifts){.param = sum->param_of + begin / SHIFT_BLOCK, .shift = sum->device_shift};
+}
+
+/* One addition to the rank's sum. */
+typedef struct Addition {
+    const LaneGradient *lane;
+    bool add;  /* to what is there */
+    bool last; /* of the step */
+} Addition;
+
+/* Adds elements [begin, end) of a lane's gradient. */
 static Status add_range(GradSum *sum, Stream *stream, int64_t begin, int64_t end,
-                        const void *gradient, bool add, int64_t *bad) {
+                        const Addition *to, int64_t *bad) {
     const DeviceOps *ops = sum->device->ops;
-    const void *value = element(sum, (void *)(uintptr_t)gradient, begin);
+    const void *value = element(sum, (void *)(uintptr_t)to->lane->value, begin);
+    int64_t *fixed = sum->fixed + sum->tail + begin;
     if (begin >= end)
         return ST_OK;
+    if (sum->shifted) {
+        Shifts shifts = shifts_at(sum, begin);
+        return ops->to_shifted(stream, fixed, to->last && sum->low ? sum->low + begin : NULL, value,
+                               end - begin, &shifts, sum->gradient.scale, sum->gradient.bound,
+                               to->add, bad, to->lane->peak);
+    }
     if (sum->exact)
-        return ops->to_fixed(stream, sum->fixed + sum->tail + begin, value, end - begin,
-                             sum->gradient.scale, sum->gradient.bound, add, bad);
-    return ops->to_real(stream, element(sum, sum->real, begin), value, end - begin, add);
+        return ops->to_fixed(stream, fixed, value, end - begin, sum->gradient.scale,
+                             sum->gradient.bound, to->add, bad);
+    return ops->to_real(stream, element(sum, sum->real, begin), value, end - begin, to->add);
 }
 
 /* What is frozen is added as well, so that the sum is whole, but is nobody's trouble. */
-static Status add_bucket(GradSum *sum, Stream *stream, int bucket, const void *gradient, bool add,
-                         int64_t *bad) {
+static Status add_bucket(GradSum *sum, Stream *stream, int bucket, const Addition *to) {
+    int64_t *bad = to->lane->bad;
     int64_t begin = sum->begin[bucket], end = sum->begin[bucket + 1];
     const Grouping *grouping = sum->grouping;
     if (!sum->frozen)
-        return add_range(sum, stream, begin, end, gradient, add, &bad[0]);
+        return add_range(sum, stream, begin, end, to, &bad[0]);
     for (int r = 0; r < grouping->n_ranges; r++) {
         const GroupRange *range = &grouping->range[r];
         TRY(add_range(sum, stream, range->begin > begin ? range->begin : begin,
-                      range->end < end ? range->end : end, gradient, add,
-                      &bad[sum->frozen[range->group]]));
+                      range->end < end ? range->end : end, to, &bad[sum->frozen[range->group]]));
     }
     return ST_OK;
 }
 
-Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const void *gradient, int64_t *bad,
+Status grad_sum_begin_lane(GradSum *sum, Stream *stream, const LaneGradient *lane) {
+    size_t bytes = (size_t)sum->model->n_params * dtype_size(sum->device->real);
+    return sum->shifted ? sum->device->ops->upload(stream, lane->peak, sum->no_peak, bytes) : ST_OK;
+}
+
+Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const LaneGradient *lane,
                     bool *complete) {
     int64_t begin = sum->begin[bucket], count = sum->begin[bucket + 1] - begin;
-    pthread_mutex_lock(&sum->lock[bucket]);
-    bool add = sum->arrived[bucket] > 0;
-    *complete = ++sum->arrived[bucket] == sum->expected;
+    *lane->waited_s += lock_bucket(sum, bucket);
+    Addition to = {.lane = lane, .add = take_over(sum, bucket)};
+    to.last = ++sum->arrived[bucket] == sum->expected;
+    *complete = to.last;
     Status status = after_others(sum, stream, bucket);
     if (status == ST_OK)
-        status = add_bucket(sum, stream, bucket, gradient, add, bad);
-    if (status == ST_OK && *complete && sum->half)
+        status = add_bucket(sum, stream, bucket, &to);
+    if (status == ST_OK && to.last && sum->half)
         status = narrow(sum, stream, begin, count);
     if (status == ST_OK)
         status = before_others(sum, stream, bucket);
-    pthread_mutex_unlock(&sum->lock[bucket]);
+    unlock_bucket(sum, bucket);
     TRY(status);
     if (*complete && bucket > 0) /* bucket 0 waits for the tail */
         reducer_submit(sum->reducer, bucket);
     return ST_OK;
 }
 
-Status grad_sum_add_stats(GradSum *sum, Stream *stream, const void *stats, double weight,
-                          int64_t *bad) {
-    if (sum->running_flat == 0)
+/* Largest sizes are good values, so none is bad. */
+static Status add_to_tail(GradSum *sum, Stream *stream, const LaneGradient *lane, const void *stats,
+                          double weight, bool add) {
+    const DeviceOps *ops = sum->device->ops;
+    int64_t *at = sum->fixed + TAIL_WORDS, running = sum->running_flat;
+    if (running > 0)
+        TRY(ops->to_fixed(stream, at, stats, running, sum->statistics.scale * weight,
+                          sum->statistics.bound, add, lane->bad));
+    if (sum->shifted)
+        TRY(ops->to_fixed(stream, at + running, lane->peak, sum->model->n_params,
+                          sum->gradient.scale, sum->gradient.bound, add, lane->bad));
+    return ST_OK;
+}
+
+Status grad_sum_end_lane(GradSum *sum, Stream *stream, const LaneGradient *lane, const void *stats,
+                         double weight) {
+    if (sum->running_flat == 0 && !sum->shifted)
         return ST_OK;
-    pthread_mutex_lock(&sum->lock[0]);
+    *lane->waited_s += lock_bucket(sum, 0);
+    bool add = sum->stats_arrived++ > 0 || sum->share;
+    if (sum->share)
+        open_tail(sum);
     Status status = after_others(sum, stream, 0);
     if (status == ST_OK)
-        status = sum->device->ops->to_fixed(stream, sum->fixed + TAIL_WORDS, stats,
-                                            sum->running_flat, sum->statistics.scale * weight,
-                                            sum->statistics.bound, sum->stats_arrived++ > 0, bad);
+        status = add_to_tail(sum, stream, lane, stats, weight, add);
     if (status == ST_OK)
         status = before_others(sum, stream, 0);
-    pthread_mutex_unlock(&sum->lock[0]);
+    unlock_bucket(sum, 0);
     return status;
 }
 
 Status grad_sum_finish(GradSum *sum, Stream *stream, const int64_t words[TAIL_WORDS]) {
-    TRY(sum->device->ops->upload(stream, sum->fixed, words, TAIL_WORDS * sizeof *words));
-    TRY(sum->device->ops->sync(stream, SYNC_SECONDS));
+    if (sum->share) {
+        lock_bucket(sum, 0);
+        open_tail(sum);
+        for (int i = 0; i < TAIL_WORDS; i++)
+            sum->fixed[i] += words[i];
+        unlock_bucket(sum, 0);
+    } else {
+        TRY(put_tail(sum, stream, words, TAIL_WORDS));
+    }
     reducer_submit(sum->reducer, 0);
     return ST_OK;
+}
+
+static const int64_t *largest_of(const GradSum *sum) {
+    return sum->staged + TAIL_WORDS + sum->running_flat;
+}
+
+/* Whether what came of the bucket is the sum: that of every parameter with elements in it fits. */
+static bool fits(const GradSum *sum, int bucket) {
+    const int64_t *largest = largest_of(sum);
+    for (int p = 0; p < sum->model->n_params; p++) {
+        const ParamView *view = &sum->model->params[p];
+        if (view->offset < sum->begin[bucket + 1] &&
+            view->offset + view->count > sum->begin[bucket] &&
+            !fixed_fits(sum->shift[p], largest[p], sum->lanes))
+            return false;
+    }
+    return true;
+}
+
+/* From int32 to the sums proper. The rank's own sum is still there of what did not fit: all ranks
+ * see that from the tail, and it goes over them again, as it is. The reducer is idle. */
+static Status widen_all(GradSum *sum, Stream *stream) {
+    for (int b = sum->buckets - 1; b >= 0; b--) {
+        int64_t begin = sum->begin[b], count = sum->begin[b + 1] - begin;
+        int64_t *fixed = sum->fixed + sum->tail + begin;
+        Shifts shifts = shifts_at(sum, begin);
+        if (fits(sum, b)) {
+            TRY(sum->device->ops->widen(stream, fixed, sum->low + begin, count, &shifts));
+            continue;
+        }
+        sum->resummed++;
+        TRY(comm_reduce(sum->comm, fixed, count, DT_I64, NULL, b));
+    }
+    return sum->device->ops->sync(stream, SYNC_SECONDS);
 }
 
 Status grad_sum_wait(GradSum *sum, Stream *stream, double *busy_s) {
@@ -242,7 +496,13 @@ Status grad_sum_wait(GradSum *sum, Stream *stream, double *busy_s) {
                                       sum->flat));
     TRY(sum->device->ops->download(stream, sum->staged, sum->fixed,
                                    (size_t)sum->tail * sizeof *sum->staged));
-    return sum->device->ops->sync(stream, SYNC_SECONDS);
+    TRY(sum->device->ops->sync(stream, SYNC_SECONDS));
+    return sum->low ? widen_all(sum, stream) : ST_OK;
+}
+
+void grad_sum_follow(const GradSum *sum, int64_t *peak) {
+    for (int p = 0; sum->shifted && p < sum->model->n_params; p++)
+        peak[p] = fixed_follow(peak[p], largest_of(sum)[p]);
 }
 
 void grad_sum_at(const GradSum *sum, int64_t offset, const int64_t **fixed, const void **real) {
@@ -251,7 +511,7 @@ void grad_sum_at(const GradSum *sum, int64_t offset, const int64_t **fixed, cons
 }
 
 double grad_sum_unit(const GradSum *sum) {
-    return sum->exact ? sum->gradient.unit : 1.0;
+    return (sum->exact ? sum->gradient.unit : 1.0) * sum->per_weight;
 }
 
 Status grad_sum_get(const GradSum *sum, Stream *stream, int64_t from, int64_t count,
@@ -271,7 +531,8 @@ Status grad_sum_get(const GradSum *sum, Stream *stream, int64_t from, int64_t co
             TRY(ops->download(stream, real, real_at, (size_t)n * sizeof *real));
         TRY(ops->sync(stream, SYNC_SECONDS));
         for (int64_t i = 0; i < n; i++)
-            gradient[i] = sum->exact ? fixed_value(sum->gradient, fixed[i]) : (double)real[i];
+            gradient[i] = sum->per_weight *
+                          (sum->exact ? fixed_value(sum->gradient, fixed[i]) : (double)real[i]);
     }
     return ST_OK;
 }

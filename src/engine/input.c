@@ -32,8 +32,8 @@ void input_lanes(int64_t lanes, int size, int rank, int64_t *first, int64_t *cou
     *first = each * rank + (rank < more ? rank : more);
 }
 
-Status input_open(Input *input, const RunConfig *config) {
-    *input = (Input){0};
+Status input_open(Input *input, const RunConfig *config, bool accelerator) {
+    *input = (Input){.eval_batch = config->eval_batch * (accelerator ? EVAL_BATCHES_AT_ONCE : 1)};
     return input_dataset(config, &input->dataset);
 }
 
@@ -71,6 +71,13 @@ static bool is_alike(const Place *a, const Place *b) {
            a->image.h == b->image.h && a->image.w == b->image.w;
 }
 
+static bool may_be_cifar10(const Place *place) {
+    Dataset dataset = {
+        .synthetic = place->synthetic != 0, .image = place->image, .classes = place->classes};
+    memcpy(dataset.count, place->count, sizeof dataset.count);
+    return dataset_may_be_cifar10(&dataset);
+}
+
 /* ST_DATA on the lowest rank that differs from rank 0, which speaks. Local. */
 static Status judge_places(const Place *places, int size, int rank) {
     char here[384], there[384];
@@ -83,8 +90,11 @@ static Status judge_places(const Place *places, int size, int rank) {
     describe_place(&places[0], there, sizeof there);
     return FAIL(ST_DATA,
                 "rank %d on %s finds %s; rank 0 on %s finds %s: give all ranks the same images "
-                "(--data, CIFAR10_DIR, scripts/get-cifar10.sh)",
-                rank, places[rank].host, here, places[0].host, there);
+                "(--data, CIFAR10_DIR%s)",
+                rank, places[rank].host, here, places[0].host, there,
+                may_be_cifar10(&places[rank]) || may_be_cifar10(&places[0])
+                    ? ", scripts/get-cifar10.sh"
+                    : "");
 }
 
 static void find_copies(Input *input, int size) {
@@ -151,11 +161,11 @@ static int64_t holdout_records(const Input *input, const RunConfig *config) {
 }
 
 static InputPart holdout_part(const Input *input, const RunConfig *config, int rank, int size) {
-    return eval_part(INPUT_HOLDOUT, holdout_records(input, config), config->eval_batch, rank, size);
+    return eval_part(INPUT_HOLDOUT, holdout_records(input, config), input->eval_batch, rank, size);
 }
 
-static InputPart test_part(const Input *input, const RunConfig *config, int rank, int size) {
-    return eval_part(INPUT_TEST, input->dataset.count[DATASET_PART_TEST], config->eval_batch, rank,
+static InputPart test_part(const Input *input, int rank, int size) {
+    return eval_part(INPUT_TEST, input->dataset.count[DATASET_PART_TEST], input->eval_batch, rank,
                      size);
 }
 
@@ -171,7 +181,7 @@ void input_parts(const Input *input, const RunConfig *config, int size, InputPar
             parts[lane] = lane_part(input, lane, r);
         parts[lanes + r] =
             lanes > 0 ? holdout_part(input, config, r, size) : (InputPart){.set = INPUT_HOLDOUT};
-        parts[lanes + size + r] = test_part(input, config, r, size);
+        parts[lanes + size + r] = test_part(input, r, size);
     }
 }
 
@@ -234,7 +244,8 @@ Status input_read_part(const Dataset *dataset, const InputLists *lists, const In
 /* ---- What this rank works on ---- */
 
 static Status read_eval_set(Input *input, EvalSet *set, const char *name, int64_t records,
-                            int64_t batch, const InputLists *lists, const InputPart *part) {
+                            const InputLists *lists, const InputPart *part) {
+    int64_t batch = input->eval_batch;
     set->name = name;
     set->records = records;
     set->batch = batch;
@@ -245,18 +256,17 @@ static Status read_eval_set(Input *input, EvalSet *set, const char *name, int64_
                : ST_OK;
 }
 
-static Status read_test(Input *input, const RunConfig *config, const InputLists *lists, int rank,
-                        int size) {
-    InputPart part = test_part(input, config, rank, size);
+static Status read_test(Input *input, const InputLists *lists, int rank, int size) {
+    InputPart part = test_part(input, rank, size);
     return read_eval_set(input, &input->test, "test", input->dataset.count[DATASET_PART_TEST],
-                         config->eval_batch, lists, &part);
+                         lists, &part);
 }
 
 Status input_read_test(Input *input, const RunConfig *config, int rank, int size) {
     InputLists lists;
     Status status = input_lists(input, config, &lists);
     if (status == ST_OK)
-        status = read_test(input, config, &lists, rank, size);
+        status = read_test(input, &lists, rank, size);
     input_lists_free(&lists);
     return status;
 }
@@ -277,10 +287,9 @@ Status input_read(Input *input, const RunConfig *config, int rank, int size) {
     int64_t held = holdout_records(input, config);
     if (held > 0) {
         InputPart part = holdout_part(input, config, rank, size);
-        TRY_DONE(read_eval_set(input, &input->holdout, "holdout", held, config->eval_batch, &lists,
-                               &part));
+        TRY_DONE(read_eval_set(input, &input->holdout, "holdout", held, &lists, &part));
     }
-    TRY_DONE(read_test(input, config, &lists, rank, size));
+    TRY_DONE(read_test(input, &lists, rank, size));
 done:
     input_lists_free(&lists);
     return status;
@@ -398,14 +407,26 @@ int input_eval_sizes(const Input *input, int64_t sizes[4]) {
     return n;
 }
 
-void input_free(Input *input) {
+/* What this rank has read. */
+static void free_parts(Input *input) {
     for (int64_t i = 0; input->shards && i < input->lane_count; i++)
         shard_free(&input->shards[i]);
     free(input->shards);
     free(input->resident);
-    free(input->places);
+    input->shards = NULL;
+    input->resident = NULL;
     shard_free(&input->test.shard);
     shard_free(&input->holdout.shard);
+}
+
+Status input_read_again(Input *input, const RunConfig *config, int rank, int size) {
+    free_parts(input);
+    return input_read(input, config, rank, size);
+}
+
+void input_free(Input *input) {
+    free_parts(input);
+    free(input->places);
     dataset_free(&input->dataset);
     memset(input, 0, sizeof *input);
 }

@@ -57,11 +57,19 @@ void optimize_begin(Optimize *optimize, const StepRequest *request) {
 typedef struct UpdateJob {
     const Optimize *optimize;
     const GradSum *sum;
-    atomic_int next; /* matrix */
+    atomic_int next; /* of the parameters that are updated as a whole */
 } UpdateJob;
 
 static void *offset_in(const Engine *engine, void *flat, int64_t offset) {
     return flat ? (char *)flat + (size_t)offset * dtype_size(engine->device->real) : NULL;
+}
+
+/* Where an optimizer keeps the state of what begins at `offset`. */
+static void find_slots(const Engine *engine, const Optimizer *optimizer, int64_t offset,
+                       void *slot[UPDATE_SLOTS]) {
+    for (int s = 0; s < UPDATE_SLOTS; s++)
+        slot[s] =
+            optimizer_slot_name(optimizer, s) ? offset_in(engine, engine->slot[s], offset) : NULL;
 }
 
 /* Elements [from, to) of a range. The gaps between parameters hold zeros, which an update leaves
@@ -72,51 +80,53 @@ static Status update_part(const UpdateJob *job, Worker *worker, const GroupRange
     const Engine *engine = &session->engine;
     const ParamGroup *group = &session->grouping.groups.group[range->group];
     bool frozen = job->optimize->frozen[range->group];
-    int slots = frozen ? 0 : optimizer_slots(&group->optimizer);
     UpdateRange part = {.count = to - from,
                         .weight = offset_in(engine, engine->weights.weight, from),
                         .ema = offset_in(engine, engine->ema, from),
                         .decay = range->decay};
-    bool whole = !frozen && group->optimizer.kind == OPTIMIZER_MUON;
+    bool whole = !frozen && range->whole;
     if (from >= to || whole || (frozen && (group->frozen || !engine->ema)))
         return ST_OK;
-    for (int s = 0; s < slots; s++)
-        part.slot[s] = offset_in(engine, engine->slot[s], from);
+    if (!frozen)
+        find_slots(engine, &group->optimizer, from, part.slot);
     grad_sum_at(job->sum, from, &part.fixed, &part.real);
     return engine->device->ops->update(worker->stream, &job->optimize->update[range->group], &part);
 }
 
-/* A matrix is one thread's, whichever it is; the averages come after the step. */
-static Status update_matrix(const UpdateJob *job, Worker *worker, const GroupMatrix *matrix) {
+/* It is one thread's, whichever that is, so that its sums have one order; the averages come after
+ * the step. */
+static Status update_whole(const UpdateJob *job, Worker *worker, const GroupWhole *whole) {
     const Session *session = job->optimize->session;
     const Engine *engine = &session->engine;
     const DeviceOps *ops = engine->device->ops;
-    const ParamView *view = &session->model.params[matrix->param];
-    Update update = job->optimize->update[matrix->group];
+    const ParamView *view = &session->model.params[whole->param];
+    Update update = job->optimize->update[whole->group];
     UpdateRange range = {.count = view->count,
                          .weight = offset_in(engine, engine->weights.weight, view->offset),
                          .ema = offset_in(engine, engine->ema, view->offset),
-                         .decay = matrix->decay};
+                         .decay = whole->decay};
     if (update.kind == OPTIMIZER_NONE)
         return ST_OK;
-    if (optimizer_slots(&session->grouping.groups.group[matrix->group].optimizer) > 0)
-        range.slot[0] = offset_in(engine, engine->slot[0], view->offset);
+    find_slots(engine, &session->grouping.groups.group[whole->group].optimizer, view->offset,
+               range.slot);
     grad_sum_at(job->sum, view->offset, &range.fixed, &range.real);
-    TRY(ops->muon(worker->stream, &update, &range, matrix->rows, matrix->cols, worker->matrix));
+    TRY(update.kind == OPTIMIZER_MUON
+            ? ops->muon(worker->stream, &update, &range, whole->rows, whole->cols, worker->scratch)
+            : ops->layerwise(worker->stream, &update, &range, worker->scratch));
     update.kind = OPTIMIZER_NONE;
     return range.ema ? ops->update(worker->stream, &update, &range) : ST_OK;
 }
 
-static Status matrix_job(void *context, int thread) {
+static Status whole_job(void *context, int thread) {
     UpdateJob *job = context;
     const Session *session = job->optimize->session;
     const Grouping *grouping = &session->grouping;
     Worker *worker = &session->engine.workers[thread];
     for (;;) {
         int i = atomic_fetch_add(&job->next, 1);
-        if (i >= grouping->n_matrices)
-            return session->engine.device->ops->sync(worker->stream, SYNC_SECONDS);
-        TRY(update_matrix(job, worker, &grouping->matrix[i]));
+        if (i >= grouping->n_wholes)
+            return ST_OK;
+        TRY(update_whole(job, worker, &grouping->whole[i]));
     }
 }
 
@@ -132,7 +142,29 @@ static Status go_back(const UpdateJob *job, Worker *worker, const GroupRange *ra
         offset_in(engine, engine->weights.weight, from), to - from, optimize->alpha);
 }
 
-/* The part of the flat range that belongs to a thread. */
+/* running = (1 - momentum) running + momentum * mean over lanes, from the tail; then Lookahead. */
+static Status update_running(const Optimize *optimize, const GradSum *sum, Stream *stream) {
+    Engine *engine = &optimize->session->engine;
+    const Model *model = engine->model;
+    if (model->running_flat == 0)
+        return ST_OK;
+    for (int i = 0; i < model->n_running; i++) {
+        const ParamView *view = &model->running[i];
+        double momentum = view->spec.momentum;
+        for (int64_t j = view->offset; j < view->offset + view->count; j++) {
+            double mean = fixed_value(sum->statistics, sum->staged[TAIL_WORDS + j]);
+            engine->running[j] =
+                (float)((1 - momentum) * (double)engine->running[j] + momentum * mean);
+        }
+    }
+    for (int64_t j = 0; optimize->goes_back && j < model->running_flat; j++)
+        update_lookahead((float)optimize->alpha, &engine->slow_running[j], &engine->running[j]);
+    return engine->device->ops->upload(stream, engine->weights.running, engine->running,
+                                       (size_t)model->running_flat * sizeof *engine->running);
+}
+
+/* The part of the flat range that belongs to a thread; the first one has the running statistics as
+ * well. */
 static Status update_job(void *context, int thread) {
     const UpdateJob *job = context;
     const Session *session = job->optimize->session;
@@ -148,7 +180,9 @@ static Status update_job(void *context, int thread) {
         TRY(update_part(job, worker, range, from, to));
         TRY(go_back(job, worker, range, from, to));
     }
-    return engine->device->ops->sync(worker->stream, SYNC_SECONDS);
+    if (thread == 0)
+        TRY(update_running(job->optimize, job->sum, worker->stream));
+    return ST_OK;
 }
 
 typedef struct NormJob {
@@ -207,28 +241,6 @@ static Status gradient_norm(const Optimize *optimize, const GradSum *sum, double
     return ST_OK;
 }
 
-/* running = (1 - momentum) running + momentum * mean over lanes, from the tail; then Lookahead. */
-static Status update_running(const Optimize *optimize, const GradSum *sum) {
-    Engine *engine = &optimize->session->engine;
-    const Model *model = engine->model;
-    if (model->running_flat == 0)
-        return ST_OK;
-    for (int i = 0; i < model->n_running; i++) {
-        const ParamView *view = &model->running[i];
-        double momentum = view->spec.momentum;
-        for (int64_t j = view->offset; j < view->offset + view->count; j++) {
-            double mean = fixed_value(sum->statistics, sum->staged[TAIL_WORDS + j]);
-            engine->running[j] =
-                (float)((1 - momentum) * (double)engine->running[j] + momentum * mean);
-        }
-    }
-    for (int64_t j = 0; optimize->goes_back && j < model->running_flat; j++)
-        update_lookahead((float)optimize->alpha, &engine->slow_running[j], &engine->running[j]);
-    TRY(engine->device->ops->upload(engine->stream, engine->weights.running, engine->running,
-                                    (size_t)model->running_flat * sizeof *engine->running));
-    return engine->device->ops->sync(engine->stream, SYNC_SECONDS);
-}
-
 Status optimize_step(Optimize *optimize, const GradSum *sum, StepResult *result) {
     Session *session = optimize->session;
     double scale = grad_sum_unit(sum), clip = session->config->optimizer.clip_norm;
@@ -240,10 +252,12 @@ Status optimize_step(Optimize *optimize, const GradSum *sum, StepResult *result)
     }
     for (int g = 0; g <= session->grouping.groups.n; g++)
         optimize->update[g].grad_scale = scale;
-    if (session->grouping.n_matrices > 0)
-        TRY(team_run(session->engine.team, matrix_job, &job));
+    if (session->grouping.n_wholes > 0) {
+        TRY(team_run(session->engine.team, whole_job, &job));
+        TRY(engine_order(&session->engine));
+    }
     TRY(team_run(session->engine.team, update_job, &job));
-    TRY(update_running(optimize, sum));
+    TRY(engine_order(&session->engine));
     session->engine.version++;
     return ST_OK;
 }

@@ -23,6 +23,11 @@ int ranks_threads(const Ranks *ranks, const Device *device, int64_t wanted) {
     return (device && device->accelerator) || cores < 1 ? 1 : cores;
 }
 
+void ranks_follow(Ranks *ranks) {
+    ranks->rank = comm_rank(ranks->comm);
+    ranks->size = comm_size(ranks->comm);
+}
+
 Status ranks_open(Ranks *ranks, const RunConfig *config, Status status) {
     StatusRecord record;
     Status opened;
@@ -36,8 +41,7 @@ Status ranks_open(Ranks *ranks, const RunConfig *config, Status status) {
         log_fatal(-1, status_message());
         return opened;
     }
-    ranks->rank = comm_rank(ranks->comm);
-    ranks->size = comm_size(ranks->comm);
+    ranks_follow(ranks);
     if (status != ST_OK)
         status_put(&record);
     return comm_agree(ranks->comm, status);

@@ -9,18 +9,33 @@
 #include "autotune.h"
 #include "crosscheck.h"
 #include "cuda_library.h"
+#include "grad_sum.h"
+#include "lockstep/clock.h"
 #include "lockstep/log.h"
 #include "lockstep/site.h"
 #include "lockstep/survey.h"
+#include "standstill.h"
 #include "version.h"
 
-Status session_start(Session *session, Status status) {
-    return ranks_open(&session->ranks, session->config, status);
+Status session_start(Session *session, Status status, const char *place) {
+    Comm **comm = &session->ranks.comm;
+    TRY(ranks_open(&session->ranks, session->config, status));
+    return comm_agree(*comm, standstill_start(*comm, place, &session->standstill));
+}
+
+void session_judge(Session *session, Status status) {
+    ranks_judge(&session->ranks, status);
+    if (status == ST_OK || status == ST_STOPPED)
+        return;
+    standstill_failed(session->standstill, status);
+    if (session->ranks.comm)
+        comm_write_record(session->ranks.comm, "a failure that the ranks have agreed on");
 }
 
 Status session_parse_model(const RunConfig *config, const Dataset *dataset, Model *model) {
-    return model_parse(config->model, config->file, config->model_line, dataset->image,
-                       dataset->classes, config->label_smoothing, model);
+    TRY(model_parse(config->model, config->file, config->model_line, dataset->image,
+                    dataset->classes, config->label_smoothing, model));
+    return model_weigh_classes(model, config->class_weights);
 }
 
 Status session_parse_groups(const RunConfig *config, const Model *model, Grouping *grouping) {
@@ -29,7 +44,7 @@ Status session_parse_groups(const RunConfig *config, const Model *model, Groupin
 }
 
 Status session_find_model(Session *session) {
-    TRY(input_open(&session->input, session->config));
+    TRY(input_open(&session->input, session->config, session->device->accelerator));
     TRY(session_parse_model(session->config, &session->input.dataset, &session->model));
     return session_parse_groups(session->config, &session->model, &session->grouping);
 }
@@ -39,19 +54,34 @@ Status session_open_device(Session *session) {
                               &session->device);
 }
 
+/* A lane is one thread's: more threads would be idle, each with buffers of its own. */
+void session_set_threads(Session *session) {
+    const RunConfig *config = session->config;
+    Ranks *ranks = &session->ranks;
+    int64_t first, lanes;
+    input_lanes(config->lanes, ranks->size, ranks->rank, &first, &lanes);
+    if (session->device && session->device->accelerator && config->threads == 0)
+        ranks->wanted =
+            cores_streams(ranks_threads(ranks, NULL, 0), lanes, config->batch_size / config->lanes);
+    else
+        ranks->wanted = ranks_threads(ranks, session->device, config->threads);
+    ranks->threads = ranks->wanted < lanes ? ranks->wanted : (int)lanes;
+}
+
 /* Threads and lanes that the configuration left to the machine. Local, the same on every rank. */
 static Status resolve_sizes(Session *session) {
     RunConfig *config = session->config;
     Ranks *ranks = &session->ranks;
-    ranks->threads = ranks_threads(ranks, session->device, config->threads);
     if (config->lanes == 0)
-        config->lanes = (int64_t)ranks->size * ranks->threads;
+        config->lanes =
+            (int64_t)ranks->size * ranks_threads(ranks, session->device, config->threads);
     TRY(config_check(config));
     if (ranks->size > config->lanes)
         return FAIL(ST_USAGE,
                     "%d ranks, but only %" PRId64 " lanes: each rank runs at least one lane; start "
                     "at most %" PRId64 " ranks or raise --lanes",
                     ranks->size, config->lanes, config->lanes);
+    session_set_threads(session);
     return ST_OK;
 }
 
@@ -143,15 +173,40 @@ static Status plan(Session *session, const EngineSizes *sizes) {
     return load_records(session);
 }
 
+static Status begin_planning(Session *session) {
+    const PlanningOps *planning = session->device->ops->planning;
+    char *text = session->planning.text;
+    return planning && text ? planning->begin(session->device, text) : ST_OK;
+}
+
+Status session_end_planning(Session *session) {
+    const PlanningOps *planning = session->device->ops->planning;
+    if (!planning)
+        return ST_OK;
+    free(session->planning.text);
+    session->planning.text = NULL;
+    return planning->end(session->device, &session->planning);
+}
+
 Status session_plan(Session *session, const char *resumed_from) {
+    Comm *comm = session->ranks.comm;
     EngineSizes sizes = {0};
+    double start = clock_now();
+    TRY(ranks_share_text(&session->ranks, &session->planning.text));
+    TRY(comm_agree(comm, begin_planning(session)));
     sizes.n_train = sampler_batches(&session->input.sampler, sizes.train);
     sizes.n_eval = input_eval_sizes(&session->input, sizes.eval);
+    sizes.lanes = session->input.lane_count;
     TRY(autotune_begin(session, &sizes, resumed_from));
-    TRY(comm_agree(session->ranks.comm, plan(session, &sizes)));
+    TRY(comm_agree(comm, plan(session, &sizes)));
+    TRY(comm_agree(comm, session_end_planning(session)));
+    session->plan_s += clock_now() - start;
     TRY(autotune_end(session));
+    size_t shared = grad_sum_shared_bytes(session->device, &session->model, session->config);
+    if (shared > 0 && !session->config->elastic) /* where waits do not tell of lost ranks */
+        TRY(share_open(session->ranks.comm, shared, &session->share));
     TRY(end_crosscheck(session));
-    return comm_agree(session->ranks.comm,
+    return comm_agree(comm,
                       session->trace ? engine_trace(&session->engine, session->trace) : ST_OK);
 }
 
@@ -232,6 +287,9 @@ void session_announce(const Session *session) {
     announce_ranks(&session->ranks, config);
     log_info("device %s%s: %s", config->device == DEVICE_AUTO ? "auto: takes " : "",
              session->device->ops->name, session->device->description);
+    if (session->device->ops->planning)
+        log_info("planned in %.1f s: %" PRId64 " plans made, %" PRId64 " taken from earlier starts",
+                 session->plan_s, session->planning.made, session->planning.taken);
     announce_own_kernels(engine->train, engine->n_train);
     announce_own_kernels(engine->eval, engine->n_eval);
     announce_data(&session->input);
@@ -246,6 +304,7 @@ void session_announce(const Session *session) {
 void session_cores(const Session *session, CoreShare *share) {
     cores_look(comm_host(session->ranks.comm), share);
     share->threads = session->ranks.threads;
+    share->wanted = session->ranks.wanted;
     share->chosen =
         session->config->threads == 0 && !(session->device && session->device->accelerator);
 }
@@ -260,13 +319,17 @@ Status session_hint(const Session *session) {
     TRY_DONE(comm_allgather(ranks->comm, &mine, sizeof mine, all));
     if (ranks->rank == 0 && cores_hint(all, ranks->size, hint, sizeof hint) >= 0)
         log_warn("%s", hint);
+    if (ranks->rank == 0 && cores_idle(all, ranks->size, session->config->lanes,
+                                       session->config->batch_size, hint, sizeof hint))
+        log_warn("%s", hint);
 done:
     free(all);
     return status;
 }
 
 void session_close(Session *session) {
-    crosscheck_free(session->crosscheck);
+    crosscheck_free(session->crosscheck); /* waits for a read in progress: still watched */
+    standstill_stop(session->standstill);
     engine_close(&session->engine);
     if (session->device)
         session->device->ops->close(session->device);
@@ -274,7 +337,9 @@ void session_close(Session *session) {
     grouping_free(&session->grouping);
     model_free(&session->model);
     trace_close(session->trace);
+    share_close(session->share);
     free(session->choices);
+    free(session->planning.text);
     free(session->config);
     ranks_close(&session->ranks);
     *session = (Session){0};

@@ -1,7 +1,7 @@
-/* checkpoint_dir: the folder of checkpoints: names, the newest good one, pruning, quarantine.
+/* checkpoint_dir: the folder of checkpoints: names, the newest good one, quarantine.
  *
  * A file counts only if it has exactly a checkpoint's name; what else is in the folder is left
- * alone, but for sidecars without a file and temporary files of dead processes. */
+ * alone (but see checkpoint_prune.c). */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,8 +92,7 @@ done:
     return status;
 }
 
-/* Warns of a bad file, and moves it away. */
-static void pass_over(const char *path, bool quarantine) {
+void checkpoint_pass_over(const char *path, bool quarantine) {
     log_warn("%s; passed over%s", status_message(), quarantine ? " and renamed .bad" : "");
     status_clear();
     if (quarantine && checkpoint_quarantine(path) != ST_OK) {
@@ -175,14 +174,15 @@ static Status try_one(CheckpointPlace *place, const char *path, bool quarantine,
         break;
     case CHECKPOINT_BAD:
         place->bad = true;
-        pass_over(path, quarantine);
+        checkpoint_pass_over(path, quarantine);
         break;
     case CHECKPOINT_GONE: /* pruned by its owner meanwhile */
         status_clear();
         break;
     case CHECKPOINT_UNSEEN:
         status_prefix("the newest checkpoint cannot be looked at, and stays as it is (make it "
-                      "readable, or name an older one with --resume FILE)");
+                      "readable, use the version of lockstep that wrote it, or name an older one "
+                      "with --resume FILE)");
         return ST_CHECKPOINT;
     }
     return ST_OK;
@@ -226,84 +226,4 @@ Status checkpoint_newest(const char *folder, bool quarantine, const char *lineag
 
 Status checkpoint_ask(const CheckpointGate *gate) {
     return gate && gate->ask ? gate->ask(gate->context) : ST_OK;
-}
-
-/* Sidecars, and temporary files of the dead. */
-static bool may_be_swept(const char *name) {
-    int64_t step;
-    return checkpoint_step_of(name, ".xxh3", &step) ||
-           (strncmp(name, "step-", 5) == 0 && file_temporary_is_stale(name));
-}
-
-/* Removes sidecars without a file and temporary files of the dead. */
-static Status sweep(const char *folder, const CheckpointGate *gate) {
-    Names names;
-    char path[4096], file[4096], base[CHECKPOINT_FILE_NAME];
-    int64_t step;
-    Status status = folder_names(folder, may_be_swept, &names);
-    for (int64_t i = 0; status == ST_OK && i < names.n; i++) {
-        const char *name = names.name[i];
-        if (checkpoint_step_of(name, ".xxh3", &step)) {
-            checkpoint_file_name(step, base);
-            TRY_DONE(file_join(folder, base, file));
-            if (access(file, F_OK) == 0)
-                continue;
-        }
-        TRY_DONE(checkpoint_ask(gate));
-        TRY_DONE(file_join(folder, name, path));
-        TRY_DONE(file_remove(path));
-    }
-done:
-    folder_free(&names);
-    return status;
-}
-
-/* The file first: a sidecar alone is harmless, a file alone would be warned of. */
-static Status remove_one(const char *path) {
-    char sidecar[4096 + 8];
-    snprintf(sidecar, sizeof sidecar, "%s.xxh3", path);
-    TRY(file_remove(path));
-    return file_remove(sidecar);
-}
-
-/* Whether a file is a good one of the branch. Warns of others that a run would go on from. */
-static bool counts(const char *path, const CheckpointKeep *keep, bool is_surplus) {
-    CheckpointKin kin;
-    CheckpointVerdict verdict = checkpoint_look_for(path, keep->lineage, &kin);
-    if (verdict == CHECKPOINT_BAD)
-        pass_over(path, true);
-    else if (verdict == CHECKPOINT_UNSEEN && !is_surplus)
-        log_warn("%s; it stays, and an older one is kept in its place", status_message());
-    status_clear();
-    return verdict == CHECKPOINT_GOOD && kin.of;
-}
-
-Status checkpoint_prune(const char *folder, const CheckpointKeep *keep, const CheckpointGate *gate,
-                        int64_t *removed) {
-    Status status = ST_OK;
-    CheckpointSteps steps;
-    char name[CHECKPOINT_FILE_NAME], path[4096];
-    int64_t kept = 0, gone = 0;
-    bool all = keep->newest == 0 && !keep->lineage;
-    TRY_DONE(checkpoint_steps(folder, &steps));
-    for (int64_t i = 0; i < steps.n && steps.n > keep->newest; i++) {
-        bool is_surplus = kept >= keep->newest;
-        if (is_surplus && steps.step[i] == keep->best_step)
-            continue;
-        checkpoint_file_name(steps.step[i], name);
-        TRY_DONE(file_join(folder, name, path));
-        TRY_DONE(checkpoint_ask(gate));
-        if (!all && !counts(path, keep, is_surplus))
-            continue;
-        if (is_surplus)
-            TRY_DONE(remove_one(path));
-        kept += !is_surplus;
-        gone += is_surplus;
-    }
-    TRY_DONE(sweep(folder, gate));
-done:
-    free(steps.step);
-    if (removed)
-        *removed = gone;
-    return status;
 }

@@ -11,6 +11,10 @@ Status checkpoint_ask(const CheckpointGate *gate);
 /* Renames PATH and its sidecar out of the way, to .bad, or .bad.2 where there is one already. */
 Status checkpoint_quarantine(const char *path);
 
+/* Warns of a bad file by the thread's error record, which is cleared; moves it away where it is to
+ * be. */
+void checkpoint_pass_over(const char *path, bool quarantine);
+
 /* Whether NAME is one that checkpoint_quarantine gives. */
 bool checkpoint_is_bad(const char *name);
 
@@ -23,6 +27,10 @@ typedef struct CheckpointSteps {
 
 /* Of a folder that is not there: none. */
 Status checkpoint_steps(const char *folder, CheckpointSteps *steps);
+
+/* Whether pruning spares the file of that step for how good its state is: `steps` are those that
+ * there are. */
+bool checkpoint_spares(const CheckpointKeep *keep, const CheckpointSteps *steps, int64_t step);
 
 /* What a good file says of its branch. */
 typedef struct CheckpointKin {

@@ -87,6 +87,31 @@ done:
     return status;
 }
 
+/* `follows`: whether the configuration is one whose sums go by it. */
+static Status check_peak(hid_t file, const Model *model, bool follows) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    bool has = false;
+    int64_t *peak = NULL;
+    TRY_DONE(hdf5_open_group(file, "state", &group));
+    TRY_DONE(hdf5_has_member(group, GRADIENT_PEAK, &has));
+    if (has != follows) {
+        status = FAIL(ST_USAGE, "it has %s " GRADIENT_PEAK ", its configuration %s",
+                      has ? "a" : "no", has ? "wants none" : "wants one");
+        goto done;
+    }
+    if (!follows)
+        goto done;
+    peak = calloc((size_t)model->n_params + 1, sizeof *peak);
+    status = peak ? checkpoint_read_peak(file, model->n_params, peak)
+                  : FAIL(ST_INTERNAL, "out of memory");
+done:
+    free(peak);
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
 static Status check_arrays(hid_t file, const Checkpoint *meta, const RunConfig *config,
                            const Model *model, const Grouping *grouping) {
     TRY(check_views(file, "params", model->params, model->n_params, NULL));
@@ -96,6 +121,7 @@ static Status check_arrays(hid_t file, const Checkpoint *meta, const RunConfig *
                     meta->has_ema ? "a" : "no", meta->has_ema ? "none" : "has one");
     if (meta->has_ema)
         TRY(check_views(file, "ema", model->params, model->n_params, NULL));
+    TRY(check_peak(file, model, config->reduction == REDUCTION_EXACT32));
     return check_slots(file, meta, model, grouping, config->optimizer.lookahead.every > 0);
 }
 

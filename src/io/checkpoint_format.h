@@ -18,6 +18,9 @@ enum { CHECKPOINT_FILE_NAME = 64 };
 #define CONTENT_HASH "content_hash"
 enum { CONTENT_HASH_SINCE = 5 };
 
+/* Of /meta. */
+#define STEPS_PER_EPOCH "steps_per_epoch"
+
 /* The integers of RunState under their names in /state. */
 typedef struct StateField {
     const char *name;
@@ -25,11 +28,26 @@ typedef struct StateField {
 } StateField;
 extern const StateField checkpoint_state_fields[]; /* ended by name NULL */
 
+/* The dataset of /state: Checkpoint.peak. A file has the version of its format, and another has the
+ * one before. */
+#define GRADIENT_PEAK "gradient_peak"
+enum { GRADIENT_PEAK_SINCE = 6 };
+
 /* The HDF5 type of HistoryEntry, for H5Tclose. */
 Status checkpoint_history_type(hid_t *type);
 
+/* The dataset of /state, RunState.runners_up, and the HDF5 type of one, for H5Tclose. */
+#define RUNNERS_UP "runners_up"
+Status checkpoint_evaluated_type(hid_t *type);
+
+/* Reads [n_params] of /state; ST_CHECKPOINT where there is none, or one that no run comes to. */
+Status checkpoint_read_peak(hid_t file, int n_params, int64_t *peak);
+
 /* The names of the slots as a file has them, with blanks between. */
 void checkpoint_slots(const Checkpoint *checkpoint, char text[256]);
+
+/* The step of the state of that rank (checkpoint_rank); -1: there is none. */
+int64_t checkpoint_step_of_rank(const RunState *state, int64_t rank);
 
 /* The last part of the state hash. */
 void checkpoint_hash_rates(HashState *hash, const RunState *state);

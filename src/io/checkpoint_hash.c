@@ -54,6 +54,8 @@ Status checkpoint_state_hash(const Checkpoint *checkpoint, uint64_t *value) {
     }
     if (checkpoint->slow_running)
         add_views(hash, model->running, model->n_running, NULL, checkpoint->slow_running);
+    if (checkpoint->peak)
+        hash_add(hash, checkpoint->peak, (size_t)model->n_params * sizeof *checkpoint->peak);
     hash_add(hash, &step, sizeof step);
     checkpoint_hash_rates(hash, &checkpoint->state);
     *value = hash_value(hash);
@@ -124,5 +126,6 @@ void checkpoint_add_state(HashState *hash, const RunState *state) {
     checkpoint_hash_rates(hash, state);
     add_samples(hash, state);
     add_bad_steps(hash, state);
+    hash_add(hash, state->runners_up.at, (size_t)state->runners_up.n * sizeof(Evaluated));
     hash_add(hash, state->history, (size_t)state->n_history * sizeof *state->history);
 }

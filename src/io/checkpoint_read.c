@@ -9,6 +9,7 @@
 #include "hdf5_error.h"
 #include "hdf5_file.h"
 #include "hdf5_object.h"
+#include "lockstep/exact_sum.h"
 #include "lockstep/lineage.h"
 
 /* What training counts with: images of a step, of an epoch or between two log lines, and their
@@ -77,6 +78,17 @@ static Status read_image(hid_t group, Checkpoint *checkpoint) {
     return hdf5_get_text(group, "class_names", (char **)(uintptr_t)&checkpoint->class_names);
 }
 
+/* 0 where the file does not say. */
+static Status read_epoch_length(hid_t group, int64_t *steps) {
+    bool has;
+    TRY(hdf5_has(group, STEPS_PER_EPOCH, &has));
+    if (!has)
+        return ST_OK;
+    TRY(hdf5_get_int(group, STEPS_PER_EPOCH, steps));
+    return *steps > 0 ? ST_OK
+                      : FAIL(ST_CHECKPOINT, "an epoch of its run has %" PRId64 " steps", *steps);
+}
+
 static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     Status status = ST_OK;
     bool has;
@@ -119,10 +131,14 @@ static Status read_meta(hid_t file, Checkpoint *checkpoint) {
     TRY_DONE(hdf5_has(group, "test_hash", &has));
     if (has)
         TRY_DONE(hdf5_get_hash(group, "test_hash", &checkpoint->test_hash));
+    TRY_DONE(read_epoch_length(group, &checkpoint->steps_per_epoch));
     TRY_DONE(get_truth(group, "ema", &checkpoint->has_ema));
     TRY_DONE(hdf5_get_hash(group, "state_hash", &checkpoint->state_hash));
-    if (version >= CONTENT_HASH_SINCE)
+    if (version >= CONTENT_HASH_SINCE) {
         TRY_DONE(hdf5_get_hash(group, CONTENT_HASH, &checkpoint->content_hash));
+        if (checkpoint->content_hash == 0) /* which says that there is none */
+            status = FAIL(ST_CHECKPOINT, "its content hash is 0, which no file's is");
+    }
 done:
     if (group >= 0)
         H5Gclose(group);
@@ -144,6 +160,28 @@ static Status read_history(hid_t group, RunState *state) {
     TRY_ALLOC(state->history);
     TRY_DONE(checkpoint_history_type(&type));
     TRY_DONE(hdf5_get_array(group, "history", type, 1, &state->n_history, state->history));
+done:
+    if (type >= 0)
+        H5Tclose(type);
+    return status;
+}
+
+static Status read_runners_up(hid_t group, RunnersUp *runners_up) {
+    Status status = ST_OK;
+    hid_t type = -1;
+    int64_t stored[HDF5_DIMS_MAX];
+    int ndim;
+    bool has;
+    TRY(hdf5_has_member(group, RUNNERS_UP, &has));
+    if (!has)
+        return ST_OK;
+    TRY(hdf5_shape(group, RUNNERS_UP, sizeof *runners_up->at, &ndim, stored));
+    if (ndim != 1 || stored[0] > KEEP_BEST_MAX - 1)
+        return FAIL(ST_CHECKPOINT, "has " RUNNERS_UP " of another shape than a run's: at most %d",
+                    KEEP_BEST_MAX - 1);
+    runners_up->n = stored[0];
+    TRY_DONE(checkpoint_evaluated_type(&type));
+    TRY_DONE(hdf5_get_array(group, RUNNERS_UP, type, 1, &runners_up->n, runners_up->at));
 done:
     if (type >= 0)
         H5Tclose(type);
@@ -198,6 +236,7 @@ static Status read_state(hid_t file, RunState *state) {
     if (has)
         TRY_DONE(read_bad_steps(group, &state->bad));
     TRY_DONE(read_history(group, state));
+    TRY_DONE(read_runners_up(group, &state->runners_up));
 done:
     if (group >= 0)
         H5Gclose(group);
@@ -219,12 +258,16 @@ static bool are_sums(int64_t loss, int64_t correct, int64_t images, int64_t step
            within(correct, 0, images) && within(loss, -LOSS_MAX, LOSS_MAX);
 }
 
-/* Whether the position is that of epochs of one length; *length is 0 before the first one's end. */
+/* Whether the position is that of epochs of one length, which *length is; 0: not known, and then it
+ * stays so before the first one's end. */
 static bool is_position(const RunState *state, int64_t *length) {
     int64_t before = state->step - state->position;
-    *length = state->epoch > 0 ? before / state->epoch : 0;
+    if (*length == 0 && state->epoch > 0)
+        *length = before / state->epoch;
+    if (*length > 0 && state->position >= *length)
+        return false;
     return state->epoch == 0 ? before == 0
-                             : before % state->epoch == 0 && state->position < *length;
+                             : before % state->epoch == 0 && before / state->epoch == *length;
 }
 
 static bool is_history(const RunState *state, int64_t length) {
@@ -238,16 +281,35 @@ static bool is_history(const RunState *state, int64_t length) {
     return true;
 }
 
+/* Whether they stand behind the best one in the order of accuracy or of loss, each step once. */
+static bool are_runners_up(const RunState *state) {
+    Evaluated before = {state->best_step, state->best_accuracy, state->best_loss};
+    bool by_accuracy = true, by_loss = true;
+    if (state->runners_up.n > 0 && state->best_step < 0)
+        return false;
+    for (int64_t i = 0; i < state->runners_up.n; i++) {
+        Evaluated at = state->runners_up.at[i];
+        if (!within(at.step, 0, state->step) || isnan(at.accuracy) || !is_share(at.accuracy) ||
+            isnan(at.loss) || checkpoint_rank(state, at.step) != i + 1)
+            return false;
+        by_accuracy = by_accuracy && before.accuracy >= at.accuracy;
+        by_loss = by_loss && before.loss <= at.loss;
+        before = at;
+    }
+    return by_accuracy || by_loss;
+}
+
 static bool is_plateau(const Plateau *plateau) {
     return plateau->lr >= 0 && isfinite(plateau->lr) && !isnan(plateau->best) &&
            within(plateau->bad, 0, CHECKPOINT_STEP_MAX) &&
            within(plateau->cooldown, 0, CHECKPOINT_STEP_MAX);
 }
 
-/* Whether the numbers can be those of one run, and it can go on from them. */
-static Status check_state(const RunState *state) {
+/* Whether the numbers can be those of one run, and it can go on from them. `length`: steps of an
+ * epoch, 0: not known. */
+static Status check_state(const RunState *state, int64_t length) {
     const char *wrong = NULL;
-    int64_t step = state->step, length;
+    int64_t step = state->step;
     if (!within(step, 0, CHECKPOINT_STEP_MAX))
         wrong = "step";
     else if (!within(state->epoch, 0, step))
@@ -271,6 +333,8 @@ static Status check_state(const RunState *state) {
         wrong = "best_accuracy";
     else if (state->best_step >= 0 && isnan(state->best_loss))
         wrong = "best_loss";
+    else if (!are_runners_up(state))
+        wrong = RUNNERS_UP;
     else if (!is_share(state->last_accuracy))
         wrong = "last_accuracy";
     else if (state->has_plateau && !is_plateau(&state->plateau))
@@ -295,7 +359,7 @@ Status checkpoint_parse_meta(const void *bytes, size_t size, const char *name,
     TRY_DONE(hdf5_open_image(bytes, size, &file));
     TRY_DONE(read_meta(file, checkpoint));
     TRY_DONE(read_state(file, &checkpoint->state));
-    TRY_DONE(check_state(&checkpoint->state));
+    TRY_DONE(check_state(&checkpoint->state, checkpoint->steps_per_epoch));
 done:
     if (file >= 0)
         H5Fclose(file);
@@ -355,6 +419,25 @@ static void zero_arrays(const Checkpoint *checkpoint) {
         zero(checkpoint->slot[i], flat);
 }
 
+Status checkpoint_read_peak(hid_t file, int n_params, int64_t *peak) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    int64_t n = n_params;
+    TRY_DONE(hdf5_open_group(file, "state", &group));
+    TRY_DONE(hdf5_get_array(group, GRADIENT_PEAK, H5T_STD_I64LE, 1, &n, peak));
+    for (int p = 0; p < n_params; p++) {
+        if (!within(peak[p], 0, PEAK_MAX)) {
+            status = FAIL(ST_CHECKPOINT,
+                          "its /state has a value of " GRADIENT_PEAK " that no run comes to");
+            goto done;
+        }
+    }
+done:
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
 Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
                                Checkpoint *checkpoint) {
     const Model *model = checkpoint->model;
@@ -379,6 +462,8 @@ Status checkpoint_parse_arrays(const void *bytes, size_t size, const char *name,
     if (checkpoint->slow_running)
         TRY_DONE(read_views(optimizer, SLOW_RUNNING, model->running, model->n_running, NULL,
                             checkpoint->slow_running));
+    if (checkpoint->peak)
+        TRY_DONE(checkpoint_read_peak(file, model->n_params, checkpoint->peak));
 done:
     if (optimizer >= 0)
         H5Gclose(optimizer);

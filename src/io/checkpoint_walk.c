@@ -85,12 +85,40 @@ static void add_array(void *context, const WalkArray *array) {
         sum->bad += !isfinite(array->value[i]);
 }
 
+/* What the scales of sums follow, where a file has that. */
+static Status add_peak(hid_t file, HashState *hash) {
+    Status status = ST_OK;
+    hid_t group = -1;
+    int ndim;
+    int64_t dim[HDF5_DIMS_MAX], *peak = NULL;
+    bool has;
+    TRY_DONE(hdf5_open_group(file, "state", &group));
+    TRY_DONE(hdf5_has_member(group, GRADIENT_PEAK, &has));
+    if (!has)
+        goto done;
+    TRY_DONE(hdf5_shape(group, GRADIENT_PEAK, sizeof *peak, &ndim, dim));
+    size_t bytes = (size_t)dim[0] * sizeof *peak;
+    peak = malloc(bytes);
+    if (!peak) {
+        status = FAIL(ST_INTERNAL, "out of memory for the values of " GRADIENT_PEAK);
+        goto done;
+    }
+    TRY_DONE(hdf5_get_array(group, GRADIENT_PEAK, H5T_STD_I64LE, 1, dim, peak));
+    hash_add(hash, peak, bytes);
+done:
+    free(peak);
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
 Status checkpoint_check_hash(hid_t file, const Checkpoint *meta) {
     Status status = ST_OK;
     uint64_t step = (uint64_t)meta->state.step;
     Sum sum = {.hash = hash_new()};
     TRY_ALLOC(sum.hash);
     TRY_DONE(checkpoint_walk(file, meta, add_array, &sum));
+    TRY_DONE(add_peak(file, sum.hash));
     hash_add(sum.hash, &step, sizeof step);
     checkpoint_hash_rates(sum.hash, &meta->state);
     if (hash_value(sum.hash) != meta->state_hash)

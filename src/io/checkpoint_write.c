@@ -52,7 +52,8 @@ static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t stat
     checkpoint_slots(checkpoint, slots);
     clock_iso8601(now);
     TRY_DONE(hdf5_create_group(file, "meta", &group));
-    TRY_DONE(hdf5_put_int(group, "format_version", CHECKPOINT_FORMAT));
+    TRY_DONE(hdf5_put_int(group, "format_version",
+                          checkpoint->peak ? GRADIENT_PEAK_SINCE : GRADIENT_PEAK_SINCE - 1));
     TRY_DONE(hdf5_put_text(group, "config", checkpoint->config ? checkpoint->config : ""));
     TRY_DONE(hdf5_put_hash(group, "seed", checkpoint->seed));
     TRY_DONE(hdf5_put_int(group, "lanes", checkpoint->lanes));
@@ -61,6 +62,8 @@ static Status write_meta(hid_t file, const Checkpoint *checkpoint, uint64_t stat
     TRY_DONE(hdf5_put_hash(group, "dataset_hash", checkpoint->dataset_hash));
     if (checkpoint->test_hash)
         TRY_DONE(hdf5_put_hash(group, "test_hash", checkpoint->test_hash));
+    if (checkpoint->steps_per_epoch > 0)
+        TRY_DONE(hdf5_put_int(group, STEPS_PER_EPOCH, checkpoint->steps_per_epoch));
     if (checkpoint->image.c > 0)
         TRY_DONE(write_image(group, checkpoint));
     TRY_DONE(hdf5_put_text(group, "instruction_set", checkpoint->instruction_set));
@@ -111,7 +114,23 @@ static Status write_bad_steps(hid_t group, const BadSteps *bad) {
     return hdf5_put_real(group, "bad_steps_lr_factor", bad->lr_factor);
 }
 
-static Status write_state(hid_t file, const RunState *state) {
+static Status write_runners_up(hid_t group, const RunnersUp *runners_up) {
+    hid_t type = -1;
+    Status status = checkpoint_evaluated_type(&type);
+    if (status == ST_OK)
+        status = hdf5_put_array(group, RUNNERS_UP, type, 1, &runners_up->n, runners_up->at);
+    if (type >= 0)
+        H5Tclose(type);
+    return status;
+}
+
+static Status write_peak(hid_t group, const Checkpoint *checkpoint) {
+    int64_t n_params = checkpoint->model->n_params;
+    return hdf5_put_array(group, GRADIENT_PEAK, H5T_STD_I64LE, 1, &n_params, checkpoint->peak);
+}
+
+static Status write_state(hid_t file, const Checkpoint *checkpoint) {
+    const RunState *state = &checkpoint->state;
     Status status = ST_OK;
     hid_t group = -1, type = -1;
     TRY_DONE(hdf5_create_group(file, "state", &group));
@@ -134,6 +153,10 @@ static Status write_state(hid_t file, const RunState *state) {
         TRY_DONE(checkpoint_history_type(&type));
         TRY_DONE(hdf5_put_array(group, "history", type, 1, &state->n_history, state->history));
     }
+    if (state->runners_up.n > 0)
+        TRY_DONE(write_runners_up(group, &state->runners_up));
+    if (checkpoint->peak)
+        TRY_DONE(write_peak(group, checkpoint));
 done:
     if (type >= 0)
         H5Tclose(type);
@@ -188,7 +211,7 @@ static Status build(const Checkpoint *checkpoint, Identity *identity, Hdf5Image 
     TRY_DONE(checkpoint_state_hash(checkpoint, &identity->state));
     TRY_DONE(hdf5_create(image, &file));
     TRY_DONE(write_meta(file, checkpoint, identity->state));
-    TRY_DONE(write_state(file, &checkpoint->state));
+    TRY_DONE(write_state(file, checkpoint));
     TRY_DONE(write_arrays(file, checkpoint));
     TRY_DONE(write_content_hash(file, &identity->content));
     hid_t whole = file;

@@ -29,8 +29,10 @@ Status file_load(const char *path, char **bytes, size_t *size) {
     struct stat info;
     char *buffer = NULL;
     size_t have = 0, room = 0;
-    /* Not to wait for whoever would write to a FIFO. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int fd = -1;
+    do { /* not to wait for whoever would write to a FIFO */
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return FAIL_PATH(path, "opened");
     if (fstat(fd, &info) != 0) {
@@ -83,12 +85,20 @@ Status file_write(int fd, const char *path, const void *bytes, size_t size) {
     return ST_OK;
 }
 
+int file_sync(int fd) {
+    int result;
+    do {
+        result = fsync(fd);
+    } while (result != 0 && errno == EINTR);
+    return result;
+}
+
 Status file_create(const char *path, const void *bytes, size_t size) {
     int fd = file_open(path, O_WRONLY | O_CREAT | O_TRUNC);
     if (fd < 0)
         return FAIL_PATH(path, "created");
     Status status = file_write(fd, path, bytes, size);
-    if (status == ST_OK && fsync(fd) != 0)
+    if (status == ST_OK && file_sync(fd) != 0)
         status = FAIL_PATH(path, "written");
     if (close(fd) != 0 && status == ST_OK)
         status = FAIL_PATH(path, "written");
@@ -149,12 +159,15 @@ bool file_temporary_is_stale(const char *name) {
 }
 
 Status file_sync_folder(const char *folder) {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = -1;
+    do {
+        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return FAIL_PATH(folder, "opened");
     Status status = ST_OK;
     /* EINVAL: a file system that has no such notion keeps its names durable by itself. */
-    if (fsync(fd) != 0 && errno != EINVAL)
+    if (file_sync(fd) != 0 && errno != EINVAL)
         status = FAIL_PATH(folder, "written");
     close(fd);
     return status;
@@ -185,7 +198,7 @@ static bool is_half_renamed(const char *from, const char *to) {
 }
 
 bool file_can_rename_new(const char *from, const char *to) {
-    return rename_guarded(from, to) == 0;
+    return rename_guarded(from, to) != ENOTSUP;
 }
 
 Status file_rename_new(const char *from, const char *to, bool *exists) {
@@ -236,7 +249,7 @@ Status file_make_folders(const char *path, const char *option) {
 }
 
 Status file_remove(const char *path) {
-    if (unlink(path) != 0 && errno != ENOENT)
+    if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
         return FAIL_PATH(path, "removed");
     return ST_OK;
 }

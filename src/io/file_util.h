@@ -18,6 +18,9 @@ Status file_load(const char *path, char **bytes, size_t *size);
 /* Writes all of `bytes` to an open descriptor; `path` is for the message. */
 Status file_write(int fd, const char *path, const void *bytes, size_t size);
 
+/* fsync, again where a signal came between; 0, or -1 and errno. */
+int file_sync(int fd);
+
 /* Creates (or empties) `path`, writes it and makes it durable; removes it again on failure. */
 Status file_create(const char *path, const void *bytes, size_t size);
 
@@ -37,7 +40,8 @@ Status file_sync_folder(const char *folder);
  * it looks, then renames. Where a process died in the middle, the same call comes to its end. */
 Status file_rename_new(const char *from, const char *to, bool *exists);
 
-/* Tries it: whether the file system can rename `from` to `to` without ever replacing. */
+/* Tries it: false where the file system says that it cannot rename `from` to `to` without ever
+ * replacing. */
 bool file_can_rename_new(const char *from, const char *to);
 
 /* mkdir -p; `option` names the path in messages. */

@@ -178,6 +178,16 @@ done:
     return status;
 }
 
+Status hdf5_has_member(hid_t group, const char *name, bool *has) {
+    Status status = ST_OK;
+    htri_t exists;
+    *has = false;
+    TRY_H5(name, exists = H5Lexists(group, name, H5P_DEFAULT));
+    *has = exists > 0;
+done:
+    return status;
+}
+
 Status hdf5_get_text(hid_t object, const char *name, char **text) {
     Status status = ST_OK;
     hid_t attribute, type;

@@ -41,6 +41,9 @@ Status hdf5_put_array(hid_t group, const char *name, hid_t type, int ndim, const
 Status hdf5_get_array(hid_t group, const char *name, hid_t type, int ndim, const int64_t *dim,
                       void *data);
 
+/* Whether a group has a member of that name; damage is no absence. */
+Status hdf5_has_member(hid_t group, const char *name, bool *has);
+
 /* Number of members, and the name of member `index` in the order in which they were made. */
 Status hdf5_members(hid_t group, int64_t *count);
 Status hdf5_member_name(hid_t group, int64_t index, char *name, size_t room);

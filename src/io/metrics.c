@@ -1,7 +1,9 @@
 /* metrics: metrics.jsonl and result.json. See metrics.h.
  *
- * A line is formatted on the stack and written by one write(2): no allocation while steps run, and
- * a crash tears at most the last line. */
+ * A line is formatted on the stack and written by one write(2): a crash tears at most the last
+ * line. What is not known to be on the disk is kept here too: when an fsync has failed, the system
+ * takes those pages as written, whether they are or not, and another fsync of them says yes. So the
+ * next one is of a new file, made of what was on the disk before and what is kept. */
 #include "lockstep/metrics.h"
 
 #include <cJSON.h>
@@ -9,11 +11,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file_util.h"
@@ -21,15 +25,21 @@
 #include "lockstep/file.h"
 #include "lockstep/hash.h"
 #include "lockstep/log.h"
+#include "lockstep/text.h"
 #include "metrics_mend.h"
 #include "tensorboard.h"
 
-enum { LINE_BYTES = 2048 };
+enum { LINE_BYTES = 2048, KEPT_BYTES = 1 << 20 };
 
 struct Metrics {
     RunDir *dir; /* has the descriptor of metrics.jsonl; borrowed */
     atomic_bool has_board;
     Tensorboard board;
+    pthread_mutex_t lines; /* guards what follows and the descriptor: steps write, another thread
+                              makes durable */
+    Text kept;             /* lines behind the first `durable` bytes of metrics.jsonl */
+    size_t durable;
+    bool doubtful; /* an fsync has failed since */
 };
 
 /* TensorBoard's events say what metrics.jsonl says as well: where they cannot be written the run
@@ -106,12 +116,16 @@ static void add_measured(Line *line, const char *key, double value, bool first) 
         add(line, "%s\"%s\":null", first ? "" : ",", key);
 }
 
-static Status put_line(RunDir *dir, Line *line) {
+static Status put_line(Metrics *sinks, Line *line) {
+    const RunDir *dir = sinks->dir;
     TRY(rundir_check(dir));
     add(line, "}\n");
     if (line->used >= LINE_BYTES)
         return FAIL(ST_INTERNAL, "a line of metrics.jsonl is longer than %d bytes", LINE_BYTES);
+    pthread_mutex_lock(&sinks->lines);
     Status status = file_write(dir->metrics_fd, "metrics.jsonl", line->text, line->used);
+    text_add_bytes(&sinks->kept, line->text, line->used);
+    pthread_mutex_unlock(&sinks->lines);
     if (status != ST_OK)
         status_prefix("%s", dir->path);
     return status;
@@ -139,7 +153,7 @@ Status metrics_train(Metrics *sinks, const TrainMetrics *metrics) {
     add_int(&line, "ranks", metrics->ranks);
     add_int(&line, "threads", metrics->threads);
     add_text(&line, "host", metrics->host);
-    TRY(put_line(sinks->dir, &line));
+    TRY(put_line(sinks, &line));
     return sinks->has_board ? after_board(sinks, tensorboard_train(&sinks->board, metrics)) : ST_OK;
 }
 
@@ -165,7 +179,7 @@ Status metrics_eval(Metrics *sinks, const EvalMetrics *metrics) {
     begin_times(&line);
     add_measured(&line, "wall_s", metrics->wall_s, false);
     add(&line, "}");
-    TRY(put_line(sinks->dir, &line));
+    TRY(put_line(sinks, &line));
     return sinks->has_board ? after_board(sinks, tensorboard_eval(&sinks->board, metrics)) : ST_OK;
 }
 
@@ -233,6 +247,15 @@ static Status open_lines(RunDir *dir) {
     return file_sync_folder(dir->path);
 }
 
+static Status size_of_lines(const RunDir *dir, size_t *size) {
+    struct stat file;
+    if (fstat(dir->metrics_fd, &file) != 0)
+        return FAIL(ST_CHECKPOINT, "%s/metrics.jsonl: cannot be looked at: %s", dir->path,
+                    strerror(errno));
+    *size = (size_t)file.st_size;
+    return ST_OK;
+}
+
 Status metrics_open(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t n,
                     const BoardFacts *facts, Metrics **sinks) {
     Metrics *made = calloc(1, sizeof *made);
@@ -240,8 +263,12 @@ Status metrics_open(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t
     *sinks = made;
     made->dir = dir;
     made->board.file.fd = -1;
+    if (pthread_mutex_init(&made->lines, NULL) != 0)
+        return FAIL(ST_INTERNAL, "a mutex cannot be made");
+    text_reserve(&made->kept, KEPT_BYTES);
     TRY(mend(dir, step, known, n, true));
     TRY(open_lines(dir));
+    TRY(size_of_lines(dir, &made->durable));
     made->has_board = facts != NULL;
     return facts ? after_board(made, tensorboard_open(dir, step, facts, &made->board)) : ST_OK;
 }
@@ -250,15 +277,61 @@ void metrics_close(Metrics *sinks) {
     if (!sinks)
         return;
     tensorboard_close(&sinks->board);
+    text_free(&sinks->kept);
+    pthread_mutex_destroy(&sinks->lines);
     free(sinks);
 }
 
-Status metrics_sync(Metrics *sinks) {
+/* metrics.jsonl as a new file: what was durable of it, and the lines kept since. With the lock. */
+static Status write_anew(Metrics *sinks) {
+    Status status = ST_OK;
+    char path[4096], *text = NULL;
+    size_t size = 0;
+    Text all = {0};
+    TRY(file_join(sinks->dir->path, "metrics.jsonl", path));
+    TRY(file_load(path, &text, &size));
+    if (size < sinks->durable)
+        status = FAIL(ST_CHECKPOINT, "%s: is shorter than what was on the disk of it", path);
+    TRY_DONE(status);
+    text_add_bytes(&all, text, sinks->durable);
+    text_add_bytes(&all, sinks->kept.bytes, sinks->kept.size);
+    if (all.failed || sinks->kept.failed)
+        status = FAIL(ST_INTERNAL, "out of memory");
+    TRY_DONE(status);
+    TRY_DONE(rundir_replace(sinks->dir, "metrics.jsonl", all.bytes, all.size));
+    TRY_DONE(open_lines(sinks->dir));
+    sinks->doubtful = false;
+done:
+    text_free(&all);
+    free(text);
+    return status;
+}
+
+/* Not with the lock for as long as the disk takes: steps write lines meanwhile. */
+static Status sync_lines(Metrics *sinks) {
     const RunDir *dir = sinks->dir;
-    if (fsync(dir->metrics_fd) != 0)
-        return FAIL(ST_CHECKPOINT, "%s/metrics.jsonl: cannot be made durable: %s", dir->path,
-                    strerror(errno));
-    if (sinks->has_board && fsync(sinks->board.file.fd) != 0)
+    pthread_mutex_lock(&sinks->lines);
+    Status status = sinks->doubtful ? write_anew(sinks) : ST_OK;
+    size_t lines = sinks->kept.size;
+    pthread_mutex_unlock(&sinks->lines);
+    TRY(status);
+    int error = file_sync(dir->metrics_fd) != 0 ? errno : 0;
+    pthread_mutex_lock(&sinks->lines);
+    if (error) {
+        sinks->doubtful = true;
+    } else {
+        sinks->durable += lines;
+        text_drop(&sinks->kept, lines);
+    }
+    pthread_mutex_unlock(&sinks->lines);
+    return error ? FAIL(ST_CHECKPOINT, "%s/metrics.jsonl: cannot be made durable: %s", dir->path,
+                        strerror(error))
+                 : ST_OK;
+}
+
+Status metrics_sync(Metrics *sinks) {
+    TRY(sync_lines(sinks));
+    if (sinks->has_board && file_sync(sinks->board.file.fd) != 0)
         return after_board(sinks, FAIL(ST_CHECKPOINT, "%s: cannot be made durable: %s",
                                        sinks->board.file.path, strerror(errno)));
     return ST_OK;
@@ -268,6 +341,35 @@ static void put_times(cJSON *root, const PhaseTimes *times) {
     cJSON *object = cJSON_AddObjectToObject(root, "times");
     for (Phase p = 0; p < PHASES; p++)
         cJSON_AddNumberToObject(object, phase_key(p), times->seconds[p]);
+}
+
+/* How fast each rank was. */
+static void put_pace(cJSON *root, const RunResult *result) {
+    if (!result->pace) {
+        cJSON_AddNullToObject(root, "rank_times");
+        return;
+    }
+    cJSON *list = cJSON_AddArrayToObject(root, "rank_times");
+    for (int r = 0; r < result->ranks; r++) {
+        cJSON *rank = cJSON_CreateObject();
+        cJSON_AddNumberToObject(rank, "rank", r);
+        cJSON_AddStringToObject(rank, "host", result->pace[r].host);
+        cJSON_AddNumberToObject(rank, "lane_s", result->pace[r].lane_s);
+        cJSON_AddNumberToObject(rank, "waited_s", result->pace[r].waited_s);
+        cJSON_AddBoolToObject(rank, "slow", result->pace[r].slow);
+        cJSON_AddItemToArray(list, rank);
+    }
+}
+
+static void put_losses(cJSON *root, const RunResult *result) {
+    cJSON *list = cJSON_AddArrayToObject(root, "lost_ranks");
+    for (int64_t i = 0; i < result->n_losses; i++) {
+        cJSON *loss = cJSON_CreateObject();
+        cJSON_AddNumberToObject(loss, "rank", result->losses[i].rank);
+        cJSON_AddStringToObject(loss, "host", result->losses[i].host);
+        cJSON_AddNumberToObject(loss, "step", (double)result->losses[i].step);
+        cJSON_AddItemToArray(list, loss);
+    }
 }
 
 /* What the data set is like. */
@@ -350,7 +452,12 @@ static cJSON *result_object(const RunResult *result) {
     cJSON_AddNumberToObject(root, "images_per_s", result->images_per_s);
     cJSON_AddNumberToObject(root, "wall_s", result->wall_s);
     cJSON_AddNumberToObject(root, "train_s", result->train_s);
+    cJSON_AddNumberToObject(root, "plan_s", result->plan_s);
+    cJSON_AddNumberToObject(root, "plans_made", (double)result->plans_made);
+    cJSON_AddNumberToObject(root, "plans_taken", (double)result->plans_taken);
     put_times(root, &result->times);
+    put_pace(root, result);
+    put_losses(root, result);
     return root;
 }
 

@@ -28,6 +28,7 @@
 #include "file_util.h"
 #include "folder.h"
 #include "lockstep/file.h"
+#include "lockstep/flight_dir.h"
 #include "lockstep/log.h"
 #include "owner.h"
 
@@ -41,10 +42,10 @@ static Status remove_ours(const RunDir *dir, const char *folder, const char *nam
 /* A temporary file of a run, whoever has made it. */
 static bool is_left_over(const char *name) {
     static const char *const begins[] = {
-        "config.yaml.",    "log.txt.",    "metrics.jsonl.",  "metrics.next.",
-        "result.json.",    "trace.json.", "autotune.txt.",   "best.h5.",
-        "local.",          "lineage.",    "sessions.jsonl.", "events.out.tfevents.",
-        "predictions.h5.", "step-"};
+        "config.yaml.",         "log.txt.",        "metrics.jsonl.", "metrics.next.",
+        "result.json.",         "trace.json.",     "autotune.txt.",  "best.h5.",
+        "plans.txt.",           "local.",          "lineage.",       "sessions.jsonl.",
+        "events.out.tfevents.", "predictions.h5.", "step-"};
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
         if (strncmp(name, begins[i], strlen(begins[i])) == 0)
             return file_is_temporary(name);
@@ -64,6 +65,11 @@ Status rundir_sweep(const RunDir *dir, const char *folder) {
     return remove_some(dir, folder, is_left_over);
 }
 
+/* Whether a file system says by this that it has no symbolic links; others (no room, say) pass. */
+static bool is_no_links(int error) {
+    return error == EPERM || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL;
+}
+
 /* What the file system cannot do, and a run does without: said once, at its start. */
 static Status look_for_lacks(RunDir *dir) {
     char own[256], from[4096], to[4096 + 8];
@@ -79,7 +85,7 @@ static Status look_for_lacks(RunDir *dir) {
                  dir->path);
     unlink(from);
     unlink(to);
-    dir->no_links = status == ST_OK && symlink("none", from) != 0;
+    dir->no_links = status == ST_OK && symlink("none", from) != 0 && is_no_links(errno);
     if (dir->no_links)
         log_warn("%s: the file system has no symbolic links (%s): there is no best.h5; `lockstep "
                  "eval %s` finds the best checkpoint without it",
@@ -107,7 +113,8 @@ static Status check_strange(const char *path) {
     return ST_OK;
 }
 
-Status rundir_open(const char *path, RunDir *dir) {
+/* `over`: see owner_take. */
+static Status open_over(const char *path, const char *over, RunDir *dir) {
     Status status = ST_OK;
     char board[4096];
     memset(dir, 0, sizeof *dir);
@@ -115,7 +122,7 @@ Status rundir_open(const char *path, RunDir *dir) {
     TRY_DONE(file_make_folders(path, "--out"));
     snprintf(dir->path, sizeof dir->path, "%s", path);
     TRY_DONE(check_strange(path));
-    TRY_DONE(owner_take(path, dir->owner, &dir->lock_fd));
+    TRY_DONE(owner_take(path, over, dir->owner, &dir->lock_fd));
     TRY_DONE(file_join(path, "checkpoints", dir->checkpoints));
     TRY_DONE(file_make_folders(dir->checkpoints, "--out"));
     TRY_DONE(rundir_sweep(dir, dir->path));
@@ -127,6 +134,14 @@ done:
     if (status != ST_OK)
         rundir_close(dir);
     return status;
+}
+
+Status rundir_open(const char *path, RunDir *dir) {
+    return open_over(path, "", dir);
+}
+
+Status rundir_inherit(const char *path, const char *owner, RunDir *dir) {
+    return open_over(path, owner, dir);
 }
 
 void rundir_close(RunDir *dir) {
@@ -145,6 +160,10 @@ void rundir_close(RunDir *dir) {
 
 RunHolder rundir_holder(const char *path) {
     return owner_life(path);
+}
+
+Status rundir_beat(const RunDir *dir, int64_t beat, double every) {
+    return owner_beat(dir->lock_fd, dir->owner, beat, every);
 }
 
 Status rundir_check(const RunDir *dir) {
@@ -236,9 +255,17 @@ done:
 }
 
 /* What --reset removes, each NAME and at the end NULL. */
-static const char *const reset_names[] = {
-    "result.json", "metrics.jsonl", "autotune.txt", "sessions.jsonl", "predictions.h5",
-    "trace.json",  "crash-fired",   "best.h5",      "lineage",        NULL};
+static const char *const reset_names[] = {"result.json",
+                                          "metrics.jsonl",
+                                          "autotune.txt",
+                                          "plans.txt",
+                                          "sessions.jsonl",
+                                          "predictions.h5",
+                                          "trace.json",
+                                          "crash-fired",
+                                          "best.h5",
+                                          "lineage",
+                                          NULL};
 
 /* Whether NAME is there, as what a run makes of it. */
 static bool is_there(const RunDir *dir, const char *name) {
@@ -277,6 +304,7 @@ Status rundir_reset(RunDir *dir) {
     TRY(file_join(dir->path, "tensorboard", board));
     TRY(announce_reset(dir, board));
     TRY(set_bad_aside(dir));
+    TRY(flight_prune(dir->path, 0));
     TRY(remove_some(dir, dir->checkpoints, is_checkpoint_part));
     TRY(remove_some(dir, board, is_event_file));
     for (int i = 0; reset_names[i]; i++) {
@@ -331,18 +359,41 @@ Status rundir_write_autotune(RunDir *dir, const char *text) {
     return rundir_replace(dir, "autotune.txt", text, strlen(text));
 }
 
-Status rundir_read_autotune(const RunDir *dir, char **text) {
+static Status read_text(const RunDir *dir, const char *name, char **text) {
     char path[4096];
     size_t size;
     *text = NULL;
-    TRY(file_join(dir->path, "autotune.txt", path));
+    TRY(file_join(dir->path, name, path));
     return access(path, F_OK) == 0 ? file_load(path, text, &size) : ST_OK;
 }
 
+Status rundir_read_autotune(const RunDir *dir, char **text) {
+    return read_text(dir, "autotune.txt", text);
+}
+
+Status rundir_read_plans(const RunDir *dir, char **text) {
+    return read_text(dir, "plans.txt", text);
+}
+
+Status rundir_write_plans(RunDir *dir, const char *text) {
+    char *old = NULL;
+    Status status = ST_OK;
+    if (!text)
+        return ST_OK;
+    if (rundir_read_plans(dir, &old) != ST_OK)
+        status_clear();
+    if (!old || strcmp(old, text) != 0)
+        status = rundir_replace(dir, "plans.txt", text, strlen(text));
+    free(old);
+    return status;
+}
+
 Status rundir_link_best(RunDir *dir, const char *file_name) {
-    char path[4096], temporary[4096], target[512], own[256];
-    if (dir->no_links)
-        return rundir_check(dir);
+    char path[4096], temporary[4096], target[512], own[256], linked[256];
+    rundir_best(dir, linked);
+    if (dir->no_links) /* a link of earlier, or of another host, must not name another file */
+        return linked[0] && strcmp(linked, file_name) != 0 ? remove_ours(dir, dir->path, "best.h5")
+                                                           : rundir_check(dir);
     file_temporary_name("best.h5", own, sizeof own);
     TRY(file_join(dir->path, "best.h5", path));
     TRY(file_join(dir->path, own, temporary));
@@ -383,7 +434,7 @@ Status rundir_crash_marker(const char *path, bool *first) {
         return ST_OK;
     if (fd < 0)
         return FAIL(ST_CHECKPOINT, "%s: cannot be made: %s", marker, strerror(errno));
-    if (fsync(fd) != 0)
+    if (file_sync(fd) != 0)
         status = FAIL(ST_CHECKPOINT, "%s: cannot be written: %s", marker, strerror(errno));
     close(fd);
     if (status == ST_OK)

@@ -273,7 +273,7 @@ static Status still_ours(void *context) {
 }
 
 static Status empty(RunDir *dir, const char *folder) {
-    const CheckpointKeep none = {.best_step = -1};
+    const CheckpointKeep none = {.newest = 0};
     const CheckpointGate gate = {still_ours, dir};
     if (access(folder, F_OK) != 0)
         return ST_OK;

@@ -53,8 +53,14 @@ Status rundir_mend_best(RunDir *dir, int64_t best_step) {
                  best_step, dir->checkpoints);
         return unlink_best(dir);
     }
-    if (strcmp(linked, name) == 0 || dir->no_links)
+    if (strcmp(linked, name) == 0)
         return ST_OK;
+    if (dir->no_links) {
+        if (linked[0])
+            log_warn("%s/best.h5 named %s, but %s is the best of this run: it is removed",
+                     dir->path, linked, name);
+        return unlink_best(dir);
+    }
     log_warn("%s/best.h5 %s%s: now it is %s, the best of this run", dir->path,
              linked[0] ? "was " : "was missing", linked, name);
     return rundir_link_best(dir, name);
@@ -91,13 +97,7 @@ Status rundir_find_best(const char *run, char file_name[256]) {
     char path[4096], name[CHECKPOINT_FILE_NAME] = "";
     snprintf(dir.path, sizeof dir.path, "%s", run);
     TRY(file_join(run, "checkpoints", dir.checkpoints));
-    rundir_best(&dir, file_name);
-    if (file_name[0]) {
-        TRY(file_join(dir.checkpoints, file_name, path));
-        if (access(path, F_OK) == 0)
-            return ST_OK;
-        file_name[0] = '\0';
-    }
+    file_name[0] = '\0';
     TRY(rundir_find(run, path));
     if (!path[0])
         return ST_OK;
@@ -129,7 +129,7 @@ bool rundir_has_result(const RunDir *dir, int64_t step, uint64_t state_hash) {
 }
 
 Status rundir_begin_again(RunDir *dir) {
-    static const char *const names[] = {"result.json", "predictions.h5"};
+    static const char *const names[] = {"result.json", "predictions.h5", "report/report.html"};
     char path[4096];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         TRY(file_join(dir->path, names[i], path));

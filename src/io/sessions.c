@@ -111,3 +111,14 @@ Status sessions_end(const RunDir *dir, int64_t step, const char *status) {
     cJSON_AddStringToObject(line, "status", status);
     return append(dir, line);
 }
+
+Status sessions_lost(const RunDir *dir, const CommLoss *losses, int64_t n, int ranks) {
+    for (int64_t i = 0; i < n; i++) {
+        cJSON *line = new_line("lost", losses[i].step);
+        cJSON_AddNumberToObject(line, "rank", losses[i].rank);
+        cJSON_AddStringToObject(line, "host", losses[i].host);
+        cJSON_AddNumberToObject(line, "ranks", ranks);
+        TRY(append(dir, line));
+    }
+    return ST_OK;
+}

@@ -2,31 +2,42 @@
 #include "tensorboard.h"
 
 #include <inttypes.h>
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "file_util.h"
+#include "folder.h"
 
 static void file_name(int64_t number, char name[64]) {
     snprintf(name, 64, "events.out.tfevents.%06" PRId64 ".lockstep", number);
 }
 
+static bool has_number(const char *name, int64_t *number) {
+    char same[64];
+    if (sscanf(name, "events.out.tfevents.%" SCNd64 ".lockstep", number) != 1)
+        return false;
+    file_name(*number, same);
+    return strcmp(name, same) == 0;
+}
+
+static bool is_numbered(const char *name) {
+    int64_t number;
+    return has_number(name, &number);
+}
+
 /* The number of the last file, 0 where there is none. */
 static Status last_number(const char *folder, int64_t *number) {
-    DIR *list = opendir(folder);
-    if (!list)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
-    for (struct dirent *entry; (entry = readdir(list));) {
-        long long found;
-        if (sscanf(entry->d_name, "events.out.tfevents.%lld.lockstep", &found) == 1 &&
-            found > *number)
+    Names names;
+    int64_t found;
+    Status status = folder_names(folder, is_numbered, &names);
+    *number = 0;
+    for (int64_t i = 0; status == ST_OK && i < names.n; i++) {
+        if (has_number(names.name[i], &found) && found > *number)
             *number = found;
     }
-    closedir(list);
-    return ST_OK;
+    folder_free(&names);
+    return status;
 }
 
 /* As Markdown: each line is indented, which keeps it as it is. */
@@ -73,7 +84,7 @@ static Status renew(const RunDir *dir, const char *folder, int64_t number) {
 Status tensorboard_open(const RunDir *dir, int64_t step, const BoardFacts *facts,
                         Tensorboard *board) {
     char folder[4096], path[4096], name[64];
-    int64_t number = 0;
+    int64_t number;
     board->file.fd = -1;
     TRY(rundir_check(dir));
     TRY(file_join(dir->path, "tensorboard", folder));

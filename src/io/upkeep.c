@@ -1,7 +1,6 @@
 /* upkeep: see upkeep.h. */
 #include "lockstep/upkeep.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "checkpoint_look.h"
 #include "file_util.h"
 #include "folder.h"
+#include "lockstep/config.h"
 #include "lockstep/hash.h"
 #include "lockstep/rundir.h"
 
@@ -47,39 +47,30 @@ static Status visit_file(const char *path, const char *shown, bool renamed, Visi
     return status;
 }
 
-/* The names in a folder that begin with `begin`, in order, for visit_folder; the caller frees. */
-static Status sorted_names(const char *folder, struct dirent ***names, int *n) {
-    *n = scandir(folder, names, NULL, alphasort);
-    return *n >= 0 ? ST_OK
-                   : FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", folder, strerror(errno));
+/* A checkpoint that was renamed .bad, not its checksum file. */
+static bool is_bad_file(const char *name) {
+    return checkpoint_is_bad(name) && !strstr(name, ".xxh3");
 }
 
-static void free_names(struct dirent **names, int n) {
-    for (int i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
+static bool is_visited(const char *name) {
+    int64_t step;
+    return is_bad_file(name) || checkpoint_step_of(name, "", &step);
 }
 
 /* `prefix`: what stands before a file's name for people. */
 static Status visit_folder(const char *folder, const char *prefix, Visit visit, void *context) {
-    Status status = ST_OK;
-    struct dirent **names;
-    int n;
-    int64_t step;
+    Names names;
     char path[4096], shown[512];
-    TRY(sorted_names(folder, &names, &n));
-    for (int i = 0; i < n; i++) {
-        const char *name = names[i]->d_name;
-        bool renamed = checkpoint_is_bad(name) && !strstr(name, ".xxh3");
-        if (!renamed && !checkpoint_step_of(name, "", &step))
-            continue;
+    Status status = folder_names(folder, is_visited, &names);
+    for (int64_t i = 0; status == ST_OK && i < names.n; i++) {
+        const char *name = names.name[i];
         TRY_DONE(file_join(folder, name, path));
         snprintf(shown, sizeof shown, "%s%s", prefix, name);
-        TRY_DONE(visit_file(path, shown, renamed, visit, context));
+        TRY_DONE(visit_file(path, shown, is_bad_file(name), visit, context));
         status_clear(); /* what was found of a bad one has been told */
     }
 done:
-    free_names(names, n);
+    folder_free(&names);
     return status;
 }
 
@@ -91,20 +82,16 @@ static Status checkpoints_of(const char *run, char folder[4096]) {
 }
 
 static Status visit_aside(const char *checkpoints, Visit visit, void *context) {
-    Status status = ST_OK;
-    struct dirent **names;
-    int n;
+    Names names;
     char folder[4096], prefix[64];
-    TRY(sorted_names(checkpoints, &names, &n));
-    for (int i = 0; i < n; i++) {
-        if (!checkpoint_is_aside(names[i]->d_name))
-            continue;
-        TRY_DONE(file_join(checkpoints, names[i]->d_name, folder));
-        snprintf(prefix, sizeof prefix, "%.40s/", names[i]->d_name);
+    Status status = folder_names(checkpoints, checkpoint_is_aside, &names);
+    for (int64_t i = 0; status == ST_OK && i < names.n; i++) {
+        TRY_DONE(file_join(checkpoints, names.name[i], folder));
+        snprintf(prefix, sizeof prefix, "%.40s/", names.name[i]);
         TRY_DONE(visit_folder(folder, prefix, visit, context));
     }
 done:
-    free_names(names, n);
+    folder_free(&names);
     return status;
 }
 
@@ -115,12 +102,52 @@ static Status visit_run(const char *run, Visit visit, void *context) {
     return visit_aside(folder, visit, context);
 }
 
+/* ---- What pruning leaves of a run's best ---- */
+
+/* As the configuration says that a checkpoint carries. */
+static Status best_kept_by(const Checkpoint *meta, int64_t *best) {
+    RunConfig *config = malloc(sizeof *config);
+    TRY_ALLOC(config);
+    Status status = config_from_text(meta->config, "configuration", config);
+    *best = config->keep_best;
+    free(config);
+    return status;
+}
+
+/* The best, and the branch, as the newest good checkpoint `path` says; "": nothing is known.
+ * *state, without a history, is what it ranks by. For keep_free, also after a failure. */
+static Status what_to_keep(const char *path, CheckpointKeep *keep, RunState *state) {
+    Checkpoint meta;
+    *keep = (CheckpointKeep){.newest = 0};
+    *state = (RunState){.best_step = -1};
+    if (!path[0])
+        return ST_OK;
+    TRY(checkpoint_read_meta(path, &meta));
+    *state = meta.state;
+    state->history = NULL;
+    state->n_history = 0;
+    Status status = best_kept_by(&meta, &keep->best);
+    keep->state = state;
+    keep->lineage = strdup(meta.lineage ? meta.lineage : "");
+    checkpoint_meta_free(&meta);
+    TRY(status);
+    TRY_ALLOC(keep->lineage);
+    return ST_OK;
+}
+
+static void keep_free(CheckpointKeep *keep) {
+    free((char *)(uintptr_t)keep->lineage);
+    keep->lineage = NULL;
+}
+
 /* ---- list, verify ---- */
 
 typedef struct Listing {
     FILE *out;
     const char *run;
-    char best[256];
+    /* Of `list` alone: which of the best pruning leaves, and of what. */
+    const CheckpointKeep *keep;
+    const CheckpointSteps *steps;
     int wrong; /* files that are not good, sealed, and under their own name */
 } Listing;
 
@@ -139,10 +166,24 @@ static const char *verdict_text(const Found *found) {
     return "gone";
 }
 
+/* "best; ", "best 2; " ..., of the branch's own that pruning spares for that; else "". */
+static void rank_text(const Listing *listing, const char *name, char text[32]) {
+    int64_t step;
+    text[0] = '\0';
+    if (!checkpoint_step_of(name, "", &step) ||
+        !checkpoint_spares(listing->keep, listing->steps, step))
+        return;
+    int64_t rank = checkpoint_rank(listing->keep->state, step);
+    if (rank == 0)
+        snprintf(text, 32, "best; ");
+    else
+        snprintf(text, 32, "best %" PRId64 "; ", rank + 1);
+}
+
 static Status list_one(void *context, const Found *found) {
     Listing *listing = context;
     const Checkpoint *meta = &found->meta;
-    char hex[17], branch[LINEAGE_ID_BYTES] = "-";
+    char hex[17], branch[LINEAGE_ID_BYTES] = "-", rank[32];
     if (found->verdict != CHECKPOINT_GOOD) {
         fprintf(listing->out, "%-40s %10s %6s %-16s %-16s %s\n", found->name, "", "", "", "",
                 verdict_text(found));
@@ -151,21 +192,32 @@ static Status list_one(void *context, const Found *found) {
     hash_hex(meta->state_hash, hex);
     if (meta->lineage && *meta->lineage)
         lineage_id(meta->lineage, branch);
+    rank_text(listing, found->name, rank);
     fprintf(listing->out, "%-40s %10" PRId64 " %6" PRId64 " %-16s %-16s %s%s\n", found->name,
-            meta->state.step, meta->state.epoch, branch, hex,
-            strcmp(found->name, listing->best) == 0 ? "best; " : "", verdict_text(found));
+            meta->state.step, meta->state.epoch, branch, hex, rank, verdict_text(found));
     return ST_OK;
 }
 
 Status upkeep_list(const char *run, FILE *out) {
-    Listing listing = {.out = out, .run = run};
-    char folder[4096];
+    Status status = ST_OK;
+    CheckpointKeep keep;
+    RunState state;
+    CheckpointSteps steps = {0};
+    Listing listing = {.out = out, .run = run, .keep = &keep, .steps = &steps};
+    char folder[4096], newest[4096];
     TRY(checkpoints_of(run, folder));
-    if (rundir_find_best(run, listing.best) != ST_OK) /* what is wrong is seen below */
-        status_clear();
+    if (rundir_find(run, newest) != ST_OK) /* what is wrong is seen below */
+        newest[0] = '\0';
+    status_clear();
+    TRY_DONE(what_to_keep(newest, &keep, &state));
+    TRY_DONE(checkpoint_steps(folder, &steps));
     fprintf(out, "%-40s %10s %6s %-16s %-16s %s\n", "file", "step", "epoch", "branch", "state hash",
             "found");
-    return visit_run(run, list_one, &listing);
+    TRY_DONE(visit_run(run, list_one, &listing));
+done:
+    keep_free(&keep);
+    free(steps.step);
+    return status;
 }
 
 static Status verify_one(void *context, const Found *found) {
@@ -275,7 +327,7 @@ static Status still_ours(void *context) {
 
 /* All of a folder that was set aside, its metrics too; what else is there stays, and the folder. */
 static Status remove_aside(const char *folder, const CheckpointGate *gate, FILE *out) {
-    const CheckpointKeep none = {.best_step = -1};
+    const CheckpointKeep none = {.newest = 0};
     char metrics[4096];
     int64_t n;
     TRY(checkpoint_prune(folder, &none, gate, &n));
@@ -301,40 +353,59 @@ done:
     return status;
 }
 
-/* What the newest good checkpoint of the branch says is to stay. The caller frees keep->lineage. */
-static Status what_to_keep(const RunDir *dir, int64_t newest, CheckpointKeep *keep) {
+/* A branch that has made no checkpoint yet goes on from one that may be among those set aside, and
+ * nowhere else. */
+static Status check_begun(const RunDir *dir, int64_t step) {
+    int64_t begin = dir->lineage ? lineage_begin(dir->lineage) : 0;
+    if (step >= begin)
+        return ST_OK;
+    return FAIL(ST_CHECKPOINT,
+                "%s: the run here is to go on from step %" PRId64
+                ", whose checkpoint may be among those set aside, and has made none yet: leave "
+                "--aside out, or train it to its next checkpoint first",
+                dir->path, begin);
+}
+
+/* The directory's branch, and what it keeps: its newest good checkpoint says it, but for what is
+ * asked for. */
+static Status what_to_prune(const RunDir *dir, const PruneWish *wish, CheckpointKeep *keep,
+                            RunState *state) {
     char path[4096];
-    Checkpoint meta;
-    *keep = (CheckpointKeep){.newest = newest, .best_step = -1};
     TRY(checkpoint_newest(dir->checkpoints, true, dir->lineage, path));
     if (!path[0])
         return FAIL(ST_CHECKPOINT, "%s: holds no checkpoints", dir->path);
-    TRY(checkpoint_read_meta(path, &meta));
-    const char *lineage = dir->lineage ? dir->lineage : meta.lineage;
-    keep->lineage = strdup(lineage ? lineage : "");
-    keep->best_step = meta.state.best_step;
-    checkpoint_meta_free(&meta);
+    TRY(what_to_keep(path, keep, state));
+    keep->newest = wish->keep;
+    if (wish->keep_best > 0)
+        keep->best = wish->keep_best;
+    if (!dir->lineage)
+        return ST_OK;
+    keep_free(keep);
+    keep->lineage = strdup(dir->lineage);
     TRY_ALLOC(keep->lineage);
     return ST_OK;
 }
 
-Status upkeep_prune(const char *run, int64_t newest, bool aside, FILE *out) {
+Status upkeep_prune(const char *run, const PruneWish *wish, FILE *out) {
     Status status = ST_OK;
     RunDir dir;
     CheckpointKeep keep = {.lineage = NULL};
+    RunState state;
     char folder[4096];
     int64_t n;
     TRY(checkpoints_of(run, folder));
     TRY(rundir_open(run, &dir));
     CheckpointGate gate = {still_ours, &dir};
     TRY_DONE(rundir_read_branch(&dir));
-    TRY_DONE(what_to_keep(&dir, newest, &keep));
+    TRY_DONE(what_to_prune(&dir, wish, &keep, &state));
+    if (wish->aside)
+        TRY_DONE(check_begun(&dir, state.step));
     TRY_DONE(checkpoint_prune(dir.checkpoints, &keep, &gate, &n));
     fprintf(out, "removed: %" PRId64 " of %s\n", n, dir.checkpoints);
-    if (aside)
+    if (wish->aside)
         TRY_DONE(remove_all_aside(dir.checkpoints, &gate, out));
 done:
-    free((char *)(uintptr_t)keep.lineage);
+    keep_free(&keep);
     rundir_close(&dir);
     return status;
 }

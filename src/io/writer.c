@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint_dir.h"
 #include "checkpoint_format.h"
 #include "lockstep/log.h"
 #include "lockstep/thread.h"
@@ -20,7 +21,7 @@ enum { FAILURES_MAX = 2 };
 struct Writer {
     char folder[4096], local[4096]; /* local "": none */
     const char *target;             /* one of them: where the copy goes */
-    int64_t keep;
+    int64_t keep, keep_best;
     WriterHooks hooks;
     Checkpoint copy; /* arrays and history are ours, the rest borrowed */
     int64_t history_room;
@@ -29,9 +30,10 @@ struct Writer {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* busy or stop changed */
     bool busy, stop;
-    bool owed;             /* the copy is of the best state so far, and could not be written */
+    bool owed;             /* the copy is one of the best so far, and could not be written */
+    bool crowded;          /* older files could not be removed; the thread's own */
     int failures;          /* in a row */
-    int64_t written;       /* writes that have ended */
+    int64_t written;       /* writes that have succeeded */
     double write_s, cpu_s; /* of the last of them */
     StatusRecord last;     /* of the last write */
     char committed[4096];  /* path of the last file; "": none */
@@ -41,31 +43,59 @@ static bool is_best(const RunState *state) {
     return state->best_step == state->step;
 }
 
+static bool is_among_best(const Writer *writer) {
+    int64_t rank = checkpoint_rank(&writer->copy.state, writer->copy.state.step);
+    return rank >= 0 && rank < writer->keep_best;
+}
+
+/* The copy is on disk, whatever fails after that. */
+static void note_committed(Writer *writer, const char *name) {
+    pthread_mutex_lock(&writer->lock);
+    snprintf(writer->committed, sizeof writer->committed, "%.4000s/%s", writer->target, name);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+static Status remove_older(const Writer *writer, const CheckpointGate *gate) {
+    const WriterHooks *hooks = &writer->hooks;
+    const CheckpointKeep keep = {.newest = writer->keep,
+                                 .lineage = writer->copy.lineage,
+                                 .best = writer->keep_best,
+                                 .state = &writer->copy.state};
+    TRY(checkpoint_prune(writer->target, &keep, gate, NULL));
+    return hooks->lasts && writer->target == writer->folder ? hooks->lasts(hooks->context) : ST_OK;
+}
+
+/* Older files that stay make no write a failed one: the next one tries again. A folder that is
+ * another's does. */
+static Status judge_removal(Writer *writer, Status status, const CheckpointGate *gate) {
+    StatusRecord record;
+    bool warned = writer->crowded;
+    writer->crowded = status != ST_OK;
+    if (status == ST_OK)
+        return ST_OK;
+    status_take(&record);
+    TRY(checkpoint_ask(gate));
+    if (!warned)
+        log_warn("%s; the checkpoint is written, but older ones stay: trying again after the next",
+                 record.message);
+    return ST_OK;
+}
+
 static Status write_one(Writer *writer) {
     const WriterHooks *hooks = &writer->hooks;
     CheckpointGate gate = {hooks->allowed, hooks->context};
     int64_t step = writer->copy.state.step;
     char name[CHECKPOINT_FILE_NAME];
-    const CheckpointKeep keep = {.newest = writer->keep,
-                                 .lineage = writer->copy.lineage,
-                                 .best_step = writer->copy.state.best_step};
     if (hooks->fetch)
         TRY(hooks->fetch(hooks->context, &writer->copy));
     if (hooks->before)
         TRY(hooks->before(hooks->context, step));
     TRY(checkpoint_write(writer->target, &writer->copy, &gate, NULL));
     checkpoint_file_name(step, name);
+    note_committed(writer, name);
     if (hooks->after)
         TRY(hooks->after(hooks->context, step, name, is_best(&writer->copy.state)));
-    TRY(checkpoint_prune(writer->target, &keep, &gate, NULL));
-    return hooks->lasts && writer->target == writer->folder ? hooks->lasts(hooks->context) : ST_OK;
-}
-
-/* The copy is on disk; with the lock held. */
-static void note_committed(Writer *writer) {
-    char name[CHECKPOINT_FILE_NAME];
-    checkpoint_file_name(writer->copy.state.step, name);
-    snprintf(writer->committed, sizeof writer->committed, "%.4000s/%s", writer->target, name);
+    return judge_removal(writer, remove_older(writer, &gate), &gate);
 }
 
 static void *writer_main(void *argument) {
@@ -79,7 +109,7 @@ static void *writer_main(void *argument) {
             break;
         pthread_mutex_unlock(&writer->lock);
         StatusRecord record = {0};
-        double start = trace_now(writer->hooks.row), began = clock_now(), cpu = clock_thread();
+        double start = trace_now(writer->hooks.row), began = clock_running(), cpu = clock_thread();
         Status written = write_one(writer);
         trace_span(writer->hooks.row, "checkpoint", "write checkpoint",
                    (TraceAt){writer->copy.state.step, -1}, start);
@@ -93,13 +123,13 @@ static void *writer_main(void *argument) {
             log_warn("%s; trying again at the next checkpoint", record.message);
         pthread_mutex_lock(&writer->lock);
         writer->failures = record.status == ST_OK ? 0 : writer->failures + 1;
-        writer->owed = record.status != ST_OK && is_best(&writer->copy.state);
+        writer->owed = record.status != ST_OK && is_among_best(writer);
         writer->last = record;
-        writer->written++;
-        writer->write_s = clock_now() - began;
-        writer->cpu_s = clock_thread() - cpu;
-        if (record.status == ST_OK)
-            note_committed(writer);
+        if (record.status == ST_OK) {
+            writer->written++;
+            writer->write_s = clock_running() - began;
+            writer->cpu_s = clock_thread() - cpu;
+        }
         writer->busy = false;
         pthread_cond_broadcast(&writer->changed);
     }
@@ -143,6 +173,10 @@ static Status allocate(Writer *writer, const Checkpoint *shape) {
     writer->copy.running = copy_of(shape->running, model->running_flat, &failed);
     writer->copy.ema = copy_of(shape->ema, model->flat, &failed);
     writer->copy.slow_running = copy_of(shape->slow_running, model->running_flat, &failed);
+    if (shape->peak) {
+        writer->copy.peak = calloc((size_t)model->n_params + 1, sizeof *writer->copy.peak);
+        failed = failed || !writer->copy.peak;
+    }
     writer->copy.n_slots = shape->n_slots;
     for (int i = 0; i < shape->n_slots; i++) {
         int first = first_of(shape, i);
@@ -159,6 +193,7 @@ static void release(Writer *writer) {
     free(writer->copy.running);
     free(writer->copy.ema);
     free(writer->copy.slow_running);
+    free(writer->copy.peak);
     for (int i = 0; i < writer->copy.n_slots; i++) {
         if (first_of(&writer->copy, i) == i)
             free(writer->copy.slot[i]);
@@ -168,8 +203,8 @@ static void release(Writer *writer) {
     free(writer);
 }
 
-Status writer_start(const char *folder, const char *local, int64_t keep, const Checkpoint *shape,
-                    WriterHooks hooks, Writer **out) {
+Status writer_start(const char *folder, const char *local, int64_t keep, int64_t keep_best,
+                    const Checkpoint *shape, WriterHooks hooks, Writer **out) {
     Status status = ST_OK;
     bool have_cond = false;
     Writer *writer = calloc(1, sizeof *writer);
@@ -179,6 +214,7 @@ Status writer_start(const char *folder, const char *local, int64_t keep, const C
     snprintf(writer->local, sizeof writer->local, "%s", local ? local : "");
     writer->target = writer->folder;
     writer->keep = keep;
+    writer->keep_best = keep_best;
     writer->hooks = hooks;
     TRY_DONE(allocate(writer, shape));
     TRY_DONE(cond_init_monotonic(&writer->changed));
@@ -228,7 +264,10 @@ static Status fill(Writer *writer, const Checkpoint *from) {
     else
         copy_arrays(&own, from);
     copy_array(own.slow_running, from->slow_running, from->model->running_flat);
+    if (own.peak)
+        memcpy(own.peak, from->peak, (size_t)from->model->n_params * sizeof *own.peak);
     writer->copy = *from;
+    writer->copy.peak = own.peak;
     writer->copy.slow_running = own.slow_running;
     writer->copy.weight = own.weight;
     writer->copy.running = own.running;
@@ -249,7 +288,7 @@ Status writer_snapshot(Writer *writer, const Checkpoint *checkpoint, bool lastin
                        const Deadline *deadline) {
     pthread_mutex_lock(&writer->lock);
     Status status = wait_idle(writer, deadline);
-    if (status == ST_OK && writer->owed) { /* no later state can stand in for the best one */
+    if (status == ST_OK && writer->owed) { /* no later state can stand in for one of the best */
         hand_over(writer);
         status = wait_idle(writer, deadline);
     }
@@ -290,9 +329,17 @@ int64_t writer_written(Writer *writer, double *seconds, double *cpu) {
     return written;
 }
 
+bool writer_is_busy(Writer *writer) {
+    pthread_mutex_lock(&writer->lock);
+    bool busy = writer->busy;
+    pthread_mutex_unlock(&writer->lock);
+    return busy;
+}
+
 void writer_forget(Writer *writer) {
     pthread_mutex_lock(&writer->lock);
     writer->owed = false;
+    writer->committed[0] = '\0';
     pthread_mutex_unlock(&writer->lock);
 }
 

@@ -14,8 +14,8 @@ static Status infer(Layer *layer) {
                     ", and its own, c=%" PRId64,
                     a->groups, in.c, a->channels);
     }
-    if (a->pad >= a->kernel) {
-        return FAIL(ST_USAGE, "conv: p=%" PRId64 " must be smaller than k=%" PRId64, a->pad,
+    if (a->pad > a->kernel) {
+        return FAIL(ST_USAGE, "conv: p=%" PRId64 " must not be larger than k=%" PRId64, a->pad,
                     a->kernel);
     }
     int64_t h = layer_windows(in.h, a->kernel, a->stride, a->pad);

@@ -1,18 +1,11 @@
 /* groupnorm: normalisation of each image over the map and the channels of one group, with a learned
  * scale and offset of each channel (Wu, He, "Group normalization", 2018). One group: layer
  * normalisation over C, H, W. The same in training and evaluation. */
-#include <inttypes.h>
-
 #include "layers.h"
 
 static Status infer(Layer *layer) {
-    int64_t channels = layer->in[0].c, groups = layer->args.groupnorm.groups;
-    if (channels % groups != 0) {
-        return FAIL(ST_USAGE,
-                    "groupnorm: groups=%" PRId64 " do not divide the %" PRId64
-                    " channels of the input",
-                    groups, channels);
-    }
+    int64_t channels = layer->in[0].c;
+    TRY(layer_check_groups(layer, layer->args.groupnorm.groups));
     layer->out = layer->in[0];
     layer->n_params = 2;
     layer->param[0] = layer_channel_param("weight", channels, INIT_ONE);

@@ -1,6 +1,7 @@
 /* The table of layer kinds, and what several of them share. */
 #include "lockstep/layer.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "layers.h"
@@ -62,6 +63,14 @@ int64_t layer_windows(int64_t in, int64_t kernel, int64_t stride, int64_t pad) {
 
 ParamSpec layer_channel_param(const char *role, int64_t channels, InitKind init) {
     return (ParamSpec){.role = role, .ndim = 1, .dim = {channels, 1, 1, 1}, .init = init};
+}
+
+Status layer_check_groups(const Layer *layer, int64_t groups) {
+    if (layer->in[0].c % groups == 0)
+        return ST_OK;
+    return FAIL(ST_USAGE,
+                "%s: groups=%" PRId64 " do not divide the %" PRId64 " channels of the input",
+                layer_type(layer->kind)->name, groups, layer->in[0].c);
 }
 
 int64_t layer_tokens(Shape map) {

@@ -36,11 +36,14 @@ void layer_set_weight(Layer *layer, int ndim, const int64_t dim[4], bool bias);
 /* One number a channel: a parameter that weight decay may spare, or a running statistic. */
 ParamSpec layer_channel_param(const char *role, int64_t channels, InitKind init);
 
+/* ST_USAGE, by the kind's name, unless `groups` divides the input's channels. */
+Status layer_check_groups(const Layer *layer, int64_t groups);
+
 /* Tokens of a map: its positions, row by row. */
 int64_t layer_tokens(Shape map);
 
-/* What both kinds of pooling have for args, infer and implies. */
-extern const LayerArg layer_pool_args[];
+/* What both kinds of pooling have for infer and implies; `count_pad` is of avgpool alone. */
+extern const LayerArg layer_maxpool_args[], layer_avgpool_args[];
 Status layer_infer_pool(Layer *layer);
 bool layer_pool_implies(const Layer *layer, const LayerArg *arg);
 

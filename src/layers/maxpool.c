@@ -44,17 +44,25 @@ bool layer_pool_implies(const Layer *layer, const LayerArg *arg) {
     return (is_kernel && a->global) || (is_stride && a->stride == a->kernel);
 }
 
-const LayerArg layer_pool_args[] = {
-    {"k", ARG_INT, offsetof(Layer, args.pool.kernel), 1, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT,
-     "side of the window", NULL},
-    {"s", ARG_INT, offsetof(Layer, args.pool.stride), 1, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT,
-     "stride; k unless given", NULL},
-    {"p", ARG_INT, offsetof(Layer, args.pool.pad), 0, ARG_KERNEL_MAX / 2, 0, ABSENT_DEFAULT,
-     "padding on each side", NULL},
-    {"global", ARG_FLAG, offsetof(Layer, args.pool.global), 0, 1, 0, ABSENT_DEFAULT,
-     "over the whole map", NULL},
-    {0},
-};
+/* Rows of two tables. */
+/* clang-format off */
+#define WINDOW_ARGS \
+    {"k", ARG_INT, offsetof(Layer, args.pool.kernel), 1, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT, \
+     "side of the window", NULL}, \
+    {"s", ARG_INT, offsetof(Layer, args.pool.stride), 1, ARG_KERNEL_MAX, 0, ABSENT_DEFAULT, \
+     "stride; k unless given", NULL}, \
+    {"p", ARG_INT, offsetof(Layer, args.pool.pad), 0, ARG_KERNEL_MAX / 2, 0, ABSENT_DEFAULT, \
+     "padding on each side", NULL}, \
+    {"global", ARG_FLAG, offsetof(Layer, args.pool.global), 0, 1, 0, ABSENT_DEFAULT, \
+     "over the whole map", NULL}
+/* clang-format on */
+
+const LayerArg layer_maxpool_args[] = {WINDOW_ARGS, {0}};
+
+const LayerArg layer_avgpool_args[] = {WINDOW_ARGS,
+                                       {"count_pad", ARG_FLAG, offsetof(Layer, args.pool.count_pad),
+                                        0, 1, 0, ABSENT_DEFAULT, "padding counts, as zeros", NULL},
+                                       {0}};
 
 const LayerType layer_maxpool = {
     .name = "maxpool",
@@ -63,7 +71,7 @@ const LayerType layer_maxpool = {
     .formula =
         "out[c, y, x] = max over u, v < k of in[c, s y + u - p, s x + v - p]; padding never wins",
     .example = "maxpool k=2",
-    .args = layer_pool_args,
+    .args = layer_maxpool_args,
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = layer_infer_pool,

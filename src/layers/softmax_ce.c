@@ -28,7 +28,8 @@ const LayerType layer_softmax_ce = {
     .help = "softmax and cross-entropy loss",
     .shape = "1 x 1 x 1, from C x 1 x 1",
     .formula = "out = - sum over c of t[c] log softmax(in)[c], t[c] = (1 - smoothing) (1 if c is "
-               "the label, else 0) + smoothing / C",
+               "the label, else 0) + smoothing / C; each t[c] times the class's weight, where the "
+               "option class-weights gives any",
     .example = "linear c=10\nsoftmax_ce smoothing=0.1",
     .args = args,
     .min_inputs = 1,

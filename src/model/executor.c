@@ -1,10 +1,10 @@
 /* executor: the memory in which one lane is computed, and the walk through a program. See
  * program.h.
  *
- * The walk is cut into segments: forward is one; backward ends one wherever `ready` is to be
- * called. A device that records (DeviceOps.recording) runs each segment op by op the first time,
- * which lets its libraries load what they need, records it the second time, and replays it from
- * then on.
+ * The walk is cut into segments, which end in the middle of an op that waits for sums over lanes
+ * and, in backward, wherever `ready` is to be called. A device that records (DeviceOps.recording)
+ * runs each segment op by op the first time, which lets its libraries load what they need, records
+ * it the second time, and replays it from then on.
  */
 #include "program_internal.h"
 
@@ -18,6 +18,13 @@ typedef struct Segment {
     Recording *recording; /* NULL: none yet */
 } Segment;
 
+/* Ops `from` to `to`, both included, forward or, where `from` is not below, backward. `rest`: of
+ * `from` what is left; of an op at `to` that waits for sums, only what comes before. */
+typedef struct Stretch {
+    bool backward, rest;
+    int from, to;
+} Stretch;
+
 enum { TIMING_SECONDS = 300 }; /* longest wait for one op */
 
 struct Executor {
@@ -27,17 +34,21 @@ struct Executor {
     void *stats;           /* [running_flat real] */
     void *labels;          /* [batch] int32 */
     SecondLabel *second;   /* [batch], in training */
-    /* [batch], in training with their partners [2 batch], device memory, where the device makes
-     * images; else NULL */
-    Placement *placement;
+    /* Of [batch], device memory, where the device makes images; partners and changes of bytes, of
+     * which there is room for PIXEL_CHANGES_MAX, in training alone. */
+    ImageDraws drawn, partner;
     void *loss;      /* [batch] real */
     void *predicted; /* [batch] int32 */
     OpBound **bound; /* [n_ops] */
     OpTime *times;   /* [n_ops], NULL unless timing */
     OpTrace *trace;  /* NULL: none */
     bool *cut;       /* [n_ops] backward ends a segment behind this op */
-    Segment forward;
-    Segment *backward; /* [n_ops] of the segment that ends with an op */
+    double *shared;  /* [program->shared_most], device memory */
+    int waiting;     /* op in whose middle the walk has stopped, or -1 */
+    /* [n_ops + 1] of the stretch that begins with the image, or behind the middle of op i - 1 */
+    Segment *forward;
+    Segment
+        *backward; /* [2 n_ops] of the stretch that ends with op i / 2, or (odd) in its middle */
 };
 
 static void *at(void *base, size_t offset) {
@@ -94,12 +105,24 @@ static void fill_memory(const Executor *executor, int o, const Weights *weights,
     }
     memory->saved = at(executor->arena, program->buffers[2 * program->n_ops + o].offset);
     memory->scratch = executor->scratch;
+    memory->shared = executor->shared;
     memory->packed = program->packed ? at(program->packed, program->packed_at[o]) : NULL;
 }
 
-/* Of images and, in training, of those they are mixed with. */
-static size_t placements(const Program *program) {
-    return (size_t)program->batch * (program->training ? 2 : 1);
+/* Of what is drawn for an image. */
+static size_t draws_bytes(const Program *program) {
+    size_t changes = program->training ? PIXEL_CHANGES_MAX * sizeof(PixelChange) : 0;
+    return sizeof(Placement) + changes;
+}
+
+static Status allocate_draws(const Program *program, ImageDraws *draws) {
+    Device *device = program->device;
+    size_t batch = (size_t)program->batch;
+    TRY(device->ops->alloc(device, batch * sizeof *draws->placement, (void **)&draws->placement));
+    return program->training
+               ? device->ops->alloc(device, batch * PIXEL_CHANGES_MAX * sizeof *draws->change,
+                                    (void **)&draws->change)
+               : ST_OK;
 }
 
 static Status allocate(Executor *executor) {
@@ -112,13 +135,18 @@ static Status allocate(Executor *executor) {
     if (program->model->running_flat > 0)
         TRY(device->ops->alloc(device, (size_t)program->model->running_flat * real,
                                &executor->stats));
+    if (program->shared_most > 0)
+        TRY(device->ops->alloc(device, (size_t)program->shared_most * sizeof *executor->shared,
+                               (void **)&executor->shared));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &executor->labels));
     if (program->training)
         TRY(device->ops->alloc(device, batch * sizeof *executor->second,
                                (void **)&executor->second));
-    if (device->ops->images)
-        TRY(device->ops->alloc(device, placements(program) * sizeof *executor->placement,
-                               (void **)&executor->placement));
+    if (device->ops->images) {
+        TRY(allocate_draws(program, &executor->drawn));
+        if (program->training)
+            TRY(allocate_draws(program, &executor->partner));
+    }
     TRY(device->ops->alloc(device, batch * real, &executor->loss));
     TRY(device->ops->alloc(device, batch * sizeof(int32_t), &executor->predicted));
     return ST_OK;
@@ -131,14 +159,16 @@ Status executor_open(Program *program, Stream *stream, const Weights *weights, v
     TRY_ALLOC(executor);
     executor->program = program;
     executor->stream = stream;
+    executor->waiting = -1;
     executor->bound = calloc((size_t)program->n_ops, sizeof *executor->bound);
     if (!executor->bound) {
         status = FAIL(ST_INTERNAL, "out of memory");
         goto done;
     }
     executor->cut = calloc((size_t)program->n_ops, sizeof *executor->cut);
-    executor->backward = calloc((size_t)program->n_ops, sizeof *executor->backward);
-    if (!executor->cut || !executor->backward) {
+    executor->forward = calloc((size_t)program->n_ops + 1, sizeof *executor->forward);
+    executor->backward = calloc((size_t)program->n_ops, 2 * sizeof *executor->backward);
+    if (!executor->cut || !executor->forward || !executor->backward) {
         status = FAIL(ST_INTERNAL, "out of memory");
         goto done;
     }
@@ -171,28 +201,36 @@ void executor_close(Executor *executor) {
         if (executor->bound[o])
             executor->program->plans[o]->op->unbind(executor->bound[o]);
     }
-    forget(executor, &executor->forward);
-    for (int o = 0; executor->backward && o < executor->program->n_ops; o++)
+    for (int o = 0; executor->forward && o <= executor->program->n_ops; o++)
+        forget(executor, &executor->forward[o]);
+    for (int o = 0; executor->backward && o < 2 * executor->program->n_ops; o++)
         forget(executor, &executor->backward[o]);
-    void *memory[] = {executor->arena,  executor->scratch,   executor->stats, executor->labels,
-                      executor->second, executor->placement, executor->loss,  executor->predicted};
+    void *memory[] = {executor->arena,          executor->scratch,
+                      executor->stats,          executor->labels,
+                      executor->second,         executor->drawn.placement,
+                      executor->drawn.change,   executor->partner.placement,
+                      executor->partner.change, executor->loss,
+                      executor->predicted,      executor->shared};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         device->ops->release(device, memory[i]);
     free(executor->bound);
     free(executor->times);
     op_trace_close(executor->trace);
     free(executor->cut);
+    free(executor->forward);
     free(executor->backward);
     free(executor);
 }
 
 size_t program_executor_bytes(const Program *program) {
     size_t real = dtype_size(program->device->real);
+    size_t images = (size_t)program->batch * (program->training ? 2 : 1);
     return program->arena_bytes + program->scratch_bytes +
            (size_t)program->model->running_flat * real +
+           (size_t)program->shared_most * sizeof(double) +
            (size_t)program->batch *
                (real + 2 * sizeof(int32_t) + (program->training ? sizeof(SecondLabel) : 0)) +
-           (program->device->ops->images ? placements(program) * sizeof(Placement) : 0);
+           (program->device->ops->images ? images * draws_bytes(program) : 0);
 }
 
 static Status load_labels(Executor *executor, const int32_t *labels) {
@@ -207,18 +245,33 @@ Status executor_load(Executor *executor, const float *images, const int32_t *lab
     return load_labels(executor, labels);
 }
 
-Status executor_load_records(Executor *executor, const uint8_t *records, const Placement *placement,
-                             const Placement *partner, const PixelScale *scale,
-                             const int32_t *labels) {
+/* *draws: where they are in device memory; NULL each that there is none of. */
+static Status load_draws(const Executor *executor, const ImageDraws *from, int32_t changes,
+                         ImageDraws *draws) {
     const DeviceOps *ops = executor->program->device->ops;
-    int64_t batch = executor->program->batch;
-    size_t bytes = (size_t)batch * sizeof *placement;
+    size_t batch = (size_t)executor->program->batch;
+    if (!from->placement) {
+        *draws = (ImageDraws){NULL, NULL};
+        return ST_OK;
+    }
+    TRY(ops->upload(executor->stream, draws->placement, from->placement,
+                    batch * sizeof *from->placement));
+    if (changes > 0)
+        return ops->upload(executor->stream, draws->change, from->change,
+                           batch * (size_t)changes * sizeof *from->change);
+    draws->change = NULL;
+    return ST_OK;
+}
+
+Status executor_load_records(Executor *executor, const uint8_t *records, const ImageDraws *drawn,
+                             const ImageDraws *partner, const ImageRule *rule,
+                             const int32_t *labels) {
     Tensor image = placed(executor, 0, false);
-    Placement *second = partner ? executor->placement + batch : NULL;
-    TRY(ops->upload(executor->stream, executor->placement, placement, bytes));
-    if (partner)
-        TRY(ops->upload(executor->stream, second, partner, bytes));
-    TRY(ops->images->load(executor->stream, &image, records, executor->placement, second, scale));
+    ImageDraws first = executor->drawn, second = executor->partner;
+    TRY(load_draws(executor, drawn, rule->changes, &first));
+    TRY(load_draws(executor, partner, rule->changes, &second));
+    TRY(executor->program->device->ops->images->load(executor->stream, &image, records, &first,
+                                                     &second, rule));
     return load_labels(executor, labels);
 }
 
@@ -238,26 +291,37 @@ void executor_cut(Executor *executor, const int64_t *begins, int n) {
         for (int i = 0; i < n; i++)
             executor->cut[o] |= begins[i] >= begin && begins[i] < complete;
         complete = begin;
-        forget(executor, &executor->backward[o]);
+        forget(executor, &executor->backward[2 * o]);
+        forget(executor, &executor->backward[2 * o + 1]);
     }
 }
 
-/* Ops `from` to `to`, both included, forward or, where `from` is not below, backward. */
-static Status run_ops(Executor *executor, const LaneRun *run, bool backward, int from, int to) {
+typedef Status (*OpFn)(Stream *stream, OpBound *bound, const LaneRun *run);
+
+static OpFn function_of(const Op *op, bool backward, bool rest) {
+    if (rest)
+        return backward ? op->backward_rest : op->forward_rest;
+    return backward ? op->backward : op->forward;
+}
+
+static Status run_ops(Executor *executor, const LaneRun *run, const Stretch *stretch) {
     const Program *program = executor->program;
     const DeviceOps *ops = program->device->ops;
-    for (int o = from; backward ? o >= to : o <= to; o += backward ? -1 : 1) {
-        const Op *op = program->plans[o]->op;
+    bool backward = stretch->backward;
+    int next = backward ? -1 : 1, end = stretch->to + next;
+    for (int o = stretch->from; o != end; o += next) {
+        bool rest = stretch->rest && o == stretch->from;
+        OpFn function = function_of(program->plans[o]->op, backward, rest);
         double start = executor->times ? clock_now() : 0;
         TRY(op_trace_begin(executor->trace, executor->stream));
-        TRY((backward ? op->backward : op->forward)(executor->stream, executor->bound[o], run));
+        TRY(function(executor->stream, executor->bound[o], run));
         TRY(op_trace_end(executor->trace, executor->stream, program->plans[o]->desc.layer, backward,
                          (TraceAt){run->step, run->lane}));
         if (!executor->times)
             continue;
         TRY(ops->sync(executor->stream, TIMING_SECONDS));
-        *(backward ? &executor->times[o].backward_s : &executor->times[o].forward_s) =
-            clock_now() - start;
+        double *seconds = backward ? &executor->times[o].backward_s : &executor->times[o].forward_s;
+        *seconds = (rest ? *seconds : 0) + clock_now() - start;
     }
     return ST_OK;
 }
@@ -268,17 +332,17 @@ static bool can_replay(const Executor *executor, const LaneRun *run) {
            !op_trace_keeps(executor->trace) && run->n_dropout_masks == 0;
 }
 
-static Status run_segment(Executor *executor, Segment *segment, const LaneRun *run, bool backward,
-                          int from, int to) {
+static Status run_segment(Executor *executor, Segment *segment, const LaneRun *run,
+                          const Stretch *stretch) {
     const DeviceOps *ops = executor->program->device->ops;
     if (!can_replay(executor, run) || !segment->warm) {
         segment->warm = true;
-        return run_ops(executor, run, backward, from, to);
+        return run_ops(executor, run, stretch);
     }
     TRY(ops->recording->lane(executor->stream, run));
     if (!segment->recording) {
         TRY(ops->recording->begin(executor->stream));
-        Status status = run_ops(executor, run, backward, from, to);
+        Status status = run_ops(executor, run, stretch);
         TRY(ops->recording->end(executor->stream,
                                 &segment->recording)); /* also of one that failed */
         TRY(status);
@@ -286,22 +350,70 @@ static Status run_segment(Executor *executor, Segment *segment, const LaneRun *r
     return ops->recording->replay(executor->stream, segment->recording);
 }
 
-Status executor_forward(Executor *executor, const LaneRun *run) {
-    return run_segment(executor, &executor->forward, run, false, 0, executor->program->n_ops - 1);
+/* Whether the stretch that begins at op `from` stops in the middle of op `o`. */
+static bool stops_in(const Executor *executor, int o, int from, bool rest) {
+    return executor->program->plans[o]->shared > 0 && !(rest && o == from);
 }
 
-Status executor_backward(Executor *executor, const LaneRun *run, ReadyFn ready, void *context) {
+static Status walk_forward(Executor *executor, const LaneRun *run, int from, bool rest) {
+    int last = executor->program->n_ops - 1, to = from;
+    while (to < last && !stops_in(executor, to, from, rest))
+        to++;
+    executor->waiting = stops_in(executor, to, from, rest) ? to : -1;
+    Stretch stretch = {.rest = rest, .from = from, .to = to};
+    return run_segment(executor, &executor->forward[from + rest], run, &stretch);
+}
+
+Status executor_forward(Executor *executor, const LaneRun *run) {
+    return walk_forward(executor, run, 0, false);
+}
+
+Status executor_forward_on(Executor *executor, const LaneRun *run) {
+    return walk_forward(executor, run, executor->waiting, true);
+}
+
+static Status walk_backward(Executor *executor, const LaneRun *run, int from, bool rest,
+                            ReadyFn ready, void *context) {
     const Program *program = executor->program;
-    int from = program->n_ops - 1;
+    executor->waiting = -1;
     for (int o = from; o >= 0; o--) {
-        if (!executor->cut[o] && o > 0)
+        bool stops = stops_in(executor, o, from, rest);
+        if (!stops && !executor->cut[o] && o > 0)
             continue;
-        TRY(run_segment(executor, &executor->backward[o], run, true, from, o));
+        Stretch stretch = {.backward = true, .rest = rest, .from = from, .to = o};
+        TRY(run_segment(executor, &executor->backward[2 * o + stops], run, &stretch));
+        if (stops) {
+            executor->waiting = o;
+            break;
+        }
         if (executor->cut[o] && ready)
             TRY(ready(context, program->model->params[program->view[2 * o]].offset));
         from = o - 1;
+        rest = false;
     }
     return ST_OK;
+}
+
+Status executor_backward(Executor *executor, const LaneRun *run, ReadyFn ready, void *context) {
+    return walk_backward(executor, run, executor->program->n_ops - 1, false, ready, context);
+}
+
+Status executor_backward_on(Executor *executor, const LaneRun *run, ReadyFn ready, void *context) {
+    return walk_backward(executor, run, executor->waiting, true, ready, context);
+}
+
+int executor_shared(const Executor *executor) {
+    return executor->waiting < 0 ? 0 : executor->program->plans[executor->waiting]->shared;
+}
+
+Status executor_get_shared(Executor *executor, double *lane) {
+    return executor->program->device->ops->download(
+        executor->stream, lane, executor->shared, (size_t)executor_shared(executor) * sizeof *lane);
+}
+
+Status executor_put_shared(Executor *executor, const double *sums) {
+    return executor->program->device->ops->upload(executor->stream, executor->shared, sums,
+                                                  (size_t)executor_shared(executor) * sizeof *sums);
 }
 
 Status executor_results(Executor *executor, void *loss, int32_t *predicted) {
@@ -323,7 +435,7 @@ Tensor executor_logits(const Executor *executor) {
 
 Status executor_judge(Executor *executor, const LaneRun *run) {
     int last = executor->program->n_ops - 1;
-    return run_ops(executor, run, false, last, last);
+    return run_ops(executor, run, &(Stretch){.from = last, .to = last});
 }
 
 Status executor_time(Executor *executor, bool on) {

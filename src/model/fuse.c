@@ -34,12 +34,17 @@ static int tensor_of(const int *output_of, int l) {
     return l == LAYER_IMAGE ? 0 : output_of[l];
 }
 
+/* An op whose middle waits for the other lanes has nothing fused behind it. */
+static bool fuses_nothing(const Layer *layer) {
+    return layer->kind == LAYER_BN && layer->args.bn.over == BN_OVER_BATCH;
+}
+
 /* The addition that can be fused behind layer `l`, which reads one tensor, or -1. The other summand
  * must be there first. */
 static int fusable_add(const Program *program, const int *output_of, int l) {
     const Model *model = program->model;
     int add = only_reader(model, l, LAYER_ADD);
-    if (add < 0 || model->layers[l].n_in > 1 ||
+    if (add < 0 || model->layers[l].n_in > 1 || fuses_nothing(&model->layers[l]) ||
         !(program->device->fuses_add >> model->layers[l].kind & 1))
         return -1;
     return tensor_of(output_of, other_summand(model, add, l)) != NO_TENSOR ? add : -1;
@@ -48,7 +53,9 @@ static int fusable_add(const Program *program, const int *output_of, int l) {
 /* The ReLU that can be fused behind layer `l`, whose op's result is that of layer `last`; or -1. */
 static int fusable_relu(const Program *program, int l, int last) {
     bool fuses = program->device->fuses_relu >> program->model->layers[l].kind & 1;
-    return fuses ? only_reader(program->model, last, LAYER_RELU) : -1;
+    return fuses && !fuses_nothing(&program->model->layers[l])
+               ? only_reader(program->model, last, LAYER_RELU)
+               : -1;
 }
 
 /* Layers of the same kind before layer `l`. */

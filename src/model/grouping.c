@@ -96,14 +96,21 @@ static double decay_of(const ParamGroup *group, const ParamView *view) {
     return decays ? optimizer->weight_decay : 0;
 }
 
+/* Whether it is updated as a whole. What is frozen from the start is not updated at all. */
+static bool is_whole(const ParamGroup *group, const ParamView *view) {
+    return update_is_whole(group->optimizer.kind) && !group->frozen && view->spec.ndim > 1;
+}
+
 static void cut_ranges(const Model *model, Grouping *grouping) {
     for (int p = 0; p < model->n_params; p++) {
         const ParamView *view = &model->params[p];
         GroupRange next = {
             .begin = view->offset, .end = model->flat, .group = grouping->group_of[p]};
         next.decay = decay_of(&grouping->groups.group[next.group], view);
+        next.whole = is_whole(&grouping->groups.group[next.group], view);
         GroupRange *last = &grouping->range[grouping->n_ranges - 1];
-        if (p > 0 && last->group == next.group && last->decay == next.decay)
+        if (p > 0 && last->group == next.group && last->decay == next.decay &&
+            last->whole == next.whole)
             continue;
         if (p > 0)
             last->end = next.begin;
@@ -123,25 +130,25 @@ static Status no_matrix(const Source *source, const ParamGroup *group, const Par
                 source->name, view->name, view->name);
 }
 
-static Status add_matrix(const Source *source, const Model *model, Grouping *grouping, int p) {
+static Status add_whole(const Source *source, const Model *model, Grouping *grouping, int p) {
     const ParamView *view = &model->params[p];
     int g = grouping->group_of[p];
     const ParamGroup *group = &grouping->groups.group[g];
-    if (group->frozen || group->optimizer.kind != OPTIMIZER_MUON)
-        return ST_OK;
-    if (view->spec.ndim < 2)
+    if (!group->frozen && group->optimizer.kind == OPTIMIZER_MUON && view->spec.ndim < 2)
         return no_matrix(source, group, view);
+    if (!is_whole(group, view))
+        return ST_OK;
     int64_t rows = view->spec.dim[0];
-    grouping->matrix[grouping->n_matrices++] = (GroupMatrix){.param = p,
-                                                             .group = g,
-                                                             .decay = decay_of(group, view),
-                                                             .rows = rows,
-                                                             .cols = view->count / rows};
+    grouping->whole[grouping->n_wholes++] = (GroupWhole){.param = p,
+                                                         .group = g,
+                                                         .decay = decay_of(group, view),
+                                                         .rows = rows,
+                                                         .cols = view->count / rows};
     return ST_OK;
 }
 
 static int by_work(const void *a, const void *b) {
-    const GroupMatrix *one = a, *other = b;
+    const GroupWhole *one = a, *other = b;
     int64_t count = one->rows * one->cols, other_count = other->rows * other->cols;
     int64_t least = one->rows < one->cols ? one->rows : one->cols;
     int64_t other_least = other->rows < other->cols ? other->rows : other->cols;
@@ -172,8 +179,10 @@ static Status add_states(const Model *model, Grouping *grouping, int p) {
     const Optimizer *optimizer = &group->optimizer;
     if (group->frozen)
         return ST_OK;
-    for (int slot = 0; slot < optimizer_slots(optimizer); slot++)
-        TRY(add_state(model, grouping, p, optimizer_slot_name(optimizer, slot), slot));
+    for (int slot = 0; slot < UPDATE_SLOTS; slot++) {
+        const char *name = optimizer_slot_name(optimizer, slot);
+        TRY(name ? add_state(model, grouping, p, name, slot) : ST_OK);
+    }
     return optimizer->lookahead.every > 0 ? add_state(model, grouping, p, "slow", SLOT_SLOW)
                                           : ST_OK;
 }
@@ -187,8 +196,8 @@ Status grouping_open(const Model *model, const char *text, const char *source, i
     TRY_ALLOC(grouping->group_of);
     grouping->range = calloc(room, sizeof *grouping->range);
     TRY_ALLOC(grouping->range);
-    grouping->matrix = calloc(room, sizeof *grouping->matrix);
-    TRY_ALLOC(grouping->matrix);
+    grouping->whole = calloc(room, sizeof *grouping->whole);
+    TRY_ALLOC(grouping->whole);
     TRY(param_groups_parse(text, source, first_line, optimizer, schedule, &grouping->groups));
     for (int p = 0; p < model->n_params; p++)
         grouping->group_of[p] = grouping->groups.n;
@@ -197,9 +206,9 @@ Status grouping_open(const Model *model, const char *text, const char *source, i
     cut_ranges(model, grouping);
     for (int p = 0; p < model->n_params; p++) {
         TRY(add_states(model, grouping, p));
-        TRY(add_matrix(&where, model, grouping, p));
+        TRY(add_whole(&where, model, grouping, p));
     }
-    qsort(grouping->matrix, (size_t)grouping->n_matrices, sizeof *grouping->matrix, by_work);
+    qsort(grouping->whole, (size_t)grouping->n_wholes, sizeof *grouping->whole, by_work);
     return ST_OK;
 }
 
@@ -208,7 +217,7 @@ void grouping_free(Grouping *grouping) {
         free(grouping->state[s].has);
     free(grouping->group_of);
     free(grouping->range);
-    free(grouping->matrix);
+    free(grouping->whole);
     memset(grouping, 0, sizeof *grouping);
 }
 

@@ -50,6 +50,7 @@ void model_free(Model *model) {
     free(model->layers);
     free(model->params);
     free(model->running);
+    free(model->class_weights);
     memset(model, 0, sizeof *model);
 }
 

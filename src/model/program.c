@@ -140,6 +140,8 @@ static Status plan_memory(Program *program) {
             extend(&saved[o], backward);
         if (plan->scratch_bytes > program->scratch_bytes)
             program->scratch_bytes = plan->scratch_bytes;
+        if (plan->shared > program->shared_most)
+            program->shared_most = plan->shared;
         for (int i = 0; i < plan->desc.n_in; i++) {
             int t = program->input[o][i];
             extend(&activation[t], o);
@@ -235,6 +237,14 @@ int64_t program_batch(const Program *program) {
 
 int program_ops(const Program *program) {
     return program->n_ops;
+}
+
+int program_shared(const Program *program, int op) {
+    return program->plans[op]->shared;
+}
+
+int program_shared_most(const Program *program) {
+    return program->shared_most;
 }
 
 bool program_own_kernels(const Program *program, char *text, size_t room) {

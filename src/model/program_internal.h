@@ -34,6 +34,7 @@ struct Program {
     /* buffers: activation t at [t], its gradient at [n_ops + t], saved of op o at [2 n_ops + o] */
     ArenaBuffer *buffers; /* [3 n_ops] */
     size_t arena_bytes, scratch_bytes;
+    int shared_most; /* the largest OpPlan.shared */
 };
 
 /* Makes the list of ops: n_ops, descs[] without tensors, input[]; output_of[layer] is the tensor id

@@ -4,24 +4,38 @@
 
 #include "lockstep/optim.h"
 
-const char *const optimizer_names[] = {"sgd", "adam", "adamw", "muon", NULL};
+const char *const optimizer_names[] = {"sgd",     "adam", "adamw", "muon",
+                                       "rmsprop", "lars", "lamb",  NULL};
 
-/* Whether its one state is a momentum. */
+/* Whether it has a momentum; else it has beta1. */
 static bool has_momentum(const Optimizer *optimizer) {
-    return optimizer->kind == OPTIMIZER_SGD || optimizer->kind == OPTIMIZER_MUON;
+    switch (optimizer->kind) {
+    case OPTIMIZER_SGD:
+    case OPTIMIZER_MUON:
+    case OPTIMIZER_RMSPROP:
+    case OPTIMIZER_LARS:
+        return true;
+    default:
+        return false;
+    }
 }
 
-int optimizer_slots(const Optimizer *optimizer) {
-    if (has_momentum(optimizer))
-        return optimizer->momentum != 0 ? 1 : 0;
-    return 2;
+bool optimizer_is_nesterov(const Optimizer *optimizer) {
+    return optimizer->nesterov &&
+           (optimizer->kind == OPTIMIZER_SGD || optimizer->kind == OPTIMIZER_MUON);
 }
 
 const char *optimizer_slot_name(const Optimizer *optimizer, int i) {
-    static const char *const moments[2] = {"exp_avg", "exp_avg_sq"};
-    if (i < 0 || i >= optimizer_slots(optimizer))
+    static const char *const moments[UPDATE_SLOTS] = {"exp_avg", "exp_avg_sq", NULL};
+    if (i < 0 || i >= UPDATE_SLOTS)
         return NULL;
-    return has_momentum(optimizer) ? "momentum" : moments[i];
+    if (!has_momentum(optimizer))
+        return moments[i];
+    if (i == 0)
+        return optimizer->momentum != 0 ? "momentum" : NULL;
+    if (optimizer->kind != OPTIMIZER_RMSPROP)
+        return NULL;
+    return i == 1 ? "square_avg" : optimizer->centered ? "grad_avg" : NULL;
 }
 
 Rates schedule_rates(const Schedule *schedule, const Plateau *plateau, const Optimizer *optimizer,
@@ -32,18 +46,21 @@ Rates schedule_rates(const Schedule *schedule, const Plateau *plateau, const Opt
 }
 
 Update optimizer_update(const Optimizer *optimizer, int64_t step, Rates rates, double grad_scale) {
-    bool sgd = has_momentum(optimizer);
-    double beta1 = sgd ? optimizer->beta1 : rates.momentum;
+    bool momentum = has_momentum(optimizer);
+    double beta1 = momentum ? optimizer->beta1 : rates.momentum;
     double t = (double)(step + 1);
     return (Update){
         .kind = optimizer->kind,
         .nesterov = optimizer->nesterov,
         .first = step == 0,
         .lr = rates.lr,
-        .momentum = sgd ? rates.momentum : optimizer->momentum,
+        .momentum = momentum ? rates.momentum : optimizer->momentum,
         .beta1 = beta1,
         .beta2 = optimizer->beta2,
         .eps = optimizer->eps,
+        .alpha = optimizer->alpha,
+        .centered = optimizer->centered,
+        .trust_coefficient = optimizer->trust_coefficient,
         .correction1 = 1 - pow(beta1, t),
         .correction2 = 1 - pow(optimizer->beta2, t),
         .ema_decay = optimizer->ema_decay,

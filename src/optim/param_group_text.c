@@ -32,6 +32,9 @@ static const GroupKey keys[] = {
     {"nesterov", KEY_FLAG, OF(optimizer.nesterov), 0, 1, NULL},
     {"beta1", KEY_REAL, OF(optimizer.beta1), 0, 0.9999999, NULL},
     {"beta2", KEY_REAL, OF(optimizer.beta2), 0, 0.9999999, NULL},
+    {"alpha", KEY_REAL, OF(optimizer.alpha), 0, 0.9999999, NULL},
+    {"centered", KEY_FLAG, OF(optimizer.centered), 0, 1, NULL},
+    {"trust-coefficient", KEY_REAL, OF(optimizer.trust_coefficient), 1e-9, 1e3, NULL},
     {"eps", KEY_REAL, OF(optimizer.eps), 0, 1, NULL},
     {"weight-decay", KEY_REAL, OF(optimizer.weight_decay), 0, 1e6, NULL},
     {"muon-steps", KEY_WHOLE, OF(optimizer.muon_steps), 1, 20, NULL},
@@ -211,7 +214,7 @@ static Status check_group(const Reader *reader, ParamGroup *group) {
                          group->point_at[group->n_points - 1]);
     if (optimizer->momentum == 0 && !is_given(reader, "nesterov")) /* but the run's */
         optimizer->nesterov = false;
-    if (optimizer_slots(optimizer) == 0 && optimizer->nesterov && optimizer->momentum == 0)
+    if (optimizer_is_nesterov(optimizer) && optimizer->momentum == 0)
         return FAIL_HERE(reader, "nesterov wants momentum above 0");
     group->decays = is_given(reader, "weight-decay");
     return ST_OK;

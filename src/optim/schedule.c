@@ -71,6 +71,28 @@ static double cosine(const Schedule *s, double epoch, double warmup_end) {
     return s->lr_end + (s->lr - s->lr_end) * 0.5 * (1 + cos(part * pi));
 }
 
+/* Sums of lengths are off by rounding: a restart that falls on a step must come with it. */
+static const double step_part = 1e-6;
+
+Cycle schedule_cycle(const Schedule *s, double step, int64_t steps_per_epoch) {
+    double per_epoch = (double)steps_per_epoch;
+    double begin = schedule_warmup_end(s, steps_per_epoch) * per_epoch;
+    double length = fmax(1, in_epochs(s, s->cycle, steps_per_epoch) * per_epoch);
+    double reached = step + step_part;
+    if (s->cycle_factor == 1 && reached > begin)
+        begin += floor((reached - begin) / length) * length;
+    for (; reached >= begin + length; length *= (double)s->cycle_factor)
+        begin += length;
+    return (Cycle){begin, begin + length};
+}
+
+static double warm_restarts(const Schedule *s, double epoch, int64_t steps_per_epoch) {
+    double step = epoch * (double)steps_per_epoch;
+    Cycle cycle = schedule_cycle(s, step, steps_per_epoch);
+    double part = fmax(0, (step - cycle.begin) / (cycle.end - cycle.begin));
+    return between(SHAPE_COSINE, s->lr, s->lr_end, part);
+}
+
 static double curve(const Schedule *s, const Plateau *plateau, double epoch,
                     int64_t steps_per_epoch) {
     double lr = s->lr;
@@ -89,6 +111,8 @@ static double curve(const Schedule *s, const Plateau *plateau, double epoch,
         return cycle(s, s->lr_start, lr, s->lr_start, s->lr_end, epoch, steps_per_epoch);
     case SCHEDULE_PLATEAU:
         return plateau ? plateau->lr : lr;
+    case SCHEDULE_SGDR:
+        return warm_restarts(s, epoch, steps_per_epoch);
     }
     return lr;
 }
@@ -126,8 +150,8 @@ static bool has_points(const Schedule *s) {
 }
 
 bool schedule_stretches(const Schedule *schedule) {
-    return schedule->kind == SCHEDULE_COSINE ||
-           (schedule->unit == SCHEDULE_SHARE && (has_points(schedule) || schedule->warmup > 0));
+    bool lengths = has_points(schedule) || schedule->warmup > 0 || schedule->kind == SCHEDULE_SGDR;
+    return schedule->kind == SCHEDULE_COSINE || (schedule->unit == SCHEDULE_SHARE && lengths);
 }
 
 double schedule_warmup_end(const Schedule *schedule, int64_t steps_per_epoch) {
@@ -140,6 +164,8 @@ double schedule_end(const Schedule *schedule, int64_t steps_per_epoch) {
     double end = schedule_warmup_end(schedule, steps_per_epoch);
     if (schedule->kind == SCHEDULE_COSINE)
         return schedule->total_epochs;
+    if (schedule->kind == SCHEDULE_SGDR)
+        return end + in_epochs(schedule, schedule->cycle, steps_per_epoch);
     if (!has_points(schedule))
         return end;
     return fmax(end, point(schedule, schedule->n_points - 1, steps_per_epoch));

@@ -14,6 +14,8 @@
 /* The sums of a run on GPUs are NCCL's. */
 static Status reduce_on_gpus(Session *session) {
     ReduceTime times[REDUCE_SIZES];
+    Links links;
+    Carried *carried = NULL;
     Device *device = session->device;
     const Ranks *ranks = &session->ranks;
     if (!device->accelerator || ranks->size == 1)
@@ -21,14 +23,20 @@ static Status reduce_on_gpus(Session *session) {
     comm_at(ranks->comm, -1, STAGE_SETUP);
     TRY(session_open_data_plane(session));
     comm_at(ranks->comm, -1, STAGE_REDUCE);
+    links_read("/sys", "/proc/net/dev", &links);
     TRY(probe_reduce(session, device, times));
-    if (ranks->rank == 0)
+    Status status = gather_carried(session, &links, times, &carried);
+    if (status == ST_OK && ranks->rank == 0) {
         print_reduce(session, "NCCL", times);
-    return ST_OK;
+        print_carried(session, carried, times);
+    }
+    free(carried);
+    return status;
 }
 
 /* Rank 0's part: what it prints, and what would stop the run. Local. */
-static Status report(const Session *session, const Probe *probes, const ReduceTime *times) {
+static Status report(const Session *session, const Probe *probes, const ReduceTime *times,
+                     const Carried *carried) {
     int size = session->ranks.size;
     CoreShare *shares = calloc((size_t)size, sizeof *shares);
     TRY_ALLOC(shares);
@@ -36,6 +44,7 @@ static Status report(const Session *session, const Probe *probes, const ReduceTi
         shares[r] = probes[r].share;
     print_probes(session, probes, shares);
     print_reduce(session, comm_library(session->ranks.comm), times);
+    print_carried(session, carried, times);
     Status status = judge_probes(session, probes, shares);
     free(shares);
     return status;
@@ -46,7 +55,7 @@ static Status report(const Session *session, const Probe *probes, const ReduceTi
 static Status find_model(Session *session) {
     Comm *comm = session->ranks.comm;
     Dataset *dataset = &session->input.dataset;
-    if (input_open(&session->input, session->config) != ST_OK) {
+    if (input_open(&session->input, session->config, false) != ST_OK) {
         status_clear();
         dataset_free(dataset);
         dataset_cifar10(dataset);
@@ -61,23 +70,28 @@ static Status preflight_ranks(Session *session) {
     Comm *comm = ranks->comm;
     Probe mine, *all = NULL;
     ReduceTime times[REDUCE_SIZES];
+    Links links;
+    Carried *carried = NULL;
     Status status = ST_OK;
     TRY(session_settle(session));
     TRY(find_model(session));
     comm_at(comm, -1, STAGE_REDUCE);
+    links_read("/sys", "/proc/net/dev", &links);
     TRY(probe_reduce(session, NULL, times));
+    TRY_DONE(gather_carried(session, &links, times, &carried));
     comm_at(comm, -1, STAGE_DATA);
     probe_host(session, &mine);
     all = calloc((size_t)ranks->size, sizeof *all);
     TRY_DONE(comm_agree(comm, all ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
     TRY_DONE(comm_allgather(comm, &mine, sizeof mine, all));
     if (ranks->rank == 0)
-        status = report(session, all, times);
+        status = report(session, all, times, carried);
     TRY_DONE(comm_agree(comm, status));
     TRY_DONE(reduce_on_gpus(session));
     log_info("ready: %d rank%s, rank 0 on %s", ranks->size, ranks->size == 1 ? "" : "s",
              comm_host(comm));
 done:
+    free(carried);
     free(all);
     return status;
 }
@@ -96,10 +110,10 @@ Status preflight_command(int argc, char **argv) {
         return ST_OK;
     }
     session.config = config;
-    status = session_start(&session, status);
+    status = session_start(&session, status, config->out);
     if (status == ST_OK)
         status = preflight_ranks(&session);
-    ranks_judge(&session.ranks, status);
+    session_judge(&session, status);
     session_close(&session);
     return status;
 }

@@ -20,12 +20,15 @@ static int64_t free_bytes(const char *path) {
     return statvfs(path, &info) == 0 ? (int64_t)info.f_bavail * (int64_t)info.f_frsize : -1;
 }
 
-static void probe_cuda(Probe *probe) {
-    CudaVersions versions;
+static void probe_cuda(const Device *device, Probe *probe) {
+    CudaVersions versions = {.gpus = 0};
     probe->gpu = true;
     versions_cuda_line(probe->cuda, sizeof probe->cuda);
     if (device_cuda_versions(&versions) == ST_OK)
         memcpy(probe->driver, versions.driver, sizeof probe->driver);
+    probe->gpus_seen = versions.gpus;
+    snprintf(probe->gpu_address, sizeof probe->gpu_address, "%s", device->address);
+    probe->sharing = limits_gpu(device->address);
 }
 
 static void probe_device(Session *session, Probe *probe) {
@@ -40,9 +43,9 @@ static void probe_device(Session *session, Probe *probe) {
     snprintf(probe->device, sizeof probe->device, "%s", device->description);
     snprintf(probe->instruction_set, sizeof probe->instruction_set, "%s", device->instruction_set);
     if (device->accelerator)
-        probe_cuda(probe);
+        probe_cuda(device, probe);
     session->device = device;
-    session->ranks.threads = ranks_threads(&session->ranks, device, session->config->threads);
+    session_set_threads(session);
 }
 
 static Status hash_part(const Dataset *dataset, DatasetPart part, HashState *hash) {
@@ -88,6 +91,8 @@ static Status read_all(const Session *session, Probe *probe) {
 void probe_host(Session *session, Probe *probe) {
     struct utsname system;
     const char *tmp = getenv("TMPDIR");
+    int64_t group = limits_cgroup_memory(""), job = limits_slurm_memory();
+    const char *hint = getenv("SLURM_HINT");
     memset(probe, 0, sizeof *probe); /* gathered as bytes */
     probe->seconds = (int64_t)time(NULL);
     snprintf(probe->host, sizeof probe->host, "%s", comm_host(session->ranks.comm));
@@ -95,6 +100,7 @@ void probe_host(Session *session, Probe *probe) {
     probe->launcher_local_rank = site_local_rank();
     probe->ranks_here = comm_local_size(session->ranks.comm);
     probe->memory = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+    probe->memory_limit = group < 0 || (job >= 0 && job < group) ? job : group;
     snprintf(probe->tmp, sizeof probe->tmp, "%s", tmp && *tmp ? tmp : "/tmp");
     probe->tmp_free = free_bytes(probe->tmp);
     probe->shm_free = free_bytes("/dev/shm");
@@ -106,6 +112,8 @@ void probe_host(Session *session, Probe *probe) {
     site_network(probe->hints, sizeof probe->hints);
     probe_device(session, probe);
     session_cores(session, &probe->share);
+    probe->cores = limits_cores("", &probe->share.own);
+    snprintf(probe->hint, sizeof probe->hint, "%s", hint ? hint : "");
     probe->data_status = read_all(session, probe);
     if (probe->data_status != ST_OK) {
         snprintf(probe->data, sizeof probe->data, "%s", status_message());

@@ -5,8 +5,6 @@
 #include "lockstep/clock.h"
 #include "preflight_internal.h"
 
-enum { REPEATS = 7 };
-
 /* Where the numbers are: on the host, and where they are summed in a GPU's memory, there too. */
 typedef struct Numbers {
     int64_t *host;
@@ -63,9 +61,9 @@ static Status move(const Numbers *numbers, int64_t count, bool back) {
 /* One size: each repeat sums fresh numbers. *wrong: the first element that is, -1 if none. */
 static Status time_size(Session *session, const Numbers *numbers, int64_t count, double *seconds,
                         int64_t *wrong) {
-    double took[REPEATS];
+    double took[REDUCE_REPEATS];
     *wrong = -1;
-    for (int k = 0; k < REPEATS; k++) {
+    for (int k = 0; k < REDUCE_REPEATS; k++) {
         for (int64_t i = 0; i < count; i++)
             numbers->host[i] = term(i + k, session->ranks.rank);
         TRY(move(numbers, count, false));
@@ -80,9 +78,9 @@ static Status time_size(Session *session, const Numbers *numbers, int64_t count,
                 *wrong = i;
         }
     }
-    TRY(comm_max_f64(session->ranks.comm, took, REPEATS));
-    qsort(took, REPEATS, sizeof *took, ascending);
-    *seconds = took[REPEATS / 2];
+    TRY(comm_max_f64(session->ranks.comm, took, REDUCE_REPEATS));
+    qsort(took, REDUCE_REPEATS, sizeof *took, ascending);
+    *seconds = took[REDUCE_REPEATS / 2];
     return ST_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lockstep/log.h"
@@ -15,15 +16,6 @@
 static const double GB = 1e9;
 
 /* ---- the table ---- */
-
-/* Whether `rank` is the first of its host. */
-static bool leads(const Probe *probes, int rank) {
-    for (int r = 0; r < rank; r++) {
-        if (strcmp(probes[r].host, probes[rank].host) == 0)
-            return false;
-    }
-    return true;
-}
 
 /* "0-3", "0,2": ranks of the host of rank `first`. */
 static void list_ranks(const Probe *probes, int size, int first, char *out, size_t room) {
@@ -48,6 +40,20 @@ static void size_text(int64_t bytes, char out[16]) {
         snprintf(out, 16, "?");
     else
         snprintf(out, 16, "%.1f GB", (double)bytes / GB);
+}
+
+/* The least of the host's ranks: "-" where none has less than the host. */
+static void limit_text(const Probe *probes, int size, int first, char out[16]) {
+    int64_t least = probes[first].memory;
+    for (int r = first; r < size; r++) {
+        if (strcmp(probes[r].host, probes[first].host) == 0 && probes[r].memory_limit >= 0 &&
+            probes[r].memory_limit < least)
+            least = probes[r].memory_limit;
+    }
+    if (least < probes[first].memory)
+        size_text(least, out);
+    else
+        snprintf(out, 16, "-");
 }
 
 static void data_text(const Session *session, const Probe *probe, char out[64]) {
@@ -79,6 +85,11 @@ static void print_gpus(const Session *session, const Probe *probes) {
         printf("rank 0: %s; driver for CUDA up to %s\n", probes[0].cuda, probes[0].driver);
 }
 
+double wire_rate(const ReduceTime *time, int ranks) {
+    double n = ranks, bytes = (double)time->bytes * 2 * (n - 1) / n;
+    return 8e-9 * bytes / time->seconds;
+}
+
 void print_reduce(const Session *session, const char *library, const ReduceTime *times) {
     static const char *const what[REDUCE_SIZES] = {"latency", "64 KiB", "one bucket",
                                                    "whole gradient"};
@@ -88,29 +99,29 @@ void print_reduce(const Session *session, const char *library, const ReduceTime 
     }
     printf("all-reduce over %d ranks, every sum checked (%s)\n", session->ranks.size, library);
     for (int s = 0; s < REDUCE_SIZES; s++) {
-        double n = session->ranks.size, rate = (double)times[s].bytes / times[s].seconds;
         printf("  %-14s %11" PRId64 " bytes %10.3f ms %8.2f Gb/s a rank on the wire\n", what[s],
-               times[s].bytes, 1e3 * times[s].seconds, 8e-9 * rate * 2 * (n - 1) / n);
+               times[s].bytes, 1e3 * times[s].seconds, wire_rate(&times[s], session->ranks.size));
     }
     fflush(stdout);
 }
 
 void print_probes(const Session *session, const Probe *probes, const CoreShare *shares) {
-    char ranks[64], memory[16], tmp[16], shm[16], data[64];
-    printf("%-16s %-9s %5s %7s %9s %9s %9s  %-28s %s\n", "host", "ranks", "cores", "threads",
-           "memory", "tmp free", "shm free", "data (records, hash)", "device");
+    char ranks[64], memory[16], limit[16], tmp[16], shm[16], data[64];
+    printf("%-16s %-9s %5s %7s %9s %9s %9s %9s  %-28s %s\n", "host", "ranks", "cores", "threads",
+           "memory", "limit", "tmp free", "shm free", "data (records, hash)", "device");
     for (int r = 0; r < session->ranks.size; r++) {
         const Probe *p = &probes[r];
         if (!leads(probes, r))
             continue;
         list_ranks(probes, session->ranks.size, r, ranks, sizeof ranks);
         size_text(p->memory, memory);
+        limit_text(probes, session->ranks.size, r, limit);
         size_text(p->tmp_free, tmp);
         size_text(p->shm_free, shm);
         data_text(session, p, data);
-        printf("%-16s %-9s %5d %7d %9s %9s %9s  %-28s %s\n", p->host, ranks,
-               cores_of_host(shares, session->ranks.size, p->host), p->share.threads, memory, tmp,
-               shm, data, p->device_status == ST_OK ? p->device : "none");
+        printf("%-16s %-9s %5d %7d %9s %9s %9s %9s  %-28s %s\n", p->host, ranks,
+               cores_of_host(shares, session->ranks.size, p->host), p->share.threads, memory, limit,
+               tmp, shm, data, p->device_status == ST_OK ? p->device : "none");
     }
     printf("rank 0: %s; %s; temporary files in %s\n", probes[0].libraries, probes[0].system,
            probes[0].tmp);
@@ -242,26 +253,41 @@ static void judge_directory(const Session *session, const char *option, const ch
                 path, comm_host(session->ranks.comm), strerror(errno));
         return;
     }
+    Quota quota = limits_quota("", path);
     double room = (double)info.f_bavail * (double)info.f_frsize;
-    double need = (double)session_state_bytes(session) * (double)(session->config->keep + 2);
-    printf("--%s %s: %.1f GB free, checkpoints take up to %.3f GB\n", option, folder, room / GB,
-           need / GB);
+    const char *by = "";
+    char more[128] = "";
+    if (quota.room >= 0 && (double)quota.room < room) {
+        room = (double)quota.room;
+        by = " by quota";
+    } else if (quota.command)
+        snprintf(more, sizeof more, " (a quota does not show here: ask `%s`)", quota.command);
+    int64_t kept = session->config->keep + session->config->keep_best;
+    double need = (double)session_state_bytes(session) * (double)(kept + 1);
+    printf("--%s %s: %.1f GB free%s%s, checkpoints take up to %.3f GB\n", option, folder, room / GB,
+           by, more, need / GB);
     fflush(stdout);
     if (room < need)
         problem(verdict, ST_CHECKPOINT,
-                "--%s %s: %.3f GB free, but %" PRId64
+                "--%s %s: %.3f GB free%s, but %" PRId64
                 " checkpoints and the one being written take %.3f GB; choose another folder or a "
                 "smaller --keep",
-                option, folder, room / GB, session->config->keep + 1, need / GB);
+                option, folder, room / GB, by, kept, need / GB);
 }
 
 Status judge_probes(const Session *session, const Probe *probes, const CoreShare *shares) {
     Verdict verdict = {.problems = 0};
-    char hint[512];
+    char hint[512], out[CONFIG_PATH_MAX];
     int hinted = cores_hint(shares, session->ranks.size, hint, sizeof hint);
     if (hinted >= 0)
         log_warn("%s", hint);
-    judge_directory(session, "out", session->config->out, &verdict);
+    if (cores_idle(shares, session->ranks.size, session->config->lanes, session->config->batch_size,
+                   hint, sizeof hint))
+        log_warn("%s", hint);
+    if (config_out_at(session->config->out, (int64_t)time(NULL), out) == ST_OK)
+        judge_directory(session, "out", out, &verdict);
+    else
+        problem(&verdict, ST_USAGE, "%s", status_message());
     if (session->config->checkpoint_local[0])
         judge_directory(session, "checkpoint-local", session->config->checkpoint_local, &verdict);
     for (int r = 0; r < session->ranks.size; r++) {
@@ -272,6 +298,9 @@ Status judge_probes(const Session *session, const Probe *probes, const CoreShare
             note_host(probes, r);
         }
     }
+    note_threads(probes, session->ranks.size);
+    note_gpus(probes, session->ranks.size);
+    note_gpu_sharing(probes, session->ranks.size);
     if (verdict.problems == 0)
         return ST_OK;
     if (verdict.problems == 1)

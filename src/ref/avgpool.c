@@ -1,4 +1,4 @@
-/* ref/avgpool: the mean of the values of each window; padding does not count. */
+/* ref/avgpool: the mean of the values of each window; padding does not count, or as zeros. */
 
 #include "ref.h"
 
@@ -17,7 +17,9 @@ static Window window_of(const PoolArgs *args, Shape in, int64_t i, int64_t j) {
     return window;
 }
 
-static double window_count(Window window) {
+static double window_count(const PoolArgs *args, Window window) {
+    if (args->count_pad)
+        return (double)(args->kernel * args->kernel);
     return (double)((window.bottom - window.top) * (window.right - window.left));
 }
 
@@ -43,7 +45,7 @@ static Status avgpool_forward(Stream *stream, OpBound *bound, const LaneRun *run
                     for (int64_t h = window.top; h < window.bottom; h++)
                         for (int64_t w = window.left; w < window.right; w++)
                             sum += x[ref_at(in, n, c, h, w)];
-                    y[ref_at(out, n, c, i, j)] = (real)(sum / window_count(window));
+                    y[ref_at(out, n, c, i, j)] = (real)(sum / window_count(args, window));
                 }
     return ST_OK;
 }
@@ -58,7 +60,7 @@ static double avgpool_grad_x(const OpBound *bound, int64_t n, int64_t c, int64_t
         for (int64_t j = 0; j < out.w; j++) {
             Window window = window_of(args, in, i, j);
             if (h >= window.top && h < window.bottom && w >= window.left && w < window.right)
-                sum += grad_y[ref_at(out, n, c, i, j)] / window_count(window);
+                sum += grad_y[ref_at(out, n, c, i, j)] / window_count(args, window);
         }
     return sum;
 }

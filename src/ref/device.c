@@ -124,10 +124,13 @@ static const DeviceOps device_ops = {
 #undef LAYER
         },
     .to_fixed = REF(to_fixed),
+    .to_shifted = REF(to_shifted),
+    .widen = REF(widen),
     .to_real = REF(to_real),
     .norm = REF(norm),
     .update = REF(update),
     .muon = REF(muon),
+    .layerwise = REF(layerwise),
     .lookahead = REF(lookahead),
     .digest = REF(digest),
 };

@@ -20,6 +20,36 @@ Status REF(to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t co
     return ST_OK;
 }
 
+Status REF(to_shifted)(Stream *stream, int64_t *sum, int32_t *low, const void *value, int64_t count,
+                       const Shifts *shifts, double scale, double bound, bool add, int64_t *bad,
+                       void *peak) {
+    (void)stream;
+    const real *from = value;
+    real *largest = peak;
+    for (int64_t i = 0; i < count; i++) {
+        int32_t param = shifts->param[i / SHIFT_BLOCK];
+        int64_t unit = INT64_C(1) << shifts->shift[param];
+        double size = fabs((double)from[i]);
+        bool good = size < bound; /* false for NaN */
+        int64_t units = good ? (int64_t)nearbyint((double)from[i] * (scale / (double)unit)) : 0;
+        *bad += !good;
+        if (good && (double)largest[param] < size)
+            largest[param] = (real)size;
+        sum[i] = (add ? sum[i] : 0) + units * unit;
+        if (low)
+            low[i] = (int32_t)(sum[i] / unit);
+    }
+    return ST_OK;
+}
+
+Status REF(widen)(Stream *stream, int64_t *sum, const int32_t *low, int64_t count,
+                  const Shifts *shifts) {
+    (void)stream;
+    for (int64_t i = 0; i < count; i++)
+        sum[i] = low[i] * (INT64_C(1) << shifts->shift[shifts->param[i / SHIFT_BLOCK]]);
+    return ST_OK;
+}
+
 Status REF(to_real)(Stream *stream, void *sum, const void *value, int64_t count, bool add) {
     (void)stream;
     const real *from = value;
@@ -50,15 +80,33 @@ Status REF(update)(Stream *stream, const Update *update, const UpdateRange *rang
     UpdateTerms terms = update_terms(update, range->decay);
     const real *gradient = range->real;
     real *weight = range->weight, *first = range->slot[0], *second = range->slot[1];
-    real *ema = range->ema;
+    real *third = range->slot[2], *ema = range->ema;
     for (int64_t i = 0; i < range->count; i++) {
-        real zero = 0;
+        real zero[2] = {0, 0}; /* of a state that the optimizer has not */
+        real *w = &weight[i], *m = first ? &first[i] : &zero[0];
         real g = range->fixed ? update_gradient_fixed(range->fixed[i], update->grad_scale)
                               : update_gradient_real(gradient[i], update->grad_scale);
-        if (update->kind == OPTIMIZER_SGD)
-            update_sgd(&terms, g, &weight[i], first ? &first[i] : &zero);
-        else if (update->kind != OPTIMIZER_NONE)
-            update_adam(&terms, g, &weight[i], &first[i], &second[i]);
+        switch (update->kind) {
+        case OPTIMIZER_SGD:
+            update_sgd(&terms, g, w, m);
+            break;
+        case OPTIMIZER_ADAM:
+        case OPTIMIZER_ADAMW:
+            update_adam(&terms, g, w, m, &second[i]);
+            break;
+        case OPTIMIZER_RMSPROP:
+            update_rmsprop(&terms, g, w, m, &second[i], third ? &third[i] : &zero[1]);
+            break;
+        case OPTIMIZER_LARS:
+            update_lars(&terms, g, w, m);
+            break;
+        case OPTIMIZER_LAMB:
+            update_lamb(&terms, update_lamb_direction(&terms, g, *w, m, &second[i]), w);
+            break;
+        case OPTIMIZER_MUON: /* of matrices */
+        case OPTIMIZER_NONE:
+            break;
+        }
         if (ema)
             update_ema(&terms, weight[i], &ema[i]);
     }

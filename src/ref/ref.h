@@ -50,12 +50,19 @@ void REF(unbind)(OpBound *bound);
 /* Flat ranges (flat.c): members of DeviceOps. */
 Status REF(to_fixed)(Stream *stream, int64_t *sum, const void *value, int64_t count, double scale,
                      double bound, bool add, int64_t *bad);
+Status REF(to_shifted)(Stream *stream, int64_t *sum, int32_t *low, const void *value, int64_t count,
+                       const Shifts *shifts, double scale, double bound, bool add, int64_t *bad,
+                       void *peak);
+Status REF(widen)(Stream *stream, int64_t *sum, const int32_t *low, int64_t count,
+                  const Shifts *shifts);
 Status REF(to_real)(Stream *stream, void *sum, const void *value, int64_t count, bool add);
 Status REF(norm)(Stream *stream, double *partial, const int64_t *fixed, const void *gradient,
                  int64_t count, double scale);
 Status REF(update)(Stream *stream, const Update *update, const UpdateRange *range);
 Status REF(muon)(Stream *stream, const Update *update, const UpdateRange *range, int64_t rows,
                  int64_t cols, void *scratch); /* muon.c */
+Status REF(layerwise)(Stream *stream, const Update *update, const UpdateRange *range,
+                      void *scratch); /* layerwise.c */
 Status REF(lookahead)(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
 Status REF(digest)(Stream *stream, Digest *digest, const void *value, int64_t count);
 

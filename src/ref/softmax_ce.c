@@ -1,7 +1,8 @@
 /* ref/softmax_ce: for each image the loss -sum target_c log p_c, p = softmax(x), and the class of
  * the largest logit. target = (1 - smoothing) one_hot(label) + smoothing / classes sums to 1, so
  * that the gradient is (p - target) loss_scale; of a mixed image one_hot is the weighted mean of
- * its two labels'. Backward computes p again from the logits. */
+ * its two labels'. Where classes have weights each target is multiplied by its own, and the
+ * gradient is (p sum(target) - target) loss_scale. Backward computes p again from the logits. */
 #include <inttypes.h>
 #include <math.h>
 
@@ -20,7 +21,18 @@ static double target(const OpBound *bound, int64_t n, int64_t c) {
     int32_t label = ((const int32_t *)bound->memory.labels.data)[n];
     double smoothing = bound->plan->desc.layer->args.loss.smoothing;
     double share = (double)mix_target(label, second ? second[n] : none, c) / MIX_ONE;
-    return share * (1 - smoothing) + smoothing / (double)bound->memory.in[0].shape.c;
+    const float *weights = bound->plan->desc.layer->args.loss.weights;
+    double plain = share * (1 - smoothing) + smoothing / (double)bound->memory.in[0].shape.c;
+    return weights ? (double)weights[c] * plain : plain;
+}
+
+static double target_sum(const OpBound *bound, int64_t n) {
+    double sum = 0;
+    if (!bound->plan->desc.layer->args.loss.weights)
+        return 1;
+    for (int64_t c = 0; c < bound->memory.in[0].shape.c; c++)
+        sum += target(bound, n, c);
+    return sum;
 }
 
 /* Index of the largest, the lowest of equals. */
@@ -72,10 +84,11 @@ static Status softmax_ce_backward(Stream *stream, OpBound *bound, const LaneRun 
     for (int64_t n = 0; n < in.n; n++) {
         const real *x = (const real *)bound->memory.in[0].data + n * in.c;
         real *grad_x = (real *)bound->memory.grad_in[0].data + n * in.c;
-        double norm = log_sum_exp(x, in.c);
+        double norm = log_sum_exp(x, in.c), whole = target_sum(bound, n);
         for (int64_t c = 0; c < in.c; c++) {
             double p = exp(x[c] - norm);
-            ref_put(desc->grad_in[0], &grad_x[c], (p - target(bound, n, c)) * run->loss_scale);
+            ref_put(desc->grad_in[0], &grad_x[c],
+                    (p * whole - target(bound, n, c)) * run->loss_scale);
         }
     }
     return ST_OK;

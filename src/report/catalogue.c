@@ -5,6 +5,7 @@
  * between the two writes); else the run goes on while its owner lives, and has crashed where not.
  * An owner on another host cannot be seen: it counts as alive as long as the run writes to
  * metrics.jsonl or log.txt within its own deadline, which is how long it would wait for anything.
+ * After that the run is silent: it may have crashed there, or be suspended.
  */
 #include "lockstep/catalogue.h"
 
@@ -40,9 +41,17 @@ static bool wrote_lately(const Facts *facts) {
     return false;
 }
 
-static bool goes_on(const Facts *facts) {
-    RunHolder holder = rundir_holder(facts->path);
-    return holder == HOLDER_ALIVE || (holder == HOLDER_AWAY && wrote_lately(facts));
+/* Of a run that has not ended. */
+static const char *life_of(const Facts *facts) {
+    switch (rundir_holder(facts->path)) {
+    case HOLDER_ALIVE:
+        return "running";
+    case HOLDER_AWAY:
+        return wrote_lately(facts) ? "running" : "silent";
+    case HOLDER_NONE:
+        break;
+    }
+    return "crashed";
 }
 
 /* Whether result.json is of the last process, and not of an earlier one. */
@@ -66,7 +75,7 @@ static bool has_ended(const Facts *facts) {
 
 static const char *status_of(const Facts *facts) {
     if (!has_ended(facts))
-        return goes_on(facts) ? "running" : "crashed";
+        return life_of(facts);
     return strcmp(fact_text(facts->result, "status"), "stopped") == 0 ? "stopped" : "finished";
 }
 

@@ -135,7 +135,8 @@ static void add_session(Facts *facts, const cJSON *line) {
     cJSON *copy = cJSON_Duplicate(line, true);
     if (strcmp(kind, "start") == 0)
         facts->sessions[facts->n_sessions++].start = copy;
-    else if (facts->n_sessions > 0 && !facts->sessions[facts->n_sessions - 1].end)
+    else if (strcmp(kind, "end") == 0 && facts->n_sessions > 0 &&
+             !facts->sessions[facts->n_sessions - 1].end)
         facts->sessions[facts->n_sessions - 1].end = copy;
     else
         cJSON_Delete(copy);
@@ -222,7 +223,7 @@ static bool told_dataset(const Facts *facts, Dataset *dataset) {
     *dataset = (Dataset){0};
     for (int i = 0; i < 3; i++) {
         const cJSON *item = cJSON_GetArrayItem(image, i);
-        side[i] = cJSON_IsNumber(item) ? (int64_t)item->valuedouble : 0;
+        side[i] = cJSON_IsNumber(item) ? item->valueint : 0; /* within an int's bounds */
     }
     cJSON_ArrayForEach(name, names) {
         const char *word = cJSON_GetStringValue(name);

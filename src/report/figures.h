@@ -14,7 +14,8 @@ Status figures_confusion_matrix(Sheet *sheet, const Facts *facts, const int64_t 
 /* Confusion matrix, where there is one, and accuracy by class: of a run that has been tested. */
 Status figures_classes(Sheet *sheet, const Facts *facts);
 
-/* A training image of each class; nothing where the images are not found. */
+/* A training image of each class, and some of them as augmentation makes them; nothing where the
+ * images are not found. */
 Status figures_examples(Sheet *sheet, const Facts *facts);
 
 /* The test images that were taken for something else with the highest probability; nothing where

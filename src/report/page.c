@@ -155,6 +155,28 @@ static void add_times(Sheet *sheet, const Facts *facts) {
              wall);
 }
 
+/* Ranks side by side, where result.json has them. */
+static void add_ranks(Sheet *sheet, const Facts *facts) {
+    const cJSON *ranks = cJSON_GetObjectItemCaseSensitive(facts->result, "rank_times"), *rank;
+    if (cJSON_GetArraySize(ranks) == 0)
+        return;
+    text_add(
+        &sheet->html,
+        "<h3>Ranks</h3>\n<p>The time that a lane takes, and that the rank waits for the others "
+        "in a step, at the end of the run. A slow rank keeps all others waiting.</p>\n"
+        "<div class=\"scroll\"><table class=\"num\"><thead><tr><th>rank</th>"
+        "<th class=\"words\">host</th><th>ms a lane</th><th>ms waited a step</th>"
+        "<th class=\"words\"></th></tr></thead><tbody>\n");
+    cJSON_ArrayForEach(rank, ranks) {
+        text_add(&sheet->html, "<tr><td>%.0f</td><td class=\"words\">", fact_number(rank, "rank"));
+        text_add_escaped(&sheet->html, fact_text(rank, "host"));
+        text_add(&sheet->html, "</td><td>%.3g</td><td>%.3g</td><td class=\"words\">%s</td></tr>\n",
+                 1e3 * fact_number(rank, "lane_s"), 1e3 * fact_number(rank, "waited_s"),
+                 cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(rank, "slow")) ? "slow" : "");
+    }
+    text_add(&sheet->html, "</tbody></table></div>\n");
+}
+
 static void add_session_row(Sheet *sheet, const SessionFact *session) {
     const cJSON *start = session->start, *end = session->end;
     Text *html = &sheet->html;
@@ -210,6 +232,7 @@ static void add_what_ran(Sheet *sheet, const Facts *facts) {
         sheet_row(sheet, "state_hash", "%s", fact_text(result, "state_hash"));
     }
     text_add(&sheet->html, "</tbody></table></div>\n");
+    add_ranks(sheet, facts);
     add_sessions(sheet, facts);
     text_add(&sheet->html, "<details><summary>config.yaml: every option</summary>\n<pre>");
     text_add_escaped(&sheet->html, facts->config_text);

@@ -5,7 +5,9 @@
  * (Its batch norm has seen the batch; here running statistics stay as they are too.) */
 #include "bad_steps.h"
 
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "lockstep/log.h"
@@ -39,7 +41,7 @@ BadSteps bad_steps_back(const BadStepRules *rules, const BadSteps *now, const Ba
     return (BadSteps){.skipped = then->skipped,
                       .in_a_row = then->in_a_row,
                       .rollbacks = now->rollbacks + 1,
-                      .lr_factor = now->lr_factor * rules->lr_factor};
+                      .lr_factor = fmax(now->lr_factor * rules->lr_factor, DBL_MIN)};
 }
 
 void bad_steps_why(const BadStepRules *rules, const BadSteps *bad, char *text, size_t room) {

@@ -20,7 +20,7 @@ BadStepAction bad_steps_action(const BadStepRules *rules, const BadSteps *bad);
 void bad_steps_skip(const BadStepRules *rules, BadSteps *bad, int64_t step);
 
 /* What a run knows of bad steps once it is back at a state that knows of *then: one roll-back more
- * than now, and a lower learning rate. */
+ * than now, and a lower learning rate, which never comes to 0. */
 BadSteps bad_steps_back(const BadStepRules *rules, const BadSteps *now, const BadSteps *then);
 
 /* Why there is no more of it, for the end of a run's last line; "" where none was asked for. */

@@ -52,10 +52,18 @@ pid_t child_start(const char *const *words, int in, int out) {
         arguments[i + 1] = (char *)(uintptr_t)words[i];
     if (posix_spawn_file_actions_init(&files) != 0)
         return -1;
+    posix_spawnattr_t attributes; /* no signal that is blocked here (flight_block) is there */
+    sigset_t none;
+    sigemptyset(&none);
+    if (posix_spawnattr_init(&attributes) != 0 ||
+        posix_spawnattr_setsigmask(&attributes, &none) != 0 ||
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK) != 0)
+        return -1;
     if (redirect(&files, in, STDIN_FILENO) != 0 || redirect(&files, out, STDOUT_FILENO) != 0 ||
         redirect(&files, -1, STDERR_FILENO) != 0 ||
-        posix_spawn(&process, "/proc/self/exe", &files, NULL, arguments, variables) != 0)
+        posix_spawn(&process, "/proc/self/exe", &files, &attributes, arguments, variables) != 0)
         process = -1;
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return process;
 }

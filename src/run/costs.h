@@ -1,5 +1,5 @@
 /* costs: what steps, evaluations and checkpoints of this process take, for who must know it ahead.
- * Seconds. Local.
+ * Seconds by clock_running: time in which the process was suspended is no cost. Local.
  *
  * Each is the longest of late: one that took less takes a share off what is remembered, so a single
  * hiccup is forgotten in time. */
@@ -25,7 +25,7 @@ void costs_step(Costs *costs, double seconds);
 void costs_evaluation(Costs *costs, double seconds);
 void costs_held(Costs *costs, double seconds);
 
-/* A checkpoint was committed, or has failed, so long after it was handed over. */
+/* A checkpoint was committed so long after it was handed over. */
 void costs_write(Costs *costs, double seconds, double cpu);
 
 #endif

@@ -17,6 +17,11 @@ static const char *const what_happens[] = {"ends by kill",
                                            "ends by abort",
                                            "ends by exit",
                                            "ends by hang",
+                                           "hangs in a forward pass",
+                                           "hangs before a sum over ranks",
+                                           "leaves a sum over ranks out",
+                                           "makes a sum over ranks of another size",
+                                           "becomes slow",
                                            "ends by nan",
                                            "has a bit of its weights flipped",
                                            "has a bit of its optimizer's state flipped",
@@ -47,10 +52,9 @@ static bool is_due(const RunConfig *config, int64_t step, const Comm *comm) {
     return first;
 }
 
-Status crash_due(Session *session, RunState *state, bool *nan) {
+Status crash_due(Session *session, RunState *state, StepRequest *request) {
     const CrashAt *crash = &session->config->crash;
-    const Comm *comm = session->ranks.comm;
-    *nan = false;
+    Comm *comm = session->ranks.comm;
     if (!is_due(session->config, state->step, comm))
         return ST_OK;
     log_rank("crash-at: rank %d %s before step %" PRId64 ", as asked", comm_rank(comm),
@@ -70,8 +74,23 @@ Status crash_due(Session *session, RunState *state, bool *nan) {
     case CRASH_HANG:
         for (;;) /* a loop without an end, not a call that does not return (standstill.h) */
             clock_sleep(0.1);
+    case CRASH_HANG_FORWARD:
+        request->hang = true;
+        break;
+    case CRASH_HANG_BUCKET:
+        comm_plant(comm, FAULT_HANG);
+        break;
+    case CRASH_SKIP_BUCKET:
+        comm_plant(comm, FAULT_SKIP);
+        break;
+    case CRASH_SHORT_BUCKET:
+        comm_plant(comm, FAULT_SIZE);
+        break;
+    case CRASH_SLOW:
+        request->slow = true;
+        break;
     case CRASH_NAN:
-        *nan = true;
+        request->nan = true;
         break;
     default:
         return flip_bit(session, state, crash->how);

@@ -58,6 +58,8 @@ static Status hash_parts(Drift *drift, const RunState *state, uint64_t part[DRIF
     }
     size_t running = (size_t)engine->model->running_flat * sizeof *engine->slow_running;
     part[DRIFT_SLOW_RUNNING] = engine->slow_running ? hash_bytes(engine->slow_running, running) : 0;
+    part[DRIFT_PEAK] =
+        hash_bytes(engine->peak, (size_t)engine->model->n_params * sizeof *engine->peak);
     hash_reset(drift->hash);
     checkpoint_add_state(drift->hash, state);
     part[DRIFT_STATE] = hash_value(drift->hash);
@@ -152,6 +154,9 @@ static void add_array(const Session *session, int part, const ParamView *view, D
     case DRIFT_SLOW_RUNNING:
         snprintf(d->arrays + used, room, "%s/optimizer/slow_running/%s", comma, name);
         break;
+    case DRIFT_PEAK:
+        snprintf(d->arrays + used, room, "%s/state/gradient_peak", comma);
+        break;
     case DRIFT_STATE:
         snprintf(d->arrays + used, room, "%s/state (steps, best, history)", comma);
         break;
@@ -215,8 +220,8 @@ static void describe(const Difference *difference, int size, char *text, size_t 
     list_ranks(difference, size, ranks, sizeof ranks);
     if (settings)
         snprintf(text, room,
-                 "schedule, optimizer or sampler in the memory of %s are not what they were when "
-                 "the run began",
+                 "schedule, optimizer, augmentation, parameter groups or sampler in the memory of "
+                 "%s are not what they were when the run began",
                  ranks);
     else if (odd > 0)
         snprintf(text, room, "not the same on all ranks: %s: %s differs from the %d others",

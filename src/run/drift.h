@@ -1,6 +1,7 @@
 /* drift: whether all ranks still hold the same state, by hashes: weights, moving average, optimizer
- * state, running statistics, the run's own state (RunState), and whether schedule, optimizer and
- * sampler are as they were when the run began. A rank that differs is named, with what differs. */
+ * state, running statistics, the run's own state (RunState), and whether schedule, optimizer,
+ * augmentation, parameter groups and sampler are as they were when the run began. A rank that
+ * differs is named, with what differs. */
 #ifndef LOCKSTEP_RUN_DRIFT_H
 #define LOCKSTEP_RUN_DRIFT_H
 
@@ -10,6 +11,7 @@
 
 enum {
     DRIFT_SLOW_RUNNING = STATE_ARRAYS, /* behind one part for each array of the engine */
+    DRIFT_PEAK,
     DRIFT_STATE,
     DRIFT_SETTINGS,
     DRIFT_PARTS

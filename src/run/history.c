@@ -30,7 +30,7 @@ Status history_evaluations(const Session *session, const RunState *state,
                                 .train_accuracy = entry->train_accuracy,
                                 .images = test->records,
                                 .wall_s = (double)NAN,
-                                .best = best && config->holdout == 0};
+                                .best = best && session->input.holdout.records == 0};
     }
     *evaluations = list;
     return ST_OK;

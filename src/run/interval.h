@@ -11,7 +11,8 @@
  *   mtbf                                                                           else
  *
  * Whatever the failures, checkpoints that are made for this reason take no more than 1 % of the
- * time, and none is due before the last one is written. Local, rank 0; the step's sum carries what
+ * time, and two are as far apart as one takes to be written. That none is asked for while one is
+ * being written, however long that takes, is pacing's. Local, rank 0; the step's sum carries what
  * it asks for to all ranks. */
 #ifndef LOCKSTEP_RUN_INTERVAL_H
 #define LOCKSTEP_RUN_INTERVAL_H

@@ -26,6 +26,12 @@ void journal_open(Journal *journal, const Session *session, Keeper *keeper, int6
     meter_begin(&journal->meter, step);
 }
 
+void journal_go_on(Journal *journal, Keeper *keeper) {
+    journal->keeper = keeper;
+    if (keeper && !journal->progress && !journal->session->config->quiet)
+        journal->progress = open_progress(journal->session);
+}
+
 void journal_close(Journal *journal) {
     progress_close(journal->progress);
     journal->progress = NULL;

@@ -21,6 +21,9 @@ typedef struct Journal {
 /* Before the first step of this process, `step`. Local. */
 void journal_open(Journal *journal, const Session *session, Keeper *keeper, int64_t step,
                   int64_t end_step);
+
+/* The run goes on with fewer ranks, and this one may have the keeper now. Local. */
+void journal_go_on(Journal *journal, Keeper *keeper);
 void journal_close(Journal *journal); /* accepts a zeroed struct, and a second call */
 
 /* A step is done, in `seconds`: counts it in *state, shows it, and logs it where that is due.

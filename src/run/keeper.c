@@ -1,7 +1,6 @@
 /* keeper: see keeper.h. */
 #include "keeper.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +9,10 @@
 #include "histograms.h"
 #include "history.h"
 #include "lockstep/clock.h"
-#include "lockstep/device_snapshot.h"
 #include "lockstep/log.h"
 #include "lockstep/sessions.h"
-#include "lockstep/writer.h"
 #include "pictures.h"
-#include "state_view.h"
+#include "snapshots.h"
 #include "version.h"
 
 static const double STOP_LOOK_EVERY_S = 1;
@@ -28,54 +25,74 @@ struct Keeper {
     Histograms *histograms; /* NULL: none are asked for */
     Pictures *pictures;     /* likewise */
     char *config_text;      /* stored with checkpoints */
-    char *class_names;      /* likewise */
     char *from;             /* lineage of the state that the run goes on from; NULL: it begins */
     bool leaves;            /* a file was named to go on from, or --reset: a new branch */
     bool named;             /* the chosen checkpoint is the file that --resume names */
-    char resumed[CONFIG_PATH_MAX]; /* the checkpoint that the run goes on from, "": it begins */
-    DeviceSnapshot snapshot;
-    HostState host; /* flat host buffers, of which checkpoints are views */
-    Writer *writer; /* NULL until keeper_start */
-    double looked;  /* for the file `stop`: when last */
+    char resumed[CONFIG_PATH_MAX]; /* the checkpoint that the run goes on from, or has gone back to;
+                                      "": it begins */
+    Snapshots snapshots;           /* zeroed until keeper_start */
+    int64_t noted;                 /* losses of ranks that are in sessions.jsonl */
+    double looked;                 /* for the file `stop`: when last */
 };
 
 static bool directory_lost(const void *dir) {
     return rundir_lost(dir);
 }
 
-static Status open_directory(Keeper *keeper) {
+/* `owner`: whom it is taken over from; NULL: from nobody. */
+static Status open_directory(Keeper *keeper, const char *owner) {
     Comm *comm = keeper->session->ranks.comm;
-    TRY(rundir_open(keeper->session->config->out, &keeper->dir));
+    const char *path = keeper->session->config->out;
+    TRY(owner ? rundir_inherit(path, owner, &keeper->dir) : rundir_open(path, &keeper->dir));
     TRY(rundir_read_branch(&keeper->dir));
     TRY(rundir_open_log(&keeper->dir));
     log_to_file(keeper->dir.log_fd, directory_lost, &keeper->dir);
     TRY(rundir_finish_branch(&keeper->dir));
-    return fence_start(comm, &keeper->dir, &keeper->fence);
+    return fence_start(comm, &keeper->dir, keeper->session->config->heartbeat, &keeper->fence);
 }
 
-Status keeper_open(Session *session, Keeper **out) {
+static Status new_keeper(Session *session, const char *owner, Keeper **out) {
     Keeper *keeper = calloc(1, sizeof *keeper);
     TRY_ALLOC(keeper);
     keeper->session = session;
     keeper->dir.lock_fd = keeper->dir.log_fd = keeper->dir.metrics_fd = -1;
     *out = keeper;
-    return open_directory(keeper);
+    return open_directory(keeper, owner);
+}
+
+Status keeper_open(Session *session, Keeper **keeper) {
+    return new_keeper(session, NULL, keeper);
+}
+
+const char *keeper_owner(const Keeper *keeper) {
+    return keeper->dir.owner;
+}
+
+/* The branch is the directory's own. */
+Status keeper_inherit(Session *session, const char *owner, int64_t noted, Keeper **keeper) {
+    TRY(new_keeper(session, owner, keeper));
+    (*keeper)->noted = noted;
+    TRY(keeper_follow(*keeper, (*keeper)->dir.lineage));
+    if (rundir_newest(&(*keeper)->dir, session->config->checkpoint_local, (*keeper)->resumed) ==
+        ST_OK)
+        return ST_OK;
+    log_warn("%s", status_message()); /* what the run goes on from is in memory */
+    status_clear();
+    return rundir_check(&(*keeper)->dir);
 }
 
 void keeper_close(Keeper *keeper) {
     if (!keeper)
         return;
     log_to_file(-1, NULL, NULL);
-    writer_stop(keeper->writer);
+    /* the writer uses the metrics and the directory */
+    snapshots_close(&keeper->snapshots);
     pictures_close(keeper->pictures);
     histograms_close(keeper->histograms);
     metrics_close(keeper->metrics);
-    device_snapshot_close(&keeper->snapshot);
-    host_state_free(&keeper->host);
     fence_stop(keeper->fence);
     rundir_close(&keeper->dir);
     free(keeper->config_text);
-    free(keeper->class_names);
     free(keeper->from);
     free(keeper);
 }
@@ -137,94 +154,15 @@ Status keeper_read_autotune(const Keeper *keeper, char **choices) {
     return ST_OK;
 }
 
+Status keeper_read_plans(const Keeper *keeper, char **plans) {
+    return rundir_read_plans(&keeper->dir, plans);
+}
+
 Status keeper_reset(Keeper *keeper) {
     if (!keeper->session->config->reset || !keeper->leaves)
         return ST_OK;
     TRY(rundir_leave_local(&keeper->dir));
     return rundir_reset(&keeper->dir);
-}
-
-/* The state as views of keeper->host, without bringing that up to date. */
-static Checkpoint view(const Keeper *keeper, const RunState *state) {
-    const Session *session = keeper->session;
-    Checkpoint checkpoint = {.config = keeper->config_text,
-                             .lineage = keeper->dir.lineage,
-                             .autotune = session->choices,
-                             .seed = session->config->seed,
-                             .lanes = session->config->lanes,
-                             .dataset_hash = session->input.hash,
-                             .image = session->input.dataset.image,
-                             .classes = session->input.dataset.classes,
-                             .class_names = keeper->class_names,
-                             .test_hash = session->input.test_hash,
-                             .state = *state};
-    state_view(session, &keeper->host, &checkpoint);
-    snprintf(checkpoint.git, sizeof checkpoint.git, "%s", LOCKSTEP_GIT);
-    snprintf(checkpoint.dataset, sizeof checkpoint.dataset, "%s",
-             dataset_name(&session->input.dataset));
-    snprintf(checkpoint.instruction_set, sizeof checkpoint.instruction_set, "%s",
-             session->device->instruction_set);
-    return checkpoint;
-}
-
-/* ---- What the writer asks for, on its own thread ---- */
-
-static Status before_commit(void *context, int64_t step) {
-    Keeper *keeper = context;
-    (void)step; /* everything up to it is written: only durability is missing */
-    return metrics_sync(keeper->metrics);
-}
-
-static Status after_commit(void *context, int64_t step, const char *file_name, bool is_best) {
-    Keeper *keeper = context;
-    log_debug("checkpoint of step %" PRId64 ": %s/%s", step, keeper->dir.checkpoints, file_name);
-    return is_best ? rundir_link_best(&keeper->dir, file_name) : ST_OK;
-}
-
-static Status drop_local(void *context) {
-    Keeper *keeper = context;
-    return rundir_lasts(&keeper->dir);
-}
-
-static Status still_ours(void *context) {
-    Keeper *keeper = context;
-    return rundir_check(&keeper->dir);
-}
-
-static Status take(void *context) {
-    Keeper *keeper = context;
-    return device_snapshot_take(&keeper->snapshot);
-}
-
-static Status fetch(void *context, const Checkpoint *to) {
-    Keeper *keeper = context;
-    HostState host = state_view_of(keeper->session, to);
-    return device_snapshot_fetch(&keeper->snapshot, &host);
-}
-
-static void stop_if_lost(void *context) {
-    Keeper *keeper = context;
-    fence_check(keeper->session->ranks.comm, &keeper->dir);
-}
-
-static Status start_writer(Keeper *keeper, const RunState *state) {
-    Session *session = keeper->session;
-    WriterHooks hooks = {.before = before_commit,
-                         .after = after_commit,
-                         .lasts = drop_local,
-                         .allowed = still_ours,
-                         .failed = stop_if_lost,
-                         .context = keeper,
-                         .row = trace_row(session->trace, "writer")};
-    TRY(host_state_open(&session->engine, &keeper->host));
-    TRY(device_snapshot_open(&keeper->snapshot, &session->engine));
-    if (keeper->snapshot.engine) {
-        hooks.take = take;
-        hooks.fetch = fetch;
-    }
-    Checkpoint shape = view(keeper, state);
-    return writer_start(keeper->dir.checkpoints, keeper->dir.local, session->config->keep, &shape,
-                        hooks, &keeper->writer);
 }
 
 /* Not where it is, nor what it was gone on from: a copy of the directory is a run of its own. */
@@ -321,27 +259,42 @@ static Status settle_branch(Keeper *keeper, const RunState *state) {
                                keeper->named ? keeper->session->config->resume : NULL);
 }
 
-Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step,
-                    const char *libraries) {
+/* The run needs none of them. Whether the directory is still ours is asked again before all else
+ * that is written. */
+static void write_plans(Keeper *keeper) {
+    if (rundir_write_plans(&keeper->dir, keeper->session->planning.text) == ST_OK)
+        return;
+    log_warn("%s: later starts of this run plan anew", status_message());
+    status_clear();
+}
+
+/* All but what is of a start of the run. */
+static Status begin(Keeper *keeper, const RunState *state, int64_t end_step) {
     const Session *session = keeper->session;
-    if (state->step == 0)
-        TRY(log_model(session));
     TRY(config_text(session->config, true, &keeper->config_text));
-    TRY(dataset_names_text(&session->input.dataset, &keeper->class_names));
     /* The branch first: until then all is as it was, and the old one's checkpoints are needed. */
     TRY(settle_branch(keeper, state));
     TRY(rundir_begin_local(&keeper->dir, session->config->checkpoint_local));
-    TRY(forget_stop(keeper));
     TRY(write_config(keeper));
     TRY(rundir_write_autotune(&keeper->dir, session->choices));
+    write_plans(keeper);
     TRY(rundir_begin_again(&keeper->dir));
     TRY(rundir_mend_best(&keeper->dir, state->best_step));
     TRY(open_metrics(keeper, state));
     if (session->config->tensorboard_histograms > 0)
         TRY(histograms_open(keeper->session, &keeper->histograms));
     TRY(pictures_open(session, state, end_step, &keeper->pictures));
-    TRY(note_start(keeper, state->step, libraries));
-    return start_writer(keeper, state);
+    return snapshots_open(keeper->session, &keeper->dir, keeper->metrics, keeper->config_text,
+                          state, &keeper->snapshots);
+}
+
+Status keeper_start(Keeper *keeper, const RunState *state, int64_t end_step,
+                    const char *libraries) {
+    if (state->step == 0)
+        TRY(log_model(keeper->session));
+    TRY(begin(keeper, state, end_step));
+    TRY(forget_stop(keeper));
+    return note_start(keeper, state->step, libraries);
 }
 
 Status keeper_log_train(Keeper *keeper, const TrainMetrics *metrics) {
@@ -374,67 +327,78 @@ void keeper_end_drawn(Keeper *keeper) {
     pictures_finish(keeper->pictures, keeper->metrics);
 }
 
-static Status snapshot(Keeper *keeper, const RunState *state, bool lasting,
-                       const Deadline *deadline) {
-    if (!keeper->snapshot.engine)
-        TRY(engine_get(&keeper->session->engine, &keeper->host));
-    Checkpoint checkpoint = view(keeper, state);
-    return writer_snapshot(keeper->writer, &checkpoint, lasting, deadline);
-}
-
-/* The other ranks wait meanwhile, a whole --deadline. */
-static Deadline disk_deadline(const Keeper *keeper) {
-    return deadline_after(keeper->session->config->deadline / 2);
-}
-
 Status keeper_snapshot(Keeper *keeper, const RunState *state, bool lasting) {
-    Deadline deadline = disk_deadline(keeper);
-    return snapshot(keeper, state, lasting, &deadline);
+    return snapshots_take(&keeper->snapshots, state, lasting);
 }
 
 void keeper_last_good(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
-    path[0] = '\0';
-    if (keeper->writer) {
-        Deadline deadline = disk_deadline(keeper);
-        (void)writer_flush(keeper->writer, &deadline);
-        status_clear();
-        writer_committed(keeper->writer, path);
-    }
+    snapshots_last(&keeper->snapshots, path);
     if (!path[0])
         snprintf(path, CONFIG_PATH_MAX, "%s", keeper->resumed);
 }
 
 Status keeper_settle(Keeper *keeper) {
-    Deadline deadline = disk_deadline(keeper);
-    Status status = writer_flush(keeper->writer, &deadline);
-    if (status == ST_OK || status == ST_DEADLINE)
-        return status;
-    status_clear(); /* it was warned of, and the one before it stands */
-    return ST_OK;
+    return snapshots_settle(&keeper->snapshots);
+}
+
+/* As at a start, but a file that --resume names is only the branch's beginning: "" where there is
+ * nothing newer. Which local folder is in use does not change. */
+static Status newest_of_branch(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
+    RunDir *dir = &keeper->dir;
+    const char *base = keeper->session->config->checkpoint_local;
+    char local[sizeof dir->local];
+    memcpy(local, dir->local, sizeof local);
+    Status status =
+        keeper->named ? rundir_newest_made(dir, base, path) : rundir_newest(dir, base, path);
+    memcpy(dir->local, local, sizeof local);
+    return status;
 }
 
 Status keeper_back(Keeper *keeper, char path[CONFIG_PATH_MAX]) {
-    keeper_last_good(keeper, path);
-    return path[0] ? checkpoint_verify(path) : ST_OK;
+    TRY(newest_of_branch(keeper, path));
+    if (!path[0] && keeper->named) {
+        snprintf(path, CONFIG_PATH_MAX, "%s", keeper->session->config->resume);
+        TRY(checkpoint_verify(path));
+    }
+    snprintf(keeper->resumed, sizeof keeper->resumed, "%s", path);
+    return ST_OK;
 }
 
 Status keeper_return(Keeper *keeper, const RunState *state, int64_t end_step) {
     pictures_close(keeper->pictures);
     keeper->pictures = NULL;
-    writer_forget(keeper->writer);
     metrics_close(keeper->metrics);
     keeper->metrics = NULL;
     TRY(open_metrics(keeper, state));
+    snapshots_return(&keeper->snapshots, keeper->metrics);
     TRY(pictures_open(keeper->session, state, end_step, &keeper->pictures));
     return rundir_mend_best(&keeper->dir, state->best_step);
 }
 
+Status keeper_go_on(Keeper *keeper, const RunState *state, int64_t end_step) {
+    const Ranks *ranks = &keeper->session->ranks;
+    const CommLoss *losses;
+    int64_t n = comm_losses(ranks->comm, &losses), noted = keeper->noted;
+    if (keeper->snapshots.writer) {
+        TRY(keeper_settle(keeper));
+        TRY(keeper_return(keeper, state, end_step));
+    } else {
+        TRY(begin(keeper, state, end_step));
+    }
+    keeper->noted = n;
+    return spared(keeper, sessions_lost(&keeper->dir, losses + noted, n - noted, ranks->size));
+}
+
 Status keeper_failed(const Keeper *keeper) {
-    return writer_failed(keeper->writer);
+    return writer_failed(keeper->snapshots.writer);
 }
 
 int64_t keeper_written(const Keeper *keeper, double *seconds, double *cpu) {
-    return writer_written(keeper->writer, seconds, cpu);
+    return writer_written(keeper->snapshots.writer, seconds, cpu);
+}
+
+bool keeper_is_writing(const Keeper *keeper) {
+    return writer_is_busy(keeper->snapshots.writer);
 }
 
 bool keeper_asks_stop(Keeper *keeper) {
@@ -446,13 +410,7 @@ bool keeper_asks_stop(Keeper *keeper) {
 }
 
 Status keeper_flush(Keeper *keeper, const RunState *state) {
-    Deadline deadline = disk_deadline(keeper);
-    Status status = writer_flush(keeper->writer, &deadline);
-    if (status == ST_OK || status == ST_DEADLINE)
-        return status;
-    status_clear();
-    TRY(snapshot(keeper, state, true, &deadline));
-    return writer_flush(keeper->writer, &deadline);
+    return snapshots_flush(&keeper->snapshots, state);
 }
 
 Status keeper_write_predictions(Keeper *keeper, const Predictions *predictions) {
@@ -490,9 +448,7 @@ Status keeper_finish(Keeper *keeper, const RunState *state, RunResult *result) {
         TRY(rundir_mend_best(&keeper->dir, state->best_step));
         rundir_name_best(&keeper->dir, state->best_step, result->best_name);
     }
-    TRY(engine_get(&keeper->session->engine, &keeper->host));
-    Checkpoint checkpoint = view(keeper, state);
-    TRY(checkpoint_state_hash(&checkpoint, &result->state_hash));
+    TRY(snapshots_hash(&keeper->snapshots, state, &result->state_hash));
     TRY(metrics_result(&keeper->dir, result));
     TRY(spared(keeper, sessions_end(&keeper->dir, state->step, result->status)));
     return rundir_remove_stop(&keeper->dir, &asked);

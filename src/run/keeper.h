@@ -21,6 +21,19 @@ typedef struct Keeper Keeper;
  * for keeper_close. ST_CHECKPOINT. */
 Status keeper_open(Session *session, Keeper **keeper);
 
+/* What the run directory's owner file says while it is this process's: for keeper_inherit. */
+const char *keeper_owner(const Keeper *keeper);
+
+/* In place of keeper_open, for a rank that goes on without the one that had the keeper, which is
+ * dead or cut off: takes the directory over from `owner`, and from nobody else, who has noted the
+ * first `noted` losses. ST_CHECKPOINT. */
+Status keeper_inherit(Session *session, const char *owner, int64_t noted, Keeper **keeper);
+
+/* The run goes on with fewer ranks from `state`: keeper_start of one that has inherited, else
+ * keeper_return, once no checkpoint is being written. Notes the losses in sessions.jsonl.
+ * ST_CHECKPOINT, ST_DEADLINE. */
+Status keeper_go_on(Keeper *keeper, const RunState *state, int64_t end_step);
+
 /* Waits for the writer and leaves the directory. Accepts NULL. To be called while the session's
  * device is open. */
 void keeper_close(Keeper *keeper);
@@ -35,11 +48,14 @@ Status keeper_follow(Keeper *keeper, const char *lineage);
 /* The choices in autotune.txt, which the caller frees; NULL where there is none. ST_CHECKPOINT. */
 Status keeper_read_autotune(const Keeper *keeper, char **choices);
 
+/* What plans.txt holds, which the caller frees; NULL where there is none. ST_CHECKPOINT. */
+Status keeper_read_plans(const Keeper *keeper, char **plans);
+
 /* Removes what an earlier run left, where --reset asks for it. ST_CHECKPOINT. */
 Status keeper_reset(Keeper *keeper);
 
 /* Once the engine holds `state`, of a run up to step `end_step`: settles which branch of the run
- * this is, removes a file `stop` of earlier, writes config.yaml and autotune.txt, cuts
+ * this is, removes a file `stop` of earlier, writes config.yaml, autotune.txt and plans.txt, cuts
  * metrics.jsonl back to the state's step and puts back what it lacks and the state knows, makes
  * best.h5 what the state says, removes the result of an earlier end, notes the start in
  * sessions.jsonl (`libraries`: what the program is made of), starts the writer. ST_CHECKPOINT. */
@@ -72,8 +88,9 @@ void keeper_last_good(Keeper *keeper, char path[CONFIG_PATH_MAX]);
 /* No checkpoint is being written any more, one way or the other. ST_DEADLINE. */
 Status keeper_settle(Keeper *keeper);
 
-/* Once that is so: the checkpoint that the run may go back to, "": its beginning. ST_CHECKPOINT
- * where that is not good any more. */
+/* Once that is so: the newest good checkpoint of the branch, for the run to go back to; "": its
+ * beginning. Bad ones are passed over as at a start. ST_CHECKPOINT where there are only bad ones.
+ */
 Status keeper_back(Keeper *keeper, char path[CONFIG_PATH_MAX]);
 
 /* The run has gone back to `state`: metrics.jsonl and best.h5 follow. ST_CHECKPOINT. */
@@ -82,8 +99,11 @@ Status keeper_return(Keeper *keeper, const RunState *state, int64_t end_step);
 /* Two checkpoints in a row could not be written: why; else ST_OK. Does not wait. */
 Status keeper_failed(const Keeper *keeper);
 
-/* Snapshots that are written, or have failed; what the last of them took (writer_written). */
+/* Snapshots that are written; what the last of them took (writer_written). */
 int64_t keeper_written(const Keeper *keeper, double *seconds, double *cpu);
+
+/* Whether a snapshot is being written. Does not wait. */
+bool keeper_is_writing(const Keeper *keeper);
 
 /* Whether the file `stop` in the run directory asks for the end. Looks once a second at most. */
 bool keeper_asks_stop(Keeper *keeper);

@@ -37,7 +37,8 @@ static bool save_due(const Pacing *pacing, const RunState *state, double now) {
     int64_t end = pacing->end_step - state->step;
     double until_next = (double)(epoch < end ? epoch : end) * pacing->costs.step;
     double until_end = pacing->limit.end - now;
-    return interval_due(&pacing->interval, now, until_next < until_end ? until_next : until_end);
+    return !keeper_is_writing(pacing->keeper) &&
+           interval_due(&pacing->interval, now, until_next < until_end ? until_next : until_end);
 }
 
 static StopCause stop_cause(Pacing *pacing, const RunState *state) {

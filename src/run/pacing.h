@@ -31,8 +31,8 @@ void pacing_begin(Pacing *pacing, const Session *session, Keeper *keeper, int64_
 /* Fills in what is asked for with the step that comes next, from *state. */
 void pacing_ask(Pacing *pacing, const RunState *state, StepRequest *request);
 
-/* What they took, in seconds: a step; an evaluation that is scheduled; a checkpoint, of the steps'
- * time. */
+/* What they took, in seconds of clock_running: a step; an evaluation that is scheduled; a
+ * checkpoint, of the steps' time. */
 void pacing_step(Pacing *pacing, double seconds);
 void pacing_evaluation(Pacing *pacing, double seconds);
 void pacing_checkpoint(Pacing *pacing, double seconds);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "init_from.h"
 #include "lockstep/hash.h"
 #include "lockstep/log.h"
 #include "state_view.h"
@@ -217,6 +218,7 @@ static Status begin(Session *session, HostState *host, RunState *state) {
                         .has_plateau = schedule->kind == SCHEDULE_PLATEAU,
                         .plateau = plateau_begin(schedule, config->monitor == MONITOR_ACCURACY)};
     TRY(session_initial_weights(session, host->weight, host->running));
+    TRY(init_from_file(session, host));
     host_state_begin(&session->engine, host);
     return comm_agree(session->ranks.comm, engine_put(&session->engine, host));
 }

@@ -7,8 +7,9 @@
 #include "lockstep/checkpoint.h"
 #include "lockstep/config.h"
 
-/* Takes an evaluation of the selecting set, after state->step, into account. True where it is
- * better than all before it: of equals the first is the best, and one whose loss is NaN never. */
+/* Takes an evaluation of the selecting set, after state->step, into account: it is the best, a
+ * runner-up, or neither. True where it is better than all before it: of equals the first is the
+ * better, and one whose loss is NaN is none. */
 bool selection_add(RunState *state, Monitor monitor, double accuracy, double loss);
 
 /* True where the last `patience` evaluations were none of them better (0: never). */

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "lockstep/comm.h"
+
 static volatile sig_atomic_t stop_requested;
 
 static void on_request(int number) {
@@ -12,6 +14,8 @@ static void on_request(int number) {
         raise(number);
     }
     stop_requested = 1;
+    if (number == SIGTERM) /* mpirun leaves a second */
+        flight_ask();
 }
 
 /* SIGXCPU: the soft limit of processor time; the hard one follows. */
@@ -27,6 +31,7 @@ static bool is_nohup(int number) {
 }
 
 void signals_install(void) {
+    flight_block();
     struct sigaction action = {.sa_handler = on_request, .sa_flags = SA_RESTART};
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         if (!is_nohup(requests[i]))

@@ -1,7 +1,7 @@
 /* signals: a request to checkpoint and stop. SIGUSR1, SIGTERM, SIGINT, SIGHUP (but for nohup) and
- * SIGXCPU set a flag that the step loop carries to all ranks; nothing else happens in the handler.
- * A SIGINT after a request ends the process at once; a second SIGTERM does not: srun passes on the
- * one that its ranks got. */
+ * SIGXCPU set a flag that the step loop carries to all ranks; SIGTERM asks for the flight record
+ * too. A SIGINT after a request ends the process at once; a second SIGTERM does not: srun passes on
+ * the one that its ranks got. */
 #ifndef LOCKSTEP_RUN_SIGNALS_H
 #define LOCKSTEP_RUN_SIGNALS_H
 

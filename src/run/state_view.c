@@ -11,6 +11,8 @@ void state_view(const Session *session, const HostState *host, Checkpoint *check
     checkpoint->running = host->running;
     checkpoint->ema = host->ema;
     checkpoint->slow_running = session->engine.slow_running;
+    checkpoint->peak =
+        session->config->reduction == REDUCTION_EXACT32 ? session->engine.peak : NULL;
     checkpoint->n_slots = grouping->n_states;
     for (int i = 0; i < grouping->n_states; i++) {
         const GroupState *state = &grouping->state[i];

@@ -12,7 +12,6 @@
 
 #include "gpu_array.h"
 #include "kernels.h"
-#include "lockstep/augment.h"
 #include "lockstep/dropout.h"
 
 enum { MAX = 8192 };
@@ -25,84 +24,7 @@ static double tolerance_of(DType type) {
     return type == DT_BF16 ? 0x1p-8 : 1e-5;
 }
 
-/* ---- images and layouts ---- */
-
-static void images_are_the_cpus(void **state) {
-    (void)state;
-    enum { N = 2, RECORDS = 3, PIXELS_MAX = 4 * 24 * 40 };
-    static const Shape shapes[] = {{N, 3, 32, 32}, {N, 1, 28, 28}, {N, 4, 24, 40}};
-    static uint8_t pixels[RECORDS * PIXELS_MAX];
-    static float want[PIXELS_MAX], second[PIXELS_MAX];
-    const Augment augments[] = {{.crop_pad = 4,
-                                 .flip = 0.5,
-                                 .rotate = 15,
-                                 .cutout = 8,
-                                 .pad_fill = {3, 90, 200, 255},
-                                 .mean = {0.4914f, 0.4822f, 0.4465f, 0.5f},
-                                 .std = {0.2470f, 0.2435f, 0.2616f, 0.25f}},
-                                {.crop_pad = 4,
-                                 .pad_mode = PAD_REFLECT,
-                                 .flip = 0.5,
-                                 .flip_mode = FLIP_ALTERNATE,
-                                 .brightness = 0.14,
-                                 .contrast = 0.13,
-                                 .mixup = 1,
-                                 .mix_probability = 0.7,
-                                 .unit = PIXEL_UNIT_BYTE,
-                                 .mean = {128, 120, 100, 90},
-                                 .std = {128, 50, 60, 70}},
-                                {.area = {0.08, 1},
-                                 .aspect = {0.75, 1.3},
-                                 .attempts = 10,
-                                 .rotate = 15,
-                                 .flip = 0.5,
-                                 .cutmix = 1,
-                                 .mix_probability = 1,
-                                 .pad_fill = {3, 90, 200, 255},
-                                 .mean = {0.4914f, 0.4822f, 0.4465f, 0.5f},
-                                 .std = {0.2470f, 0.2435f, 0.2616f, 0.25f}}};
-    Placement placement[N], partner[N];
-    for (int i = 0; i < RECORDS * PIXELS_MAX; i++)
-        pixels[i] = (uint8_t)(i * 37 + i / 32 * 11);
-    uint8_t *records = device_copy(pixels, sizeof pixels);
-    for (int s = 0; s < 9; s++) {
-        Shape shape = shapes[s % 3];
-        const Augment *augment = &augments[s / 3];
-        int64_t hw = shape.h * shape.w;
-        for (int i = 0; i < N; i++) {
-            placement[i] = augment_draw(augment, shape, 5, 1, 40 + i, 2 - i);
-            placement[i].mix = augment_mix(augment, shape, 5, 1, 40 + i, RECORDS);
-            int32_t other = placement[i].mix.partner;
-            partner[i] = augment_draw(augment, shape, 5, 1, 60 + other, other);
-        }
-        Placement *placed = device_copy(placement, sizeof placement);
-        Placement *partners = augment_mixes(augment) ? device_copy(partner, sizeof partner) : NULL;
-        for (int t = 0; t < 2; t++)
-            for (int64_t channels = shape.c; channels <= 8; channels += 8 - shape.c) {
-                Array image = array_unset(N * hw * channels, types[t]);
-                check_cuda(gpu_load_images(image.device, types[t], shape, channels, records, placed,
-                                           partners, augment_scale(augment), NULL));
-                array_fetch(&image);
-                for (int64_t i = 0; i < image.count; i++) {
-                    int64_t n = i / (hw * channels), at = i / channels % hw, c = i % channels;
-                    augment_train(augment, shape, 5, 1, 40 + n, pixels + (2 - n) * shape.c * hw,
-                                  want);
-                    const Mix *mix = &placement[n].mix;
-                    augment_train(augment, shape, 5, 1, 60 + mix->partner,
-                                  pixels + mix->partner * shape.c * hw, second);
-                    if (mix->label_share > 0)
-                        augment_blend(mix, shape, second, want);
-                    float value = c < shape.c ? rounded(types[t], want[c * hw + at]) : 0;
-                    assert_memory_equal(&value, &image.host[i], sizeof value);
-                    i += i % 7 == 0 ? 0 : 96; /* making an image is slow: not all of them */
-                }
-                array_free(&image);
-            }
-        check_cuda(cudaFree(placed));
-        check_cuda(cudaFree(partners));
-    }
-    check_cuda(cudaFree(records));
-}
+/* ---- layouts ---- */
 
 /* Weights, images, maps beyond a tile; there and back. */
 static void layouts_turn(void **state) {
@@ -327,33 +249,39 @@ static void loss_is_right(void **state) {
     const SecondLabel seconds[N] = {
         {7, MIX_ONE / 4}, {0, 0}, {1, MIX_ONE}, {5, 1000}, {0, MIX_ONE / 2}};
     SecondLabel *second = device_copy(seconds, sizeof seconds);
-    for (int v = 0; v < 8; v++) {
+    const float weights[CLASSES] = {1, 0.5f, 2, 0.25f, 1, 3, 1, 0.125f, 1, 0.75f};
+    float *weight = device_copy(weights, sizeof weights);
+    for (int v = 0; v < 16; v++) {
         DType type = types[v % 2];
-        bool add = v / 2 % 2 == 1, mixed = v >= 4;
+        bool add = v / 2 % 2 == 1, mixed = v / 4 % 2 == 1, weighs = v >= 8;
         Array x = array_random(N * CLASSES, type, 1), grad = array_random(N * CLASSES, type, 2);
         Array loss = array_unset(N, DT_F32);
         double losses[N] = {0};
         int32_t predicted[N], best[N] = {0};
         for (int n = 0; n < N; n++) {
             const float *row = x.host + n * CLASSES;
-            double sum = 0;
-            for (int c = 0; c < CLASSES; c++)
-                sum += exp(row[c]);
+            double sum = 0, target[CLASSES], whole = 0;
             for (int c = 0; c < CLASSES; c++) {
                 double part = mixed ? (double)seconds[n].share / MIX_ONE : 0;
-                double target = (1 - part) * target_of(smoothing, CLASSES, c == labels[n]) +
-                                part * target_of(smoothing, CLASSES, c == seconds[n].label);
+                target[c] = (1 - part) * target_of(smoothing, CLASSES, c == labels[n]) +
+                            part * target_of(smoothing, CLASSES, c == seconds[n].label);
+                target[c] *= weighs ? (double)weights[c] : 1;
+                whole += target[c];
+                sum += exp(row[c]);
+            }
+            for (int c = 0; c < CLASSES; c++) {
                 best[n] = row[c] > row[best[n]] ? c : best[n];
-                losses[n] -= target * (row[c] - log(sum));
-                expected[n * CLASSES + c] = (add ? grad.host[n * CLASSES + c] : 0) +
-                                            (exp(row[c]) / sum - target) * run.loss_scale;
+                losses[n] -= target[c] * (row[c] - log(sum));
+                expected[n * CLASSES + c] =
+                    (add ? grad.host[n * CLASSES + c] : 0) +
+                    (exp(row[c]) / sum * whole - target[c]) * run.loss_scale;
             }
         }
         check_cuda(gpu_softmax_ce(loss.device, winner, x.device, type, label, mixed ? second : NULL,
-                                  N, CLASSES, smoothing, NULL));
+                                  weighs ? weight : NULL, N, CLASSES, smoothing, NULL));
         check_cuda(gpu_softmax_ce_backward(grad.device, x.device, type, label,
-                                           mixed ? second : NULL, N, CLASSES, smoothing, on_device,
-                                           add, NULL));
+                                           mixed ? second : NULL, weighs ? weight : NULL, N,
+                                           CLASSES, smoothing, on_device, add, NULL));
         array_expect(&grad, expected, tolerance_of(type));
         array_expect(&loss, losses, 1e-6);
         host_copy(predicted, winner, sizeof predicted);
@@ -364,6 +292,7 @@ static void loss_is_right(void **state) {
     }
     check_cuda(cudaFree(label));
     check_cuda(cudaFree(second));
+    check_cuda(cudaFree(weight));
     check_cuda(cudaFree(winner));
     check_cuda(cudaFree(on_device));
 }
@@ -377,7 +306,7 @@ static void odd_rows_of_logits(void **state) {
     int32_t predicted[3];
     float *x = device_copy(logits, sizeof logits), *out = device_unset(sizeof loss);
     int32_t *label = device_copy(labels, sizeof labels), *winner = device_unset(sizeof labels);
-    check_cuda(gpu_softmax_ce(out, winner, x, DT_F32, label, NULL, 3, 3, 0, NULL));
+    check_cuda(gpu_softmax_ce(out, winner, x, DT_F32, label, NULL, NULL, 3, 3, 0, NULL));
     host_copy(loss, out, sizeof loss);
     host_copy(predicted, winner, sizeof predicted);
     assert_int_equal(predicted[0], 0);
@@ -391,11 +320,10 @@ static void odd_rows_of_logits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(images_are_the_cpus),   cmocka_unit_test(layouts_turn),
-        cmocka_unit_test(pointwise_is_right),    cmocka_unit_test(bias_is_added),
-        cmocka_unit_test(activations_are_right), cmocka_unit_test(activations_keep_nan),
-        cmocka_unit_test(dropout_is_the_cpus),   cmocka_unit_test(loss_is_right),
-        cmocka_unit_test(odd_rows_of_logits),
+        cmocka_unit_test(layouts_turn),         cmocka_unit_test(pointwise_is_right),
+        cmocka_unit_test(bias_is_added),        cmocka_unit_test(activations_are_right),
+        cmocka_unit_test(activations_keep_nan), cmocka_unit_test(dropout_is_the_cpus),
+        cmocka_unit_test(loss_is_right),        cmocka_unit_test(odd_rows_of_logits),
     };
     if (skip_without_gpu())
         return 0;

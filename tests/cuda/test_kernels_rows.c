@@ -29,9 +29,10 @@ static double tolerance_of(DType type) {
 
 static const PoolShape pools[] = {
     {.n = 2, .c = 8, .in_h = 6, .in_w = 6, .out_h = 3, .out_w = 3, .kernel = 2, .stride = 2},
-    {2, 5, 7, 7, 4, 4, 3, 2, 1}, /* windows overlap and hang over */
-    {3, 16, 4, 4, 1, 1, 4, 4, 0},
-    {1, 6, 5, 5, 2, 2, 2, 2, 0}, /* a row and column that no window has */
+    {2, 5, 7, 7, 4, 4, 3, 2, 1, false}, /* windows overlap and hang over */
+    {3, 16, 4, 4, 1, 1, 4, 4, 0, false},
+    {1, 6, 5, 5, 2, 2, 2, 2, 0, false}, /* a row and column that no window has */
+    {2, 8, 7, 7, 4, 4, 3, 2, 1, true},
 };
 enum { POOLS = sizeof pools / sizeof *pools };
 
@@ -58,7 +59,7 @@ static void each_place(const PoolShape *s, VisitFn visit, void *context) {
 typedef struct Pooling {
     Array x, y, grad_x, grad_y;
     double largest[MAX], sum[MAX];
-    int64_t winner[MAX], places[MAX];
+    int64_t winner[MAX], places[MAX], counted[MAX];
 } Pooling;
 
 static void see_value(void *context, int64_t out, int64_t in, int64_t place, int64_t c) {
@@ -81,7 +82,7 @@ static void give_largest(void *context, int64_t out, int64_t in, int64_t place, 
 static void give_mean(void *context, int64_t out, int64_t in, int64_t place, int64_t c) {
     Pooling *p = context;
     (void)place, (void)c;
-    expected[in] += p->grad_y.host[out] / (double)p->places[out];
+    expected[in] += p->grad_y.host[out] / (double)p->counted[out];
 }
 
 static void expect_gradient(Pooling *p, const PoolShape *s, VisitFn give, bool add) {
@@ -108,7 +109,8 @@ static void pool_once(DType type, const PoolShape *s, bool add) {
     host_copy(found, winner, (size_t)out * sizeof *winner);
     for (int64_t o = 0; o < out; o++) {
         assert_int_equal(found[o], p.winner[o]);
-        p.sum[o] /= (double)p.places[o];
+        p.counted[o] = s->count_pad ? s->kernel * s->kernel : p.places[o];
+        p.sum[o] /= (double)p.counted[o];
     }
     check_cuda(gpu_maxpool_backward(p.grad_x.device, p.grad_y.device, winner, type, *s, add, NULL));
     expect_gradient(&p, s, give_largest, add);
@@ -296,6 +298,48 @@ static void fixed_is_the_cpus(void **state) {
         check_cuda(cudaFree(all[i]));
 }
 
+/* A parameter a run of blocks, one of them across blocks of threads; the last one ends in
+ * mid-block.
+ */
+static void shifted_is_the_cpus(void **state) {
+    const DeviceOps *cpu = ((Device *)*state)->ops;
+    enum { PARAMS = 4, BLOCKS = FLAT / SHIFT_BLOCK + 1 };
+    static int32_t param[BLOCKS], host_low[FLAT], found_low[FLAT];
+    const int8_t shift[PARAMS] = {0, 20, 7, 35};
+    float peak[PARAMS] = {0, 0x1p-70f, 0x1p14f, 0}, found_peak[PARAMS];
+    int64_t bad = 3, found_bad;
+    for (int b = 0; b < BLOCKS; b++)
+        param[b] = b < 1 ? 0 : b < 3 ? 1 : b < 300 ? 2 : 3;
+    float *v = device_copy(value, sizeof value), *most = device_copy(peak, sizeof peak);
+    int64_t *sum = device_unset(sizeof found_i), *count = device_copy(&bad, sizeof bad);
+    int32_t *low = device_unset(sizeof found_low), *of = device_copy(param, sizeof param);
+    int8_t *digits = device_copy(shift, sizeof shift);
+    Shifts there = {of, digits}, here = {param, shift};
+    for (int add = 0; add < 2; add++) {
+        assert_int_equal(cpu->to_shifted(NULL, host_i, add ? host_low : NULL, value, FLAT, &here,
+                                         0x1p44, 0x1p15, add, &bad, peak),
+                         ST_OK);
+        check_cuda(gpu_to_shifted(sum, add ? low : NULL, v, FLAT, &there, 0x1p44, 0x1p15, add,
+                                  count, most, NULL));
+        host_copy(found_i, sum, sizeof found_i);
+        host_copy(&found_bad, count, sizeof bad);
+        host_copy(found_peak, most, sizeof peak);
+        assert_memory_equal(found_i, host_i, sizeof host_i);
+        assert_memory_equal(found_peak, peak, sizeof peak);
+        assert_int_equal(found_bad, bad);
+    }
+    assert_true(bad > 3 + 2 * 4 && peak[0] > 0);
+    host_copy(found_low, low, sizeof found_low);
+    assert_memory_equal(found_low, host_low, sizeof host_low);
+    assert_int_equal(cpu->widen(NULL, host_i, host_low, FLAT, &here), ST_OK);
+    check_cuda(gpu_widen(sum, low, FLAT, &there, NULL));
+    host_copy(found_i, sum, sizeof found_i);
+    assert_memory_equal(found_i, host_i, sizeof host_i);
+    void *all[] = {v, most, sum, count, low, of, digits};
+    for (int i = 0; i < 7; i++)
+        check_cuda(cudaFree(all[i]));
+}
+
 static void real_is_the_cpus(void **state) {
     const DeviceOps *cpu = ((Device *)*state)->ops;
     float *v = device_copy(value, sizeof value), *sum = device_unset(sizeof value);
@@ -374,14 +418,15 @@ static void digests_are_the_refs(void **state) {
     ref->ops->close(ref);
 }
 
-/* Weight, two slots, average; then the gradient, both ways. */
-static float state_of[4][FLAT], state_found[FLAT];
+/* Weight, slots, average; then the gradient, both ways. */
+enum { AVERAGE = 1 + UPDATE_SLOTS, VECTORS };
+static float state_of[VECTORS][FLAT], state_found[FLAT];
 
 static void update_once(const DeviceOps *cpu, const Update *update, int slots, bool ema,
                         bool exact) {
     UpdateRange host = {.count = FLAT, .weight = state_of[0], .decay = 0.01}, device = host;
-    float *copies[4];
-    for (int s = 0; s < 4; s++) {
+    float *copies[VECTORS];
+    for (int s = 0; s < VECTORS; s++) {
         for (int i = 0; i < FLAT; i++)
             state_of[s][i] = fabsf(sinf((float)(i * (s + 3)))) - (s == 0 ? 0.5f : 0);
         copies[s] = device_copy(state_of[s], sizeof state_of[s]);
@@ -389,19 +434,19 @@ static void update_once(const DeviceOps *cpu, const Update *update, int slots, b
     float *real = device_copy(host_f, sizeof host_f);
     int64_t *fixed = device_copy(host_i, sizeof host_i);
     device.weight = copies[0];
-    for (int s = 0; s < slots; s++) {
-        host.slot[s] = state_of[1 + s];
-        device.slot[s] = copies[1 + s];
+    for (int s = 0; s < UPDATE_SLOTS; s++) {
+        host.slot[s] = slots >> s & 1 ? state_of[1 + s] : NULL;
+        device.slot[s] = slots >> s & 1 ? copies[1 + s] : NULL;
     }
-    host.ema = ema ? state_of[3] : NULL;
-    device.ema = ema ? copies[3] : NULL;
+    host.ema = ema ? state_of[AVERAGE] : NULL;
+    device.ema = ema ? copies[AVERAGE] : NULL;
     host.fixed = exact ? host_i : NULL;
     device.fixed = exact ? fixed : NULL;
     host.real = exact ? NULL : host_f;
     device.real = exact ? NULL : real;
     assert_int_equal(cpu->update(NULL, update, &host), ST_OK);
     check_cuda(gpu_update(update, &device, NULL));
-    for (int s = 0; s < 4; s++) {
+    for (int s = 0; s < VECTORS; s++) {
         host_copy(state_found, copies[s], sizeof state_found);
         assert_memory_equal(state_found, state_of[s], sizeof state_found);
         check_cuda(cudaFree(copies[s]));
@@ -416,6 +461,7 @@ static void updates_are_the_cpus(void **state) {
                      .momentum = 0.9,
                      .beta1 = 0.9,
                      .beta2 = 0.999,
+                     .alpha = 0.9,
                      .eps = 1e-8,
                      .correction1 = 0.1,
                      .correction2 = 0.001,
@@ -425,13 +471,21 @@ static void updates_are_the_cpus(void **state) {
         host_i[i] = (int64_t)((uint64_t)(i + 1) * UINT64_C(0x9E3779B97F4A7C15)) >> (16 + i % 30);
         host_f[i] = 0x1p40f * sinf((float)i);
     }
-    for (int v = 0; v < 12; v++) {
-        update.kind = (OptimizerKind)(v % 3);
-        update.nesterov = v / 3 % 2;
-        update.first = v / 6;
-        int slots = update.kind == OPTIMIZER_SGD ? v / 6 : 2; /* without momentum: none */
-        update_once(cpu, &update, slots, v % 2, v / 3 % 2);
-    }
+    /* Slots as bits; without momentum none of it. */
+    static const struct {
+        OptimizerKind kind;
+        int slots[2];
+    } rules[] = {{OPTIMIZER_SGD, {0, 1}},    {OPTIMIZER_ADAM, {3, 3}}, {OPTIMIZER_ADAMW, {3, 3}},
+                 {OPTIMIZER_LARS, {0, 1}},   {OPTIMIZER_LAMB, {3, 3}}, {OPTIMIZER_RMSPROP, {2, 3}},
+                 {OPTIMIZER_RMSPROP, {6, 7}}};
+    for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++)
+        for (int v = 0; v < 4; v++) {
+            update.kind = rules[r].kind;
+            update.nesterov = v % 2;
+            update.first = v / 2;
+            update.centered = rules[r].slots[v / 2] >> 2;
+            update_once(cpu, &update, rules[r].slots[v / 2], (int)(r + (size_t)v) % 2, v % 2);
+        }
 }
 
 static int open_cpu(void **state) {
@@ -448,9 +502,9 @@ static int close_cpu(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pools_are_right),      cmocka_unit_test(norm_is_right),
-        cmocka_unit_test(fixed_is_the_cpus),    cmocka_unit_test(real_is_the_cpus),
-        cmocka_unit_test(norms_are_the_cpus),   cmocka_unit_test(digests_are_the_refs),
-        cmocka_unit_test(updates_are_the_cpus),
+        cmocka_unit_test(fixed_is_the_cpus),    cmocka_unit_test(shifted_is_the_cpus),
+        cmocka_unit_test(real_is_the_cpus),     cmocka_unit_test(norms_are_the_cpus),
+        cmocka_unit_test(digests_are_the_refs), cmocka_unit_test(updates_are_the_cpus),
     };
     if (skip_without_gpu())
         return 0;

@@ -1,5 +1,6 @@
 #!/bin/bash
 # limit: 300
+# alone: what it checks is a matter of seconds
 # Ranks: every collective at several rank counts, and every way for a run of several ranks to fail: its exit
 # code, its one line, and that it ends in time. comm_program has a deadline of 2 s; a stuck rank sleeps for 60.
 # shellcheck source=tests/tap.sh
@@ -66,6 +67,15 @@ fails "a rank stuck between buckets is named" 3 7 \
 apart='lockstep: \[HOST rank 0/4 step 3\] the ranks wait for each other in different places for 2 s; '
 apart+='rank 0, 2 wait in step 3, evaluate; rank 1, 3 wait in step 3, reduce, bucket 4'
 fails "ranks that wait in different places" 4 7 "$apart" 20 apart 3
+for odd in 0 2; do
+    usual=$((odd == 0 ? 1 : 0))
+    fails "a barrier that rank $odd leaves out is seen at once" 3 6 \
+        "lockstep: \\[HOST rank [0-2]/3 step 3\\] rank $odd on HOST came to a gathering of step 3 \\(evaluate\\), 100 bytes, \
+where rank $usual on HOST and 1 more came to a barrier of step 3 \\(evaluate\\)" 15 part $odd
+    fails "a shorter sum of rank $odd" 3 6 \
+        "lockstep: \\[HOST rank [0-2]/3 step 3\\] rank $odd on HOST came to a sum of step 3 \\(evaluate\\), 400 bytes, \
+where rank $usual on HOST and 1 more came to a sum of step 3 \\(evaluate\\), 800 bytes" 15 shorter $odd
+done
 fails "one rank aborts" 4 8 'lockstep: \[HOST rank 3/4 step 1204\] loss of rank 3 is NaN' 15 abort 3
 fails "all ranks abort, one speaks" 4 8 'lockstep: \[HOST rank 0/4 step 1204\] loss of rank 0 is NaN' 15 abort 0
 fails "what was agreed on is not said twice" 3 3 'lockstep: \[HOST rank 0/3 step 12\] file of rank 0 is bad' 15 abort-agreed 2

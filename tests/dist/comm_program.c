@@ -134,6 +134,26 @@ static Status run_apart(Comm *comm, int64_t step) {
     return comm_rank(comm) % 2 ? comm_reduce(comm, &sum, 1, DT_I64, NULL, 4) : comm_barrier(comm);
 }
 
+/* Rank `odd` leaves a barrier out. The deadline is longer than it may take to be seen. */
+static Status run_part(Comm *comm, int64_t odd) {
+    char mine[100] = "", all[8][100];
+    comm_set_deadline(comm, 60);
+    comm_at(comm, 3, STAGE_EVALUATE);
+    CHECK(comm_size(comm) <= 8);
+    if (comm_rank(comm) != odd)
+        TRY(comm_barrier(comm));
+    return comm_allgather(comm, mine, sizeof mine, all);
+}
+
+/* The sum of rank `odd` has fewer elements. */
+static Status run_shorter(Comm *comm, int64_t odd) {
+    static int64_t values[100];
+    comm_set_deadline(comm, 60);
+    comm_at(comm, 3, STAGE_EVALUATE);
+    TRY(comm_sum_i64(comm, values, comm_rank(comm) == odd ? 50 : 100));
+    return comm_barrier(comm);
+}
+
 /* Three buckets a step over the reducer; in the second step rank `stuck` (-1: none) does not submit
  * bucket 1. */
 static Status run_reducer(Comm *comm, int64_t stuck) {
@@ -216,6 +236,8 @@ static const struct {
     {"late", run_late},
     {"stuck", run_stuck},
     {"apart", run_apart},
+    {"part", run_part},
+    {"shorter", run_shorter},
     {"reducer", run_reducer},
     {"abort", run_abort},
     {"abort-agreed", run_abort_agreed},

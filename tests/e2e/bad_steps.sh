@@ -63,6 +63,22 @@ train quarter 1 $tiny --steps 20 --lr 0.025
 check "rollback: to the beginning where there is no checkpoint" \
     test "$code $(bad_words first)" = "0 0 1 0.5 " -a "$(result first test_loss)" = "$(result quarter test_loss)"
 check "rollback: to the beginning: its lines too" diff <(stable_metrics first) <(stable_metrics quarter)
+if preload file_ops; then
+    # Step 8's checkpoint is damaged as soon as it is there.
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/damaged FILE_OPS_AT='rename:/step-00000008.h5$' \
+        start damaged 0 $tiny --steps 20 --bad-steps rollback --checkpoint-every 4 --keep 100 --crash-at 10:0:nan
+    until_true 60 stopped damaged
+    truncate -s 1000 "$tmp/damaged/checkpoints/step-00000008.h5"
+    kill -CONT "$launched"
+    wait_for damaged
+    train half-4 1 $tiny --steps 20 --schedule step --schedule.unit steps --schedule.points 4 --schedule.gamma 0.5
+    check "rollback: a bad checkpoint is passed over" \
+        test "$code $(bad_words damaged)" = "0 0 1 0.5 " -a -e "$tmp/damaged/checkpoints/step-00000008.h5.bad"
+    check "rollback: a bad checkpoint: to the one before it" grep -q '^warning: step 10 came to .*: rolled back to step 4 (1 of 3' "$tmp/damaged.log"
+    check "rollback: a bad checkpoint: the end of a schedule that falls there" \
+        test "$(result damaged test_loss test_accuracy samples_hash)" = "$(result half-4 test_loss test_accuracy samples_hash)"
+    check "rollback: a bad checkpoint: all others are good" sound damaged
+fi
 
 # ---- A learning rate that really is too high: it comes again at each start, to the same bits. ----
 train wild 2 $tiny --steps 20 --lr 1e6 --bad-steps rollback --bad-steps.lr-factor 1e-4 --checkpoint-every 3
@@ -73,6 +89,39 @@ same wild-3 wild "a rate far too high: the same bits on 3 ranks and over a crash
 train bound 2 $tiny --reset --steps 60 --lr 1e6 --bad-steps rollback --bad-steps.rollbacks 2 --bad-steps.lr-factor 0.9
 one_error 8 'diverged: .*; the run was rolled back 2 times, and the learning rate is 0.81 of the schedule.s \(bad-steps.rollbacks 2\); the last' \
     "rollback: bounded"
+
+# ---- Weights that are not finite, where nothing is due but the end. ----
+# Nothing flows back, so that each step multiplies the weights by 1 - lr * decay = 1 - 10^11: the fourth one makes them infinite,
+# while every loss is log 10; with a billionth of the rate it does not.
+cat >"$tmp/blows-up.yaml" <<'END'
+batch-size: 20
+lanes: 2
+optimizer:
+  lr: 1000000
+  momentum: 0
+  weight-decay: 100000
+model: |
+  conv c=4 k=4 s=4
+  relu
+  avgpool global
+  scale by=0
+  linear c=10 bias=0
+END
+blow=(--bad-steps rollback --bad-steps.lr-factor 1e-9 --checkpoint-every 3 --log-every 3)
+train last 2 "$tmp/blows-up.yaml" "${blow[@]}" --steps 4
+check "rollback: infinite weights after the last step" test "$code $(bad_words last)" = "0 0 1 1e-09 "
+train alike 1 "$tmp/blows-up.yaml" "${blow[@]}" --steps 4
+same alike last "rollback: infinite weights after the last step: the same bits on 1 rank"
+if preload file_ops; then
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/asked FILE_OPS_AT='write:metrics.jsonl$' start asked 0 "$tmp/blows-up.yaml" "${blow[@]}" --steps 9
+    until_true 60 stopped asked
+    kill -USR1 "$launched"
+    kill -CONT "$launched"
+    wait_for asked
+    check "rollback: infinite weights where the run is asked to stop" test "$code $(bad_words asked)" = "75 0 1 1e-09 "
+    check "rollback: infinite weights: the stop follows" test "$(result asked step)" = 4
+    check "rollback: infinite weights: every checkpoint is good" sound asked
+fi
 
 # ---- The best and early ends follow. ----
 train best 2 $tiny --epochs 3 --bad-steps rollback --crash-at 40:1:nan

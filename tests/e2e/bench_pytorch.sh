@@ -1,5 +1,6 @@
 #!/bin/bash
 # limit: 400
+# alone: rates are compared
 # bench/vs_pytorch: its PyTorch side is the recipes' networks and optimizers; each contender is measured, losers are dropped, and the
 # tables say what was measured. bench/sums, bench/share and bench/peak likewise, on a small recipe.
 # shellcheck source=tests/lib.sh
@@ -10,7 +11,8 @@ made=tests/e2e/bench_made.json
 bench/tables.py $made >"$log" 2>&1
 check "the table of ratios" grep -qxF '| one | 64 of 128 | 32150 | - | 100 (fp32 9.9) | 120 (fp32 DDP x 2 9.9) | 2.00 | 1.50 |' "$log"
 check "says what was dropped, and what failed" test "$(grep -cE '120 \| dropped after round 1 \||- \| Error: no bf16 \|' "$log")" = 2
-check "the table of sums" grep -qxF '| 4 | 2 ranks × 1 thread | 100 | 125 | +25.0 % |' "$log"
+check "the table of sums" grep -qxF '| 4 | 2 ranks × 1 thread | 100 | 120 | 125 | +25.0 % | +4.2 % |' "$log"
+check "the table of ranks" grep -qxF '| 4 | 2 ranks × 1 thread | 190 | 95 | 95 % | 20 | 0.25 |' "$log"
 check "the table of shares" grep -qxF '| conv1 | jit | 1.00 | 50 % | 25 % | 2.00 | 25 % | 10 % | 2.00 |' "$log"
 check "its sum" grep -q 'takes 3.0 ms in its layers, 1.0 ms' "$log"
 printf '%s\n' before '<!-- speed sums -->' old '<!-- end -->' '<!-- speed other -->' kept '<!-- end -->' after >"$tmp/page.md"
@@ -47,12 +49,15 @@ else
 fi
 python=/usr/bin/python3
 if $python -c 'import yaml' 2>/dev/null; then
-    bench/sums $recipes/tiny.yaml --lanes "1 2 3" --rounds 1 --steps 1 >"$log" 2>&1
-    check "sums: a row for each layout of the lanes that divide the batch" test \
-        "$(grep -cE '^\| [12] \| [12] rank' "$log")" = "$([ "$(nproc)" = 2 ] && echo 3 || echo 2)"
-    refuse "3 lanes do not divide it" grep -q '^| 3 |' "$log"
+    bench/sums $recipes/tiny.yaml --lanes "1 3" --rounds 1 --steps 1 >"$log" 2>&1
+    check "sums: a row for a lane" test "$(grep -cE '^\| 1 \| 1 rank' "$log")" = 1
+    refuse "3 lanes do not divide the batch" grep -q '^| 3 |' "$log"
+    bench/ranks $recipes/tiny.yaml --ranks "1 2 5" --lanes "1 3" --rounds 1 --steps 1 >"$log" 2>&1
+    check "ranks: a row for the recipe, for as many ranks as it has lanes for, and for lanes" test \
+        "$(sed -n 's/^| \([0-9]\) | \([0-9]\) rank.*/\1-\2/p' "$log" | tr '\n' ' ')" = "4-1 4-1 4-2 1-1 "
+    check "ranks: memory and start in each" test "$(grep -cE '^\| [14] \|.*\| [1-9][0-9]* \| [0-9]+\.[0-9][0-9] \|$' "$log")" = 4
 else
-    skip "bench/sums" "no python3-yaml"
+    skip "bench/sums, bench/ranks" "no python3-yaml"
 fi
 
 # ---- With PyTorch ----
@@ -93,16 +98,20 @@ check "its object: every contender, a value a round, and the ratios that follow"
 bench/tables.py "$tmp/tiny.json" >"$log" 2>&1
 check "its table" grep -qE '^\| tiny \| 32 \| [0-9.]+ ' "$log"
 
-# ---- All of it ----
-study() { PYTHONS=$python ROUNDS=1 STEPS=1 SUMS="$recipes/tiny.yaml" bench/study "$tmp/study" "$recipes/tiny.yaml" >"$log" 2>&1; }
+# ---- All of it; sums and ranks of a batch that only one and two lanes divide. ----
+sed -E 's/^batch-size: .*/batch-size: 2/; s/^lanes: .*/lanes: 2/' $recipes/tiny.yaml >"$tmp/two.yaml"
+study() { PYTHONS=$python ROUNDS=1 STEPS=1 SUMS="$tmp/two.yaml" RANKS="$tmp/two.yaml" bench/study "$tmp/study" "$recipes/tiny.yaml" >"$log" 2>&1; }
 if ! "$program" bench $recipes/tiny.yaml --precision bf16 --steps 1 --threads 1 >/dev/null 2>&1; then
     skip "a study of a recipe" "no AVX512-BF16"
     finish
 fi
 check "a study measures everything" study
 bench/tables.py "$tmp"/study/*.json >"$tmp/page.md"
-check "its tables: ratios, contenders, shares in both precisions, sums" test \
-    "$(grep -cE '^\| recipe \| (images a step|of) \||^tiny in (fp32|bf16):|^\| lanes \|' "$tmp/page.md")" = 5
+check "its tables: ratios, contenders, shares in both precisions, sums, ranks" test \
+    "$(grep -cE '^\| recipe \| (images a step|of) \||^tiny in (fp32|bf16):|^\| lanes \|' "$tmp/page.md")" = 6
+bench/tables.py "$tmp/study/sums.json" >"$log"
+check "its sums: a row for each layout of the lanes that divide the batch" test \
+    "$(grep -cE '^\| [12] \| [12] rank' "$log") $(grep -cE '^\| [0-9]+ \|' "$log")" = "$([ "$(nproc)" = 2 ] && echo 3 3 || echo 2 2)"
 rm "$tmp/study/tiny.bf16.json"
 check "what is there is not measured again" study
 check "only what is missing" test "$(grep -c ': bench/' "$log") $(grep -c '^tiny.bf16: bench/share' "$log")" = "1 1"

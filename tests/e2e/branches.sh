@@ -137,6 +137,9 @@ left=$(echo "$tmp"/older/checkpoints/aside-*/step-00000020.h5)
 train older 0 $tiny --steps 40 "${words[@]}" --resume "$left" --crash-at 21:0:kill
 train older 1 $tiny --steps 40 "${words[@]}"
 one_error 4 'was to go on from step 20 of a checkpoint that is not here' "nor from an older state"
+lockstep 0 checkpoint prune "$tmp/older" --aside
+one_error 4 'go on from step 20, .* leave --aside out' "checkpoint prune --aside: not before the branch has a checkpoint of its own"
+check "what it goes on from stays" test -e "$left"
 train older 1 $tiny --steps 40 "${words[@]}" --resume "$left"
 same older whole "named once more, the run goes on"
 

@@ -24,10 +24,11 @@ for file in "$tmp"/hidden/checkpoints/*.xxh3; do rmdir "$file" && mv "$file.kept
 train hidden 2 $tiny --steps 30
 check "readable again: all is there" test "$code" = 0 -a "$(files hidden)" = "$(files whole)"
 
-# ---- What only the data set tells: how long an epoch is (all else is in one_judgement.sh). ----
+# ---- What only the data set tells where an earlier version wrote the file: how long an epoch is (all else: one_judgement.sh). ----
 cp -a "$tmp/whole" "$tmp/position"
 file=$tmp/position/checkpoints/step-00000030.h5
 tests/e2e/forge_checkpoint "$file" <<'PY'
+del f["meta"].attrs["steps_per_epoch"]
 a = f["state"].attrs
 for name, value in ("epoch", 0), ("position", 30), ("n_history", 0):
     a.modify(name, np.int64(value))

@@ -1,5 +1,6 @@
 #!/bin/bash
 # limit: 480
+# alone: what it checks is a matter of seconds
 # Ranks that read files of their own: images, labels, numbers of records, test and held-out sets that differ between two of
 # them end a run, in time, with code 3 and the names of both readers; nothing is read twice where all read the same files.
 # And checkpoints: all ranks go on from, and evaluate, the one that rank 0 has. And libraries: one oneDNN for all.
@@ -19,13 +20,13 @@ cat >"$tmp/own" <<'SH'
 exec "$@"
 SH
 chmod +x "$tmp/own"
-# own RANKS WORD...: lockstep by that script. rank 0's output is $tmp/out, all of it $log.
+# own RANKS WORD...: lockstep by that script. Its output is $log.out, with its errors $log.
 own() {
     local ranks=$1
     shift
-    timeout -k 5 100 mpirun -np "$ranks" "$tmp/own" "$PWD/$program" "$@" >"$tmp/out" 2>"$tmp/err"
+    timeout -k 5 100 mpirun -np "$ranks" "$tmp/own" "$PWD/$program" "$@" >"$log.out" 2>"$log.err"
     code=$?
-    cat "$tmp/out" "$tmp/err" >"$log"
+    cat "$log.out" "$log.err" >"$log"
 }
 # copies NAME RANKS: a copy of the images for each rank, in $COPIES.
 copies() {
@@ -48,7 +49,7 @@ hash='[0-9a-f]{16}'
 # between WHAT OWNER READER: what the one line says, of ranks that read $COPIES/OWNER and $COPIES/READER.
 between() {
     echo "ranks read different images \($1\): rank $2 on .* has hash $hash from $COPIES/$2, rank $3 on .* has $hash from" \
-        "$COPIES/$3; fetch them anew"
+        "$COPIES/$3; copy the right ones to all hosts, or name with --data what all ranks see"
 }
 compared() { grep -q "^data: cifar10-like in .*, of which ranks have $1 copies .* with equal hashes" "$log"; }
 # rank 0 reads lanes 0 and 1 and its half of the test set, 150 records, and those of the other where it compares.
@@ -138,8 +139,13 @@ own 2 train $tiny --out "$tmp/damaged-run" --threads 1 --steps 8
 one_error 3 'rank 1/2\] .*/damaged/1/data_batch_1.bin: record 5 has label 255' "a bad label in another rank's lane"
 if preload hold_thread; then
     copies slow 2
-    HOLD=$tmp/hold_thread.so own 2 train $tiny --out "$tmp/slow-run" --threads 1 --steps 8 --deadline 8
-    one_error 7 'rank 1/2\] the images that other ranks train on were not read from .*/slow/1 within 4 s' "a file system that does not answer"
+    export HOLD=$tmp/hold_thread.so
+    aside slow own 2 train $tiny --out "$tmp/slow-run" --threads 1 --steps 8 --deadline 8
+    # Five reads: the pieces of lanes 0 and 1, and of the test set.
+    HOLD_READS_S=2 aside long own 2 train $tiny --out "$tmp/long-run" --threads 1 --steps 8 --deadline 8
+    aside failed own 2 train $tiny --out "$tmp/failed-run" --threads 1 --steps 8 --deadline 8 --resume "$tmp/nothing.h5"
+    aside eval own 2 eval "$(newest alone)" --deadline 8
+    unset HOLD
 fi
 
 # ---- Other numbers of records: at once, before anybody waits for anybody. ----
@@ -150,6 +156,7 @@ counts() {
     one_error 3 "rank 1 on .* finds $2 training and $3 test records of 10 classes, .* in $COPIES/1; rank 0 on .* finds 200 training and 100" \
         "$1: both are named"
     check "$1: at once" test $((SECONDS - began)) -le 20
+    refuse "$1: CIFAR-10 is no remedy for a set that is not it" grep -q get-cifar10 "$log"
 }
 copies fewer 2
 for file in 1 2 3 4 5; do truncate -s $((36 * 3073)) "$COPIES/1/data_batch_$file.bin"; done
@@ -171,10 +178,25 @@ timeout -k 5 100 mpirun -np 2 "$tmp/synthetic" "$program" train $tiny --out "$tm
 code=$?
 one_error 3 'rank 1 on .* finds 50000 training .* in memory \(synthetic\); rank 0 on .* finds 200' "synthetic images on rank 1 alone"
 
+# ---- What the second reader waits for. ----
+if [ -f "$tmp/hold_thread.so" ]; then
+    answers='nothing was read from .*/slow/1 for 4 s'
+    back slow
+    one_error 7 "rank 1/2\] the images that other ranks train on: $answers" "a file system that does not answer"
+    back eval
+    one_error 7 "rank 1/2\] the images that other ranks .*: $answers" "eval, and a file system that does not answer"
+    back failed
+    one_error 4 'rank 0/2\] .*/nothing.h5' "a run that has failed, with a read that does not come back: its line, and its code"
+    check "which it is not waited for ($took s)" test "$took" -le 20
+    back long
+    same long-run alone "a reading that takes longer than the deadline, but goes on: the run of one rank"
+    check "it took longer ($took s of 8)" test "$took" -ge 9
+fi
+
 # ---- eval ----
 last=$(newest alone)
-counted() { tests/read_json get "$tmp/out" test_accuracy test_loss confusion; }
-"$program" eval "$last" --json >"$tmp/out"
+counted() { tests/read_json get "$log.out" test_accuracy test_loss confusion; }
+"$program" eval "$last" --json >"$log.out"
 whole=$(counted)
 copies eval 2
 own 2 eval "$last" --json
@@ -198,7 +220,7 @@ mkdir -p "$WHERE/0" "$WHERE/1"
 (cd "$WHERE/1" && "$OLDPWD/$program" train "$OLDPWD/$tiny" --out run --threads 1 --steps 6 --lr 0.2 >/dev/null 2>&1)
 name=run/checkpoints/step-00000006.h5
 refuse "two checkpoints of one name" cmp -s "$WHERE/0/$name" "$WHERE/1/$name"
-"$program" eval "$WHERE/0/$name" --json >"$tmp/out"
+"$program" eval "$WHERE/0/$name" --json >"$log.out"
 whole=$(counted)
 own 2 eval $name --json
 check "eval: all ranks have rank 0's" test "$code $(counted)" = "0 $whole"
@@ -227,5 +249,8 @@ SH
         --threads 1 --steps 2 >"$log" 2>&1
     code=$?
     one_error 6 'rank 1/2\] compute library differs between ranks: "oneDNN .*" here, "oneDNN .*" on rank 0' "another oneDNN on rank 1"
+    OTHER_RUNTIME=4 LD_PRELOAD=$tmp/other_library.so "$program" train $tiny --out "$tmp/libraries" --threads 1 --steps 2 >"$log" 2>&1
+    code=$?
+    one_error 5 'oneDNN .*, which was loaded, is built for the threads of TBB: lockstep needs' "a oneDNN with threads of its own"
 fi
 finish

@@ -22,6 +22,8 @@ check "best.h5 removed: it is there again, and its checkpoint is kept" \
 check "best.h5 removed: a warning" test "$(grep -c '^warning: .*best.h5 was missing: now it is step-00000025.h5' "$log")" = 1
 cp -a "$tmp/first" "$tmp/elsewhere"
 ln -sfn checkpoints/step-00000030.h5 "$tmp/elsewhere/best.h5"
+lockstep 0 checkpoint list "$tmp/elsewhere"
+check "best.h5 of another step: checkpoint list knows better" test "$(sed -n 's/^\([^ ]*\) .* best; .*/\1/p' "$log")" = "${best#*/}"
 train elsewhere 1 $tiny --steps 40
 check "best.h5 of another step: mended" test "$code $(readlink "$tmp/elsewhere/best.h5")" = "0 $best"
 cp -a "$tmp/first" "$tmp/bestless"
@@ -88,6 +90,9 @@ if LOCKSTEP_REPORT=true "$program" report "$tmp/first" >"$log" 2>&1; then
     rm -rf "$tmp/first/report"
     LOCKSTEP_REPORT=true train first 1 $tiny --steps 30
     check "a finished run's report is made again" test -e "$tmp/first/report/report.html"
+    cp -a "$tmp/first" "$tmp/went-on"
+    train went-on 1 $tiny --steps 31 # with no report of its own
+    check "the page of an end that it goes on from does not stay" test "$code" = 0 -a ! -e "$tmp/went-on/report/report.html"
 else
     skip "a finished run's report is made again" "reports cannot be made here"
 fi

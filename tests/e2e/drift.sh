@@ -37,7 +37,8 @@ recipe=$recipes/small.yaml
 found flip-ema '/ema/[a-z0-9]+\.[a-z]+' --drift-every 6
 recipe=
 train flip-schedule 3 $tiny --steps 30 --checkpoint-every 4 --drift-every 1 --crash-at 5:1:flip-schedule
-line="drift after step 6: schedule, optimizer or sampler in the memory of rank 1 on $host are not what they were when the run began"
+settings='schedule, optimizer, augmentation, parameter groups or sampler'
+line="drift after step 6: $settings in the memory of rank 1 on $host are not what they were when the run began"
 one_error 6 "$line; $saved/flip-schedule/checkpoints/step-00000004.h5;" \
     "flip-schedule: found, though one rank alone could not compare it"
 check "flip-schedule: nothing of it is saved" nothing_saved flip-schedule 4
@@ -60,7 +61,7 @@ train alone 1 $tiny --steps 30 --drift-every 1 --crash-at 5:0:flip
 check "one rank: a flipped weight is not seen" test $code = 0
 refuse "one rank: though the run becomes another" test "$(bits alone)" = "$(bits whole)"
 train alone-too 1 $tiny --steps 30 --drift-every 1 --crash-at 5:0:flip-schedule
-one_error 6 'drift after step 6: schedule, optimizer or sampler' "one rank: a changed schedule is"
+one_error 6 "drift after step 6: $settings in the memory of" "one rank: a changed schedule is"
 
 # ---- Another device. ----
 export LOCKSTEP_DEVICE=ref

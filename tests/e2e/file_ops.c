@@ -16,7 +16,9 @@
  *                          file $FILE_OPS_GO is there; unless named, for ever, in a call on the
  * file
  *   FILE_OPS_LACKS=LIST  what the file system cannot do, each time: of "rename" (which replaces
- *                        nothing), "link", "symlink", "lock"
+ *                        nothing), "link", "symlink", "lock"; "room": none for a symbolic link;
+ *                        "shared-lock": locks that other processes see, so each is had at once
+ *   FILE_OPS_BOOT=FILE   is read as the kernel's boot_id: this process is on a node of its own
  *
  * One lock is held over operation and line, so the lines' order is that of the operations. */
 #include <dlfcn.h>
@@ -130,6 +132,8 @@ int open(const char *path, int flags, ...) {
     va_start(arguments, flags);
     mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
+    if (getenv("FILE_OPS_BOOT") && strcmp(path, "/proc/sys/kernel/random/boot_id") == 0)
+        return REAL(open)(getenv("FILE_OPS_BOOT"), flags);
     if (below(path))
         hang("open", path, -1);
     if (!below(path) || !(flags & (O_CREAT | O_TRUNC)))
@@ -199,7 +203,23 @@ int flock(int fd, int how) {
     if (lacks("lock", path, ENOLCK))
         return -1;
     pthread_mutex_lock(&lock);
-    int result = REAL(flock)(fd, how);
+    int result = lacks("shared-lock", path, 0) ? 0 : REAL(flock)(fd, how);
+    done(result == 0, "lock", 0, path, NULL);
+    return result;
+}
+
+int fcntl(int fd, int command, ...) {
+    char path[PATH_BYTES];
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (command != F_OFD_SETLK || !path_of(fd, path))
+        return REAL(fcntl)(fd, command, argument);
+    if (lacks("lock", path, ENOLCK))
+        return -1;
+    pthread_mutex_lock(&lock);
+    int result = lacks("shared-lock", path, 0) ? 0 : REAL(fcntl)(fd, command, argument);
     done(result == 0, "lock", 0, path, NULL);
     return result;
 }
@@ -235,7 +255,7 @@ int link(const char *from, const char *to) {
 }
 
 int symlink(const char *target, const char *path) {
-    if (lacks("symlink", path, EPERM))
+    if (lacks("symlink", path, EPERM) || lacks("room", path, ENOSPC))
         return -1;
     pthread_mutex_lock(&lock);
     int result = REAL(symlink)(target, path);

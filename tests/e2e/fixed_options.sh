@@ -13,6 +13,7 @@ words=(--batch-size 32 --lanes 4 --reduction native --steps 3 --augment.crop-pad
 # KEY, the value that the run has, and another one. The run: small.yaml with these words.
 fixed='
 label-smoothing 0.1 0.2
+class-weights - 1,2,1,1,1,1,1,1,1,1
 seed 1 2
 batch-size 32 64
 lanes 4 8
@@ -29,9 +30,21 @@ augment.crop-attempts 10 5
 augment.flip 0.5 0.25
 augment.flip-mode random alternate
 augment.rotate 15 10
+augment.policy none randaugment
+augment.policy-ops 2 3
+augment.policy-magnitude 9 10
+augment.jitter-brightness 0 0.4
+augment.jitter-contrast 0 0.4
+augment.jitter-saturation 0 0.4
+augment.jitter-hue 0 0.1
 augment.brightness 0 0.14
 augment.contrast 0 0.13
 augment.cutout 8 4
+augment.erase 0 0.25
+augment.erase-area 0.02,0.33 0.1,0.4
+augment.erase-aspect 0.3,3.3 0.5,2
+augment.erase-with mean noise
+augment.erase-fill 0 9
 augment.mixup 0.2 0.4
 augment.cutmix 0 1
 augment.mix-probability 1 0.5
@@ -45,6 +58,9 @@ optimizer.nesterov false true
 optimizer.beta1 0.9 0.8
 optimizer.beta2 0.999 0.99
 optimizer.eps 1e-08 1e-07
+optimizer.alpha 0.99 0.9
+optimizer.centered false true
+optimizer.trust-coefficient 0.001 0.02
 optimizer.weight-decay 0.0005 0.001
 optimizer.decay-all false true
 optimizer.clip-norm 5 4
@@ -59,6 +75,8 @@ schedule.name cosine constant
 schedule.points - 1,2
 schedule.gamma 0.1 0.2
 schedule.lr-end 0 0.001
+schedule.cycle 0 2
+schedule.cycle-factor 1 2
 schedule.unit epochs share
 schedule.by step epoch
 schedule.shape linear cosine
@@ -72,9 +90,10 @@ eval.monitor accuracy loss
 schedule.warmup 0 1
 schedule.warmup-epochs 0.5 1
 schedule.warmup-start 0 0.5
-reduction native exact
+reduction native exact32
 reduction-type fp32 bf16
 eval.batch 50 40
+init-from - /dev/null
 '
 # No CPU has another value of the first, small.yaml has the second in epochs, and the third stands in files alone (tests/e2e/optimizers.sh),
 # so the list and --help are all that is compared here.
@@ -89,6 +108,7 @@ precision fp32
 autotune false
 bucket-bytes 8192
 deadline 250
+heartbeat 20
 checkpoint-every 2
 mtbf 2h
 bad-steps.policy skip
@@ -97,7 +117,10 @@ bad-steps.skipped 7
 bad-steps.rollbacks 2
 bad-steps.lr-factor 0.25
 drift-every 5
+straggler.factor 2
+straggler.steps 20
 keep 5
+keep-best 2
 eval.every 2
 eval.patience 7
 eval.tta flip
@@ -108,7 +131,7 @@ tensorboard.histograms 0
 tensorboard.images 0
 tensorboard.events false
 '
-unstored='data loader.threads threads max-time out checkpoint-local resume progress progress-width quiet trace crash-at'
+unstored='data loader.threads threads max-time elastic out runs-dir checkpoint-local resume progress progress-width quiet trace crash-at'
 
 train run 0 "$tmp/small.yaml" "${words[@]}"
 check "a run" test $code = 0

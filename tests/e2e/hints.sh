@@ -47,8 +47,25 @@ else
     says "no launcher, and more threads than cores" "rank 0 on .* has 2 threads for the 1 core that it may use: give --threads 1"
     started taskset -c "$core" -- preflight $tiny --out "$tmp/run" --threads 2
     says "preflight says it as well, once" "rank 0 on .* has 2 threads for the 1 core that it may use: give --threads 1"
-    started mpirun -np 2 -- train $tiny --out "$tmp/run" --reset --steps 2
+    started mpirun -np 2 -- train $tiny --out "$tmp/run" --reset --steps 2 --lanes auto --batch-size $((8 * cores))
     says_nothing "after scripts/env.sh"
+
+    # A lane is one thread's: those beyond would only hold buffers.
+    other=$(taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (i = $1; i <= ($2 == "" ? $1 : $2); i++) print i }' | tail -n 1)
+    two=(taskset -c "$core,$other" --)
+    few='1 of 2 cores stays idle: 1 lane, and a lane is one thread.s; --lanes 2 would use 2 \(of a new run: lanes decide its bits\)'
+    buffers() { sed -n 's/.*; \([0-9]*\) MB of buffers a rank/\1/p' "$log"; }
+    small=(bench configs/quickstart.yaml --lanes 1 --batch-size 32 --steps 1)
+    started "${two[@]}" "${small[@]}" --threads 1
+    alone=$(buffers)
+    started "${two[@]}" "${small[@]}"
+    check "a lane on two cores" test "$code $(grep -cE "^warning: $few" "$log")" = "0 1"
+    check "a lane on two cores: one thread" grep -q ': 1 rank x 1 thread, 1 lanes of 32 images' "$log"
+    check "a lane on two cores: no more memory" test "$(buffers)" = "${alone:-none}"
+    started "${two[@]}" preflight $tiny --out "$tmp/run" --lanes 1
+    says "preflight says it as well" "$few"
+    started "${two[@]}" train $tiny --out "$tmp/run" --reset --steps 2 --lanes 1 --threads 1
+    says_nothing "one thread was asked for: nothing"
 
     # As srun starts ranks: each has cores of its own, and the process that started it says nothing of others.
     cat >"$tmp/task" <<'SH'
@@ -58,7 +75,6 @@ read -ra cores <<<"$1"
 exec env -u OMPI_COMM_WORLD_SIZE taskset -c "${cores[OMPI_COMM_WORLD_RANK]}" "${@:2}"
 SH
     chmod +x "$tmp/task"
-    other=$(taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (i = $1; i <= ($2 == "" ? $1 : $2); i++) print i }' | tail -n 1)
     started mpirun -np 2 "$tmp/task" "$core $other" -- preflight $tiny --out "$tmp/run" --threads 1
     says_nothing "two tasks with a core each"
     check "two tasks with a core each: two cores" grep -qE "^$(hostname | cut -c1-16) +0-1 +2 +1 " "$log"

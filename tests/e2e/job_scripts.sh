@@ -36,8 +36,8 @@ requeued() { grep -qx 'scontrol requeue 77' "$CALLS"; }
 ends_with() { [ "$code" = "$1" ] || { echo "code $code" && return 1; }; }
 
 # The codes of the program (docs/reliability.md) and of a rank that a signal ended: 6 communication or a lost rank, 7 a deadline, 75 asked
-# to stop, 137 and 139 killed. All else would come again.
-for want in 6 7 75 137 139; do
+# to stop, 137 and 139 killed, by MPICH's mpirun 9 and 11, by Intel's 255. All else would come again.
+for want in 6 7 75 137 139 9 11 255; do
     job train-resilient.sbatch $want
     check "code $want goes back to the queue" requeued
     check "code $want: and is the script's" ends_with $want
@@ -76,6 +76,157 @@ signalled train-resilient.sbatch TERM
 check "TERM: the launcher is asked to stop" grep -q 'asking for a checkpoint and the end' "$log"
 refuse "TERM: and the job does not" requeued
 check "TERM: it says so" grep -q 'cancelled (code 75): not requeued' "$log"
+
+# What launch.sh starts in a job of these variables: a launcher that prints its words stands in for Slurm's.
+cat >"$tmp/bin/srun" <<'SH'
+#!/bin/bash
+[ "$1" != --mpi=list ] || exec echo "MPI plugin types are... pmix"
+case "$*" in
+    *links.sh) echo "links: $*" >&2 && exec cat "$LINKS" ;;
+    *) [[ $* != *stage:* ]] || exec echo "stage: $(tr -d "\n" <<<"$*"), overlap ${SLURM_OVERLAP:-no}" >&2 ;;
+esac
+echo "$*"
+SH
+printf '#!/bin/bash\necho n1\n' >"$tmp/bin/scontrol"
+chmod +x "$tmp/bin/srun"
+# launched VARIABLE=VALUE... -- WORD...: its last line, the words of srun; $log has all.
+launched() {
+    local variables=()
+    while [ "$1" != -- ]; do variables+=("$1") && shift; done
+    env SITE=/dev/null "${variables[@]}" PATH="$tmp/bin:$PATH" PROGRAM=/bin/true SLURM_JOB_NODELIST=n1 NETWORK=lo \
+        scripts/slurm/launch.sh "${@:2}" >"$log" 2>&1
+    tail -n 1 "$log"
+}
+cpus=(SLURM_CPUS_ON_NODE=64 SLURM_NTASKS=8)
+check "the CPUs of a node are shared out to its ranks as threads" grep -q -- ' --threads 8$' <(launched "${cpus[@]}" -- train any.yaml)
+check "those of a task are its threads" grep -q -- ' --threads 4$' <(launched "${cpus[@]}" SLURM_CPUS_PER_TASK=4 -- train any.yaml)
+gpus=(SLURM_CPUS_ON_NODE=32 SLURM_GPUS_ON_NODE=4)
+refuse "those of a GPU are not" grep -q -- '--threads' <(launched "${gpus[@]}" -- train any.yaml)
+check "but the rank gets them" grep -q -- '--ntasks=4 .*--cpus-per-task=8 .*train any.yaml$' <(launched "${gpus[@]}" -- train any.yaml)
+check "on nodes with GPUs, of a run without: they are" grep -q -- ' --threads 8$' <(launched "${gpus[@]}" -- train any.yaml --device cpu)
+check "by the variable as well" grep -q -- ' --threads 8$' <(launched "${gpus[@]}" LOCKSTEP_DEVICE=cpu -- train any.yaml)
+
+# GPUs of a job, as Slurm tells of them: on the first node, and in all.
+many=(SLURM_CPUS_ON_NODE=32 SLURM_GPUS_ON_NODE=4 SLURM_JOB_NUM_NODES=2)
+launched "${many[@]}" SLURM_GPUS=6 -- train any.yaml >/dev/null
+check "six GPUs on two nodes are refused: four here may be two there" test "$(grep -c '^launch.sh: --gpus=6 .*--gpus-per-node$' "$log")" = 1
+launched "${many[@]}" SLURM_GPUS=a100:6 -- train any.yaml >/dev/null
+check "so are six of a type" test "$(grep -c '^launch.sh: --gpus=a100:6 .*--gpus-per-node$' "$log")" = 1
+check "eight are not" grep -q -- '--ntasks=4 ' <(launched "${many[@]}" SLURM_GPUS=8 -- train any.yaml)
+check "nor six where ranks are counted" grep -q -- '--ntasks=6 ' <(launched "${many[@]}" SLURM_GPUS=6 SLURM_NTASKS=6 -- train any.yaml)
+
+# What reaches the ranks: srun and, through its own words, mpirun's other nodes.
+cat >"$tmp/bin/mpirun" <<'SH'
+#!/bin/bash
+echo "$*, overlap ${SLURM_OVERLAP:-no}, ${NCCL_SOCKET_IFNAME:-any}"
+SH
+chmod +x "$tmp/bin/mpirun"
+launched LAUNCHER=mpirun UCX_TLS=rc FI_PROVIDER=efa ONEDNN_VERBOSE=0 DNNL_MAX_CPU_ISA=AVX2 -- train any.yaml >"$tmp/words"
+for name in UCX_TLS FI_PROVIDER ONEDNN_VERBOSE DNNL_MAX_CPU_ISA; do
+    check "mpirun passes $name on" grep -q -- "-x $name " "$tmp/words"
+done
+check "NCCL takes the interface of that name alone" grep -q ', =lo$' "$tmp/words"
+check "in a job's script steps wait for each other" grep -q ', overlap no,' "$tmp/words"
+check "in a step's shell they do not" grep -q ', overlap 1,' <(launched LAUNCHER=mpirun SLURM_STEP_ID=0 -- train any.yaml)
+
+mkdir "$tmp/images" && touch "$tmp/images/data_batch_1.bin"
+launched "${cpus[@]}" SLURM_JOB_ID=1 SLURM_JOB_NUM_NODES=1 SLURM_STEP_ID=0 SLURM_CPUS_PER_TASK=8 STAGE_DATA=1 SCRATCH="$tmp" -- \
+    train any.yaml --data "$tmp/images" >/dev/null
+check "the data are staged by a step of one CPU a node, whatever a task has" grep -q '^stage: --mpi=none .*--cpus-per-task=1 ' "$log"
+check "which does not wait for the shell that it is called from" grep -q ', overlap 1$' "$log"
+
+# ---- The network: what the nodes say of their links, and which of them all share. ----
+mkdir -p "$tmp/sys/class/net"/{eno1,eno2,ib0/device/infiniband/mlx5_0/ports/1,docker0/bridge}
+echo 1000 >"$tmp/sys/class/net/eno1/speed"
+echo -1 >"$tmp/sys/class/net/eno2/speed"
+echo '100 Gb/sec (4X EDR)' >"$tmp/sys/class/net/ib0/device/infiniband/mlx5_0/ports/1/rate"
+cat >"$tmp/bin/ip" <<'SH'
+#!/bin/bash
+[[ $* != "-o route get "* ]] || exec echo "10.0.0.2 dev eno1 src 10.0.0.1 uid 0"
+[ "$*" = "-o -4 addr show up scope global" ] || exit 1
+n=1
+for link in eno1:192.168.7.5/20 eno2:10.255.255.254/8 ib0:10.1.2.3/30 docker0:172.17.0.1/16; do
+    echo "$((n += 1)): ${link%%:*}    inet ${link#*:} brd 1.2.3.4 scope global ${link%%:*}\\       valid_lft forever"
+done
+SH
+chmod +x "$tmp/bin/ip"
+here=$(hostname -s)
+check "a node's links: network and speed, without bridges" test "$(PATH=$tmp/bin:$PATH SYSFS=$tmp/sys scripts/slurm/links.sh)" = \
+    "$here eno1 192.168.0.0/20 1000
+$here eno2 10.0.0.0/8 0
+$here ib0 10.1.2.0/30 100000"
+
+printf '#!/bin/bash\nprintf "%%s\\n" n1 n2\n' >"$tmp/bin/scontrol"
+# networked WANTED-NETWORK WANTED-NCCL: what ranks on two nodes with the links of standard input are told.
+networked() {
+    cat >"$tmp/links"
+    env SITE=/dev/null PATH="$tmp/bin:$PATH" PROGRAM=/bin/true SLURM_JOB_ID=1 SLURM_JOB_NODELIST=n[1-2] SLURM_NTASKS=2 LAUNCHER=mpirun \
+        LINKS="$tmp/links" scripts/slurm/launch.sh train any.yaml >"$log" 2>&1
+    grep -q "launch: 2 ranks by mpirun, network $1, scratch" "$log" && tail -n 1 "$log" | grep -q ", $2\$"
+}
+check "the fastest network that all nodes share" networked 'ib0, the fastest of all nodes, 100 Gb/s' '=ib0' <<'END'
+n1 eno1 10.0.0.0/24 1000
+n1 ib0 10.1.0.0/24 100000
+n2 eno1 10.0.0.0/24 1000
+n2 ib0 10.1.0.0/24 100000
+END
+check "not one that another node lacks" networked 'eno1, the fastest of all nodes, 1 Gb/s' '=eno1' <<'END'
+n1 eno1 10.0.0.0/24 1000
+n1 ib0 10.1.0.0/24 100000
+n2 eno1 10.0.0.0/24 1000
+END
+check "as fast as its slowest link" networked 'eno1, the fastest of all nodes, 10 Gb/s' '=eno1' <<'END'
+n1 eno1 10.0.0.0/24 10000
+n1 eno2 10.1.0.0/24 25000
+n2 eno1 10.0.0.0/24 10000
+n2 eno2 10.1.0.0/24 1000
+END
+check "of other names on the nodes: by its address, NCCL by both names" networked '10.1.0.0/24, the fastest of all nodes, 25 Gb/s' '=eno2,enp3' <<'END'
+n1 eno1 10.0.0.0/24 1000
+n1 eno2 10.1.0.0/24 25000
+n2 enp3 10.1.0.0/24 25000
+n2 eno1 10.0.0.0/24 1000
+END
+networked none none <<<'n1 eno1 10.0.0.0/24 1000'
+check "none that all share: it says so, and MPI chooses" grep -q '^launch: the nodes share no network' "$log"
+mv "$tmp/bin/srun" "$tmp/bin/srun.whole" && printf '#!/bin/bash\necho "srun: no" && exit 1\n' >"$tmp/bin/srun" && chmod +x "$tmp/bin/srun"
+check "nodes that cannot be asked: the way to the next one" networked eno1 =eno1 <<<''
+check "which it says" grep -q '^launch: the links of the nodes cannot be read .*: srun: no$' "$log"
+mv "$tmp/bin/srun.whole" "$tmp/bin/srun"
+
+# site.sh: scripts of modules and of conda use names that are not set, and commands that fail.
+cat >"$tmp/module.sh" <<'SH'
+module() { false; echo "$not_set"; [ "$1" != missing ]; }
+SH
+site() {
+    cat >"$tmp/site.sh"
+    launched SITE="$tmp/site.sh" "${cpus[@]}" -- train any.yaml >/dev/null
+}
+site <<SH
+. "$tmp/module.sh"
+[ -e /none ] && echo
+module load gcc
+false || true
+NETWORK=eth9
+SH
+check "site.sh may do what set -eu forbids" grep -q -- '--ntasks=8 ' "$log"
+check "and sets what launch.sh takes" grep -q "network eth9" "$log"
+site <<SH
+. "$tmp/module.sh"
+module missing
+module load gcc
+SH
+check "a command of site.sh that fails stops the job, by its line" grep -q "^launch.sh: $tmp/site.sh:2: code 1 from: module missing$" "$log"
+refuse "and nothing is started" grep -q -- '--ntasks=8 ' "$log"
+site <<<'module load gcc'
+check "where there is no module command, it says what to do" \
+    grep -q "^launch.sh: $tmp/site.sh:1: code 127 from: module load gcc (no module command here: source its init script" "$log"
+mkdir -p "$tmp/lmod/init" && cp "$tmp/module.sh" "$tmp/lmod/init/bash"
+printf 'module load gcc\n' >"$tmp/site.sh"
+check "Lmod's own init file is read where the shell has read no profile" \
+    grep -q -- '--ntasks=8 ' <(launched SITE="$tmp/site.sh" LMOD_PKG="$tmp/lmod" "${cpus[@]}" -- train any.yaml)
+launched SITE="$tmp/none.sh" "${cpus[@]}" -- train any.yaml >/dev/null
+check "a SITE that is not there is named" grep -q "^launch.sh: SITE=$tmp/none.sh: no such file" "$log"
 
 # sbatch(1): with B: the batch shell alone gets the signal, without it all but the batch shell. These scripts pass it on.
 for script in "$clone"/scripts/slurm/train*.sbatch; do

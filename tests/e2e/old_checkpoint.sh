@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checkpoints of format versions 1 and 2 (tests/checkpoints) are read, verified, evaluated and resumed: to what the builds that
+# Checkpoints of format versions 1 to 4 (tests/checkpoints) are read, verified, evaluated and resumed: to what the builds that
 # wrote them came to.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -15,7 +15,7 @@ of_version() {
         skip "$1" "no h5py: scripts/setup.sh test"
     fi
 }
-for version in 1 2; do
+for version in 1 2 3 4; do
     old=tests/checkpoints/v$version what="version $version"
     check "$what: it verifies" "$program" inspect --verify $old/step-00000005.h5
     of_version "$what: it is of that format" $old/step-00000005.h5 $version

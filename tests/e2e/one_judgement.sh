@@ -33,6 +33,10 @@ reads() {
     fi
 }
 
+# part [all]: what follows is one part of a file. Its first edit of each verdict, or all, goes to every reader; the others to
+# inspect, which looks at a file alone, and to the run, which renames: the judgement is one.
+part() { seen=${1:-}; }
+
 # judged NAME bad|strange|good PATTERN [HASH...]
 judged() {
     local name=$1 verdict=$2 pattern=$3 want=4 lines=1 trouble="" kept=$file
@@ -40,20 +44,25 @@ judged() {
     forge "$@"
     [ "$verdict" = good ] && want=0 lines=0
     reads $want $lines inspect --verify "$file"
-    reads $want $lines eval "$file" --threads 1
-    reads $want $lines checkpoint verify "$run"
-    reads $want $lines checkpoint seal "$file"
-    [ "$verdict" = good ] || reads $want $lines predict "$file" "$tmp/picture.png"
-    reads $want $lines train $tiny --steps 32 --threads 1 --out "$tmp/other" --resume "$file"
+    if [[ $seen = all || " $seen " != *" $verdict "* ]]; then
+        reads $want $lines eval "$file" --threads 1
+        reads $want $lines checkpoint verify "$run"
+        reads $want $lines checkpoint seal "$file"
+        [ "$verdict" = good ] || reads $want $lines predict "$file" "$tmp/picture.png"
+        reads $want $lines train $tiny --steps 32 --threads 1 --out "$tmp/other" --resume "$file"
+        [ "$seen" = all ] || seen+=" $verdict"
+    fi
     reads $want $lines train $tiny --steps 32 --threads 1 --out "$run"
     [ "$verdict" = bad ] && kept=$file.bad
     [ -e "$kept" ] || trouble+="$(ls "$run/checkpoints")"
     if [ -n "$trouble" ]; then fail "$name" "$trouble"; else pass "$name: $verdict"; fi
 }
 
+part
 judged "no edit" good "" </dev/null
 
 # ---- Each number of /state ----
+part
 for field in step epoch position best_step without_better log_correct log_images epoch_correct epoch_images \
     last_logged_step n_history finished; do
     for value in -2 '1 << 62'; do
@@ -66,10 +75,17 @@ done
 judged "state.best_accuracy = 2" bad best_accuracy <<<"f['state'].attrs.modify('best_accuracy', 2.0)"
 judged "state.best_loss = NaN" bad best_loss <<<"f['state'].attrs.modify('best_loss', np.nan)"
 judged "state.last_accuracy = -1" bad last_accuracy <<<"f['state'].attrs.modify('last_accuracy', -1.0)"
-judged "a position in epochs of another length" bad 'history' <<<"f['state'].attrs.modify('position', 3)"
+judged "a position in epochs of another length" bad 'position' <<<"f['state'].attrs.modify('position', 3)"
 judged "a step that is no number of such epochs" bad 'position' <<<"
 f['state'].attrs.modify('epoch', 2)
 f['state'].attrs.modify('position', 3)"
+judged "a position that is none of its set's epochs" bad 'position' <<<"
+a = f['state'].attrs
+for name in 'epoch', 'n_history': a.modify(name, 0)
+a.modify('position', 30)"
+judged "epochs of another length than its set's" bad 'position' <<<"
+a = f['state'].attrs
+for name, value in ('epoch', 2), ('position', 0), ('n_history', 0), ('epoch_images', 0), ('epoch_correct', 0), ('epoch_loss', 0): a.modify(name, value)"
 for field in test_accuracy step epoch; do
     judged "history.$field = 7" bad history <<<"h = f['state/history'][:]; h['$field'][0] = 7; f['state/history'][:] = h"
 done
@@ -87,9 +103,11 @@ a = f['state'].attrs
 a['plateau_lr'], a['plateau_best'], a['plateau_bad'], a['plateau_cooldown'] = 0.1, 0.5, np.int64(0), np.int64(0)"
 
 # ---- Each value of /meta ----
+part
 set_meta() { echo "f['meta'].attrs['$1'] = $2"; }
 judged "format_version 0" bad 'format version 0' < <(set_meta format_version 'np.int64(0)')
 judged "a newer format_version" strange 'format version 99' < <(set_meta format_version 'np.int64(99)')
+check "what to do about it" grep -q 'use the version of lockstep that wrote it' "$log"
 judged "lanes 0" bad '0 lanes' < <(set_meta lanes 'np.int64(0)')
 judged "other lanes" strange '8 lanes are 4 in its' < <(set_meta lanes 'np.int64(8)')
 judged "another seed" strange 'seed 7 is 1 in its' < <(set_meta seed 'np.uint64(7)')
@@ -111,9 +129,11 @@ f['meta'].attrs['config'] = np.bytes_(f['meta'].attrs['config'].replace(b'linear
 judged "a text of any length" bad 'another type' content <<<"f['meta'].attrs['config'] = 'model: relu'"
 judged "another state hash" bad 'state hash' state < <(set_meta state_hash 'np.uint64(1)')
 judged "another content hash" bad 'content hash' content < <(set_meta content_hash 'np.uint64(1)')
+judged "a content hash of 0" bad 'content hash is 0' content < <(set_meta content_hash 'np.uint64(0)')
 judged "no content hash" bad 'content_hash' <<<"del f['meta'].attrs['content_hash']"
 
 # ---- What the content hash is of: all, known or not, but the time of day ----
+part
 judged "another commit" bad 'content hash' content < <(set_meta git "np.bytes_('abc' + chr(0))")
 judged "another best step" bad 'content hash' content <<<"f['state'].attrs.modify('best_step', np.int64(24))"
 judged "a loss of the past" bad 'content hash' content <<<"
@@ -129,6 +149,7 @@ f.create_dataset('later/ledger', data=np.arange(5))"
 judged "something of a type that no checkpoint has" bad 'ledger is of another type' content <<<"f['state'].attrs['ledger'] = 'x'"
 
 # ---- Arrays ----
+part
 judged "weights of another step" bad 'state hash' state <<<"f['params/linear1.bias'][0] += 1"
 judged "a weight that is NaN" bad 'NaN or infinite' <<<"f['params/linear1.bias'][0] = np.nan"
 judged "another shape" strange 'linear1.bias has shape 11, the model wants 10' <<<"
@@ -148,6 +169,7 @@ for name in list(f['params']): del f['params'][name]"
 judged "no group" bad 'params' state <<<"del f['params']"
 
 # ---- Tricks of the format ----
+part all
 judged "an array of 6 GB" bad 'more than its file has room for|not stored' state content <<<"
 del f['params/linear1.bias']
 f['params'].create_dataset('linear1.bias', (1 << 30, 3), '<f4', chunks=(1024, 3), fletcher32=True)"

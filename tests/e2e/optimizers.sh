@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 300
+# limit: 400
 # Groups of parameters in whole runs: the same bits at any number of ranks, after a crash and a resume; what is frozen never
 # changes; what cannot be meant is refused by line. (Numbers: tests/e2e/oracle.sh.)
 # shellcheck source=tests/lib.sh
@@ -129,7 +129,24 @@ line=$(grep -n 'conv1\.\* mom' "$tmp/vectors.yaml" | cut -d: -f1)
 train vectors 2 "$tmp/vectors.yaml" --steps 3
 one_error 2 "vectors.yaml:$line: muon is for matrices, but 'conv1.bias' has one dimension: put a line with optimizer=sgd" "Muon of a vector in a group"
 
+# ---- LARS beside RMSprop and LAMB: five kinds of state. ----
+recipe layers 's/^  name: adam/  name: lars/; s/^  lr: .*/  lr: 0.5/' <<'LINES'
+conv1.* optimizer=rmsprop lr=0.003 centered
+bn:bias optimizer=rmsprop lr=0.003 momentum=0
+linear1.* optimizer=lamb lr=0.02
+conv2.weight frozen-after=1.5
+LINES
+everywhere layers 30
+"$program" inspect "$(newest layers)" >"$log" 2>&1
+check "inspect shows each state" grep -q '/exp_avg .*/exp_avg_sq .*/grad_avg .*/momentum .*/square_avg' <(tr '\n' ' ' <"$log")
+train flip 2 "$tmp/layers.yaml" --steps 9 --drift-every 3 --crash-at 4:1:flip-slot
+check "a flipped bit of their state is found" grep -q 'optimizer' "$log"
+train layers-0 2 "$tmp/layers.yaml" --steps 3 --optimizer.trust-coefficient 0
+one_error 2 'optimizer.trust-coefficient' "no trust at all"
+
 # ---- What cannot be meant. ----
+train weights 2 "$tmp/groups.yaml" --steps 3 --class-weights 1,2.5
+one_error 2 'class-weights has 2 numbers, but the data has 10 classes: give one for each' "weights of too few classes"
 sed 's/conv2.weight frozen/conv9.weight frozen/' "$tmp/groups.yaml" >"$tmp/wrong.yaml"
 line=$(grep -n conv9 "$tmp/wrong.yaml" | cut -d: -f1)
 train wrong 2 "$tmp/wrong.yaml" --steps 3

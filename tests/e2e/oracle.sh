@@ -1,4 +1,5 @@
 #!/bin/bash
+# limit: 400
 # Every step of small runs against a trainer of its own: PyTorch in float64 with its own random numbers, shuffling,
 # schedules, clipping, optimizers, averages and statistics (tests/oracle). It shares no code and no number with lockstep.
 # shellcheck source=tests/lib.sh
@@ -17,6 +18,8 @@ as_the_oracle "SGD, decay on all, lanes without images" 3 --steps 8 --holdout 16
     --eval.every 2
 as_the_oracle "SGD without momentum, native sums" 2 --steps 6 --holdout 12 --optimizer.lr 0.1 --optimizer.momentum 0 \
     --reduction native --schedule.warmup-epochs 2 --schedule.warmup-start 0.25
+as_the_oracle "Nesterov, clipping, sums in int32" 3 --steps 8 --holdout 12 --optimizer.lr 0.2 --optimizer.nesterov \
+    --optimizer.clip-norm 0.5 --reduction exact32
 cosine=(--schedule.name cosine --schedule.warmup-epochs 1 --schedule.total-epochs 3 --schedule.lr-end 0.001)
 as_the_oracle "AdamW, clipping, EMA, whole steps only" 2 --steps 7 --drop-last --log-every 3 --optimizer.name adamw \
     --optimizer.lr 0.01 --optimizer.clip-norm 0.7 --optimizer.ema-decay 0.7 "${cosine[@]}"
@@ -39,7 +42,23 @@ as_the_oracle "the first part of a run" 2 --steps 5 "${words[@]}"
 from_there "a resumed run, from its first step on" 3 --steps 10 "${words[@]}"
 check "it was resumed" test "$(result run-$oracle_runs resumed_from)" = 5
 
+# ---- Batch norm over all lanes: what a script of one process means by it. ----
+sed 's/^\( *bn\)$/\1 over=batch/' "$recipes/oracle.yaml" >"$tmp/batch.yaml"
+check "the recipe has a batch norm" grep -q 'bn over=batch' "$tmp/batch.yaml"
+oracle_recipe=$tmp/batch.yaml
+for ranks in 1 2 3; do
+    as_the_oracle "batch norm over the batch, lanes without images, on $ranks" $ranks --steps 8 --holdout 16 \
+        --optimizer.lr 0.1 --optimizer.clip-norm 1
+done
+hash=$(result run-$oracle_runs state_hash)
+for run in $((oracle_runs - 1)) $((oracle_runs - 2)); do
+    check "and its bits are the same" test "$(result "run-$run" state_hash)" = "$hash"
+done
+as_the_oracle "batch norm over the batch, AdamW, EMA, two threads" 1 --threads 2 --steps 7 --holdout 12 --optimizer.name adamw \
+    --optimizer.lr 0.02 --optimizer.ema-decay 0.8 --label-smoothing 0.1
+
 # ---- Groups of parameters. ----
+oracle_recipe=$recipes/oracle.yaml
 with_groups <<'GROUPS'
 conv1.bias lr-factor=3 points=0:1,1.5:0 frozen-after=1.5
 bn:bias lr=0.4 weight-decay=0.1 momentum=0.5 nesterov   # as a kind, not a name
@@ -84,5 +103,37 @@ conv*.weight,linear*.weight optimizer=muon lr=0.05 weight-decay=0.5
 GROUPS
 as_the_oracle "Muon within SGD without momentum, Lookahead" 3 --steps 7 --holdout 12 --optimizer.momentum 0 --optimizer.lr 0.2 \
     --lookahead.every 3 --epochs 3
+
+# ---- RMSprop by PyTorch itself; LARS and LAMB by their papers: trust ratios of tensors, none of vectors. ----
+oracle_recipe=$recipes/oracle.yaml
+as_the_oracle "RMSprop, momentum, centered, clipping, EMA" 2 --steps 7 --holdout 12 --optimizer.name rmsprop --optimizer.lr 0.003 \
+    --optimizer.alpha 0.9 --optimizer.centered --optimizer.momentum 0.8 --optimizer.clip-norm 1 --optimizer.ema-decay 0.8
+as_the_oracle "RMSprop, plain, decay on all" 3 --steps 7 --holdout 12 --optimizer.name rmsprop --optimizer.lr 0.003 --optimizer.momentum 0 \
+    --optimizer.eps 0.0001 --optimizer.decay-all --reduction native
+for ranks in 1 2; do
+    as_the_oracle "LARS, clipping, EMA on $ranks" $ranks --steps 8 --holdout 12 --optimizer.name lars --optimizer.lr 0.5 \
+        --optimizer.trust-coefficient 0.05 --optimizer.clip-norm 0.5 --optimizer.ema-decay 0.8 "${piecewise[@]}"
+    as_the_oracle "LAMB, clipping, cosine on $ranks" $ranks --steps 8 --holdout 12 --optimizer.name lamb --optimizer.lr 0.02 \
+        --optimizer.eps 0.000001 --optimizer.clip-norm 1 "${cosine[@]}"
+done
+as_the_oracle "LARS without momentum, decay on all, Lookahead" 3 --steps 7 --holdout 12 --optimizer.name lars --optimizer.lr 0.5 \
+    --optimizer.momentum 0 --optimizer.trust-coefficient 0.05 --optimizer.eps 0.01 --optimizer.decay-all --lookahead.every 3 --epochs 3
+with_groups <<'GROUPS'
+conv1.* optimizer=rmsprop lr=0.003 momentum=0 centered alpha=0.9
+bn:* optimizer=sgd lr=0.1 momentum=0.7
+conv2.weight trust-coefficient=0.1 momentum=0.5 frozen-after=1.5
+linear1.* optimizer=lamb lr=0.02 weight-decay=0.1 beta1=0.8
+GROUPS
+as_the_oracle "RMSprop, SGD, LAMB within LARS" 2 --steps 8 --holdout 12 --optimizer.name lars --optimizer.lr 0.5 "${piecewise[@]}"
+
+# ---- Weights of classes: PyTorch's weighted mean over the whole batch, whatever lanes and ranks have of it. ----
+oracle_recipe=$recipes/oracle.yaml
+weights=(--class-weights '1,2.5,0.3,1,4,1,0.05,1,1.5,3' --optimizer.lr 0.1)
+for ranks in 1 3; do
+    as_the_oracle "weights of classes, smoothing, clipping on $ranks" $ranks --steps 8 --holdout 16 --label-smoothing 0.1 \
+        --optimizer.clip-norm 1 "${weights[@]}"
+done
+check "and the bits are the same" test "$(result run-$oracle_runs state_hash)" = "$(result run-$((oracle_runs - 1)) state_hash)"
+as_the_oracle "weights of classes, mixed images, native sums" 2 --steps 6 --holdout 12 --augment.mixup 0.5 --reduction native "${weights[@]}"
 compare_all
 finish

@@ -64,7 +64,11 @@ on_terminal() {
     script -qec "$* $program train $tiny --out $tmp/bar --threads 1 --steps 30 --progress-width 120" /dev/null </dev/null >"$log" 2>&1
     code=$?
 }
-if command -v script >/dev/null; then
+if ! command -v script >/dev/null; then
+    skip "a terminal gets a bar" "script (bsdutils) is missing"
+elif ! why=$(script -qec true /dev/null </dev/null 2>&1); then
+    skip "a terminal gets a bar" "no pseudo-terminal here: $why"
+else
     on_terminal
     has "a terminal gets a bar" "$log" "epoch [0-9]+/100 \[#+\.*\] +[0-9]+%  loss .*${escape}\[K"
     has "it ends full" "$log" 'epoch 5/100 \[#+\] 100%'
@@ -74,8 +78,6 @@ if command -v script >/dev/null; then
     check "under a launcher auto means lines" bash -c "! grep -q '$escape' '$log' && grep -q 'step 20/30' '$log'"
     LOCKSTEP_PROGRESS=bar on_terminal mpirun -np 2
     has "under a launcher --progress bar gives a bar" "$log" "epoch [0-9]+/100 \[#+\.*\] +[0-9]+%  loss .*${escape}\[K"
-else
-    skip "a terminal gets a bar" "script (bsdutils) is missing"
 fi
 
 # ---- Synthetic data is named wherever a number stands. ----

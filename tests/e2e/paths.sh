@@ -31,6 +31,11 @@ nothing_here() { check "$1: nothing is made here" test -z "$(ls -A)"; }
     one_error 2 "out: '.NOT_SET/x': the environment has no NOT_SET; set it, or write the path out" "a variable that is not set"
     lockstep 0 eval "$HOME/runs/file" --data '~/data' --threads 1
     check "eval --data" test "$code" = 0
+    long=$HOME # of more than 3,900 bytes
+    while [ ${#long} -lt 3900 ]; do long+=/$(printf "%0$((3950 - ${#long} < 200 ? 3950 - ${#long} : 200))d" 0); done
+    mkdir -p "$long" && cp -r "$HOME/runs/file/." "$long" && rm "$long/best.h5"
+    lockstep 0 eval "$long" --data '~/data' --threads 1
+    check "eval of a run at a long path: its best, without a link" test "$code" = 0
     lockstep 0 report "$HOME/runs/file" --out '~/page'
     check "report --out" test "$code" = 0 -a -f "$HOME/page/report.html"
     printf 'a,b\n1,2\n2,3\n' >"$HOME/table.csv"

@@ -39,6 +39,8 @@ if preload file_ops; then
     check "checkpoint prune spares it" test "$code $(steps_in "$tmp/pruned/checkpoints")" = "0 25 30"
     lockstep 0 checkpoint list "$tmp/pruned"
     check "checkpoint list names it" grep -q '^step-00000025.h5 .*best; ' "$log"
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/pruned FILE_OPS_LACKS=room lockstep 0 checkpoint prune "$tmp/pruned" --keep 1
+    check "no room for a link is no file system without links" test "$code $(grep -c '^warning' "$log")" = "0 0"
     cp -a "$tmp/poor" "$tmp/back"
     cp -a "$tmp/poor" "$tmp/over"
     on_poor poor 1 --steps 40
@@ -53,6 +55,16 @@ if preload file_ops; then
     check "the bad one is renamed" test -e "$tmp/back/checkpoints/step-00000014.h5.bad" -a -e "$tmp/back/checkpoints/step-00000014.h5.xxh3.bad"
     on_poor over 2 --steps 40 --reset
     same over whole "--reset"
+    train linked 1 $tiny --steps 25 "${words[@]}"
+    cp -a "$tmp/linked" "$tmp/mended"
+    check "best.h5 where links were possible" test "$(readlink "$tmp/linked/best.h5")" = checkpoints/step-00000025.h5
+    on_poor linked 1 --steps 50
+    check "a later one is better: no link to the earlier one stays" \
+        test "$code $(grep -c '^best: .* at step 50 (.*/step-00000050.h5)' "$log")" = "0 1" -a ! -L "$tmp/linked/best.h5"
+    ln -sfn checkpoints/step-00000012.h5 "$tmp/mended/best.h5"
+    on_poor mended 1 --steps 27
+    check "a link to another file is removed, and that is said" \
+        test "$code $(grep -c '^warning: .*best.h5 named step-00000012.h5, but step-00000025.h5 is the best' "$log")" = "0 1"
     rm -rf "$tmp/poor"
     lacks=rename,link,symlink,lock
     on_poor poor 2 --steps 20
@@ -115,7 +127,9 @@ echo x >"$tmp/left/mine.tmp.7.0.0.3f2a9c"
 echo x >"$tmp/left/owner.tmp.7.3f2a9c" && touch -d '1 hour ago' "$tmp/left/owner.tmp.7.3f2a9c"
 echo x >"$tmp/left/owner.tmp.8.3f2a9c"
 echo x >"$tmp/left/owner.tmp.9.3f2a9c" && touch -d '1 hour ago' "$tmp/left/owner.tmp.9.3f2a9c"
-exec 9<"$tmp/left/owner.tmp.9.3f2a9c" && flock 9
+exec 9<>"$tmp/left/owner.tmp.9.3f2a9c"
+# Write lock of the whole file, of descriptor 9 (F_OFD_SETLK).
+python3 -c 'import fcntl, struct; fcntl.fcntl(9, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))'
 train left 2 $tiny --steps 40
 exec 9<&-
 same left whole "files of the dead of other hosts: the run goes on"

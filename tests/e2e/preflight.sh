@@ -29,12 +29,13 @@ has() { check "$1" grep -qE -- "$2" "$log"; }
 
 flight 3
 check "three ranks are ready: exit code 0" test $code = 0
-has "a row of the host: ranks, cores, threads, memory, disk, data" \
-    "^$(hostname | cut -c1-16) +0-2 +[0-9]+ +1 +[0-9.]+ GB +[0-9.]+ GB +[0-9.]+ GB +820\+130 [0-9a-f]{16} "
+has "a row of the host: ranks, cores, threads, memory, its limit, disk, data" \
+    "^$(hostname | cut -c1-16) +0-2 +[0-9]+ +1 +[0-9.]+ GB +(-|[0-9.]+ GB) +[0-9.]+ GB +[0-9.]+ GB +820\+130 [0-9a-f]{16} "
 has "the libraries" '^rank 0: Open MPI v[0-9.]+, HDF5 [0-9.]+, oneDNN [0-9.]+; Linux '
 has "sums are checked" '^all-reduce over 3 ranks, every sum checked'
 has "and timed" '^  one bucket +4194304 bytes +[0-9.]+ ms +[0-9.]+ Gb/s'
 has "the whole gradient" '^  whole gradient +[0-9]+ bytes'
+check "of one host no link is named" test "$(grep -c 'the sums went over' "$log")" = 0
 has "the last line" '^ready: 3 ranks, rank 0 on '
 check "nothing is written" test ! -e "$tmp/out"
 flight 0
@@ -74,4 +75,10 @@ has "on the disk as well" '^warning: --checkpoint-local .* GB free, but 1000001 
 odd NCCL_SOCKET_IFNAME=eth7
 check "other network variables are a note alone" test $code = 0
 has "the note" '^warning: .*network variables differ'
+SLURM_MEM_PER_NODE=512 SLURM_JOB_ID=1 flight 2
+has "the memory that Slurm gave the job" '^[^ ]+ +0-1 +[0-9]+ +1 +[0-9.]+ GB +0[.]5 GB '
+if preload strange_disk; then
+    LD_PRELOAD=$tmp/strange_disk.so DISK_TYPE=0bd00bd0 flight 2
+    has "no comfort where a quota does not show" '^--out .*: [0-9.]+ GB free .a quota does not show here: ask .lfs quota -h.\), checkpoints'
+fi
 finish

@@ -59,6 +59,8 @@ model: |
   concat with=g3,side
   mul with=concat1
   pad_channels c=100
+  slice c=80 first=13
+  shuffle groups=8
   silu
   conv c=32 k=3 p=1 groups=4 bias
   r3: leaky_relu slope=0.2
@@ -167,4 +169,23 @@ check "the state_dict holds the arrays" $python -c "
 import torch
 state = torch.load('$tmp/model.pt')
 assert state['conv1.weight'].shape == (32, 3, 3, 3) and state['bn4.running_var'].min() > 0 and len(state) == 22"
+
+# ---- What lockstep does not take is not read. ----
+mkdir "$tmp/other"
+file=$tmp/other/step-00000040.h5
+cp "$tmp/ema/checkpoints/step-00000040.h5" "$file"
+reads() { $python scripts/to_pytorch.py "$file" >"$tmp/out" 2>"$tmp/err"; }
+check "a copy without a checksum file: read" reads
+check "and that is said" test "$(grep -c '^warning: .*a copy without a checksum file' "$tmp/err") $(wc -l <"$tmp/err")" = "1 1"
+sed 's/^./g/' "$tmp/ema/checkpoints/step-00000040.h5.xxh3" >"$file.xxh3"
+check "touched by another program: read" reads
+check "and that is said" test "$(grep -c '^warning: .*differs from its checksum file' "$tmp/err") $(wc -l <"$tmp/err")" = "1 1"
+unasked() { BUILD=none reads; }
+check "no lockstep to ask: read" unasked
+check "and that is said" test "$(grep -c '^warning: .*read without being verified: .*build it' "$tmp/err") $(wc -l <"$tmp/err")" = "1 1"
+$python -c "
+import h5py
+with h5py.File('$file', 'r+') as file: file['state'].attrs.modify('position', 7)"
+refuse "a file that contradicts itself" reads
+check "in one line" test "$(grep -c 'lockstep: .*/other/step-00000040.h5: damaged' "$tmp/err") $(wc -l <"$tmp/err")" = "1 1"
 finish

@@ -1,4 +1,5 @@
 #!/bin/bash
+# alone: the page of a run must be made in two seconds
 # The report of a run: by itself at the end of train and by `lockstep report`; a page that needs nothing else, pictures of the
 # size they should have, crashes and resumes, several runs together; in a real browser where there is one.
 # shellcheck source=tests/lib.sh
@@ -25,19 +26,20 @@ check "lockstep report prints the page's path" grep -qx "$tmp/whole/report/repor
 percent=$(awk -v a="$(result whole test_accuracy)" 'BEGIN { printf "%.2f", 100 * a }')
 check "the page is whole, asks for nothing, and has the result" tests/e2e/check_report page "$tmp/whole/report/report.html" \
     "$percent %" "$(result whole state_hash)" "after 1 epoch (40 steps)" "on 2 ranks" "automobile" "optimizer: name: sgd" \
-    "$program train $tiny" "Open MPI" "oneDNN" "Training images, one of each class" "Most confidently wrong" "--steps 40"
+    "$program train $tiny" "Open MPI" "oneDNN" "Training images, one of each class" \
+    "Training images as they are trained on" "What augmentation makes of them in each epoch." "Most confidently wrong" "--steps 40"
 for picture in model_losses accuracy learning_rate where_time_went; do
     check "$picture.png has its size" tests/e2e/check_report png "$tmp/whole/report/$picture.png" 960 640
 done
 for picture in confusion_matrix per_class; do
     check "$picture.png has its size" tests/e2e/check_report png "$tmp/whole/report/$picture.png" 960 960
 done
-for picture in training_example_images wrong_examples; do
+for picture in training_example_images training_images_augmented wrong_examples; do
     check "$picture.png is there" test -s "$tmp/whole/report/$picture.png"
 done
 check "nothing else is left in the folder" bash -c "! ls -A '$tmp/whole/report' | grep -vE '\.png$|^report.html$'"
 rm "$tmp/whole/report/"*
-check "again: the same page" bash -c "'$program' report '$tmp/whole' && [ \$(ls '$tmp/whole/report' | wc -l) = 9 ]"
+check "again: the same page" bash -c "'$program' report '$tmp/whole' && [ \$(ls '$tmp/whole/report' | wc -l) = 10 ]"
 
 # The confusion matrix on the page against result.json: the diagonal is in the table.
 check "the table by class has the counts of result.json" python3 - "$tmp/whole" <<'END'

@@ -118,6 +118,32 @@ train three 1 "${base[@]}" "${one[@]}" --schedule.points 5,10,19
 check "one cycle of three parts: OneCycleLR" torch_rates three 'kind = {"anneal_strategy": "linear", "three_phase": True}
 schedule = OneCycleLR(optimizer, 0.4, 20, pct_start=0.3, **kind)
 schedule.step = (lambda s: lambda: s() if schedule.last_epoch < 19 else None)(schedule.step)'
+restarts=(--schedule.name sgdr --schedule.lr-end 0.01)
+for factor in 1 2; do
+    cycle=$((9 - 3 * factor))
+    train "restarts-$factor" 1 "${base[@]}" "${restarts[@]}" --schedule.unit steps --schedule.cycle $cycle \
+        --schedule.cycle-factor $factor
+    check "restarts, times $factor, in steps: CosineAnnealingWarmRestarts" torch_rates "restarts-$factor" \
+        "schedule = CosineAnnealingWarmRestarts(optimizer, $cycle, $factor, 0.01)"
+    check "a run that ends within a cycle says so" grep -qx \
+        "warning: the run ends at step 20, within .* at step $((27 - 9 * factor)), epoch .*, and at step $((27 - 3 * factor)), epoch .*" "$log"
+done
+train restarts-by-epoch 2 "${base[@]}" "${restarts[@]}" --schedule.by epoch --epochs 7 --schedule.cycle 1 --schedule.cycle-factor 2
+check "restarts by epoch: CosineAnnealingWarmRestarts" torch_rates restarts-by-epoch \
+    'schedule, by_epoch = CosineAnnealingWarmRestarts(optimizer, 1, 2, 0.01), True'
+refuse "whole cycles: nothing to warn of" grep -q '^warning: .*cycle' "$log"
+restarts+=(--schedule.unit share --epochs 6 --schedule.cycle 1/3)
+train restarts-share 2 "${base[@]}" "${restarts[@]}" --steps 11
+train restarts-share 1 "${base[@]}" "${restarts[@]}"
+check "restarts in shares, over a resume: CosineAnnealingWarmRestarts" torch_rates restarts-share \
+    'schedule, done = CosineAnnealingWarmRestarts(optimizer, 2, 1, 0.01), [0]
+schedule.step = (lambda s: lambda: (done.append(done[-1] + 1), s(done[-1] / 4)))(schedule.step)'
+train restarts-0 1 "${base[@]}" "${restarts[@]}" --schedule.cycle 0
+one_error 2 'schedule.name sgdr wants schedule.cycle, the length of the first cycle in share' "restarts without a length"
+train restarts-0 1 "${base[@]}" "${restarts[@]}" --schedule.cycle 0.01
+one_error 2 'schedule.cycle 0.01 is shorter than a step, of which an epoch has 4: give at least 0.0416667 share' "cycles of no step"
+train restarts-0 1 "${base[@]}" "${restarts[@]}" --schedule.unit epochs --schedule.cycle 7
+one_error 2 'the end of the first cycle at epoch 7 is never reached: the run has 6 epochs' "a cycle longer than the run"
 plateau=(--schedule.name plateau --epochs 24 --schedule.gamma 0.7 --schedule.patience 1 --schedule.cooldown 1)
 for monitor in accuracy loss; do
     mode=$([ $monitor = loss ] && echo min || echo max)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A job whose node was cut off starts again elsewhere while its old rank 0 is still alive: the new one takes the run
-# directory, the old one stops with exit code 4 at its next write and damages nothing.
+# directory, the old one stops with exit code 4 at its next write and damages nothing. And where locks are of one node alone,
+# a heartbeat keeps others out.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -108,5 +109,49 @@ for file in config.yaml result.json best.h5 log.txt metrics.jsonl local checkpoi
     SLURM_RESTART_COUNT=2 train "$name" 0 $tiny "${words[@]}" --checkpoint-local "$tmp/own-disk"
     refuse "$name: nothing is left of it" bash -c "find '$tmp/$name' | grep -F .tmp"
 done
+unset SLURM_JOB_ID
+
+# ---- Nodes that do not see each other's locks: each has a boot_id of its own, and gets every lock. ----
+on() {
+    local node=$1 name=$2
+    shift 2
+    echo "$node" >"$tmp/$node.boot"
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/$name FILE_OPS_LACKS=shared-lock FILE_OPS_BOOT=$tmp/$node.boot \
+        LOCKSTEP_HEARTBEAT=1 "$@"
+}
+beats() { awk '/^beat/ { print $2 }' "$tmp/$1/owner"; }
+on n1 local start local 2 $tiny "${words[@]}" --crash-at 8:1:hang # rank 0 waits for it, and lives
+until_true 60 test -e "$tmp/local/checkpoints/step-00000005.h5"
+first=$(beats local)
+SLURM_JOB_ID=91 on n2 local train local 1 $tiny "${words[@]}"
+one_error 4 "local is in use by process $(rank0 local) on " "locks of a node's own: another node leaves a run alone that lives"
+on n1 local train local 0 $tiny "${words[@]}"
+one_error 4 "local is in use by process $(rank0 local) on " "locks that are always had: its own node sees the process"
+check "the run goes on" kill -0 "$launched"
+check "its heartbeat as well" test "$(beats local)" -gt "$first"
+stop_hard
+cp -a "$tmp/local" "$tmp/here"
+on n2 local train local 2 $tiny "${words[@]}"
+same local whole "locks of a node's own: once it is dead another node goes on, as the undisturbed run"
+check "it says what it waited for" grep -q "^warning: .*/local is taken from process .*: its heartbeat stood still for 4 s" "$log"
+on n1 here train here 0 $tiny "${words[@]}"
+same here whole "its own node does not wait"
+refuse "nor says so" grep -qE 'cannot be seen|stood still' "$log"
+
+# One that is suspended has no heartbeat either: when it is back it finds that it is no longer the owner.
+export SLURM_JOB_ID=92
+on n1 asleep held asleep 0 'rename:step-00000005.h5$' "${words[@]}"
+SLURM_JOB_ID=93 on n2 asleep train asleep 1 $tiny "${words[@]}"
+same asleep whole "a run that stands still is taken over"
+before=$(content asleep)
+heal asleep
+one_error 4 'belongs to process .* \(job 93, restart 0\) now' "when it is back it stops"
+check "and has changed nothing" test "$(content asleep)" = "$before"
+# The same job, started again, waits for nobody.
+on n1 again held again 0 'rename:step-00000005.h5$' "${words[@]}"
+SLURM_RESTART_COUNT=1 on n2 again train again 1 $tiny "${words[@]}"
+same again whole "the restarted job takes the directory"
+refuse "without waiting for a heartbeat" grep -qE 'cannot be seen|stood still' "$log"
+kill -KILL "$old"
 unset SLURM_JOB_ID
 finish

@@ -1,5 +1,6 @@
 #!/bin/bash
-# limit: 400
+# limit: 600
+# alone: what it checks is a matter of seconds
 # scripts/supervise.sh: what is started again and what is not, from which checkpoint, on which hosts, and who ends it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -48,12 +49,17 @@ check "diverged: one start" came_to 8 1
 supervise absent -- "$tmp/no-mpirun" -np 2 "$program" train $tiny --out "$tmp/absent"
 check "no such program: one start" came_to 127 1
 
+mkdir -p "$tmp/uncounted/sessions.jsonl"
+supervise uncounted -- "$program" train $tiny --out "$tmp/uncounted" "${words[@]}" --crash-at 10
+check "where starts cannot be counted: nothing is started" came_to 2 0
+check "it says what to do" grep -q '^supervise.sh: .*/uncounted/sessions.jsonl cannot be written, .*: make it writable' "$log"
+
 # ---- Twice at one step ----
 # The crash comes each time; with ONLY_AT, where that is the newest checkpoint.
 cat >"$tmp/again" <<'SH'
 #!/bin/bash
 newest=$(find "$AGAIN/checkpoints" -maxdepth 1 -name 'step-*.h5' 2>/dev/null | sort | tail -n 1)
-if [ "${OMPI_COMM_WORLD_RANK:-0}" = 0 ] && [[ $newest = *$ONLY_AT.h5 ]]; then rm -f "$AGAIN/crash-fired"; fi
+if [ "${OMPI_COMM_WORLD_RANK:-0}" = 0 ] && [[ -z $ONLY_AT || $newest = *$ONLY_AT.h5 ]]; then rm -f "$AGAIN/crash-fired"; fi
 exec "$@"
 SH
 chmod +x "$tmp/again"
@@ -71,6 +77,23 @@ AGAIN=$tmp/only ONLY_AT=
 supervise only -- mpirun -np 2 "$tmp/again" "$program" train $tiny --out "$tmp/only" "${words[@]}" --crash-at 6:1:kill
 check "where there is no older one: the end" test "$code $(starts) $(from only)" = "137 3 0 4 4"
 check "and that one stays" test -e "$tmp/only/checkpoints/step-00000004.h5"
+
+# What may as well be an outage says nothing of a checkpoint: no step was logged since the start, or a rank waited in vain.
+set_aside() { compgen -G "$tmp/$1/checkpoints/aside-*" >"$tmp/.aside"; }
+AGAIN=$tmp/early
+supervise early --max-restarts 3 -- mpirun -np 2 "$tmp/again" "$program" train $tiny --out "$tmp/early" "${words[@]}" --log-every 100 \
+    --crash-at 10:1:kill
+check "before a step was logged: from the same checkpoint again" test "$code $(starts) $(from early)" = "137 4 0 8 8 8"
+refuse "and none is set aside" set_aside early
+AGAIN=$tmp/first
+supervise first --max-restarts 2 -- mpirun -np 2 "$tmp/again" "$program" train $tiny --out "$tmp/first" "${words[@]}" --log-every 100 \
+    --crash-at 2:1:kill
+check "before the first checkpoint as well: from the beginning again" test "$code $(starts) $(from first)" = "137 3 0 0 0"
+AGAIN=$tmp/late
+supervise late --max-restarts 2 -- mpirun -np 2 "$tmp/again" "$program" train $tiny --out "$tmp/late" "${words[@]}" --crash-at 10:0:hang \
+    --deadline 3
+check "a deadline each time: from the same checkpoint again" test "$code $(starts) $(from late)" = "7 3 0 8 8"
+refuse "nor is one set aside then" set_aside late
 
 # By hand.
 train hand 1 $tiny --steps 12 "${words[@]:4}"
@@ -120,14 +143,16 @@ touch "$tmp/file/stop"
 wait "$launched"
 code=$?
 check "touch RUN/stop: the end, whatever --preempted says" came_to 75 1
-supervised pause --backoff 100 -- "$program" train $tiny --out "$tmp/pause" "${words[@]}" --crash-at 6
-until_true 60 grep -q '^supervise: restart 1 of at most 20, in 100 s' "$log"
-began=$SECONDS
-kill -TERM "$launched"
-wait "$launched"
-code=$?
-check "SIGTERM between two starts: the end" came_to 75 1
-check "at once" test $((SECONDS - began)) -le 10
+for by in signal file; do
+    supervised pause-$by --backoff 100 -- "$program" train $tiny --out "$tmp/pause-$by" "${words[@]}" --crash-at 6
+    until_true 60 grep -q '^supervise: restart 1 of at most 20, in 100 s' "$log"
+    began=$SECONDS
+    if [ $by = signal ]; then kill -TERM "$launched"; else touch "$tmp/pause-$by/stop"; fi
+    wait "$launched"
+    code=$?
+    check "asked between two starts, by a $by: the end" came_to 75 1
+    check "at once" test $((SECONDS - began)) -le 10
+done
 log=$tmp/log
 supervise time -- "$program" train $tiny --out "$tmp/time" --threads 1 --steps 3 --max-time 1s
 check "code 75: the end, with that code" came_to 75 1
@@ -155,8 +180,54 @@ echo leaves >"$tmp/up"
 supervise leaves --probe "$tmp/probe" -- mpirun -np 3 --host localhost:2,leaves:1 "$program" train $tiny --out "$tmp/leaves" "${words[@]}"
 check "a host that is gone when it is to start: without it the next time" test "$code $(starts) $(result leaves ranks)" = "0 2 2"
 check "the first start did not begin" says 'code [0-9]* before the run began'
+# A host under each of its own names, and hosts from two files, for a launcher that prints its hostfiles.
+mkdir "$tmp/bin"
+cat >"$tmp/bin/hostname" <<'SH'
+#!/bin/bash
+case ${1:-} in -f) echo node7.example.org ;; -s) echo node7 ;; *) echo node7.local ;; esac
+SH
+cat >"$tmp/bin/mpirun" <<'SH'
+#!/bin/bash
+while [[ $1 = -* ]]; do
+    [ "$1" != --hostfile ] || sed "s/^/to start on: /" "$2"
+    shift 2
+done
+exec "$@"
+SH
+chmod +x "$tmp/bin/hostname" "$tmp/bin/mpirun"
+printf 'node7.example.org slots=1\nnode7.local slots=1\ngone slots=1\n' >"$tmp/one"
+printf 'node7 slots=1\nlost slots=1\n' >"$tmp/two"
+PATH=$tmp/bin:$PATH supervise files --probe false -- mpirun --hostfile "$tmp/one" --hostfile "$tmp/two" -np 5 "$program" train $tiny \
+    --out "$tmp/files" "${words[@]}"
+check "this host is not asked, by whatever name" says 'left out, for they do not answer: gone lost$'
+check "of two hostfiles each has its own hosts" \
+    test "$code $(sed -n 's/^to start on: \([^ ]*\) .*/\1/p' "$log" | xargs)" = "0 node7.example.org node7.local node7"
 supervise nobody --probe false --max-restarts 1 -- mpirun -np 3 --host gone:2,lost:1 "$program" train $tiny --out "$tmp/nobody"
 check "none of them: no start, and the end" came_to 1 0
+
+# ---- Asked to stop before the run began ----
+# To all processes, as Ctrl-C would: while the hosts are asked, and while the program is not yet ready for signals.
+printf '#!/bin/bash\n: >"%s"\nexec sleep 20\n' "$tmp/asking" >"$tmp/slow"
+chmod +x "$tmp/slow"
+launched_in_group() {
+    log=$tmp/$1.log
+    shift
+    rm -f "$tmp/asking"
+    setsid scripts/supervise.sh "$@" >"$log" 2>&1 &
+    launched=$!
+    until_true 60 test -e "$tmp/asking"
+}
+launched_in_group asking --probe "$tmp/slow" -- mpirun -np 2 --host gone:2 "$program" train $tiny --out "$tmp/asking-run"
+kill -TERM -- "-$launched"
+wait "$launched"
+code=$?
+check "while the hosts are asked: the end, with code 75" came_to 75 0
+launched_in_group unready -- "$tmp/slow" "$program" train $tiny --out "$tmp/unready"
+kill -TERM "$launched"
+wait "$launched"
+code=$?
+check "before the program is ready for it: the end, with code 75" came_to 75 1
+log=$tmp/log
 
 # ---- Words ----
 supervise words --max-restart 3 -- "$program" train $tiny

@@ -54,6 +54,9 @@ begins = {e["id"]: e for e in events if e["ph"] == "s"}
 ends = {e["id"]: e for e in events if e["ph"] == "f"}
 assert set(begins) == set(ends) and len(ends) == len(sums), (len(begins), len(ends), len(sums))
 assert all(begins[i]["ts"] <= ends[i]["ts"] for i in ends)
+compares = collections.Counter((e["pid"], e["args"]["step"]) for e in spans if e["name"] == "compare")
+# Once a checkpoint; after step 12 an epoch ends: before its evaluation, and with what that has brought.
+assert compares == {(rank, step): 2 if step == 12 else 1 for rank in (0, 1) for step in (11, 12, 13, 14)}, compares
 assert any(e["name"] == "write checkpoint" for e in spans) and any(e["name"] == "snapshot" for e in spans)
 PY
 

@@ -1,14 +1,22 @@
-/* Fuzz target: a checkpoint's bytes as a rank gets them by message, where no checksum file is at
- * hand, and as a look at a file judges them. Any bytes must be refused or read, never crash. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* Fuzz target: a checkpoint's bytes, through all three readers: a rank's that goes on from them
+ * (they came by message, with no checksum file at hand), the look that judges a file for resume,
+ * eval and `lockstep checkpoint`, and `lockstep inspect`, which shows whatever there is. Any bytes
+ * must be refused or read, never crash. */
 #include "../../src/io/checkpoint_look.h"
+#include "lockstep/inspect.h"
+#include "scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FLAT = 16 };
+
+static void inspect(const uint8_t *data, size_t size) {
+    static FILE *nowhere;
+    if (!nowhere)
+        nowhere = fopen("/dev/null", "w");
+    MUST(nowhere);
+    scratch_judge(inspect_print(scratch_write("step-00000001.h5", data, size), true, nowhere));
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* One array of each sort is enough to reach all of the reader. */
@@ -29,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     status_clear();
     (void)checkpoint_check(data, size, "input"); /* what all readers ask */
     status_clear();
+    inspect(data, size);
     Checkpoint arrays = {.model = &model, .n_slots = 1, .slot_name = {"momentum"}};
     arrays.weight = buffer[0];
     arrays.running = buffer[1];
@@ -39,5 +48,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void)checkpoint_state_hash(&arrays, &hash);
     }
     status_clear();
+    scratch_judge(ST_OK);
     return 0;
 }

@@ -6,18 +6,11 @@
 #include <string.h>
 
 #include "lockstep/model.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { INIT_MAX = 1 << 20 };
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "fuzz_model.c:%d: not so: %s\n", __LINE__, #condition);                \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static void check_graph(const Model *model) {
     for (int i = 0; i < model->n_layers; i++) {

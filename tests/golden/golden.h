@@ -7,7 +7,7 @@
 
 #include "lockstep/status.h"
 
-enum { GOLDEN_RECORDS_MAX = 1024, GOLDEN_NAME_MAX = 64 };
+enum { GOLDEN_RECORDS_MAX = 2048, GOLDEN_NAME_MAX = 64 };
 
 typedef struct GoldenRecord {
     char name[GOLDEN_NAME_MAX];

@@ -266,7 +266,7 @@ class File:
 def make_case(name, text, shape, classes, batch, smoothing, big=False, **options):
     o = {"kind": 0, "lr": 0.05, "momentum": 0.0, "nesterov": False, "decay": 0.0, "all": True,
          "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **options}
-    net = Net(text, shape, batch)
+    net = Net(text.replace("c=classes", f"c={classes}"), shape, batch)
     images = (4 * unit(IMAGES, batch * int(np.prod(shape))) - 2).astype(np.float32)
     images = torch.tensor(images.astype(np.float64)).reshape(batch, *shape)
     labels = torch.tensor((unit(LABELS, batch) * classes).astype(np.int64))
@@ -516,7 +516,7 @@ def make_recipe(name, batch, **options):
     spared = {spec["name"] for spec, _ in specs if not spec["decay"]}
     net = type("Parameters", (), {"param": param, "spared": spared})
     optimizer = optimizer_of(net, o)
-    file = File(name)
+    file = File(os.path.basename(name))
     file.put("model", text)
     file.put("shape", [3, 32, 32, 10, batch, smoothing])
     file.put("optimizer", [o[k] for k in ("kind", "lr", "momentum", "nesterov", "decay", "all", "beta1", "beta2", "eps")])
@@ -571,9 +571,13 @@ def main():
         text, smoothing = config_model(recipe)
         make_case(recipe, text, (3, 32, 32), 10, 4, smoothing, big=True, **options)
     make_recipe("vit", 2, kind=2, lr=0.001, decay=3e-7, beta2=0.99)
-    make_recipe("cct2", 3, kind=2, lr=0.001, decay=0.03)
-    make_recipe("resnet44", 3, momentum=0.9, decay=2e-4, lr=0.0001)
-    make_recipe("airbench94", 4, momentum=0.85, nesterov=True, lr=0.01)
+    make_recipe("cct2", 2, kind=2, lr=0.001, decay=0.03)
+    make_recipe("resnet44", 2, momentum=0.9, decay=2e-4, lr=0.0001)
+    make_recipe("airbench94", 2, momentum=0.85, nesterov=True, lr=0.01)
+    make_recipe("zoo/resnet20", 3, momentum=0.9, decay=1e-4, lr=0.0001)
+    make_recipe("zoo/resnet20-b", 3, momentum=0.9, decay=1e-4, lr=0.0001)
+    make_recipe("zoo/mobilenetv2", 3, momentum=0.9, decay=5e-4, lr=0.00001)
+    make_recipe("zoo/densenet-bc-100-12", 2, momentum=0.9, decay=1e-4, lr=0.0001)
 
 
 if __name__ == "__main__":

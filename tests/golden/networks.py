@@ -27,9 +27,9 @@ class Draw:
             return x
         return x * mask(x.shape) / (1 - rate)
 
-    def conv(self, x, stride=1, pad=0, bias=False):
+    def conv(self, x, stride=1, pad=0, bias=False, groups=1):
         weight = self.param()
-        return F.conv2d(x, weight, self.param() if bias else None, stride, pad)
+        return F.conv2d(x, weight, self.param() if bias else None, stride, pad, 1, groups)
 
     def linear(self, x, bias=True):
         """Over the last dimension; the weight may have the two empty dimensions of a 1 x 1 convolution."""
@@ -127,4 +127,69 @@ def airbench94(net, x):
     return net.linear(x, bias=False) / x.shape[1]
 
 
-NETWORKS = {"vit": vit, "cct2": cct2, "resnet44": resnet44, "airbench94": airbench94}
+def resnet20(net, x, shortcut=None):
+    """ResNet-20 of He et al. 2015 (akamaster/pytorch_resnet_cifar10): option A takes every second pixel and adds channels of
+    zeros; `shortcut` is option B's."""
+    x = F.relu(net.batch_norm(net.conv(x, pad=1)))
+    for channels in (16, 32, 64):
+        for block in range(3):
+            stride = 2 if block == 0 and channels > 16 else 1
+            y = F.relu(net.batch_norm(net.conv(x, stride, 1)))
+            y = net.batch_norm(net.conv(y, 1, 1))
+            if stride == 2 and shortcut:
+                x = shortcut(x)
+            elif stride == 2:
+                half = channels // 4
+                x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, half, half))
+            x = F.relu(y + x)
+    return net.linear(x.mean((2, 3)))
+
+
+def resnet20_b(net, x):
+    """The same with shortcuts of option B: 1 x 1 convolutions with batch norm."""
+    return resnet20(net, x, lambda y: net.batch_norm(net.conv(y, 2)))
+
+
+def mobilenetv2(net, x):
+    """MobileNetV2 (Sandler et al. 2018) of kuangliu/pytorch-cifar: ReLU, and 1 x 1 convolutions as shortcuts of blocks that
+    change the number of channels alone."""
+    def norm(y):
+        return F.relu(net.batch_norm(y))
+    x = norm(net.conv(x, pad=1))
+    rows = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    for factor, channels, blocks, first_stride in rows:
+        for block in range(blocks):
+            stride = first_stride if block == 0 else 1
+            inner = factor * x.shape[1]
+            y = norm(net.conv(x))
+            y = norm(net.conv(y, stride, 1, groups=inner))
+            y = net.batch_norm(net.conv(y))
+            if stride == 1 and x.shape[1] != channels:
+                x = net.batch_norm(net.conv(x))
+            x = y if stride == 2 else y + x
+    return net.linear(norm(net.conv(x)).mean((2, 3)))
+
+
+def densenet_bc_100_12(net, x):
+    """DenseNet-BC-100, growth 12 (Huang et al. 2016), of andreasveit/densenet-pytorch: 3 blocks of 16 bottlenecks, and
+    transitions that halve channels and map."""
+    def norm(y):
+        return F.relu(net.batch_norm(y))
+    x = net.conv(x, pad=1)
+    for block in range(3):
+        for _ in range(16):
+            x = torch.cat([x, net.conv(norm(net.conv(norm(x))), pad=1)], 1)
+        x = F.avg_pool2d(net.conv(norm(x)), 2) if block < 2 else norm(x)
+    return net.linear(x.mean((2, 3)))
+
+
+NETWORKS = {
+    "vit": vit,
+    "cct2": cct2,
+    "resnet44": resnet44,
+    "airbench94": airbench94,
+    "zoo/resnet20": resnet20,
+    "zoo/resnet20-b": resnet20_b,
+    "zoo/mobilenetv2": mobilenetv2,
+    "zoo/densenet-bc-100-12": densenet_bc_100_12,
+}

@@ -11,6 +11,10 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
+# The first runs plan, and compile, for half a minute each, choices by timing for longer; later ones take plans from here.
+run_limit=${RUN_LIMIT:-400}
+export XDG_CACHE_HOME=$PWD/$BUILD/gpu-cache
+
 device=${GPU_DEVICE:-cuda}
 gpus=0 why=
 if [ "$device" != cuda ]; then

@@ -2,6 +2,7 @@
  * prints:
  *
  *   gpu_properties count               how many GPUs there are; code 5 and one line why if none
+ *   gpu_properties name INDEX          its name
  *   gpu_properties dump INDEX          the properties of one, in the form of plans/gpus/sm_NN.json
  *   gpu_properties sm INDEX            its architecture: sm_90
  *   gpu_properties peak INDEX P        its peak in GFLOP/s, dense, at its highest clock; P: fp32,
@@ -83,6 +84,13 @@ static Status print_peak(int index, const char *precision) {
         return ST_OK;
     }
     return FAIL(ST_DEVICE, "no peak is known for sm_%d", sm);
+}
+
+static Status print_name(int index) {
+    struct cudaDeviceProp properties;
+    TRY_CUDA(cudaGetDeviceProperties(&properties, index));
+    printf("%s\n", properties.name);
+    return ST_OK;
 }
 
 static Status print_sm(int index) {
@@ -182,6 +190,8 @@ int main(int argc, char **argv) {
     Status status;
     if (argc == 2 && strcmp(what, "count") == 0)
         status = count(&n);
+    else if (argc == 3 && strcmp(what, "name") == 0)
+        status = print_name(atoi(argv[2]));
     else if (argc == 3 && strcmp(what, "dump") == 0)
         status = dump(atoi(argv[2]));
     else if (argc == 3 && strcmp(what, "sm") == 0)
@@ -192,8 +202,8 @@ int main(int argc, char **argv) {
         status = compare(argv[2], argv[3], &differences);
     else
         status =
-            FAIL(ST_USAGE, "usage: gpu_properties count | dump INDEX | sm INDEX | compare OURS "
-                           "REAL");
+            FAIL(ST_USAGE, "usage: gpu_properties count | name INDEX | dump INDEX | sm INDEX | "
+                           "peak INDEX PRECISION | compare OURS REAL");
     if (status != ST_OK)
         fprintf(stderr, "%s\n", status_message());
     else if (n > 0)

@@ -1,13 +1,18 @@
 /* See op_compare.h. */
 #include "op_compare.h"
 
+#include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "attention_terms.h"
 #include "op_run.h"
 #include "tolerance.h"
 
@@ -15,15 +20,48 @@ static Device *other, *ref;
 static const OpBackend *backend;
 static double worst; /* error of the kind that is tested */
 
-static void compare(const OpCase *row, const char *what, const double *found,
-                    const double *expected, int64_t count, bool forward) {
+static void judge(const OpCase *row, const char *what, double error, bool forward) {
     double tolerance = backend->tolerance(&row->tolerance, forward);
-    double error = tolerance_error(found, expected, count);
     if (getenv("TEST_ERRORS"))
         print_message("%-32s %-14s %.2g of %.2g\n", row->name, what, error, tolerance);
     worst = error > worst ? error : worst;
     if (!(error <= tolerance))
         fail_msg("%s: %s is off by %g, more than %g", row->name, what, error, tolerance);
+}
+
+static void compare(const OpCase *row, const char *what, const double *found,
+                    const double *expected, int64_t count, bool forward) {
+    judge(row, what, tolerance_error(found, expected, count), forward);
+}
+
+/* The gradient of a temperature is one sum, which may be next to 0: against the size of its terms.
+ */
+static void compare_temperature(const OpCase *row, const OpData *data, double found,
+                                double expected) {
+    double size = fmax(attention_terms_norm(row, data), ERROR_FLOOR);
+    judge(row, "temperature", fabs(found - expected) / size, false);
+}
+
+/* Said when time is up; made before, for a signal's handler may not. */
+static char too_long[200];
+
+static void end_process(int signal) {
+    (void)signal;
+    if (write(STDOUT_FILENO, too_long, strlen(too_long)) < 0)
+        _exit(2);
+    _exit(1);
+}
+
+void op_compare_limit(const char *name, int seconds) {
+    const char *other_limit = getenv("TEST_ROW_SECONDS");
+    if (other_limit)
+        seconds = atoi(other_limit);
+    alarm(0);
+    if (!name || seconds == 0)
+        return;
+    snprintf(too_long, sizeof too_long, "not ok - %.120s did not end within %d s\n", name, seconds);
+    signal(SIGALRM, end_process);
+    alarm((unsigned)seconds);
 }
 
 static void run_row(Device *device, const OpCase *row, const OpData *data, OpRun *run,
@@ -95,15 +133,21 @@ static void check_row(const OpCase *row) {
         run_apart(row, &alone, &data, &run_ref, &expected);
     else
         run_row(ref, row, &data, &run_ref, &expected);
+    op_compare_limit(row->name, backend->seconds);
     run_row(other, row, &data, &run_other, &found);
+    op_compare_limit(NULL, 0);
     compare_forward(row, &run_ref.layer, &data, &found, &expected);
     for (int k = 0; k < LAYER_INPUTS_MAX; k++)
         if (op_has_grad(row, k))
             compare(row, k == 0 ? "grad input" : "grad another input", found.grad_in[k],
                     expected.grad_in[k], data.in_count[k], false);
-    for (int i = 0; i < run_ref.layer.n_params && !row->evaluation; i++)
-        compare(row, run_ref.layer.param[i].role, found.grad_param[i], expected.grad_param[i],
-                data.param_count[i], false);
+    for (int i = 0; i < run_ref.layer.n_params && !row->evaluation; i++) {
+        if (run_ref.layer.kind == LAYER_ATTENTION)
+            compare_temperature(row, &data, *found.grad_param[i], *expected.grad_param[i]);
+        else
+            compare(row, run_ref.layer.param[i].role, found.grad_param[i], expected.grad_param[i],
+                    data.param_count[i], false);
+    }
     op_run_close(&run_other);
     op_run_close(&run_ref);
     op_result_free(&found);

@@ -16,7 +16,14 @@ typedef struct OpBackend {
     double (*tolerance)(const OpTolerance *of_row, bool forward); /* as tolerance_op */
     int bits;    /* of a value that the data have, so that the backend holds them exactly; 0: all */
     bool rounds; /* the factors of products: convolutions must be off by more than in fp32 */
+    /* That a row may take, TEST_ROW_SECONDS in the environment in its place; 0: any. One that does
+     * not end (a kernel that waits for what never comes) ends the process, which names it. */
+    int seconds;
 } OpBackend;
+
+/* What goes on from now on, `name`, must end within that time, or be replaced by something else;
+ * NULL: nothing does. */
+void op_compare_limit(const char *name, int seconds);
 
 /* Runs the rows, one test a kind: main's exit code. */
 int op_compare(const OpBackend *backend);

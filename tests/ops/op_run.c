@@ -88,6 +88,10 @@ static Status choose_layouts(OpRun *run, OpDesc *desc) {
     return ST_OK;
 }
 
+static size_t shared_bytes(const OpRun *run) {
+    return (size_t)run->plan->shared * sizeof(double);
+}
+
 static Status allocate_memory(OpRun *run) {
     const OpDesc *desc = &run->plan->desc;
     DType dtype = run->device->real;
@@ -128,30 +132,65 @@ static Status allocate_memory(OpRun *run) {
     }
     TRY(allocate(run, run->plan->saved_bytes, &memory->saved));
     TRY(allocate(run, run->plan->scratch_bytes, &memory->scratch));
+    TRY(allocate(run, shared_bytes(run), (void **)&memory->shared));
     return allocate(run, run->plan->packed_bytes, &memory->packed);
 }
 
-Status op_run_open(Device *device, const OpCase *row, OpRun *run) {
+Status op_run_plan(Device *device, const OpCase *row, OpRun *run) {
     OpDesc desc;
     memset(run, 0, sizeof *run);
     run->device = device;
     run->row = row;
     TRY(op_case_layer(row, &run->layer));
-    TRY(device->ops->stream_open(device, &run->stream));
     describe_op(run, &desc);
     TRY(choose_layouts(run, &desc));
     const Op *op = device->ops->ops[run->layer.kind];
     if (!op)
         return FAIL(ST_DEVICE, "%s has no %s", device->ops->name, op_case_type(row)->name);
-    TRY(op->plan(device, &desc, &run->plan));
+    return op->plan(device, &desc, &run->plan);
+}
+
+Status op_run_open(Device *device, const OpCase *row, OpRun *run) {
+    TRY(op_run_plan(device, row, run));
+    TRY(device->ops->stream_open(device, &run->stream));
     TRY(allocate_memory(run));
     run->nans = malloc(run->nans_bytes);
     TRY_ALLOC(run->nans);
     memset(run->nans, 0xff, run->nans_bytes);
-    return op->bind(run->plan, &run->memory, &run->bound);
+    return run->plan->op->bind(run->plan, &run->memory, &run->bound);
+}
+
+/* What an op over the whole step shares is that of one lane, which is all there are. */
+static Status run_pass(OpRun *run, bool backward, const LaneRun *lane) {
+    const Op *op = run->plan->op;
+    const RecordingOps *recording = run->device->ops->recording;
+    if (!run->recorded[backward]) {
+        TRY((backward ? op->backward : op->forward)(run->stream, run->bound, lane));
+        return run->plan->shared == 0 ? ST_OK
+                                      : (backward ? op->backward_rest : op->forward_rest)(
+                                            run->stream, run->bound, lane);
+    }
+    TRY(recording->lane(run->stream, lane));
+    return recording->replay(run->stream, run->recorded[backward]);
+}
+
+Status op_run_record(OpRun *run, const LaneRun *lane) {
+    const RecordingOps *recording = run->device->ops->recording;
+    for (int pass = 0; pass < 2; pass++) {
+        Recording *kept;
+        TRY(recording->begin(run->stream));
+        TRY(run_pass(run, pass, lane));
+        TRY(recording->end(run->stream, &kept));
+        run->recorded[pass] = kept;
+    }
+    return ST_OK;
 }
 
 void op_run_close(OpRun *run) {
+    for (int pass = 0; pass < 2; pass++) {
+        if (run->recorded[pass])
+            run->device->ops->recording->forget(run->recorded[pass]);
+    }
     if (run->bound)
         run->plan->op->unbind(run->bound);
     if (run->plan)
@@ -202,10 +241,11 @@ Status op_run_forward(OpRun *run, const OpData *data, OpResult *result) {
     TRY(spoil(run, memory->saved, run->plan->saved_bytes));
     TRY(spoil(run, memory->scratch, run->plan->scratch_bytes));
     TRY(spoil(run, memory->packed, run->plan->packed_bytes));
+    TRY(spoil(run, memory->shared, shared_bytes(run)));
 
     if (run->plan->op->pack)
         TRY(run->plan->op->pack(run->stream, run->plan, memory->param, memory->packed));
-    TRY(run->plan->op->forward(run->stream, run->bound, &data->run));
+    TRY(run_pass(run, false, &data->run));
 
     if (op_case_type(run->row)->is_loss) {
         TRY(read_plain(run, result->loss, &memory->loss));
@@ -237,7 +277,8 @@ Status op_run_backward(OpRun *run, const OpData *data, OpResult *result) {
         TRY(spoil_tensor(run, &memory->grad_param[i]));
     TRY(write_plain(run, &memory->grad_out, data->grad_out));
 
-    TRY(plan->op->backward(run->stream, run->bound, &data->run));
+    TRY(spoil(run, memory->shared, shared_bytes(run)));
+    TRY(run_pass(run, true, &data->run));
 
     for (int k = 0; k < op_case_tensors(run->row); k++)
         TRY(read_plain(run, result->grad_in[k], &memory->grad_in[k]));

@@ -48,6 +48,7 @@ typedef struct OpRun {
     Layer layer;
     Stream *stream;
     OpPlan *plan;
+    Recording *recorded[2]; /* of forward and backward, which run in their place (op_run_record) */
     OpBound *bound;
     OpMemory memory;
     void *block[OP_RUN_BLOCKS_MAX]; /* device memory */
@@ -68,9 +69,14 @@ void op_data_free(OpData *data);
 Status op_result_make(const OpData *data, OpResult *result);
 void op_result_free(OpResult *result);
 
-/* Plans and binds `row` on `device`. The row must stay where it is. */
+/* Plans `row` on `device`, which need not be able to run it. The row must stay where it is. */
+Status op_run_plan(Device *device, const OpCase *row, OpRun *run);
+/* The same, and binds it. */
 Status op_run_open(Device *device, const OpCase *row, OpRun *run);
 void op_run_close(OpRun *run);
+
+/* From now on forward and backward are recorded sequences (DeviceOps.recording). */
+Status op_run_record(OpRun *run, const LaneRun *lane);
 
 /* Loads the data, runs forward and reads out, stats, loss and predicted. */
 Status op_run_forward(OpRun *run, const OpData *data, OpResult *result);

@@ -5,7 +5,6 @@
  * all round one way where the algorithm's points are small integers. The same bits at any time,
  * from any address and whatever stands in scratch: test_cpu_bits. Run from the root of the source
  * tree. */
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,64 +19,23 @@
 #include "lockstep/dataset.h"
 #include "lockstep/optim.h"
 #include "lockstep/program.h"
-#include "op_run.h"
+#include "norm_compare.h"
 
 /* Norm of the error over the norm of the result. Outputs, inputs' and weights' tiled forms are
  * rounded, by up to 2^-9 of an element each; transforms enlarge that. Found: 6.2 to 7.5e-3 on
  * random data, 2.6 to 7.2e-3 on quickstart's. (Direct products leave 2.4e-3, and next to nothing in
  * gradients of weights.) */
-static const double BOUND = 9e-3, BOUND_BIAS = 1e-5;
+static const NormBounds BOUNDS = {.forward = 9e-3, .input = 9e-3, .weights = 9e-3, .bias = 1e-5};
 
 static Device *cpu, *ref;
 
-static double norm_error(const double *found, const double *expected, int64_t count) {
-    double off = 0, all = 0;
-    for (int64_t i = 0; i < count; i++) {
-        off += (found[i] - expected[i]) * (found[i] - expected[i]);
-        all += expected[i] * expected[i];
-    }
-    return sqrt(off / all);
-}
-
-static void compare(const OpCase *row, const char *what, const double *found,
-                    const double *expected, int64_t count, double bound) {
-    double error = norm_error(found, expected, count);
-    print_message("%-26s %-10s %.2g of %.2g\n", row->name, what, error, bound);
-    if (!(error <= bound))
-        fail_msg("%s: %s is off by %g, more than %g", row->name, what, error, bound);
-}
-
-static void run(Device *device, const OpCase *row, const OpData *data, OpResult *result) {
-    OpRun op = {0};
-    Status status = op_result_make(data, result);
-    if (status == ST_OK)
-        status = op_run_open(device, row, &op);
-    if (status == ST_OK && device == cpu &&
-        (!op.plan->arithmetic || strcmp(op.plan->arithmetic, WINOGRAD_NAME) != 0))
+static void is_tiled(const OpCase *row, const OpRun *op) {
+    if (!op->plan->arithmetic || strcmp(op->plan->arithmetic, WINOGRAD_NAME) != 0)
         fail_msg("%s is not computed by Winograd", row->name);
-    if (status == ST_OK)
-        status = op_run_forward(&op, data, result);
-    if (status == ST_OK)
-        status = op_run_backward(&op, data, result);
-    if (status != ST_OK)
-        fail_msg("%s on %s: %s", row->name, device->ops->name, status_message());
-    op_run_close(&op);
 }
 
 static void compare_passes(const OpCase *row, OpData *data) {
-    OpResult found, expected;
-    op_data_round(data, 8);
-    run(ref, row, data, &expected);
-    run(cpu, row, data, &found);
-    compare(row, "forward", found.out, expected.out, data->out_count, BOUND);
-    compare(row, "input", found.grad_in[0], expected.grad_in[0], data->in_count[0], BOUND);
-    compare(row, "weights", found.grad_param[WEIGHT], expected.grad_param[WEIGHT],
-            data->param_count[WEIGHT], BOUND);
-    if (data->param_count[BIAS] > 0)
-        compare(row, "bias", found.grad_param[BIAS], expected.grad_param[BIAS],
-                data->param_count[BIAS], BOUND_BIAS);
-    op_result_free(&found);
-    op_result_free(&expected);
+    norm_compare(cpu, ref, row, data, &BOUNDS, is_tiled);
 }
 
 static void random_data(void **state) {
@@ -272,16 +230,5 @@ int main(void) {
         cmocka_unit_test(random_data),
         cmocka_unit_test(gradients_of_a_real_net),
     };
-    Status status = device_open_cpu(&(DeviceOptions){.precision = PRECISION_BF16}, &cpu);
-    if (status != ST_OK || !((const CpuDevice *)cpu)->winograd) {
-        printf("1..0 # SKIP %s\n",
-               status != ST_OK ? status_message() : "another arithmetic on this processor");
-        return 0;
-    }
-    if (device_open_ref64(&(DeviceOptions){0}, &ref) != ST_OK)
-        return 1;
-    int failures = cmocka_run_group_tests_name("Winograd in bf16", tests, NULL, NULL);
-    ref->ops->close(ref);
-    cpu->ops->close(cpu);
-    return failures;
+    return norm_tests("Winograd in bf16", tests, sizeof tests / sizeof *tests, &cpu, &ref);
 }

@@ -23,7 +23,7 @@ enum { COUNTS = sizeof counts / sizeof counts[0] };
 typedef struct Side {
     Device *device;
     Stream *stream;
-    void *value, *weight, *slot[2], *ema, *fixed, *bad, *partial;
+    void *value, *weight, *slot[UPDATE_SLOTS], *ema, *fixed, *bad, *partial;
 } Side;
 
 static Side sides[2]; /* ref, cpu */
@@ -83,6 +83,81 @@ static void fixed_rounds_and_counts(void **state) {
             for (int64_t i = 0; i < 12 && i < counts[c]; i++)
                 assert_int_equal(expected[i], by_hand[i] + (add ? 7 * i : 0));
         }
+}
+
+/* Three parameters, of different shifts, in runs of blocks; by formula, both backends. */
+static void shifted_rounds_on_a_grid_a_parameter(void **state) {
+    (void)state;
+    static float value[COUNT_MAX];
+    static int64_t sum[COUNT_MAX], back[COUNT_MAX];
+    static int32_t low[COUNT_MAX], param[COUNT_MAX / SHIFT_BLOCK + 1];
+    const int8_t shift[3] = {0, 17, 35};
+    const double scale = 0x1p44, bound = 0x1p15;
+    draw(21, COUNT_MAX, -3, 3, value);
+    for (int i = 0; i < COUNT_MAX; i += 7)
+        value[i] = ldexpf(value[i], -(i % 40));
+    value[20] = NAN;
+    value[21] = -INFINITY;
+    value[22] = 0x1p15f;
+    value[23] = -0x1.fffffep14f;
+    for (int b = 0; b < COUNT_MAX / SHIFT_BLOCK + 1; b++)
+        param[b] = b < 1 ? 0 : b < 40 ? 1 : 2;
+    for (int c = 0; c < COUNTS; c++)
+        for (int choice = 0; choice < 4; choice++)
+            for (int s = 0; s < 2; s++) {
+                Side *side = &sides[s];
+                const DeviceOps *ops = side->device->ops;
+                bool add = choice & 1, narrows = choice & 2;
+                int64_t bad = 1000;
+                float peak[3] = {0.5f, 0, 0}, most[3] = {0.5f, 0, 0};
+                for (int64_t i = 0; i < COUNT_MAX; i++)
+                    sum[i] = (7 * i - 9) * (1 << shift[0]) * 64;
+                for (int64_t i = 0; i < COUNT_MAX; i++)
+                    sum[i] *= INT64_C(1) << shift[param[i / SHIFT_BLOCK]];
+                memset(low, 0x55, sizeof low);
+                put(side, side->value, value, sizeof value);
+                put(side, side->fixed, sum, sizeof sum);
+                put(side, side->bad, &bad, sizeof bad);
+                put(side, side->slot[0], low, sizeof low);
+                put(side, side->slot[1], param, sizeof param);
+                put(side, side->ema, shift, sizeof shift);
+                put(side, side->partial, peak, sizeof peak);
+                Shifts shifts = {.param = side->slot[1], .shift = side->ema};
+                check(ops->to_shifted(side->stream, side->fixed, narrows ? side->slot[0] : NULL,
+                                      side->value, counts[c], &shifts, scale, bound, add, side->bad,
+                                      side->partial));
+                get(side, sum, side->fixed, sizeof sum);
+                get(side, low, side->slot[0], sizeof low);
+                get(side, &bad, side->bad, sizeof bad);
+                get(side, peak, side->partial, sizeof peak);
+                int64_t refused = 0;
+                for (int64_t i = 0; i < COUNT_MAX; i++) {
+                    int p = param[i / SHIFT_BLOCK];
+                    double unit = ldexp(1, shift[p]), x = (double)value[i];
+                    int64_t before = (7 * i - 9) * 64;
+                    bool inside = i < counts[c], good = isfinite(x) && fabs(x) < bound;
+                    int64_t units = good ? llrint(x * scale / unit) : 0;
+                    int64_t want = !inside ? before : add ? before + units : units;
+                    refused += inside && !good;
+                    if (inside && good && fabsf(value[i]) > most[p])
+                        most[p] = fabsf(value[i]);
+                    assert_true(sum[i] == want * (INT64_C(1) << shift[p]));
+                    assert_int_equal(low[i],
+                                     inside && narrows ? (int32_t)(uint32_t)want : 0x55555555);
+                }
+                assert_int_equal(bad, 1000 + refused);
+                assert_memory_equal(peak, most, sizeof most);
+                for (int64_t i = 0; i < COUNT_MAX; i++)
+                    low[i] = (int32_t)((uint32_t)(i + 1) * 2654435761u);
+                put(side, side->slot[0], low, sizeof low);
+                check(ops->widen(side->stream, side->fixed, side->slot[0], counts[c], &shifts));
+                get(side, back, side->fixed, sizeof back);
+                for (int64_t i = 0; i < COUNT_MAX; i++)
+                    assert_true(back[i] ==
+                                (i < counts[c]
+                                     ? low[i] * (INT64_C(1) << shift[param[i / SHIFT_BLOCK]])
+                                     : sum[i]));
+            }
 }
 
 static void native_sums(void **state) {
@@ -171,25 +246,28 @@ static void digests_show_any_bit(void **state) {
     assert_int_equal(changed.bad, 3);
 }
 
-/* Starts both sides from the same weights and slots, does three steps, compares all bits. */
-static void update_case(Update update, double decay, bool exact, bool slots, bool ema,
+/* Starts both sides from the same weights, with `slots` (bits) at zero, does three steps, compares
+ * all bits. */
+static void update_case(Update update, double decay, bool exact, int slots, bool ema,
                         int64_t count) {
-    static float start[5][COUNT_MAX], found[4][COUNT_MAX], expected[4][COUNT_MAX];
+    enum { VECTORS = 2 + UPDATE_SLOTS };
+    static float start[VECTORS][COUNT_MAX], found[VECTORS][COUNT_MAX], expected[VECTORS][COUNT_MAX];
+    static float value[COUNT_MAX];
     static int64_t fixed[COUNT_MAX];
-    memset(start[1], 0, sizeof start[1]);
-    memset(start[2], 0, sizeof start[2]);
+    memset(start, 0, sizeof start);
     draw(5, COUNT_MAX, -1, 1, start[0]);
-    draw(6, COUNT_MAX, -1, 1, start[3]);
+    draw(6, COUNT_MAX, -1, 1, start[1]);
     for (int s = 0; s < 2; s++) {
         Side *side = &sides[s];
-        void *vector[4] = {side->weight, side->slot[0], side->slot[1], side->ema};
-        for (int v = 0; v < 4; v++)
+        void *vector[VECTORS] = {side->weight, side->ema, side->slot[0], side->slot[1],
+                                 side->slot[2]};
+        for (int v = 0; v < VECTORS; v++)
             put(side, vector[v], start[v], sizeof start[v]);
         for (int step = 0; step < 3; step++) {
-            draw(10 + (uint32_t)step, COUNT_MAX, -2, 2, start[4]);
+            draw(10 + (uint32_t)step, COUNT_MAX, -2, 2, value);
             for (int64_t i = 0; i < COUNT_MAX; i++)
-                fixed[i] = (int64_t)((double)start[4][i] * 0x1p44) + i;
-            put(side, side->value, start[4], sizeof start[4]);
+                fixed[i] = (int64_t)((double)value[i] * 0x1p44) + i;
+            put(side, side->value, value, sizeof value);
             put(side, side->fixed, fixed, sizeof fixed);
             update.first = step == 0;
             update.grad_scale = exact ? 0.7 * 0x1p-44 : 0.7;
@@ -200,41 +278,53 @@ static void update_case(Update update, double decay, bool exact, bool slots, boo
                 .weight = side->weight,
                 .fixed = exact ? side->fixed : NULL,
                 .real = exact ? NULL : side->value,
-                .slot = {slots ? side->slot[0] : NULL,
-                         slots && update.kind != OPTIMIZER_SGD ? side->slot[1] : NULL},
                 .ema = ema ? side->ema : NULL,
                 .decay = decay,
             };
+            for (int i = 0; i < UPDATE_SLOTS; i++)
+                range.slot[i] = slots >> i & 1 ? side->slot[i] : NULL;
             check(side->device->ops->update(side->stream, &update, &range));
         }
-        for (int v = 0; v < 4; v++)
+        for (int v = 0; v < VECTORS; v++)
             get(side, s == 0 ? expected[v] : found[v], vector[v], sizeof found[v]);
     }
     assert_memory_equal(found, expected, sizeof found);
     assert_memory_not_equal(expected[0], start[0], (size_t)count * sizeof start[0][0]);
     /* nothing behind the range, and nothing that is not part of the update */
     assert_true(count == COUNT_MAX || expected[0][count] == start[0][count]);
-    assert_true(ema || memcmp(expected[3], start[3], sizeof start[3]) == 0);
+    assert_true(ema || memcmp(expected[1], start[1], sizeof start[1]) == 0);
+    for (int i = 0; i < UPDATE_SLOTS; i++)
+        assert_int_equal(slots >> i & 1, expected[2 + i][count - 1] != 0);
 }
 
 static void updates_have_the_same_bits(void **state) {
+    static const struct {
+        OptimizerKind kind;
+        int slots; /* bits */
+        bool variant;
+    } rules[] = {
+        {OPTIMIZER_SGD, 0, false},     {OPTIMIZER_SGD, 1, false},    {OPTIMIZER_SGD, 1, true},
+        {OPTIMIZER_ADAM, 3, false},    {OPTIMIZER_ADAMW, 3, false},  {OPTIMIZER_RMSPROP, 2, false},
+        {OPTIMIZER_RMSPROP, 3, false}, {OPTIMIZER_RMSPROP, 6, true}, {OPTIMIZER_RMSPROP, 7, true},
+        {OPTIMIZER_LARS, 0, false},    {OPTIMIZER_LARS, 1, false},   {OPTIMIZER_LAMB, 3, false},
+    };
     (void)state;
-    const Update sgd = {.kind = OPTIMIZER_SGD, .lr = 0.04, .ema_decay = 0.99};
-    Update momentum = sgd, nesterov = sgd, adam = sgd, adamw;
-    momentum.momentum = nesterov.momentum = 0.9;
-    nesterov.nesterov = true;
-    adam.kind = OPTIMIZER_ADAM;
-    adam.beta1 = 0.9;
-    adam.beta2 = 0.999;
-    adam.eps = 1e-8;
-    adamw = adam;
-    adamw.kind = OPTIMIZER_ADAMW;
-    const Update update[] = {sgd, momentum, nesterov, adam, adamw};
-    for (int u = 0; u < 5; u++)
+    for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++) {
+        const Update update = {.kind = rules[r].kind,
+                               .lr = 0.04,
+                               .momentum = rules[r].slots & 1 ? 0.9 : 0,
+                               .nesterov = rules[r].variant,
+                               .centered = rules[r].variant,
+                               .beta1 = 0.9,
+                               .beta2 = 0.999,
+                               .alpha = 0.95,
+                               .eps = 1e-8,
+                               .ema_decay = 0.99};
         for (int choice = 0; choice < 8; choice++)
             for (int c = 0; c < COUNTS; c++)
-                update_case(update[u], choice & 1 ? 5e-4 : 0, (choice & 2) != 0, u != 0,
+                update_case(update, choice & 1 ? 5e-4 : 0, (choice & 2) != 0, rules[r].slots,
                             (choice & 4) != 0, counts[c]);
+    }
 }
 
 /* slow + alpha (fast - slow), each operation rounded to float, and the same in both. */
@@ -298,8 +388,9 @@ static int open_sides(void **state) {
     for (int s = 0; s < 2; s++) {
         Side *side = &sides[s];
         const DeviceOps *ops = side->device->ops;
-        void **memory[] = {&side->value, &side->weight, &side->slot[0], &side->slot[1],
-                           &side->ema,   &side->fixed,  &side->bad,     &side->partial};
+        void **memory[] = {&side->value,   &side->weight,  &side->slot[0],
+                           &side->slot[1], &side->slot[2], &side->ema,
+                           &side->fixed,   &side->bad,     &side->partial};
         if (ops->stream_open(side->device, &side->stream) != ST_OK)
             return -1;
         for (size_t m = 0; m < sizeof memory / sizeof memory[0]; m++)
@@ -314,7 +405,7 @@ static int close_sides(void **state) {
     for (int s = 0; s < 2; s++) {
         Side *side = &sides[s];
         const DeviceOps *ops = side->device->ops;
-        void *memory[] = {side->value, side->weight, side->slot[0], side->slot[1],
+        void *memory[] = {side->value, side->weight, side->slot[0], side->slot[1], side->slot[2],
                           side->ema,   side->fixed,  side->bad,     side->partial};
         for (size_t m = 0; m < sizeof memory / sizeof memory[0]; m++)
             ops->release(side->device, memory[m]);
@@ -326,9 +417,13 @@ static int close_sides(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fixed_rounds_and_counts), cmocka_unit_test(native_sums),
-        cmocka_unit_test(partial_norms),           cmocka_unit_test(updates_have_the_same_bits),
-        cmocka_unit_test(digests_show_any_bit),    cmocka_unit_test(lookahead_moves_both),
+        cmocka_unit_test(fixed_rounds_and_counts),
+        cmocka_unit_test(native_sums),
+        cmocka_unit_test(shifted_rounds_on_a_grid_a_parameter),
+        cmocka_unit_test(partial_norms),
+        cmocka_unit_test(updates_have_the_same_bits),
+        cmocka_unit_test(digests_show_any_bit),
+        cmocka_unit_test(lookahead_moves_both),
         cmocka_unit_test(copies_come_back),
     };
     return cmocka_run_group_tests_name("flat ranges: cpu against ref", tests, open_sides,

@@ -7,8 +7,8 @@ alone) the state after, and every array of the checkpoint, every line of metrics
 history and result.json are compared with it. Prints a line of TAP for each run, and what differs.
 
 What is compared of an array is its change in the step: within CHANGE of the typical change, its root mean square, and
-four roundings of the value itself to fp32. Adam moves an element with next to no gradient by rounding alone: those are
-left out.
+four roundings of the value itself to fp32. Adam, RMSprop and LAMB move an element with next to no gradient by rounding
+alone: those are left out.
 """
 import json
 import sys
@@ -20,7 +20,8 @@ import draws
 from trainer import Trainer
 
 CHANGE, LOSS, NORM = 1e-3, 2e-6, 2e-5
-LEAST_GRADIENT = 1e-3  # of Adam's elements, as a share of the tensor's typical one
+BY_SIZE = ("adam", "adamw", "rmsprop", "lamb")  # what divides an element's step by the size of its gradient
+LEAST_GRADIENT = 1e-3  # of these elements, as a share of the tensor's typical one
 TIE = 1e-4  # of two logits, as a share of the largest
 
 
@@ -136,7 +137,7 @@ class Comparison:
             for group in before:
                 for k, old in before[group].items():
                     some = torch.ones_like(old, dtype=torch.bool)
-                    if group in ("params", "ema", "optimizer/slow") and self.t.own(k)["optimizer.name"].startswith("adam"):
+                    if group in ("params", "ema", "optimizer/slow") and self.t.own(k)["optimizer.name"] in BY_SIZE:
                         gradient = report["grad"][k].abs()
                         some = gradient > LEAST_GRADIENT * float((gradient**2).mean() ** 0.5)
                     self.array(f"step {number}: /{group}/{k}", old, found[group][k], after[group][k], some)

@@ -2,12 +2,13 @@
 
 Formulas: SGD, Adam, AdamW and their momenta as in the notes of torch.optim; Lookahead as in Zhang et al. 2019, its rising
 decay and its last step as in KellerJordan/cifar10-airbench, legacy/airbench94.py; Muon as in airbench94_muon.py there, with
-the decoupled decay of KellerJordan/Muon; batch norm, dropout, cross entropy with
+the decoupled decay of KellerJordan/Muon; RMSprop is torch.optim's own; LARS as algorithm 1 of You, Gitman, Ginsburg 2017, LAMB
+as algorithm 2 of You et al. 2020 with phi(z) = z, both with a ratio of 1 for vectors, and where a norm is 0; batch norm, dropout, cross entropy with
 label smoothing as in those of torch.nn; clipping as in torch.nn.utils.clip_grad_norm_, without its 1e-6. How records
 are dealt to lanes and steps, and what an average is over, is what docs/design.md and `train --help` say:
 
     lane l of L owns the next floor((N + l) / L) records, and floor(B / L) of each step; a short last step has the rest
-    the gradient is that of the mean loss over all images of the step; batch norm sees a lane at a time
+    the gradient is that of the mean loss over all images of the step; batch norm sees a lane at a time, over=batch all
     running = (1 - momentum) running + momentum * (mean of the lanes' statistics by their images)
     lr = warm-up factor * curve, both of the epochs done before the step
     a parameter is optimized as the first line of optimizer.groups says that matches it; points of a group's own are a curve
@@ -27,10 +28,11 @@ import yaml
 import draws
 
 DEFAULTS = {
-    "seed": 1, "batch-size": 256, "lanes": 8, "drop-last": True, "holdout": 0, "train-records": 0, "label-smoothing": 0, "log-every": 10,
+    "seed": 1, "batch-size": 256, "lanes": 8, "drop-last": True, "holdout": 0, "train-records": 0, "label-smoothing": 0, "class-weights": "", "log-every": 10,
     "eval.every": 1, "augment.crop-pad": 0, "augment.flip": 0, "augment.mixup": 0,
     "augment.cutmix": 0, "augment.mix-probability": 1, "optimizer.name": "sgd", "optimizer.lr": 0.1,
     "optimizer.momentum": 0.9, "optimizer.nesterov": False, "optimizer.beta1": 0.9, "optimizer.beta2": 0.999,
+    "optimizer.alpha": 0.99, "optimizer.centered": False, "optimizer.trust-coefficient": 0.001,
     "optimizer.eps": 1e-8, "optimizer.weight-decay": 0, "optimizer.decay-all": False, "optimizer.clip-norm": 0,
     "optimizer.ema-decay": 0, "lookahead.every": 0, "lookahead.decay": 0.5, "lookahead.power": 0,
     "muon.steps": 5, "muon.rescale": False, "schedule.name": "constant", "schedule.points": [], "schedule.gamma": 0.1,
@@ -78,7 +80,7 @@ def parse_model(text):
         kind, *words = line.split()
         seen[kind] = seen.get(kind, 0) + 1
         pairs = [word.partition("=") for word in words]
-        layers.append((kind, f"{kind}{seen[kind]}", {k: float(v) if v else 1.0 for k, _, v in pairs}))
+        layers.append((kind, f"{kind}{seen[kind]}", {k: v if k == "over" else float(v or 1) for k, _, v in pairs}))
     return layers
 
 
@@ -114,6 +116,9 @@ class Trainer:
         rest = n > self.full_steps * self.batch * lanes
         self.steps_per_epoch = self.full_steps + (rest and not o["drop-last"])
         self.decayed = set()
+        listed = o["class-weights"]
+        listed = [float(x) for x in listed.split(",") if x] if isinstance(listed, str) else listed
+        self.weights = torch.tensor(listed or [1.0] * 10).double()
 
     def initial(self):
         """The state before the first step; also learns which parameters decay: weights of conv and linear."""
@@ -154,8 +159,11 @@ class Trainer:
     def slots(self, o):
         if o.get("frozen"):
             return []
-        if o["optimizer.name"] in ("sgd", "muon"):
-            return ["momentum"] if o["optimizer.momentum"] else []
+        momentum = ["momentum"] if o["optimizer.momentum"] else []
+        if o["optimizer.name"] in ("sgd", "muon", "lars"):
+            return momentum
+        if o["optimizer.name"] == "rmsprop":
+            return momentum + ["square_avg"] + ["grad_avg"] * bool(o["optimizer.centered"])
         return ["exp_avg", "exp_avg_sq"]
 
     def own(self, k):
@@ -184,22 +192,26 @@ class Trainer:
             lr = self.o["optimizer.lr"] * float(np.interp(self.position(step), at * unit, value))
         return lr * o.get("lr", self.o["optimizer.lr"]) / self.o["optimizer.lr"] * o.get("lr-factor", 1)
 
-    def forward(self, x, w, running=None, place=None, statistics=None):
-        """Logits. `running`: evaluation with them; else training in place = (step, lane), where `statistics` gets
-        a batch norm's (mean, unbiased variance)."""
+    def forward(self, x, w, running=None, step=None, parts=None, statistics=None):
+        """Logits. `running`: evaluation with them; else training in `step`, of parts = {lane: its images in x}, where
+        `statistics` gets a batch norm's (mean, unbiased variance), the mean over parts by their images."""
         for index, (kind, name, a) in enumerate(self.layers):
             k, s, p = int(a.get("k", 0)), int(a.get("s", 0)), a.get("p", 0)
             if kind == "conv":
                 x = F.conv2d(x, w[name + ".weight"], w.get(name + ".bias"), stride=s or 1, padding=int(p))
             elif kind == "bn":
-                mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
-                if running is not None:
-                    mean, var = running[name + ".running_mean"], running[name + ".running_var"]
-                else:
-                    n = x.numel() // x.shape[1]
-                    statistics[name + ".running_mean"] = mean.detach()
-                    statistics[name + ".running_var"] = var.detach() * n / (n - 1)
-                x = (x - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
+                normal = []
+                for part in x.split(list(parts.values()) if parts and a.get("over") != "batch" else len(x)):
+                    mean, var = part.mean((0, 2, 3)), part.var((0, 2, 3), unbiased=False)
+                    if running is not None:
+                        mean, var = running[name + ".running_mean"], running[name + ".running_var"]
+                    else:
+                        n = part.numel() // part.shape[1]
+                        for key, value in ("mean", mean.detach()), ("var", var.detach() * n / (n - 1)):
+                            key = f"{name}.running_{key}"
+                            statistics[key] = statistics.get(key, 0) + value * len(part) / len(x)
+                    normal.append((part - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt())
+                x = torch.cat(normal)
                 x = x * w[name + ".weight"][:, None, None] + w[name + ".bias"][:, None, None]
             elif kind == "groupnorm":
                 x = F.group_norm(x, int(a["groups"]), w[name + ".weight"], w[name + ".bias"])
@@ -215,18 +227,18 @@ class Trainer:
                 x = F.linear(x.flatten(1), w[name + ".weight"], w[name + ".bias"])
             elif kind == "dropout":
                 if running is None:
-                    keep = draws.keep_mask(self.o["seed"], *place, index, x.numel(), p)
-                    x = x * torch.tensor(keep).view(x.shape) / (1 - p)
+                    keep = [draws.keep_mask(self.o["seed"], step, lane, index, n * x[0].numel(), p) for lane, n in parts.items()]
+                    x = x * torch.tensor(np.concatenate(keep)).view(x.shape) / (1 - p)
             elif kind == "droppath":
                 if running is None:
-                    keep = draws.keep_mask(self.o["seed"], *place, index, len(x), p, draws.DROPPATH)
-                    x = x * torch.tensor(keep).view(-1, 1, 1, 1) / (1 - p)
+                    keep = [draws.keep_mask(self.o["seed"], step, lane, index, n, p, draws.DROPPATH) for lane, n in parts.items()]
+                    x = x * torch.tensor(np.concatenate(keep)).view(-1, 1, 1, 1) / (1 - p)
             else:
                 raise ValueError(f"{kind}: not a layer of this trainer")
         return x
 
     def losses(self, logits, labels):
-        return F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.o["label-smoothing"])
+        return F.cross_entropy(logits, labels, self.weights, reduction="none", label_smoothing=self.o["label-smoothing"])
 
     def records(self, step, lane):
         epoch, at = divmod(step, self.steps_per_epoch)
@@ -256,25 +268,23 @@ class Trainer:
         return torch.stack(x), torch.stack(second), torch.tensor(shares, dtype=torch.float64)
 
     def gradients(self, state, step):
-        """Of the mean loss: (gradient, batch-norm statistics, sum of losses, logits, labels)."""
+        """Of the mean loss, over the weights of the images' classes: (gradient, batch-norm statistics, sum of losses, logits, labels)."""
         o, w = self.o, {k: v.clone().requires_grad_(True) for k, v in state["params"].items()}
-        lanes = [self.records(step, lane) for lane in range(o["lanes"])]
-        images = sum(len(records) for _, records in lanes)
-        total, statistics, logits, labels = 0, {}, [], []
-        for lane, (epoch, records) in enumerate(lanes):
+        statistics, parts, images, labels = {}, {}, [], []
+        for lane in range(o["lanes"]):
+            epoch, records = self.records(step, lane)
             if len(records) == 0:
                 continue
-            own = {}
-            x, second, share = self.images(epoch, self.shards[lane], records)
-            y = self.forward(x, w, place=(step, lane), statistics=own)
-            losses = (1 - share) * self.losses(y, self.labels[records]) + share * self.losses(y, second)
-            total = total + losses.sum()
-            for k, v in own.items():
-                statistics[k] = statistics.get(k, 0) + v * len(records) / images
-            logits.append(y.detach())
+            parts[lane] = len(records)
+            images.append(self.images(epoch, self.shards[lane], records))
             labels.append(self.labels[records])
-        (total / images).backward()
-        return {k: v.grad for k, v in w.items()}, statistics, total.item(), torch.cat(logits), torch.cat(labels)
+        x, second, share = (torch.cat(values) for values in zip(*images))
+        labels = torch.cat(labels)
+        logits = self.forward(x, w, step=step, parts=parts, statistics=statistics)
+        total = ((1 - share) * self.losses(logits, labels) + share * self.losses(logits, second)).sum()
+        weight = ((1 - share) * self.weights[labels] + share * self.weights[second]).sum()
+        (total / weight).backward()
+        return {k: v.grad for k, v in w.items()}, statistics, (total * len(x) / weight).item(), logits.detach(), labels
 
     def position(self, step):
         t = step / self.steps_per_epoch
@@ -376,7 +386,38 @@ class Trainer:
             w = w * len(w)**0.5 / w.norm()
         return w * (1 - lr * decay) - lr * (x.T if tall else x).reshape(w.shape)
 
+    def rmsprop(self, o, state, after, k, w, g, lr, decay, step):
+        """By PyTorch itself; its momentum is called momentum_buffer."""
+        p = w.clone().requires_grad_(True)
+        p.grad = g
+        rule = torch.optim.RMSprop([p], lr, o["optimizer.alpha"], o["optimizer.eps"], decay,
+                                   self.momentum(step, o["optimizer.momentum"]), bool(o["optimizer.centered"]))
+        names = {slot: "momentum_buffer" if slot == "momentum" else slot for slot in self.slots(o)}
+        rule.state[p] = {"step": torch.tensor(float(step)), **{n: state["optimizer/" + s][k].clone() for s, n in names.items()}}
+        rule.step()
+        for slot, name in names.items():
+            after["optimizer/" + slot][k] = rule.state[p][name]
+        return p.detach()
+
+    def lars(self, o, state, after, k, w, g, lr, decay, step):
+        ratio = 1.0
+        if w.dim() > 1 and w.norm() > 0 and g.norm() > 0:
+            ratio = o["optimizer.trust-coefficient"] * w.norm() / (g.norm() + decay * w.norm() + o["optimizer.eps"])
+        v = lr * ratio * (g + decay * w)
+        if o["optimizer.momentum"]:
+            v = after["optimizer/momentum"][k] = v + self.momentum(step, o["optimizer.momentum"]) * state["optimizer/momentum"][k]
+        return w - v
+
+    def lamb(self, o, state, after, k, w, g, lr, decay, step):
+        b1, b2 = self.momentum(step, o["optimizer.beta1"]), o["optimizer.beta2"]
+        m = after["optimizer/exp_avg"][k] = b1 * state["optimizer/exp_avg"][k] + (1 - b1) * g
+        v = after["optimizer/exp_avg_sq"][k] = b2 * state["optimizer/exp_avg_sq"][k] + (1 - b2) * g**2
+        u = m / (1 - b1 ** (step + 1)) / ((v / (1 - b2 ** (step + 1))).sqrt() + o["optimizer.eps"]) + decay * w
+        return w - lr * (w.norm() / u.norm() if w.dim() > 1 and w.norm() > 0 and u.norm() > 0 else 1) * u
+
     def update(self, o, state, after, k, w, g, lr, decay, step):
+        if o["optimizer.name"] in ("rmsprop", "lars", "lamb"):
+            return getattr(self, o["optimizer.name"])(o, state, after, k, w, g, lr, decay, step)
         if o["optimizer.name"] == "muon":
             return self.muon(o, state, after, k, w, g, lr, decay, step)
         if o["optimizer.name"] == "sgd":
@@ -400,4 +441,4 @@ class Trainer:
     def evaluate(self, state, pixels, labels):
         """(mean loss, logits) of the moving average where there is one, else of the weights."""
         logits = self.forward(scaled(pixels), state["ema"] or state["params"], running=state["running"])
-        return float(self.losses(logits, labels).mean()), logits
+        return float(F.cross_entropy(logits, labels, self.weights, label_smoothing=self.o["label-smoothing"])), logits

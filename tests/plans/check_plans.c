@@ -1,5 +1,5 @@
-/* check_plans GPU.json PRECISION TABLE RECIPE...: plans every cuDNN graph of the recipes for a GPU
- * that need not be there, and says which engine each gets.
+/* check_plans GPU.json PRECISION TABLE RECIPE|rows...: plans every cuDNN graph of the recipes for a
+ * GPU that need not be there, and says which engine each gets.
  *
  * It opens the CUDA backend's device for planning alone, and builds the very programs that a run of
  * each recipe builds: training and evaluation, at the batches its lanes have (RECIPE:LANES for
@@ -11,6 +11,9 @@
  * holds: the workspace is within the cap and the engine's notes are allowed. A graph without an
  * engine fails, but for the kinds listed in `replaced`, where the backend has another way, which is
  * then checked in its place.
+ *
+ * `rows` stands for the table of tests/ops: each row is planned alone. There a graph without an
+ * engine is none of a recipe's, and the row passes where lockstep's own kernels take its place.
  *
  * TABLE gets one line a graph: name, engine, mode, position, workspace, notes, the first program
  * that has it, separated by tabs.
@@ -24,10 +27,12 @@
 #include "cuda.h"
 #include "lockstep/config.h"
 #include "lockstep/dataset.h"
+#include "lockstep/input.h"
 #include "lockstep/program.h"
 #include "lockstep/sampler.h"
+#include "ops/op_run.h"
 
-enum { PROPERTIES_MAX = 65536, GRAPHS_MAX = 4096, PROGRAMS_MAX = 64, SIZES_MAX = 8 };
+enum { PROPERTIES_MAX = 65536, GRAPHS_MAX = 4096, PROGRAMS_MAX = 128, SIZES_MAX = 8 };
 
 typedef struct Check {
     const char *gpu; /* "sm_90", of the file's name */
@@ -40,6 +45,7 @@ typedef struct Check {
     int n_seen;
     int n_programs;
     Program *program[PROGRAMS_MAX]; /* kept to the end, so that programs share their graphs */
+    bool rows;                      /* not of a recipe */
     int failures;
 } Check;
 
@@ -102,12 +108,26 @@ static const char *forbidden(const Check *check, const GraphInfo *info) {
     return NULL;
 }
 
+/* Whether a batch norm's channels, the second number of its shape, are no whole vectors of 16
+ * bytes. */
+static bool has_rest(const Check *check, const char *name) {
+    int64_t n, channels, vector = check->options.precision == PRECISION_BF16 ? 8 : 4;
+    const char *shape = strchr(name, 'x');
+    while (shape && shape > name && shape[-1] != ' ')
+        shape--;
+    return shape && sscanf(shape, "%" SCNd64 "x%" SCNd64 "x", &n, &channels) == 2 &&
+           channels % vector != 0;
+}
+
 /* What takes the place of a graph that has no engine, or NULL where it must have one. */
 static const char *replaced(const Check *check, const char *name) {
     if (check->options.precision == PRECISION_FP32 && starts_with(name, "product"))
         return "a convolution of 1 x 1 maps: every engine for products uses tensor cores";
     if (starts_with(name, "bn forward+add eps"))
         return "a kernel of lockstep's own: engines that add want a ReLU behind it";
+    if ((starts_with(name, "bn forward") || starts_with(name, "bn backward")) &&
+        has_rest(check, name))
+        return "kernels of lockstep's own: engines want whole vectors of channels";
     if (starts_with(name, "conv forward+bias") && strstr(name, " g"))
         return "a kernel of lockstep's own for the bias, behind the convolution";
     return NULL;
@@ -115,6 +135,8 @@ static const char *replaced(const Check *check, const char *name) {
 
 static void report_missing(Check *check, const char *name) {
     const char *instead = replaced(check, name);
+    if (check->rows && !instead)
+        instead = "a kernel of lockstep's own";
     if (instead) {
         printf("# %s %s %s: no engine; instead %s\n", check->gpu, check->precision_name, name,
                instead);
@@ -201,9 +223,10 @@ static Status find_sizes(const RunConfig *config, const Dataset *dataset, int64_
     TRY(sampler_init(&sampler, dataset->count[DATASET_PART_TRAIN] - config->holdout, config->lanes,
                      config->batch_size / config->lanes, config->drop_last, config->seed));
     *n_train = sampler_batches(&sampler, train);
-    *n_eval = add_size(eval, 0, config->eval_batch);
-    *n_eval = add_size(eval, *n_eval, dataset->count[DATASET_PART_TEST] % config->eval_batch);
-    *n_eval = add_size(eval, *n_eval, config->holdout % config->eval_batch);
+    int64_t batch = config->eval_batch * EVAL_BATCHES_AT_ONCE;
+    *n_eval = add_size(eval, 0, batch);
+    *n_eval = add_size(eval, *n_eval, dataset->count[DATASET_PART_TEST] % batch);
+    *n_eval = add_size(eval, *n_eval, config->holdout % batch);
     return ST_OK;
 }
 
@@ -231,6 +254,38 @@ static Status check_recipe(Check *check, char *recipe, Model *model) {
 done:
     free(config);
     return status;
+}
+
+/* ---- The rows of the op table ---- */
+
+static void check_row(Check *check, const OpCase *row, int *own) {
+    OpRun run;
+    snprintf(check->what, sizeof check->what, "row %s", row->name);
+    Status status = op_run_plan(check->device, row, &run);
+    if (status == ST_OK) {
+        *own += run.plan->own_kernels;
+        printf("ok - %s %s %s is planned%s\n", check->gpu, check->precision_name, check->what,
+               run.plan->own_kernels ? ", with own kernels" : "");
+    } else {
+        printf("not ok - %s %s %s\n# %s\n", check->gpu, check->precision_name, check->what,
+               status_message());
+        status_clear();
+        check->failures++;
+    }
+    op_run_close(&run);
+}
+
+static void check_rows(Check *check) {
+    int n = 0, own = 0;
+    check->rows = true;
+    for (int i = 0; i < op_table_count; i++) {
+        if (!op_supported(check->device, &op_table[i]))
+            continue;
+        check_row(check, &op_table[i], &own);
+        n++;
+    }
+    check->rows = false;
+    printf("# %s %s: %d rows, %d with own kernels\n", check->gpu, check->precision_name, n, own);
 }
 
 /* ---- The GPU ---- */
@@ -265,6 +320,7 @@ static void name_gpu(const char *path, char *name, size_t room) {
 static Status check_all(Check *check, int argc, char **argv) {
     static char properties[PROPERTIES_MAX];
     Model models[PROGRAMS_MAX] = {0};
+    Planning planning = {0};
     int n_models = 0;
     Status status = ST_OK;
     TRY(read_properties(argv[1], properties));
@@ -277,7 +333,11 @@ static Status check_all(Check *check, int argc, char **argv) {
     TRY_DONE(cuda_open_plans(properties, &check->options, planned, check, &check->device));
     printf("# %s %s, cuDNN %zu\n", check->gpu, check->precision_name, cudnnGetVersion());
     for (int i = 4; i < argc && n_models < PROGRAMS_MAX; i++)
-        TRY_DONE(check_recipe(check, argv[i], &models[n_models++]));
+        if (strcmp(argv[i], "rows") == 0)
+            check_rows(check);
+        else
+            TRY_DONE(check_recipe(check, argv[i], &models[n_models++]));
+    TRY_DONE(check->device->ops->planning->end(check->device, &planning));
 done:
     for (int i = 0; i < check->n_programs; i++)
         program_free(check->program[i]);
@@ -294,7 +354,7 @@ int main(int argc, char **argv) {
     static Check check;
     char gpu[64];
     if (argc < 5) {
-        fprintf(stderr, "usage: check_plans GPU.json fp32|tf32|bf16 TABLE RECIPE...\n");
+        fprintf(stderr, "usage: check_plans GPU.json fp32|tf32|bf16 TABLE RECIPE|rows...\n");
         return ST_USAGE;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Every cuDNN graph of the recipes, planned by NVIDIA's own library for GPUs that need not be there, at the lane batches of
 # the recipe; nets of the layer kinds and fusions that no recipe has; in bf16 also resnet9 with one lane. In bf16 for each
-# architecture that lockstep is built for; in fp32 and tf32 for one of each generation, and without the recipes whose graphs
-# others have as well (FULL=1: for all, with all).
+# architecture that lockstep is built for, the zoo for one of them; in fp32 and tf32 for sm_90, and without
+# the recipes whose graphs others have as well (FULL=1: for all, with all).
 # PLANS_GPUS="sm_90" and PLANS_PRECISIONS="bf16" plan for less. Leaves build/plans/GPU-PRECISION.tsv for table.py.
+# For sm_90 also each row of the op table, in tf32 with FULL=1, and in bf16 every recipe, so that no new one is forgotten.
 # limit: 3600
 . tests/tap.sh
 
@@ -17,8 +18,10 @@ export LD_LIBRARY_PATH=$PWD/$BUILD/tests/plans/driver${LD_LIBRARY_PATH:+:$LD_LIB
 plan_one() {
     local recipes=(configs/{quickstart,resnet9,burst-cnn,msu-net,vit,resnet44,airbench94}.yaml tests/recipes/{small,residual,groups}.yaml)
     [ "$2" != bf16 ] || recipes+=(configs/cct2.yaml)
-    [ "${FULL:-0}" != 1 ] || recipes=(configs/*.yaml tests/recipes/{small,residual,groups}.yaml)
+    [ "$1 $2" != "sm_90 bf16" ] || recipes=(configs/*.yaml configs/zoo/*.yaml tests/recipes/{small,residual,groups}.yaml)
+    [ "${FULL:-0}" != 1 ] || recipes=(configs/*.yaml configs/zoo/*.yaml tests/recipes/{small,residual,groups}.yaml)
     [ "$2" != bf16 ] || recipes+=(configs/resnet9.yaml:1)
+    [ "$1 $2" != "sm_90 bf16" ] && [ "$1 $2" != "sm_90 fp32" ] && [ "$1 ${FULL:-0}" != "sm_90 1" ] || recipes+=(rows)
     "$program" "tests/plans/gpus/$1.json" "$2" "$out/$1-$2.tsv" "${recipes[@]}" >"$out/$1-$2.log" 2>&1
     local rc=$?
     [ "$rc" -le 1 ] || echo "not ok - $1 $2 ended with code $rc" >>"$out/$1-$2.log"
@@ -29,7 +32,7 @@ export program out
 combinations=()
 for precision in ${PLANS_PRECISIONS:-bf16 fp32 tf32}; do
     gpus="sm_80 sm_89 sm_90 sm_100 sm_120"
-    [ "$precision" = bf16 ] || [ "${FULL:-0}" = 1 ] || gpus="sm_80 sm_90 sm_100"
+    [ "$precision" = bf16 ] || [ "${FULL:-0}" = 1 ] || gpus=sm_90
     for gpu in ${PLANS_GPUS:-$gpus}; do combinations+=("$gpu $precision"); done
 done
 printf '%s\n' "${combinations[@]}" | xargs -P "$(nproc)" -L 1 bash -c 'plan_one "$@"' plan_one || failures=1

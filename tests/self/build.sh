@@ -52,9 +52,19 @@ check "sanitizers build beside" make SANITIZE=address,undefined
 check "in a folder of their own" test -x build/asan/lockstep
 check "another folder is obeyed" eval "make BUILD=elsewhere && test -x elsewhere/lockstep"
 
-missing() { PKG_CONFIG_LIBDIR=$tmp make BUILD="$tmp/other"; }
+# Without pkg-config's packages, HDF5's wrappers, and the folders that compilers know.
+mkdir "$tmp/none"
+printf '#!/bin/sh\nexit 1\n' | tee "$tmp/none/h5cc" >"$tmp/none/h5pcc"
+chmod +x "$tmp"/none/*
+missing() { MPICC=none PATH=$tmp/none:$PATH PKG_CONFIG_LIBDIR=$tmp/none make CC="gcc --sysroot=$tmp/none" BUILD="$tmp/other"; }
 refuse "a missing library stops make" missing
-check "which says which, and what to do" says "missing: Open MPI HDF5 libyaml cJSON xxHash. \`make setup\`" missing
+all_missing="missing: MPI HDF5 oneDNN libyaml cJSON xxHash. \`make setup\` installs what lockstep needs on Debian and Ubuntu; elsewhere: docs/cluster.md"
+check "which says which, and what to do" says "$all_missing" missing
+check "and where it looked, every time" says "Load its module, or name its folder: HDF5_HOME=DIR" missing
+mkdir -p "$tmp/home/include" "$tmp/home/lib"
+ln -s /usr/include/yaml.h "$tmp/home/include"
+ln -s "$(gcc -print-file-name=libyaml.so)" "$tmp/home/lib"
+check "a library's folder on make's command line" says "✓ libyaml in $tmp/home" make -n YAML_HOME="$tmp/home" BUILD="$tmp/home/build"
 # of_onednn MAJOR MINOR: make, with the header of that version of oneDNN.
 mkdir "$tmp/dnnl"
 of_onednn() {
@@ -65,7 +75,7 @@ check "oneDNN 2.6 is taken" says "✓ oneDNN 2.6.1" of_onednn 2 6
 check "so is 3.13" says "✓ oneDNN 3.13.1" of_onednn 3 13
 for version in "2 5" "1 9" "4 0"; do
     # shellcheck disable=SC2086
-    check "oneDNN $version is not: the reason" says "✗ oneDNN (${version/ /.}.1 has another C interface; lockstep is written for versions 2.6 to 3)" \
+    check "oneDNN $version is not: the reason" says "✗ oneDNN: ${version/ /.}.1 has another C interface; lockstep is written for versions 2.6 to 3" \
         of_onednn $version
     # shellcheck disable=SC2086
     refuse "oneDNN $version stops make" of_onednn $version

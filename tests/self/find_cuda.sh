@@ -1,8 +1,10 @@
 #!/bin/bash
-# Where the build looks for CUDA, cuDNN and NCCL, and what it says when one is missing: layouts of empty libraries.
+# Where the build looks for CUDA, cuDNN and NCCL, and what it says when one is missing: layouts of empty libraries, as modules of
+# EasyBuild, Spack, NVHPC and conda have them.
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/../tap.sh"
 
+unset CPATH C_INCLUDE_PATH LIBRARY_PATH LD_LIBRARY_PATH CMAKE_PREFIX_PATH CONDA_PREFIX NVHPC_ROOT EBROOTCUDA EBROOTCUDNN EBROOTNCCL
 unset CUDA CUDA_HOME CUDA_ROOT CUDA_PATH CUDNN_HOME CUDNN_ROOT NCCL_HOME NCCL_ROOT BUILD MAKEFLAGS MAKELEVEL MFLAGS
 
 # toolkit FOLDER [RELEASE], cudnn FOLDER, nccl FOLDER: what an installation of it has in FOLDER.
@@ -24,7 +26,7 @@ nccl() {
 }
 # A search path without the nvcc and the wheels of this machine.
 mkdir "$tmp/bin"
-for tool in sh env dirname readlink sed sort head cat ls gcc; do ln -s "$(command -v $tool)" "$tmp/bin"; done
+for tool in sh env dirname readlink sed sort head cat ls gcc awk tr uname; do ln -s "$(command -v $tool)" "$tmp/bin"; done
 printf '#!/bin/sh\nexit 1\n' >"$tmp/bin/pkg-config"
 chmod +x "$tmp/bin/pkg-config"
 # finds NAME=VALUE...: with these variables all three are found; what was written is in $tmp/found.mk.
@@ -53,6 +55,42 @@ printf '#!/bin/sh\necho %s/all\n' "$tmp" >"$tmp/bin/pkg-config"
 check "pkg-config" finds CUDA=auto
 printf '#!/bin/sh\nexit 1\n' >"$tmp/bin/pkg-config"
 
+# Modules of EasyBuild, of Spack, and what names no library at all.
+check "EasyBuild's variables" finds EBROOTCUDA="$tmp/cuda" EBROOTCUDNN="$tmp/cudnn" EBROOTNCCL="$tmp/nccl"
+check "CMAKE_PREFIX_PATH, as Spack sets it" finds PATH="$tmp/cuda/bin:$tmp/bin" CMAKE_PREFIX_PATH="$tmp/cudnn:$tmp/nccl/"
+check "CPATH, whose folders are beside their libraries" finds PATH="$tmp/cuda/bin:$tmp/bin" CPATH="$tmp/cudnn/include:$tmp/nccl/include"
+mkdir -p "$tmp/apart"/{headers,objects}
+cp "$tmp"/cudnn/include/* "$tmp/nccl/include/nccl.h" "$tmp/apart/headers"
+touch "$tmp/apart/objects"/{libcudnn.so.9,libnccl.so.2}
+apart=(PATH="$tmp/cuda/bin:$tmp/bin" CPATH="/none:$tmp/apart/headers" LIBRARY_PATH="$tmp/apart/objects")
+check "CPATH and LIBRARY_PATH of any names" finds "${apart[@]}"
+check "from there" runpath "$tmp/apart/objects"
+toolkit "$tmp/conda" && mkdir -p "$tmp/conda/targets/x86_64-linux" && mv "$tmp/conda"/{include,lib64} "$tmp/conda/targets/x86_64-linux" &&
+    mv "$tmp/conda/targets/x86_64-linux/lib64" "$tmp/conda/targets/x86_64-linux/lib" && cudnn "$tmp/conda" && nccl "$tmp/conda"
+check "conda" finds CONDA_PREFIX="$tmp/conda"
+check "and CUDA's folder of the machine below it" runpath "$tmp/conda/targets/x86_64-linux/lib"
+
+# NVHPC: two toolkits, a compiler that stands elsewhere, NCCL by the toolkit's release; and on Grace.
+sdk=$tmp/hpc_sdk/Linux_x86_64/25.9
+toolkit "$sdk/cuda/12.9" 12.9 && touch "$sdk/cuda/12.9/lib64/libcudart.so.12" && rm "$sdk/cuda/12.9/lib64/libcudart.so.13"
+toolkit "$sdk/cuda/13.0" && nccl "$sdk/comm_libs/12.9/nccl" && nccl "$sdk/comm_libs/13.0/nccl" && mkdir -p "$sdk/compilers/bin"
+cp "$sdk/cuda/13.0/bin/nvcc" "$sdk/compilers/bin"
+check "NVHPC by its nvcc" finds PATH="$sdk/compilers/bin:$tmp/bin" CUDNN_HOME="$tmp/cudnn"
+check "with the NCCL of that CUDA" eval "runpath $sdk/comm_libs/13.0/nccl/lib && runpath $sdk/cuda/13.0/lib64"
+check "NVHPC by NVHPC_ROOT" finds NVHPC_ROOT="$sdk" CUDNN_HOME="$tmp/cudnn"
+check "takes the toolkit whose nvcc it took" eval "runpath $sdk/cuda/12.9/lib64 && runpath $sdk/comm_libs/12.9/nccl/lib"
+mkdir "$tmp/grace"
+printf '#!/bin/sh\necho aarch64-linux-gnu\n' >"$tmp/grace/gcc"
+chmod +x "$tmp/grace/gcc"
+toolkit "$tmp/arm" && cudnn "$tmp/debian" && nccl "$tmp/debian"
+mkdir -p "$tmp/arm/targets/sbsa-linux" "$tmp/debian/lib/aarch64-linux-gnu"
+mv "$tmp/arm/include" "$tmp/arm/targets/sbsa-linux"
+mv "$tmp/arm/lib64" "$tmp/arm/targets/sbsa-linux/lib"
+mv "$tmp/debian/lib"/*.so* "$tmp/debian/lib/aarch64-linux-gnu"
+check "aarch64: targets/sbsa-linux and lib/aarch64-linux-gnu" finds PATH="$tmp/grace:$tmp/bin" CUDA_HOME="$tmp/arm" CUDA_ROOTS="$tmp/debian"
+words="CUDA run time: cuda_runtime_api.h or libcudart.so.13 not found"
+check "and not on another machine" lacks CUDA_HOME="$tmp/arm" "${three[@]}"
+
 toolkit "$tmp/wheels/nvidia/cu13" && mv "$tmp/wheels/nvidia/cu13/lib64" "$tmp/wheels/nvidia/cu13/lib"
 cudnn "$tmp/wheels/nvidia/cudnn" && nccl "$tmp/wheels/nvidia/nccl"
 python=$(python3 -c "import sys; print(sys.executable)")
@@ -61,12 +99,15 @@ chmod +x "$tmp/bin/python3"
 check "NVIDIA's wheels" finds CUDA=auto
 rm "$tmp/bin/python3"
 
-words="cuDNN 9: cudnn.h or libcudnn.so.9 not found; install it or name its folder in CUDNN_HOME"
+words="cuDNN 9: cudnn.h or libcudnn.so.9 not found; load its module, install it, or name its folder in CUDNN_HOME"
 check "without cuDNN: says which, and what to do" lacks CUDA_HOME="$tmp/cuda" NCCL_HOME="$tmp/nccl"
-words="NCCL 2: nccl.h or libnccl.so.2 not found; install it or name its folder in NCCL_HOME"
+words="NCCL 2: nccl.h or libnccl.so.2 not found; load its module, install it, or name its folder in NCCL_HOME"
 check "without NCCL" lacks CUDA_HOME="$tmp/cuda" CUDNN_HOME="$tmp/cudnn"
-words="nvcc: not found; install the CUDA toolkit or name its folder in CUDA_HOME"
+words="nvcc: not found; load a CUDA module, install the CUDA toolkit, or name its folder in CUDA_HOME"
 check "without CUDA" lacks "${three[@]}"
+mkdir -p "$tmp/half" && cp -r "$tmp/cudnn/include" "$tmp/half"
+words="cuDNN 9: $tmp/half/include/cudnn.h is there, but no libcudnn.so.9 in lib64, lib, lib/x86_64-linux-gnu, targets/x86_64-linux/lib of $tmp/half; load"
+check "with cuDNN's header alone: says where that is" lacks CUDA_HOME="$tmp/cuda" CUDNN_HOME="$tmp/half" NCCL_HOME="$tmp/nccl"
 toolkit "$tmp/old" 12.4
 words="nvcc: 12.4 is too old"
 check "with an old nvcc" lacks CUDA_HOME="$tmp/old" "${three[@]}"
@@ -84,7 +125,7 @@ plain=$(tr ':' '\n' <<<"$PATH" | while read -r folder; do [ -x "$folder/nvcc" ] 
 if PATH=$plain python3 -c 'import nvidia' 2>/dev/null || PATH=$plain pkg-config --exists cudart; then
     skip "CUDA=1 without CUDA" "this machine's CUDA cannot be hidden"
 else
-    check "make CUDA=1 without them: an error that names them" make_says "CUDA=1, but nvcc: not found; install the CUDA toolkit" 2 CUDA=1 -n all
+    check "make CUDA=1 without them: an error that names them" make_says "CUDA=1, but nvcc: not found; load a CUDA module" 2 CUDA=1 -n all
     check "make without them: goes on, and says so" make_says "CUDA backend left out" 0 -n all
 fi
 check "make CUDA=0: leaves it out" make_says "CUDA backend left out (CUDA=0)" 0 CUDA=0 -n all

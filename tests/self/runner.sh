@@ -25,6 +25,34 @@ expect short-plan.sh 1 "2 passed, 1 failed, 0 skipped" "planned 3 tests, reporte
 expect hangs.sh 1 "1 passed, 1 failed, 0 skipped" "ran into its limit of 1 s"
 expect missing.sh 1 "0 passed, 1 failed, 0 skipped" "printed no test result"
 
+# --- TEST_JOBS=2: two files at a time, those that want to be alone behind them; the sums and the failing ones as ever. ---
+# together NAME LINE FILE...: what the runner says is in $shown.
+together() {
+    local name=$1 line=$2
+    shift 2
+    shown=$(BUILD=$tmp TEST_JOBS=2 tests/run "$@" 2>&1)
+    check "$name" test "$(tail -n 1 <<<"$shown")" = "$line"
+}
+# meets NAME OTHER: a file that passes if OTHER begins before it ends.
+meets() {
+    printf '#!/bin/bash\n%s: >"%s"\nfor i in {1..30}; do [ -e "%s" ] && echo "ok - met" && exit; sleep 0.1; done\necho "not ok - alone"; exit 1\n' \
+        "${3:-}" "$tmp/$1.begun" "$tmp/$2.begun" >"$tmp/$1.sh"
+    chmod +x "$tmp/$1.sh"
+}
+meets one other
+meets other one
+refuse "one at a time, unless told otherwise" env BUILD="$tmp" tests/run "$tmp/one.sh"
+rm "$tmp"/*.begun
+together "two run at the same time" "2 passed, 0 failed, 0 skipped" "$tmp/one.sh" "$tmp/other.sh"
+rm "$tmp"/*.begun
+meets other one $'# alone: so that they do not meet\n'
+together "one that wants to be alone does not" "1 passed, 1 failed, 0 skipped" "$tmp/other.sh" "$tmp/one.sh"
+check "it has its turn behind the others" test "$(grep -oE '^(ok|FAILED) +(one|other)' <<<"$shown" | tr -s ' ' | paste -sd ';')" = "FAILED one;ok other"
+together "each is counted as alone" "4 passed, 5 failed, 1 skipped" tests/runner/{hangs,passes,crashes,exit-code,hidden-failure}.sh
+for words in "ran into its limit of 1 s" "ended by signal SEGV" "exit code 3, though no test failed" "exit code 0 in spite of failures"; do
+    check "of each it says: $words" grep -q -- "$words" <<<"$shown"
+done
+
 # --- What a failing file shows: its failing checks and what they printed, wherever they stand in a long log. ---
 shown=$(BUILD=$tmp tests/run tests/runner/long.sh 2>&1)
 shows() { grep -qF -- "$1" <<<"$shown"; }

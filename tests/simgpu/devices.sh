@@ -23,6 +23,8 @@ on 0 SIMGPU_DRIVER=old
 one_error 5 'driver is too old' "an old driver"
 on 0 SIMGPU_DEVICES=0
 one_error 5 'sees no GPU' "a driver without a GPU"
+on 0 SIMGPU_SM=75
+one_error 5 'Simulated GPU is too old: sm_75, this build has code for sm_80 and later; use --device cpu$' "a GPU from before sm_80 is refused by name"
 on 0 SIMGPU_MEMORY=200000
 one_error 5 'out of GPU memory' "a GPU with little memory"
 on 2 SIMGPU_DEVICES=1

@@ -4,7 +4,7 @@
 # shellcheck source=tests/simgpu/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-for program in "$BUILD"/tests/ops/test_cuda_vs_ref "$BUILD"/tests/cuda/test_kernels{,_rows}; do
+for program in "$BUILD"/tests/ops/test_cuda_vs_ref "$BUILD"/tests/cuda/test_kernels{,_rows,_images}; do
     name=$(basename "$program")
     simulated "$program" >"$log" 2>&1
     code=$?
@@ -13,4 +13,11 @@ for program in "$BUILD"/tests/ops/test_cuda_vs_ref "$BUILD"/tests/cuda/test_kern
     ! grep -q '^1\.\.0' "$log" || fail "$name finds the simulated GPU"
     [ $code = 0 ] || fail "$name ends with code 0, not $code"
 done
+# A kernel that never ends is named, in time, and nothing waits for it. The programs above have printed plans, and so must
+# this.
+echo 1..1
+SIMGPU_HANG='norm forward' TEST_ROW_SECONDS=20 simulated timeout 150 "$BUILD/tests/ops/test_cuda_vs_ref" >"$log" 2>&1
+code=$?
+check "a batch norm that never ends ends the program, and is named" \
+    test $code = 1 -a "$(tail -n 1 "$log" | grep -cE '^not ok - .* did not end within 20 s$')" = 1
 finish

@@ -15,9 +15,15 @@ as_the_oracle "AdamW, decay on all, a moving rate" 1 --optimizer.name adamw --op
     --schedule.name cosine --schedule.warmup-epochs 1 --schedule.total-epochs 2
 export SIMGPU_SCHEDULE=lazy
 as_the_oracle "SGD, native sums" 2 --optimizer.lr 0.1 --reduction native
-as_the_oracle "Adam" 1 --optimizer.name adam --optimizer.lr 0.01 --threads 2
+as_the_oracle "Adam, weights of classes, smoothing" 1 --optimizer.name adam --optimizer.lr 0.01 --threads 2 --label-smoothing 0.1 \
+    --class-weights 1,2.5,0.3,1,4,1,0.05,1,1.5,3
 # Shards of 16, 16 and 17 records: two ranks of three have no images in the third step.
 as_the_oracle "lanes without images" 3 --holdout 16 --optimizer.lr 0.1
+sed 's/^\( *bn\)$/\1 over=batch/' "$recipes/oracle.yaml" >"$tmp/batch.yaml"
+oracle_recipe=$tmp/batch.yaml
+as_the_oracle "batch norm over the batch" 3 --holdout 16 --optimizer.lr 0.1
+as_the_oracle "batch norm over the batch, streams of their own" 1 --threads 2 --optimizer.lr 0.1 --optimizer.nesterov
+oracle_recipe=$recipes/oracle.yaml
 with_groups <<'GROUPS'
 conv1.* frozen
 *.bias,bn:*,groupnorm:* optimizer=sgd lr-factor=3 points=0:1,2:0
@@ -29,6 +35,13 @@ with_groups <<'GROUPS'
 conv*.weight,linear*.weight optimizer=muon lr=0.05 weight-decay=0.5
 GROUPS
 as_the_oracle "Muon within SGD, Lookahead" 1 --optimizer.lr 0.2 --lookahead.every 2 --lookahead.power 2 --epochs 2
+with_groups <<'GROUPS'
+conv1.* optimizer=rmsprop lr=0.003 centered alpha=0.9
+bn:*,groupnorm:* optimizer=rmsprop lr=0.003 momentum=0
+linear1.* optimizer=lamb lr=0.02 weight-decay=0.1
+GROUPS
+as_the_oracle "RMSprop and LAMB within LARS, EMA" 2 --optimizer.name lars --optimizer.lr 0.5 --optimizer.trust-coefficient 0.05 \
+    --optimizer.ema-decay 0.8
 compare_all
 words=(--steps 6 --holdout 12 --optimizer.lr 0.1)
 train tta 2 $recipes/oracle.yaml --data "$tmp/data" --device cuda --eval.tta shifts "${words[@]}"

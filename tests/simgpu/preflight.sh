@@ -29,9 +29,35 @@ has "their libraries and driver" '^rank 0: CUDA [0-9.]+, cuDNN [0-9.]+, NCCL [0-
 has "sums by MPI are checked" '^all-reduce over 2 ranks, every sum checked \(Open MPI '
 has "and by NCCL" '^all-reduce over 2 ranks, every sum checked \(NCCL\)'
 check "both are timed" test "$(grep -cE '^  one bucket +4194304 bytes +[0-9.]+ ms' "$log")" = 2
+refuse "GPUs that all see each other are nothing to note" grep -q NVLink "$log"
 odd 1 all:NOTHING=1
 check "one rank is ready: exit code 0" test $code = 0
 has "its GPU" '^GPU of rank 0 on '
+
+# each WORD...: as with --gpus-per-task, each rank sees one GPU of the host, its own.
+cat >"$tmp/each" <<'SH'
+#!/bin/bash
+export SIMGPU_DEVICES=1 SIMGPU_FIRST=$OMPI_COMM_WORLD_RANK
+exec "$@"
+SH
+chmod +x "$tmp/each"
+simulated timeout 60 mpirun -np 2 "$tmp/each" "$program" preflight tests/simgpu/every-op.yaml --device cuda --data "$tmp/data" \
+    --out "$tmp/out" >"$log" 2>&1
+code=$?
+check "a GPU a rank, hidden from the others: exit code 0" test $code = 0
+check "and one note, which says what to ask Slurm for" test "$(grep -cE \
+    '^warning: rank 0 on .* sees 1 of the 2 GPUs that ranks there have.*NVLink: sbatch --gpus-per-node in' "$log")" = 1
+
+refuse "of other processes nothing is said where there is no NVML" grep -q 'shares its GPU' "$log"
+mkdir "$tmp/nvml"
+${CC:-gcc} -shared -fPIC -o "$tmp/nvml/libnvidia-ml.so.1" tests/simgpu/nvml.c || fail "nvml.c compiles"
+export LD_LIBRARY_PATH=$tmp/nvml${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+odd 2 SIMGPU_OTHERS=2
+check "GPUs with other processes: exit code 0" test $code = 0
+check "and a note for the rank that shares its own" test "$(grep '^warning: .*shares its GPU' "$log" | cut -d : -f 2 | cut -d ' ' -f 2-3)" = \
+    "rank 1" -a "$(grep -c 'with 2 other processes that compute there' "$log")" = 1
+odd 1 all:SIMGPU_MIG=1
+has "a part of a GPU" '^warning: rank 0 on .* has a part of a GPU \(MIG\)'
 
 odd 3 SIMGPU_SMS=108
 one_error 6 'rank 2 on .* computes with sm_90 x108 .*, rank 0 on .* with sm_90 x132 .*same GPUs' "another GPU is refused"

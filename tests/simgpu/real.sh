@@ -54,4 +54,30 @@ train_tuned() {
 train_tuned --autotune --steps 1 && train_tuned --autotune
 check "engines chosen by timing" test $? = 0 -a "$(grep -c 'autotune: timed' "$log")" = 1
 sed 's/^/# /' "$tmp/tuned/autotune.txt"
+
+# Plans as the real cuDNN writes them: it takes them back, in another process, in a fraction of the time.
+cat >"$tmp/bn.yaml" <<'END'
+batch-size: 16
+lanes: 2
+epochs: 1
+model: |
+  conv c=16 k=3 p=1
+  bn
+  relu
+  maxpool k=4
+  linear c=10
+END
+export XDG_CACHE_HOME=$tmp/cache SIMGPU_PLANS=1
+for name in made taken; do
+    LD_LIBRARY_PATH=$sim:$driver:$folder timeout -k 5 140 "$program" train "$tmp/bn.yaml" --device cuda --precision bf16 \
+        --out "$tmp/$name" "${common[@]}" >"$log" 2>&1
+    code=$?
+    check "a run whose plans are $name" test "$code" = 0
+    sed -n 's/^planned in/# &/p; s/^SIMGPU.*plans:/# &/p' "$log"
+done
+check "the second start makes none" grep -q '^SIMGPU\[.*\] plans: 0 made, ' "$log"
+check "and takes all" test "$(result taken plans_taken)" -gt 9 -a "$(result taken plans_taken)" = "$(result made plans_made)"
+same taken made "with the same bits"
+check "in less than a fifth of the time" \
+    awk -v a="$(result made plan_s)" -v b="$(result taken plan_s)" 'BEGIN { print a, b; exit !(b < a / 5) }'
 finish

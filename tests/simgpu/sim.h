@@ -77,4 +77,7 @@ typedef struct SimCounter {
 } SimCounter;
 void sim_count(SimCounter *counter, int by);
 
+/* $SIMGPU_COUNTS: adds one of `name`, of so many bytes, to what is printed at the end. */
+void sim_tally(const char *name, size_t bytes);
+
 #endif

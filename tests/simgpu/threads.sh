@@ -33,6 +33,11 @@ for threads in 2 4; do
     SIMGPU_TRACE=1 gpu "traced-$threads" 1 eager --threads $threads
     check "$threads threads have $threads streams" test "$(streams)" = $((one + threads - 1))
 done
+cores=$(nproc)
+wanted=$((cores < 4 ? cores : 4))
+SIMGPU_TRACE=1 gpu auto 1 eager --threads auto
+check "threads auto has a stream a lane, as far as cores go" test "$(streams)" = $((one + wanted - 1))
+same auto one "with the same bits"
 gpu buckets 1 random:6 --threads 4 --bucket-bytes 4096
 same buckets one "the same bits in small messages"
 # Native sums depend on the order in which lanes add; that these adds are ordered is what is looked at.

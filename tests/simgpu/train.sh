@@ -48,6 +48,13 @@ done
 gpu buckets 2 random:5 --bucket-bytes 4096
 same buckets cuda "the same bits in small messages"
 
+for run in "1 lazy" "2 random:5" "4 eager"; do
+    read -r ranks schedule <<<"$run"
+    gpu "low-$ranks" "$ranks" "$schedule" --reduction exact32
+    [ "$ranks" = 1 ] || same "low-$ranks" low-1 "sums in int32: the same bits on $ranks ranks, $schedule"
+done
+like low-4 ref "sums in int32 are as ref is" "$fp32"
+
 gpu killed 2 eager --crash-at 4:1:kill
 check "a killed rank ends the run" test "$code" != 0 -a "$code" != 99 -a "$code" != 124
 gpu killed 4 random:6
@@ -80,6 +87,11 @@ gpu images 1 lazy "${images[@]}"
 like images ref-images "all that is done to images is as ref has it" "$fp32"
 gpu images-2 2 random:8 "${images[@]}"
 same images-2 images "the same bits with all that is done to images, on 2 ranks"
+# And what looks at whole images, or draws noise.
+images=(--augment.policy randaugment --augment.jitter-hue 0.1 --augment.erase 0.5 --augment.erase-with noise --augment.mixup 0.4)
+train ref-made 0 $net --device ref "${common[@]}" "${images[@]}"
+gpu made 2 random:9 "${images[@]}"
+like made ref-made "images with a policy, jitter and erasing are as ref has them" "$fp32"
 
 gpu native 2 lazy --reduction native
 like native ref "native sums are as ref is" "$fp32"

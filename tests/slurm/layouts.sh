@@ -18,6 +18,7 @@ for launcher in srun mpirun; do
     submit_train $launcher-2x2 "--nodes=2 --ntasks-per-node=2" train.sbatch --steps $steps
     submit_train $launcher-4x1 "--nodes=4 --ntasks-per-node=1" train.sbatch --steps $steps
     submit_train $launcher-4x2 "--nodes=4 --ntasks-per-node=2" train.sbatch --steps $steps
+    submit_train $launcher-step "--nodes=2 --ntasks-per-node=2 --time=2" ../../tests/slurm/in-step --steps $steps
 done
 unset LAUNCHER
 # Many starts while the nodes are busy: launch.sh's SLURM_PMIX_FENCE is for these (see docs/cluster.md).
@@ -45,6 +46,16 @@ STUDY=$tmp/whole-study submit whole-study "--nodes=2 --ntasks-per-node=2" timing
 unset BATCHES REPEATS
 submit evaluated "--ntasks=3" evaluate.sbatch "$tmp/reference/best.h5" --json
 submit_train looked "--nodes=2 --ntasks-per-node=2" preflight.sbatch
+# Nodes of which the kernel says that they have a fast adapter, whose counters stand still.
+ports=$tmp/class/infiniband/mlx5_0/ports/1
+mkdir -p "$tmp/class/net/eth0" "$ports/counters"
+echo up >"$tmp/class/net/eth0/operstate"
+echo 1000 >"$tmp/class/net/eth0/speed"
+echo '100 Gb/sec (4X EDR)' >"$ports/rate"
+echo '4: ACTIVE' >"$ports/state"
+echo 12345 >"$ports/counters/port_xmit_data"
+for i in 5 6; do nsenter -t "$(node pid n$i)" -m mount --bind "$tmp/class" /sys/class; done
+submit_train slow-link "--nodes=2 --ntasks-per-node=2 --nodelist=n5,n6" preflight.sbatch
 submit_train no-data "--nodes=2 --ntasks-per-node=2" preflight.sbatch --data "$tmp/nowhere"
 submit no-checkpoint "" evaluate.sbatch "$tmp/reference/none.h5"
 
@@ -63,6 +74,7 @@ for launcher in srun mpirun; do
             test "$(grep -cE '^rank [0-9]+ on n[0-9]+: lanes' "$tmp/$launcher-$layout.out")" = $((${layout/x/*}))
     done
 done
+for launcher in srun mpirun; do finished_like $launcher-step reference "ranks by $launcher from inside a step"; done
 for i in 1 2 3; do ends "starts$i" COMPLETED 0:0 "twelve starts of four ranks on four nodes by srun, $i of 3"; done
 for i in 4 5 6; do ends "starts$i" COMPLETED 0:0 "twelve starts of eight ranks on two nodes by srun, $((i - 3)) of 3"; done
 finished_like uneven reference "three tasks on two nodes"
@@ -101,6 +113,12 @@ PY
 ends looked COMPLETED 0:0 "preflight: the job completes"
 check "preflight: both nodes, each with two ranks" test "$(grep -cE '^n[1-8] +[02]-[13] ' "$tmp/looked.out")" = 2
 check "preflight: ready" said looked '^ready: 4 ranks, rank 0 on n'
+check "preflight: over which link the sums went" said looked '^  the sums went over eth0 of n[1-8] and 1 more host, at best [0-9.]+ Gb/s a rank'
+check "preflight: and no word of another" test "$(grep -c '^warning: the sums went' "$tmp/looked.out")" = 0
+ends slow-link COMPLETED 0:0 "preflight where a fast link carries nothing: the job completes"
+check "preflight: launch.sh took the fastest network" said slow-link 'network eth0, the fastest of all nodes, 1 Gb/s, '
+check "preflight: a fast link that carries nothing is told once" test "$(grep -cE \
+    '^warning: the sums went over eth0 \(1 Gb/s\) of n5 and 1 more host, and not by mlx5_0/1 \(100 Gb/s\), which is up: ' "$tmp/slow-link.out")" = 1
 check "preflight: leaves no run directory" test ! -e "$tmp/looked"
 ends no-data FAILED 3:0 "preflight without data: the job fails with code 3"
 one_error 3 "nowhere" "preflight without data: one line"

@@ -50,13 +50,13 @@ adds_up() {
 study submitted --launcher sbatch $recipes/tiny.yaml
 adds_up submitted "a study as a job"
 check "a study as a job: srun starts its points" grep -q '^launch: srun .*--nodes=2 --ntasks=4' "$tmp/submitted/runs.txt"
-# On the login node, which is none of the job's own: it cannot tell which of their interfaces to take.
+# On the login node, which is none of the job's own: the nodes tell which of their interfaces to take.
 log=$tmp/allocated.log
 on_login salloc --nodes=2 --ntasks-per-node=2 scripts/scaling-study.sh --launcher srun --nodes 2 --ranks-per-node 2 --kinds strong --repeats 1 \
     --steps 1 --out "$tmp/allocated" $recipes/tiny.yaml >"$log" 2>&1
 check "a study within an allocation" test "$(wc -l <"$tmp/allocated/scaling.csv")" = 2
-check "a study within an allocation: guesses no interface" \
-    grep -q '^launch: 4 ranks by srun, network as MPI chooses,' "$tmp/allocated/runs.txt"
+check "a study within an allocation: takes the network of the nodes" \
+    grep -q '^launch: 4 ranks by srun, network eth0, ' "$tmp/allocated/runs.txt"
 study hosts --hostfile hostfiles/two-nodes.txt $recipes/tiny.yaml
 adds_up hosts "a study by mpirun and a hostfile"
 

@@ -123,6 +123,7 @@ void fixture_open(Fixture *f, int64_t step) {
                       .config = FIXTURE_CONFIG,
                       .seed = UINT64_C(0xfedcba9876543210),
                       .lanes = 8,
+                      .steps_per_epoch = 10, /* as fixture_step counts */
                       .git = "abc123",
                       .dataset = "synthetic",
                       .dataset_hash = UINT64_C(0x8000000000000001),

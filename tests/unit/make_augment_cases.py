@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
-"""Writes tests/unit/augment_cases.h: what training images must be, said by PIL and numpy.
+"""Writes tests/unit/augment_cases.h: what training images must be, said by PIL, torchvision and numpy.
 
 Nothing of lockstep's has a part in it: random numbers come from tests/oracle/draws.py, which is written from the
 papers and the documented counters; resizing is PIL's, as in torchvision's RandomResizedCrop, whose choice of the part
-is written out below; padding is numpy's. A case is summed up by a CRC-32: of RECORDS records in EPOCHS epochs the
+is written out below; padding is numpy's; the ops of policies and of colour jitter are torchvision's on PIL's images
+(make_pixel_cases.py has them one by one); normal numbers are Python's. A case is summed up by a CRC-32: of RECORDS records in EPOCHS epochs the
 float32 image, then, as int32, which record it is mixed with and the share of that one's label, of 65536.
-Usage: /usr/bin/python3 tests/unit/make_augment_cases.py >tests/unit/augment_cases.h
+Usage (Debian: python3-torchvision): /usr/bin/python3 tests/unit/make_augment_cases.py >tests/unit/augment_cases.h
 """
 import math
 import os
+import statistics
 import sys
 import textwrap
 import zlib
 
 import numpy as np
 import PIL
+import torchvision
 from PIL import Image
+from torchvision.transforms import autoaugment, functional
+from torchvision.transforms.functional import InterpolationMode
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
 import draws  # noqa: E402
@@ -25,7 +30,9 @@ KEY = draws.key_of(SEED, draws.AUGMENT)
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 PLAIN = dict(crop_pad=0, pad_mode="constant", pad_fill=(0, 0, 0), flip=0.0, flip_mode="random", area=(0.0, 0.0),
              aspect=(3 / 4, 4 / 3), attempts=10, brightness=0.0, contrast=0.0, cutout=0, mixup=0.0, cutmix=0.0,
-             mix_probability=1.0, unit="one", mean=MEAN, std=STD)
+             mix_probability=1.0, unit="one", mean=MEAN, std=STD, policy="none", policy_ops=2, policy_magnitude=9,
+             jitter=(0.0,) * 4, erase=0.0, erase_area=(0.02, 0.33), erase_aspect=(0.3, 3.3), erase_with="mean",
+             erase_fill=(0, 0, 0))
 CASES = {
     "reflect": (32, 32, dict(crop_pad=4, pad_mode="reflect", flip=0.5)),
     "reflect far": (20, 28, dict(crop_pad=16, pad_mode="reflect")),
@@ -50,6 +57,18 @@ CASES = {
     "cutmix": (32, 32, dict(crop_pad=4, flip=0.5, cutmix=1.0, cutout=8)),
     "cutmix, wide image": (20, 28, dict(cutmix=0.5, mix_probability=0.5)),
     "both": (32, 32, dict(area=(0.25, 1.0), flip=0.5, mixup=0.8, cutmix=1.0)),
+    "randaugment": (32, 32, dict(crop_pad=4, flip=0.5, policy="randaugment")),
+    "randaugment, many": (20, 28, dict(policy="randaugment", policy_ops=7, policy_magnitude=30, pad_fill=(9, 99, 200))),
+    "trivialaugment": (32, 32, dict(crop_pad=4, flip=0.5, policy="trivialaugment")),
+    "jitter": (32, 32, dict(jitter=(0.4, 0.4, 0.4, 0.1))),
+    "jitter of the whole range": (20, 28, dict(flip=0.5, jitter=(1.5, 2.0, 3.0, 0.5))),
+    "jitter of two": (32, 32, dict(jitter=(0.0, 0.8, 0.0, 0.3), cutout=8, brightness=0.2)),
+    "erase": (32, 32, dict(crop_pad=4, flip=0.5, erase=0.5)),
+    "erase, by bytes": (20, 28, dict(erase=1.0, erase_with="fill", erase_fill=(124, 116, 104), brightness=0.2)),
+    "erase, few fit": (20, 28, dict(erase=0.9, erase_with="fill", erase_area=(0.3, 0.9), erase_aspect=(0.2, 6.0))),
+    "erase, noise": (32, 32, dict(erase=0.25, erase_with="noise", erase_area=(0.1, 0.4), mixup=0.2)),
+    "policy, jitter, erase, cutmix": (32, 32, dict(crop_pad=4, flip=0.5, policy="randaugment", jitter=(0.2, 0.2, 0.2, 0.05),
+                                                   erase=0.5, erase_with="noise", cutmix=1.0, cutout=4)),
     "none fits, as it is": (32, 32, dict(area=(1.0, 1.0), aspect=(0.5, 2.0), attempts=1)),
 }
 
@@ -99,12 +118,84 @@ def placed(o, pixels, epoch, record):
     return pixels[:, :, ::-1] if mirror else pixels
 
 
+def policy_ops(o, h, w, epoch, record):
+    """Name and magnitude of each op, the magnitude in double: torchvision's own are float."""
+    trivial = o["policy"] == "trivialaugment"
+    names = list(autoaugment.RandAugment()._augmentation_space(31, (h, w)))
+    for i in range(0 if o["policy"] == "none" else 1 if trivial else o["policy_ops"]):
+        a, b, c, _ = draws.philox(KEY, epoch, record, i, 5)
+        op = names[draws.below(a, len(names))]
+        part = (draws.below(c, 31) if trivial else o["policy_magnitude"]) / 30
+        both_ways = op[:5] in ("Shear", "Trans") or op in ("Rotate", "Brightness", "Color", "Contrast", "Sharpness")
+        reach = {"ShearX": 0.99, "ShearY": 0.99, "TranslateX": 32, "TranslateY": 32, "Rotate": 135} if trivial else \
+            {"ShearX": 0.3, "ShearY": 0.3, "TranslateX": 150 / 331 * w, "TranslateY": 150 / 331 * h, "Rotate": 30}
+        if op == "Posterize":
+            magnitude = 8 - round(part * (6 if trivial else 4))
+        elif op == "Solarize":
+            magnitude = 255 - 255 * part
+        else:
+            magnitude = part * reach.get(op, 0.99 if trivial else 0.9)
+        yield op, -magnitude if both_ways and draws.below(b, 2) else magnitude
+
+
+def changed(o, pixels, epoch, record):
+    """Policy and jitter, which are done to bytes."""
+    _, h, w = pixels.shape
+    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, 2)))
+    for op, magnitude in policy_ops(o, h, w, epoch, record):
+        image = autoaugment._apply_op(image, op, magnitude, InterpolationMode.NEAREST, list(o["pad_fill"]))
+    by = [functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation, functional.adjust_hue]
+    words = draws.philox(KEY, epoch, record, 3, 0)
+    left, number, order = [0, 1, 2, 3], draws.below(draws.philox(KEY, epoch, record, 4, 0)[0], 24), []
+    for size in (6, 2, 1, 1):
+        order.append(left.pop(number // size))
+        number %= size
+    for which in order:
+        x = o["jitter"][which]
+        low, high = (-x, x) if which == 3 else (max(0, 1 - x), 1 + x)
+        if x > 0:
+            image = by[which](image, low + (high - low) * draws.unit(words[which]))
+    return np.moveaxis(np.asarray(image), 2, 0)
+
+
+def erased(o, x, epoch, record):
+    """RandomErasing.get_params, and what it does."""
+    c, h, w = x.shape
+    logs = [math.log(a) for a in o["erase_aspect"]]
+    if draws.unit(draws.philox(KEY, epoch, record, 0, 3)[0]) >= o["erase"]:
+        return
+    for attempt in range(1, 11):
+        drawn = draws.philox(KEY, epoch, record, attempt, 3)
+        area = h * w * (o["erase_area"][0] + (o["erase_area"][1] - o["erase_area"][0]) * draws.unit(drawn[0]))
+        aspect = math.exp(logs[0] + (logs[1] - logs[0]) * draws.unit(drawn[1]))
+        height, width = int(round(math.sqrt(area * aspect))), int(round(math.sqrt(area / aspect)))
+        if not (height < h and width < w):
+            continue
+        top, left = draws.below(drawn[2], h - height + 1), draws.below(drawn[3], w - width + 1)
+        n = c * height * width
+        if o["erase_with"] == "noise":
+            drawn = draws.philox(KEY, epoch, record, np.arange((n + 3) // 4), 4).reshape(-1)[:n]
+            value = np.array([statistics.NormalDist().inv_cdf((int(v) + 0.5) / 2**32) for v in drawn]).reshape(c, height, width)
+        elif o["erase_with"] == "fill":
+            value = np.repeat(np.array(o["erase_fill"], np.uint8), height * width).reshape(c, height, width)
+            value = scaled(o, value)
+        else:
+            value = 0
+        x[:, top:top + height, left:left + width] = value
+        return
+
+
+def scaled(o, pixels):
+    f = np.float32
+    mean, std = (np.array(o[k], f).reshape(3, 1, 1) for k in ("mean", "std"))
+    x = pixels.astype(f)
+    return ((x if o["unit"] == "byte" else x / f(255)) - mean) / std
+
+
 def image_of(o, pixels, epoch, record):
     _, h, w = pixels.shape
     f = np.float32
-    mean, std = (np.array(o[k], f).reshape(3, 1, 1) for k in ("mean", "std"))
-    x = placed(o, pixels, epoch, record).astype(f)
-    x = ((x if o["unit"] == "byte" else x / f(255)) - mean) / std
+    x = scaled(o, changed(o, placed(o, pixels, epoch, record), epoch, record))
     shift, scale = (2 * draws.unit(d) - 1 for d in draws.philox(KEY, epoch, record, 2, 0)[:2])
     if o["brightness"] or o["contrast"]:
         x = (x + f(shift * o["brightness"])) * f(1 + scale * o["contrast"])
@@ -112,6 +203,7 @@ def image_of(o, pixels, epoch, record):
         c, d = draws.philox(KEY, epoch, record, 1, 0)[:2]
         top, left = draws.below(c, h) - o["cutout"] // 2, draws.below(d, w) - o["cutout"] // 2
         x[:, max(top, 0):max(top + o["cutout"], 0), max(left, 0):max(left + o["cutout"], 0)] = 0
+    erased(o, x, epoch, record)
     return x
 
 
@@ -133,16 +225,24 @@ def c_value(value):
 
 def c_case(name, h, w, options, crc):
     words = {"constant": "PAD_CONSTANT", "reflect": "PAD_REFLECT", "random": "FLIP_RANDOM", "one": "PIXEL_UNIT_ONE",
-             "alternate": "FLIP_ALTERNATE", "byte": "PIXEL_UNIT_BYTE"}
+             "alternate": "FLIP_ALTERNATE", "byte": "PIXEL_UNIT_BYTE", "none": "POLICY_NONE", "mean": "ERASE_MEAN",
+             "randaugment": "POLICY_RANDAUGMENT", "trivialaugment": "POLICY_TRIVIALAUGMENT", "fill": "ERASE_FILL",
+             "noise": "ERASE_NOISE"}
+    own = ("mean", "std", "aspect", "attempts", "mix_probability")
+    if options.keys() & {"policy"}:
+        own += ("policy_ops", "policy_magnitude")
+    if options.keys() & {"erase"}:
+        own += ("erase_area", "erase_aspect")
     o = {**PLAIN, **options}
     fields = ", ".join(f".{k} = {words.get(v) or c_value(v)}" if isinstance(v, str) else f".{k} = {c_value(v)}"
-                       for k, v in o.items() if k in ("mean", "std", "aspect", "attempts", "mix_probability") or v != PLAIN[k])
+                       for k, v in o.items() if k in own or v != PLAIN[k])
     line = f'{{"{name}", {h}, {w}, {{{fields}}}, 0x{crc:08x}}},'
     return textwrap.fill(line, 100, initial_indent="    ", subsequent_indent="     ")
 
 
 def main():
-    print("/* Written by make_augment_cases.py with PIL", PIL.__version__, "and numpy", np.__version__, "*/")
+    print("/* Written by make_augment_cases.py with PIL", PIL.__version__, "torchvision", torchvision.__version__,
+          "and numpy", np.__version__, "*/")
     print("/* clang-format off */")
     print(f"enum {{ CASE_SEED = {SEED}, CASE_RECORDS = {RECORDS}, CASE_EPOCHS = {EPOCHS} }};")
     print("static const struct Case {\n    const char *name;\n    int height, width;\n    Augment augment;")

@@ -61,10 +61,23 @@ static void rolls_back_so_often(void **state) {
     assert_int_equal(bad_steps_action(&rules, &bad), BAD_STEP_STOPS);
 }
 
+/* A factor of 0 is none that a checkpoint may have. */
+static void the_rate_stays_above_0(void **state) {
+    (void)state;
+    BadStepRules rules = rules_of(BAD_STEPS_ROLLBACK);
+    BadSteps bad = {.lr_factor = 1};
+    rules.lr_factor = 1e-9;
+    for (int64_t i = 1; i <= 40; i++) {
+        bad = bad_steps_back(&rules, &bad, &bad);
+        assert_true(bad.rollbacks == i && bad.lr_factor > 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stops), cmocka_unit_test(skips_so_many_in_a_row),
-        cmocka_unit_test(skips_so_many_in_all), cmocka_unit_test(rolls_back_so_often)};
+        cmocka_unit_test(skips_so_many_in_all), cmocka_unit_test(rolls_back_so_often),
+        cmocka_unit_test(the_rate_stays_above_0)};
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Checkpoints: what is written is read, damage of any byte is refused, nothing good is replaced,
  * and the folder is kept in order. */
 #include <inttypes.h>
+#include <math.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,6 +48,7 @@ static void assert_same_meta(const Fixture *f, const Checkpoint *c) {
         assert_null(c->autotune);
     assert_string_equal(c->lineage ? c->lineage : "", want->lineage ? want->lineage : "");
     assert_true(c->test_hash == want->test_hash);
+    assert_int_equal(c->steps_per_epoch, want->steps_per_epoch);
     assert_true(c->has_ema);
     assert_int_equal(c->n_slots, 2);
     assert_string_equal(c->slot_name[0], "exp_avg_sq");
@@ -122,6 +124,22 @@ static void round_trip(void **state) {
     fixture_close(&f);
 }
 
+/* The length of its epochs is the set's: another one is no checkpoint's. */
+static void position_of_other_epochs(void **state) {
+    (void)state;
+    static const int64_t length[] = {9, 11, 5, 800, 1 << 20};
+    Fixture f;
+    fixture_open(&f, 805);
+    for (size_t i = 0; i < sizeof length / sizeof *length; i++) {
+        f.checkpoint.steps_per_epoch = length[i];
+        (void)checkpoint_write(f.folder, &f.checkpoint, NULL, NULL);
+        status_clear();
+        fixture_refused(checkpoint_verify(fixture_path(&f, "step-00000805.h5")), "position");
+        assert_int_equal(fixture_shell("rm -f '%s'/step-*", f.folder), 0);
+    }
+    fixture_close(&f);
+}
+
 static void round_trip_from_memory(void **state) {
     (void)state;
     Fixture f;
@@ -142,6 +160,43 @@ static void round_trip_from_memory(void **state) {
     fixture_free_arrays(&arrays);
     free(before);
     free(bytes);
+    fixture_close(&f);
+}
+
+/* They come back as they were; what no run comes to is no checkpoint. */
+static void runners_up(void **state) {
+    (void)state;
+    static const Evaluated good[] = {{12, 0.7, 1.5}, {16, 0.6, 1}, {0, 0.5, 1.25}};
+    static const Evaluated bad[][2] = {
+        {{12, 0.8, 1.5}, {16, 0.5, 0.8}}, /* better than the best by either */
+        {{12, 0.5, 1.5}, {16, 0.6, 1.25}}, {{12, 0.6, 1.5}, {12, 0.6, 1.5}}, /* twice */
+        {{10, 0.6, 1.5}, {12, 0.6, 1.5}},                                    /* the best */
+        {{21, 0.6, 1.5}, {12, 0.6, 1.5}},                                    /* to come */
+        {{12, 0.6, NAN}, {16, 0.6, 1.5}},  {{12, 0.6, 1.5}, {16, NAN, 1.5}},
+        {{12, 0.6, 1.5}, {16, -1, 1.5}},   {{-1, 0.6, 1.5}, {12, 0.6, 1.5}}};
+    Fixture f;
+    Checkpoint meta;
+    fixture_open(&f, 20);
+    RunnersUp *list = &f.checkpoint.state.runners_up;
+    memcpy(list->at, good, sizeof good);
+    list->n = 3;
+    assert_int_equal(checkpoint_write(f.folder, &f.checkpoint, NULL, NULL), ST_OK);
+    assert_int_equal(checkpoint_read_meta(fixture_path(&f, "step-00000020.h5"), &meta), ST_OK);
+    assert_int_equal(meta.state.runners_up.n, 3);
+    assert_memory_equal(meta.state.runners_up.at, good, sizeof good);
+    checkpoint_meta_free(&meta);
+    for (size_t i = 0; i <= sizeof bad / sizeof *bad; i++) {
+        fixture_step(&f, 20);
+        list->n = 2;
+        memcpy(list->at, i < sizeof bad / sizeof *bad ? bad[i] : good, sizeof *bad);
+        if (i == sizeof bad / sizeof *bad)
+            f.checkpoint.state.best_step = -1; /* none, yet others behind it */
+        fixture_shell("rm -f '%s'/step-*", f.folder);
+        (void)checkpoint_write(f.folder, &f.checkpoint, NULL, NULL); /* it reads what it wrote */
+        status_clear();
+        fixture_refused(checkpoint_read_meta(fixture_path(&f, "step-00000020.h5"), &meta),
+                        "runners_up");
+    }
     fixture_close(&f);
 }
 
@@ -171,6 +226,56 @@ static void long_config_empty_history_no_slots(void **state) {
     checkpoint_meta_free(&meta);
     f.checkpoint.ema = ema;
     free(text);
+    fixture_close(&f);
+}
+
+/* Of exact32 alone; it is part of the state hash, and a file without it, or with another one's, is
+ * none of its configuration. */
+static void gradient_peaks(void **state) {
+    (void)state;
+    Fixture f;
+    uint64_t hash, other;
+    int64_t peak[16] = {0, 1, INT64_C(1) << 62, 12345}, found[16];
+    fixture_open(&f, 5);
+    assert_true(f.model.n_params <= 16);
+    assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash), ST_OK);
+    f.checkpoint.peak = peak;
+    assert_int_equal(checkpoint_state_hash(&f.checkpoint, &other), ST_OK);
+    assert_true(other != hash);
+    peak[3]++;
+    assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash), ST_OK);
+    assert_true(other != hash);
+
+    const char *path = fixture_path(&f, "step-00000005.h5");
+    f.checkpoint.config = FIXTURE_CONFIG "reduction: exact32\n";
+    write_step(&f, 5);
+    if (checkpoint_look(path) != CHECKPOINT_GOOD)
+        fail_msg("%s", status_message());
+    Checkpoint arrays = fixture_empty(&f);
+    arrays.peak = found;
+    assert_int_equal(fixture_read_arrays(path, &arrays), ST_OK);
+    assert_memory_equal(found, peak, (size_t)f.model.n_params * sizeof *peak);
+    fixture_free_arrays(&arrays);
+
+    f.checkpoint.config = FIXTURE_CONFIG;
+    write_step(&f, 6);
+    path = fixture_path(&f, "step-00000006.h5");
+    assert_int_equal(checkpoint_look(path), CHECKPOINT_UNSEEN);
+    assert_non_null(
+        strstr(status_message(), "it has a gradient_peak, its configuration wants none"));
+    f.checkpoint.peak = NULL;
+    f.checkpoint.config = FIXTURE_CONFIG "reduction: exact32\n";
+    write_step(&f, 7);
+    path = fixture_path(&f, "step-00000007.h5");
+    assert_int_equal(checkpoint_look(path), CHECKPOINT_UNSEEN);
+    assert_non_null(
+        strstr(status_message(), "it has no gradient_peak, its configuration wants one"));
+    f.checkpoint.peak = peak;
+    peak[1] = -1;
+    write_step(&f, 8);
+    path = fixture_path(&f, "step-00000008.h5");
+    assert_int_equal(checkpoint_look(path), CHECKPOINT_UNSEEN);
+    assert_non_null(strstr(status_message(), "gradient_peak that no run comes to"));
     fixture_close(&f);
 }
 
@@ -521,7 +626,7 @@ static void newest_passes_over_the_bad(void **state) {
 static void what_cannot_be_looked_at_stays(void **state) {
     (void)state;
     Fixture f;
-    static const CheckpointKeep two = {.newest = 2, .best_step = -1};
+    static const CheckpointKeep two = {.newest = 2};
     char path[4096], file[512], sidecar[600];
     fixture_open(&f, 1);
     for (int64_t step = 1; step <= 3; step++)
@@ -639,7 +744,8 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
     flip(fixture_path(&f, "step-00000005.h5"), 6000);
     setenv("SLURM_JOB_ID", "77", 1);
     setenv("SLURM_RESTART_COUNT", "2", 1);
-    const CheckpointKeep keep = {.newest = 2, .best_step = 1};
+    const RunState best = {.best_step = 1};
+    const CheckpointKeep keep = {.newest = 2, .best = 1, .state = &best};
     assert_int_equal(checkpoint_prune(f.folder, &keep, NULL, &removed), ST_OK);
     assert_int_equal(removed, 2);
     unsetenv("SLURM_JOB_ID");
@@ -662,13 +768,43 @@ static void prune_keeps_good_ones_and_the_best(void **state) {
     fixture_close(&f);
 }
 
+/* So many of the best as are there: 5 is gone, so 1 is one of three. */
+static void the_best_stay(void **state) {
+    (void)state;
+    const RunState ranks = {
+        .best_step = 2,
+        .runners_up = {5, {{5, 0.6, 1}, {3, 0.5, 1}, {1, 0.4, 1}, {7, 0.3, 1}, {6, 0.2, 1}}}};
+    CheckpointKeep keep = {.newest = 1, .best = 3, .state = &ranks};
+    Fixture f;
+    int64_t removed;
+    fixture_open(&f, 1);
+    for (int64_t step = 1; step <= 8; step++)
+        write_step(&f, step);
+    fixture_shell("rm '%s/step-00000005.h5'", f.folder);
+    assert_int_equal(checkpoint_prune(f.folder, &keep, NULL, &removed), ST_OK);
+    assert_int_equal(removed, 3);
+    assert_int_equal(fixture_shell("test \"$(cd '%s' && echo step-*.h5)\" = 'step-00000001.h5 "
+                                   "step-00000002.h5 step-00000003.h5 step-00000008.h5'",
+                                   f.folder),
+                     0);
+    keep.best = 1;
+    assert_int_equal(checkpoint_prune(f.folder, &keep, NULL, &removed), ST_OK);
+    assert_int_equal(fixture_shell("test \"$(cd '%s' && echo step-*.h5)\" = 'step-00000002.h5 "
+                                   "step-00000008.h5'",
+                                   f.folder),
+                     0);
+    fixture_close(&f);
+}
+
 /* Files of other branches neither go nor stand in for the branch's own; an old one that is bad, or
  * that cannot be looked at, stays as well. */
 static void prune_is_about_one_branch(void **state) {
     (void)state;
     static const char *const of[] = {"", "a", "a", "a", "a", "b", "b", "a", "a"};
-    const CheckpointKeep keep = {.newest = 2, .lineage = "00000000000000aa@0", .best_step = 2};
-    const CheckpointKeep none = {.best_step = -1};
+    const RunState best = {.best_step = 2};
+    const CheckpointKeep keep = {
+        .newest = 2, .lineage = "00000000000000aa@0", .best = 1, .state = &best};
+    const CheckpointKeep none = {.newest = 0};
     Fixture f;
     char file[512];
     int64_t removed;
@@ -742,7 +878,7 @@ static void nothing_is_removed_without_leave(void **state) {
     fixture_open(&f, 1);
     for (int64_t step = 1; step <= 4; step++)
         write_step(&f, step);
-    CheckpointKeep keep = {.newest = 2, .best_step = -1};
+    CheckpointKeep keep = {.newest = 2};
     fixture_refused(checkpoint_prune(f.folder, &keep, &closed, NULL), "not yours");
     flip(fixture_path(&f, "step-00000004.h5"), 6000);
     keep.newest = 3;
@@ -828,8 +964,10 @@ static void full_disk(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
+        cmocka_unit_test(position_of_other_epochs),
         cmocka_unit_test(round_trip_from_memory),
         cmocka_unit_test(long_config_empty_history_no_slots),
+        cmocka_unit_test(gradient_peaks),
         cmocka_unit_test(many_chunks),
         cmocka_unit_test(state_hash_sees_every_part),
         cmocka_unit_test(h5py_reads_it),
@@ -843,6 +981,8 @@ int main(void) {
         cmocka_unit_test(a_branch_has_files_of_its_own),
         cmocka_unit_test(prune_keeps_good_ones_and_the_best),
         cmocka_unit_test(prune_is_about_one_branch),
+        cmocka_unit_test(runners_up),
+        cmocka_unit_test(the_best_stay),
         cmocka_unit_test(newest_of_two_folders),
         cmocka_unit_test(nothing_is_removed_without_leave),
         cmocka_unit_test(best_link_is_followed),

@@ -20,7 +20,7 @@
 #include "io_fixture.h"
 
 enum { KEEP = 2, STEPS = 4 /* the last two of which remove what is beyond KEEP */ };
-static const CheckpointKeep keep = {.newest = KEEP, .best_step = -1};
+static const CheckpointKeep keep = {.newest = KEEP};
 
 static int operations; /* so far */
 static int fatal;      /* the operation that this process is killed in; 0: none */

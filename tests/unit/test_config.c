@@ -255,6 +255,14 @@ static void test_refused_files(void **state) {
         {MODEL "augment:\n  flip-mode: alternate\n",
          "augment.flip-mode alternate wants augment.flip above 0: the share of images that are "
          "mirrored first, as 0.5"},
+        {MODEL "augment:\n  erase: 0.5\n  erase-area: [0, 0.5]\n",
+         "augment.erase-area 0,0.5: the smallest share must be above 0, as in 0.02,0.33"},
+        {MODEL "augment:\n  policy: randaug\n",
+         "PATH:5: augment.policy: 'randaug' must be none, randaugment or trivialaugment"},
+        {MODEL "augment:\n  policy-magnitude: 31\n",
+         "PATH:5: augment.policy-magnitude: '31' is out of bounds: 0 to 30"},
+        {MODEL "augment:\n  jitter-hue: 0.6\n",
+         "PATH:5: augment.jitter-hue: '0.6' is out of bounds: 0 to 0.5"},
         {MODEL "augment:\n  cutmix: 0.001\n", "augment.cutmix 0.001: give 0, or 0.01 to 2"},
         {MODEL "augment:\n  mix-probability: 0.5\n",
          "augment.mix-probability wants augment.mixup or augment.cutmix above 0"},
@@ -295,9 +303,11 @@ static void test_refused_files(void **state) {
         {MODEL "reduction-type: bf16\n",
          "reduction-type bf16 wants reduction native: exact sums are integers; give --reduction "
          "native, or leave reduction-type out"},
-        {MODEL "crash-at: 5:1:melt\n", "PATH:4: crash-at: 'melt' must be kill, segv, abort, exit, "
-                                       "hang, nan, flip, flip-slot, flip-running, flip-ema, "
-                                       "flip-state, flip-schedule or flip-sample"},
+        {MODEL "crash-at: 5:1:melt\n",
+         "PATH:4: crash-at: 'melt' must be kill, segv, abort, exit, "
+         "hang, hang-forward, hang-bucket, skip-bucket, "
+         "short-bucket, slow, nan, flip, flip-slot, flip-running, flip-ema, "
+         "flip-state, flip-schedule or flip-sample"},
         {MODEL "checkpoint-every: auto\nbad-steps:\n  policy: rollback\n",
          "bad-steps rollback wants checkpoint-every in steps: with auto the step that the run goes "
          "back to would follow from the clock"},
@@ -756,7 +766,8 @@ static void assert_does_not_fit(const char *flags, Shape image, const char *says
 
 static void test_images_that_do_not_fit(void **state) {
     (void)state;
-    static const Shape grey = {1, 1, 28, 28}, colour = {1, 3, 32, 32}, small = {1, 3, 40, 8};
+    static const Shape grey = {1, 1, 28, 28}, colour = {1, 3, 32, 32}, small = {1, 3, 40, 8},
+                       two = {1, 2, 32, 32}, four = {1, 4, 32, 32};
     assert_does_not_fit("--augment.mean 0.5,0.5,0.5", grey,
                         "augment.mean has 3 numbers, but the images have 1 channel: give one "
                         "number for each, or one for all");
@@ -769,8 +780,23 @@ static void test_images_that_do_not_fit(void **state) {
     assert_does_not_fit("--augment.crop-pad 8 --augment.pad-mode reflect", small,
                         "augment.crop-pad 8 with pad-mode reflect wants images larger than that: "
                         "these are 40 x 8");
-    must_load(MODEL, "--augment.pad-fill 5,5,5"); /* which is one for all */
+    assert_does_not_fit("--augment.erase-fill 1,2", colour,
+                        "augment.erase-fill has 2 numbers, but the images have 3 channels: give "
+                        "one number for each, or one for all");
+    assert_does_not_fit("--augment.policy trivialaugment", two,
+                        "augment.policy wants images of 1 or 3 channels, grey or red, green and "
+                        "blue, but these have 2: leave it out");
+    assert_does_not_fit("--augment.jitter-contrast 0.1", four,
+                        "augment.jitter-contrast wants images of 1 or 3 channels, grey or red, "
+                        "green and blue, but these have 4: leave it out");
+    assert_does_not_fit("--augment.jitter-saturation 0.1", grey,
+                        "augment.jitter-saturation wants images of 3 channels, red, green and "
+                        "blue, but these have 1: leave it out");
+    must_load(MODEL, "--augment.pad-fill 5,5,5 --augment.policy randaugment "
+                     "--augment.jitter-brightness 1"); /* the fill is one for all */
     assert_int_equal(config_fit_images(&config, grey, own_mean, own_std), ST_OK);
+    must_load(MODEL, "--augment.erase 0.5 --augment.erase-with noise");
+    assert_int_equal(config_fit_images(&config, four, own_mean, own_std), ST_OK);
 }
 
 int main(void) {

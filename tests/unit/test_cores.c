@@ -31,7 +31,7 @@ static void set_cores(CoreSet *set, int first, int last) {
 static void rank(int r, const char *host, int threads, bool chosen, int first, int last, int all) {
     memset(&shares[r], 0, sizeof shares[r]);
     snprintf(shares[r].host, sizeof shares[r].host, "%s", host);
-    shares[r].threads = threads;
+    shares[r].threads = shares[r].wanted = threads;
     shares[r].chosen = chosen;
     set_cores(&shares[r].own, first, last);
     set_cores(&shares[r].launcher, 0, all - 1);
@@ -105,6 +105,53 @@ static void more_threads_than_cores(void **state) {
               "more cores");
 }
 
+static void expect_idle(int size, int64_t lanes, int64_t batch, const char *expected) {
+    char line[512] = "";
+    bool idle = cores_idle(shares, size, lanes, batch, line, sizeof line);
+    assert_string_equal(line, expected ? expected : "");
+    assert_true(idle == (expected != NULL));
+}
+
+/* As if rank `r` had been given `wanted` threads for fewer lanes. */
+static void few_lanes(int r, const char *host, int threads, int wanted, int first, int last) {
+    rank(r, host, threads, true, first, last, 1);
+    shares[r].launcher = shares[r].own;
+    shares[r].wanted = wanted;
+}
+
+static void cores_without_a_lane(void **state) {
+    (void)state;
+    rank(0, "a", 2, true, 0, 1, 2);
+    expect_idle(1, 8, 256, NULL);
+    rank(0, "a", 1, true, 0, 3, 4); /* as many threads as it asked for */
+    expect_idle(1, 8, 256, NULL);
+    for (int r = 0; r < 8; r++) /* a node of 64, shared out to 8 ranks of a lane each */
+        few_lanes(r, "a", 1, 8, 8 * r, 8 * r + 7);
+    expect_idle(8, 8, 512,
+                "56 of 64 cores stay idle: 8 lanes, and a lane is one thread's; --lanes 64 would "
+                "use 64 (of a new run: lanes decide its bits)");
+    for (int r = 0; r < 2; r++) /* two hosts, of the same numbers of cores */
+        few_lanes(r, r ? "b" : "a", 4, 24, 0, 23);
+    expect_idle(2, 8, 512,
+                "40 of 48 cores stay idle: 8 lanes, and a lane is one thread's; --lanes 32 would "
+                "use 32 (of a new run: lanes decide its bits)");
+    few_lanes(0, "a", 8, 12, 0, 11);
+    expect_idle(
+        1, 8, 256,
+        "4 of 12 cores stay idle: 8 lanes, and a lane is one thread's; no more lanes divide "
+        "a batch of 256: --lanes 12 with --batch-size a multiple of it would use 12 (a new "
+        "run's)");
+    few_lanes(0, "a", 1, 2, 0, 1);
+    expect_idle(
+        1, 1, 16,
+        "1 of 2 cores stays idle: 1 lane, and a lane is one thread's; --lanes 2 would use 2 "
+        "(of a new run: lanes decide its bits)");
+    few_lanes(0, "a", 2, 8, 0, 1); /* both cores are in use */
+    expect_idle(1, 2, 16, NULL);
+    memset(&shares[0].own, 0xff, sizeof shares[0].own); /* cores that the system does not tell */
+    expect_idle(1, 2, 16, NULL);
+}
+
 /* Under srun each rank may have cores of its own, and no launcher says more. */
 static void cores_of_all_ranks(void **state) {
     (void)state;
@@ -142,12 +189,31 @@ static void looks_at_this_process(void **state) {
     assert_int_equal(sched_setaffinity(0, sizeof own, &own), 0);
 }
 
+/* As many lanes side by side as there are, as cores are, as four, and as 512 images are. */
+static void streams_of_an_accelerator(void **state) {
+    (void)state;
+    assert_int_equal(cores_streams(16, 8, 64), 4);
+    assert_int_equal(cores_streams(16, 8, 128), 4);
+    assert_int_equal(cores_streams(16, 8, 256), 2);
+    assert_int_equal(cores_streams(16, 8, 257), 1);
+    assert_int_equal(cores_streams(16, 8, 4096), 1);
+    assert_int_equal(cores_streams(16, 3, 64), 3);
+    assert_int_equal(cores_streams(16, 1, 512), 1);
+    assert_int_equal(cores_streams(2, 8, 64), 2);
+    assert_int_equal(cores_streams(0, 8, 64), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_to_say),          cmocka_unit_test(bound_with_too_many_threads),
-        cmocka_unit_test(several_on_one_core),     cmocka_unit_test(idle_cores),
-        cmocka_unit_test(more_threads_than_cores), cmocka_unit_test(cores_of_all_ranks),
+        cmocka_unit_test(nothing_to_say),
+        cmocka_unit_test(bound_with_too_many_threads),
+        cmocka_unit_test(several_on_one_core),
+        cmocka_unit_test(idle_cores),
+        cmocka_unit_test(more_threads_than_cores),
+        cmocka_unit_test(cores_of_all_ranks),
         cmocka_unit_test(looks_at_this_process),
+        cmocka_unit_test(cores_without_a_lane),
+        cmocka_unit_test(streams_of_an_accelerator),
     };
     return cmocka_run_group_tests_name("cores", tests, NULL, NULL);
 }

@@ -186,6 +186,31 @@ static void indices_are_a_permutation(void **state) {
     assert_int_equal(rule_index(LAYOUT_NHWC, s, 0, 17, 0, 1), 32 + 17);
 }
 
+static void which_convolutions_of_images(void **state) {
+    (void)state;
+    static const struct {
+        int64_t in, out, side, kernel, stride;
+        bool expected, forward;
+    } cases[] = {
+        {3, 64, 28, 5, 1, true, true},   /* msu-net */
+        {3, 64, 32, 3, 1, true, false},  /* resnet9: lines of 9 values */
+        {3, 16, 32, 3, 1, true, false},  /* half a panel */
+        {3, 15, 32, 3, 1, false, false}, /* less */
+        {4, 64, 32, 3, 1, true, true},   /* lines of 12 values */
+        {5, 64, 32, 3, 1, false, true},  /* five channels */
+        {3, 64, 16, 5, 2, false, true},  /* strides */
+        {3, 64, 32, 9, 1, false, true},  /* weights beyond the first cache */
+        {3, 64, 1, 5, 1, false, true},   /* no map */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Shape in = {8, cases[i].in, 32, 32}, out = {8, cases[i].out, cases[i].side, cases[i].side};
+        if (rule_image_conv_bf16(in, out, cases[i].kernel, cases[i].stride) != cases[i].expected)
+            fail_msg("case %zu should %sbe ours", i, cases[i].expected ? "" : "not ");
+        if (rule_image_conv_bf16_forward(cases[i].in, cases[i].kernel) != cases[i].forward)
+            fail_msg("case %zu: forward should %sbe ours", i, cases[i].forward ? "" : "not ");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts_of_programs),
@@ -194,6 +219,7 @@ int main(void) {
         cmocka_unit_test(winograd_where_it_pays),
         cmocka_unit_test(winograd_in_bf16_where_it_pays),
         cmocka_unit_test(indices_are_a_permutation),
+        cmocka_unit_test(which_convolutions_of_images),
     };
     return cmocka_run_group_tests_name("rules of the cpu backend", tests, NULL, NULL);
 }

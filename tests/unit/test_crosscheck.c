@@ -64,7 +64,7 @@ static void parts_are_everything(void **state) {
     enum { TRAIN = 103, TESTS = 61, LANES = 7 };
     config.lanes = LANES;
     config.batch_size = 14;
-    config.eval_batch = 10;
+    input.eval_batch = 10;
     config.holdout = 23;
     config.seed = 5;
     dataset_cifar10(&input.dataset);

@@ -114,6 +114,105 @@ static void order_does_not_matter(void **state) {
     assert_true(naive_differs > 0);
 }
 
+/* Against long double, which has 64 digits: terms of all sizes, those of one sign at the bound. */
+static void pairs_are_as_good_as_exact(void **state) {
+    enum { N = 1000 };
+    (void)state;
+    FixedPair f = fixed_pair(N);
+    int64_t bad = 0, sum[2] = {0, 0};
+    long double whole = 0;
+    uint32_t draw = 1;
+    for (int i = 0; i < N; i++) {
+        draw = draw * 1664525u + 1013904223u;
+        double term = ldexp((double)(int32_t)draw, (int)(draw >> 8 & 31) - 50), back;
+        int64_t pair[2];
+        fixed_pair_from(f, term, pair, &bad);
+        back = fixed_pair_value(f, pair);
+        assert_true(fabs(back - term) <= fmax(0x1p-65, fabs(term) * 0x1p-52));
+        sum[0] += pair[0];
+        sum[1] += pair[1];
+        whole += term;
+    }
+    assert_int_equal(bad, 0);
+    assert_true(fabsl(whole - fixed_pair_value(f, sum)) <= N * 0x1p-65L + fabsl(whole) * 0x1p-52L);
+
+    double largest = nextafter(0x1p40, 0);
+    sum[0] = sum[1] = 0;
+    for (int i = 0; i < N; i++) {
+        int64_t pair[2];
+        fixed_pair_from(f, -largest, pair, &bad);
+        assert_false(__builtin_add_overflow(sum[0], pair[0], &sum[0]));
+        assert_false(__builtin_add_overflow(sum[1], pair[1], &sum[1]));
+    }
+    assert_int_equal(bad, 0);
+    assert_true(fixed_pair_value(f, sum) == -largest * N);
+
+    static const double wrong[] = {NAN, INFINITY, -INFINITY, 0x1p40, -0x1p40};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        int64_t pair[2];
+        fixed_pair_from(f, wrong[i], pair, &bad);
+        assert_true(bad == (int64_t)i + 1 && pair[0] == 0 && pair[1] == 0);
+    }
+}
+
+/* A peak below 2^n leaves 31 - 3 digits of it: by hand. */
+static void shifts_follow_the_peak(void **state) {
+    (void)state;
+    static const struct {
+        int64_t peak;
+        int shift;
+    } rows[] = {{0, 0},
+                {1, 0},
+                {(1 << 28) - 1, 0},
+                {1 << 28, 1},
+                {(1 << 29) - 1, 1},
+                {1 << 29, 2},
+                {INT64_C(1) << 47, 20},
+                {(INT64_C(1) << 62) - 1, 34},
+                {PEAK_MAX, 35}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(fixed_shift(rows[i].peak), rows[i].shift);
+    for (int n = 31; n < 58; n++) { /* relative to the peak the unit is at most 2^-27 */
+        int64_t peak = (INT64_C(1) << n) + n;
+        assert_true(ldexp(1, fixed_shift(peak)) <= ldexp((double)peak, -27));
+        assert_true(fixed_fits(fixed_shift(peak), 7 * peak, 4));
+        assert_false(fixed_fits(fixed_shift(peak), 16 * peak, 4));
+    }
+    assert_int_equal(fixed_follow(0, 0), 0);
+    assert_int_equal(fixed_follow(0, 7), 7);
+    assert_int_equal(fixed_follow(1600, 1501), 1501);
+    assert_int_equal(fixed_follow(1600, 1499), 1500);
+    assert_int_equal(fixed_follow(PEAK_MAX, PEAK_MAX), PEAK_MAX);
+}
+
+/* What is said to fit does, however the lanes' terms and the largest of them were rounded: of the
+ * largest sums that fit, and of the smallest that do not. */
+static void what_fits_is_an_int32(void **state) {
+    (void)state;
+    static const int64_t lanes[] = {1, 2, 3, 8, 1000, 4096};
+    int64_t closest = 0;
+    for (size_t l = 0; l < sizeof lanes / sizeof *lanes; l++)
+        for (int shift = 0; shift < 28; shift++) {
+            FixedPoint format = fixed_gradient(lanes[l]);
+            int64_t bad = 0;
+            for (int64_t off = -40; off <= 40; off++) {
+                /* each lane's largest value, in units of 2^(shift - k), and a half: rounds up */
+                double units = floor(2147483647.0 / (double)lanes[l]) + (double)off + 0.5;
+                double value = ldexp(units, shift - format.k);
+                if (value >= format.bound)
+                    continue;
+                int64_t largest = lanes[l] * fixed_from(format, value, &bad);
+                int64_t sum = lanes[l] * llrint(units);
+                bool fits = fixed_fits(shift, largest, lanes[l]);
+                assert_true(!fits || sum <= INT32_MAX);
+                if (fits && sum > closest)
+                    closest = sum;
+            }
+            assert_int_equal(bad, 0);
+        }
+    assert_true(closest > INT32_MAX - 8); /* and no more than a few are refused for nothing */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_have_room_for_all_terms),
@@ -121,6 +220,9 @@ int main(void) {
         cmocka_unit_test(values_come_back),
         cmocka_unit_test(bad_terms_count_and_add_nothing),
         cmocka_unit_test(order_does_not_matter),
+        cmocka_unit_test(pairs_are_as_good_as_exact),
+        cmocka_unit_test(shifts_follow_the_peak),
+        cmocka_unit_test(what_fits_is_an_int32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

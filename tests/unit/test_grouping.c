@@ -162,9 +162,9 @@ static void matrices_are_muons(void **state) {
     (void)state;
     must_open("conv:weight optimizer=muon muon-steps=3 muon-rescale\n"
               "linear1.weight optimizer=muon weight-decay=0.5 momentum=0\n");
-    assert_int_equal(grouping.n_matrices, 3);
-    const GroupMatrix *conv2 = &grouping.matrix[0], *stem = &grouping.matrix[1];
-    const GroupMatrix *linear = &grouping.matrix[2];
+    assert_int_equal(grouping.n_wholes, 3);
+    const GroupWhole *conv2 = &grouping.whole[0], *stem = &grouping.whole[1];
+    const GroupWhole *linear = &grouping.whole[2];
     assert_string_equal(model.params[conv2->param].name, "conv2.weight");
     assert_true(conv2->rows == 8 && conv2->cols == 72 && conv2->decay == 0.01);
     assert_string_equal(model.params[stem->param].name, "stem.weight");
@@ -175,7 +175,34 @@ static void matrices_are_muons(void **state) {
     assert_true(muon->nesterov && !group_of("linear1.weight")->optimizer.nesterov);
     assert_true(has("momentum", "conv2.weight") && !has("momentum", "linear1.weight"));
     must_open("stem.weight frozen\nconv2.weight optimizer=muon frozen-after=2\n");
-    assert_int_equal(grouping.n_matrices, 1);
+    assert_int_equal(grouping.n_wholes, 1);
+}
+
+/* LARS and LAMB take tensors as a whole and vectors in ranges, which end where a tensor begins even
+ * where both decay. */
+static void tensors_are_lars_and_lambs(void **state) {
+    (void)state;
+    must_open("conv2.*,bn:* optimizer=lars weight-decay=0.1 trust-coefficient=0.02\n"
+              "linear1.* optimizer=lamb\nstem.weight frozen\n");
+    assert_int_equal(grouping.n_wholes, 2);
+    assert_string_equal(model.params[grouping.whole[0].param].name, "conv2.weight");
+    assert_true(grouping.whole[0].decay == 0.1);
+    assert_string_equal(model.params[grouping.whole[1].param].name, "linear1.weight");
+    for (int p = 0; p < model.n_params; p++) {
+        const ParamView *view = &model.params[p];
+        bool whole =
+            strcmp(view->name, "conv2.weight") == 0 || strcmp(view->name, "linear1.weight") == 0;
+        for (int r = 0; r < grouping.n_ranges; r++)
+            if (grouping.range[r].begin <= view->offset && view->offset < grouping.range[r].end)
+                assert_int_equal(grouping.range[r].whole, whole);
+    }
+    assert_true(group_of("bn1.bias")->optimizer.trust_coefficient == 0.02);
+    assert_true(has("momentum", "conv2.weight") && has("exp_avg_sq", "linear1.bias"));
+    must_open("conv2.* optimizer=rmsprop momentum=0 centered\nbn:* optimizer=rmsprop\n");
+    assert_int_equal(grouping.n_wholes, 0);
+    assert_true(has("grad_avg", "conv2.weight") && !has("momentum", "conv2.weight"));
+    assert_true(has("momentum", "bn1.bias") && !has("grad_avg", "bn1.bias"));
+    assert_true(has("square_avg", "bn1.bias") && has("momentum", "linear1.weight"));
 }
 
 static void assert_rate(const char *name, int64_t step, double lr, double momentum) {
@@ -301,6 +328,7 @@ int main(void) {
         cmocka_unit_test(ranges_cover_all),
         cmocka_unit_test(each_has_its_own_state),
         cmocka_unit_test(matrices_are_muons),
+        cmocka_unit_test(tensors_are_lars_and_lambs),
         cmocka_unit_test(rates_follow_the_line),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(limits),

@@ -96,6 +96,44 @@ static hid_t create(void) {
     return file;
 }
 
+/* A file of one array. */
+static void create_one(const char *name, hid_t type, int ndim, const hsize_t *dim, const void *data,
+                       Store store) {
+    hid_t file = create();
+    put_array(file, name, type, ndim, dim, data, store);
+    H5Fclose(file);
+}
+
+/* A file of train/images alone, made by the properties `creation`, which are closed. */
+static void create_made(hid_t creation, const hsize_t dim[4], const void *data) {
+    hid_t file = create(), links = H5Pcreate(H5P_LINK_CREATE);
+    hid_t space = H5Screate_simple(4, dim, NULL);
+    H5Pset_create_intermediate_group(links, 1);
+    hid_t array =
+        H5Dcreate2(file, "train/images", H5T_STD_U8LE, space, links, creation, H5P_DEFAULT);
+    assert_true(array >= 0);
+    if (data)
+        assert_true(H5Dwrite(array, H5T_STD_U8LE, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
+    H5Dclose(array);
+    H5Sclose(space);
+    H5Pclose(links);
+    H5Pclose(creation);
+    H5Fclose(file);
+}
+
+static hid_t chunked(const hsize_t chunk[4]) {
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(creation, 4, chunk);
+    return creation;
+}
+
+/* A file with the training images, for what is to stand beside them. */
+static hid_t create_images(void) {
+    hid_t file = create();
+    put_images(file, "train/images", 0, TRAIN, (Store){0});
+    return file;
+}
+
 /* A whole file, stored in one way. */
 static hid_t create_good(Store store) {
     hid_t file = create();
@@ -256,8 +294,7 @@ static void test_missing_parts(void **state) {
     hid_t file = create();
     H5Fclose(file);
     assert_refused("has no train/images");
-    file = create();
-    put_images(file, "train/images", 0, TRAIN, (Store){0});
+    file = create_images();
     put_labels(file, "train/labels", H5T_STD_U8LE, TRAIN);
     H5Fclose(file);
     assert_refused("has no test/images");
@@ -266,24 +303,15 @@ static void test_missing_parts(void **state) {
 static void test_other_kinds_of_arrays(void **state) {
     (void)state;
     float value[TRAIN * H * W * C] = {0};
+    static const uint8_t large[TRAIN * 65 * W * C];
     hsize_t dim[4] = {TRAIN, H, W, C}, wide[4] = {TRAIN, 65, W, C}, flat[4] = {TRAIN, H * W};
-    hid_t file = create();
-    put_array(file, "train/images", H5T_IEEE_F32LE, 4, dim, value, (Store){0});
-    H5Fclose(file);
+    create_one("train/images", H5T_IEEE_F32LE, 4, dim, value, (Store){0});
     assert_refused("train/images holds no whole numbers");
-    file = create();
-    put_array(file, "train/images", H5T_STD_I16LE, 4, dim, value, (Store){0});
-    H5Fclose(file);
+    create_one("train/images", H5T_STD_I16LE, 4, dim, value, (Store){0});
     assert_refused("not uint8");
-    file = create();
-    put_array(file, "train/images", H5T_STD_U8LE, 2, flat, value, (Store){0});
-    H5Fclose(file);
+    create_one("train/images", H5T_STD_U8LE, 2, flat, value, (Store){0});
     assert_refused("train/images has 2 dimensions");
-    uint8_t *large = calloc(TRAIN * 65 * W * C, 1);
-    file = create();
-    put_array(file, "train/images", H5T_STD_U8LE, 4, wide, large, (Store){0});
-    H5Fclose(file);
-    free(large);
+    create_one("train/images", H5T_STD_U8LE, 4, wide, large, (Store){0});
     assert_refused("images of 65 x 7 pixels in 2 channels");
 }
 
@@ -293,24 +321,20 @@ static void test_labels(void **state) {
     static const char *const names[] = {"a", "b", "c"};
     static const int16_t beyond[TRAIN] = {0, 1000};
     hsize_t n = TRAIN;
-    hid_t file = create();
-    put_images(file, "train/images", 0, TRAIN, (Store){0});
+    hid_t file = create_images();
     put_labels(file, "train/labels", H5T_STD_U8LE, TRAIN - 1);
     H5Fclose(file);
     assert_refused("train/labels is no list of 11 labels");
-    file = create();
-    put_images(file, "train/images", 0, TRAIN, (Store){0});
+    file = create_images();
     put_array(file, "train/labels", H5T_STD_I8LE, 1, &n, labels, (Store){0});
     H5Fclose(file);
     assert_refused("train/labels: record 3 has label -1");
-    file = create();
-    put_images(file, "train/images", 0, TRAIN, (Store){0});
+    file = create_images();
     put_array(file, "train/labels", H5T_STD_I8LE, 1, &n, many, (Store){0});
     put_names(file, names, 3, 0, H5T_STR_NULLTERM);
     H5Fclose(file);
     assert_refused("train/labels: record 3 has label 3, not one of 0 to 2");
-    file = create();
-    put_images(file, "train/images", 0, TRAIN, (Store){0});
+    file = create_images();
     put_array(file, "train/labels", H5T_STD_I16LE, 1, &n, beyond, (Store){0});
     H5Fclose(file);
     assert_refused("record 1 has label 1000, not one of 0 to 999");
@@ -318,8 +342,7 @@ static void test_labels(void **state) {
 
 static void test_another_shape_in_test(void **state) {
     (void)state;
-    hid_t file = create();
-    put_images(file, "train/images", 0, TRAIN, (Store){0});
+    hid_t file = create_images();
     put_labels(file, "train/labels", H5T_STD_U8LE, TRAIN);
     put_images(file, "test/images", 0, TRAIN, (Store){.ndim = 3});
     put_labels(file, "test/labels", H5T_STD_U8LE, TRAIN);
@@ -382,12 +405,10 @@ static void test_known_sets(void **state) {
     }
 }
 
-static void test_storage_that_is_refused(void **state) {
+static void test_storage_elsewhere(void **state) {
     (void)state;
-    static const uint8_t pixels[TRAIN * H * W * C];
-    hsize_t dim[4] = {TRAIN, H, W, C}, huge[4] = {1 << 30, 64, 64, 4}, chunk[4] = {1, 64, 64, 4};
-    hid_t file = create(), group, space, creation;
-    /* In another file. */
+    hsize_t dim[4] = {TRAIN, H, W, C};
+    hid_t file = create(), group, creation;
     group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_external("/etc/passwd", "/images", group, "images", H5P_DEFAULT, H5P_DEFAULT);
     H5Gclose(group);
@@ -397,67 +418,36 @@ static void test_storage_that_is_refused(void **state) {
     H5Lcreate_soft("/elsewhere", file, "train", H5P_DEFAULT, H5P_DEFAULT);
     H5Fclose(file);
     assert_refused("train/images is a link to elsewhere");
-    /* In a raw file. */
-    file = create();
-    group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    space = H5Screate_simple(4, dim, NULL);
     creation = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_external(creation, "/etc/passwd", 0, sizeof pixels);
-    H5Dclose(H5Dcreate2(group, "images", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
-    H5Pclose(creation);
-    H5Sclose(space);
-    H5Gclose(group);
-    H5Fclose(file);
+    H5Pset_external(creation, "/etc/passwd", 0, TRAIN * H * W * C);
+    create_made(creation, dim, NULL);
     assert_refused("train/images is stored outside of its file");
-    /* Said to be large, but never written. */
-    file = create();
-    put_array(file, "train/images", H5T_STD_U8LE, 4, dim, pixels, (Store){.unwritten = true});
-    H5Fclose(file);
+}
+
+/* Said to be large, but never written. */
+static void test_storage_that_is_not_there(void **state) {
+    (void)state;
+    static const Store stores[] = {{.unwritten = true},
+                                   {.chunk = 4, .deflate = 1, .unwritten = true}};
+    hsize_t dim[4] = {TRAIN, H, W, C}, huge[4] = {1 << 30, 64, 64, 4}, one[4] = {1, 64, 64, 4};
+    for (int i = 0; i < 2; i++) {
+        create_one("train/images", H5T_STD_U8LE, 4, dim, NULL, stores[i]);
+        assert_refused("train/images is not whole");
+    }
+    create_made(chunked(one), huge, NULL);
     assert_refused("train/images is not whole");
-    file = create();
-    put_array(file, "train/images", H5T_STD_U8LE, 4, dim, pixels,
-              (Store){.chunk = 4, .deflate = 1, .unwritten = true});
-    H5Fclose(file);
-    assert_refused("train/images is not whole");
-    file = create();
-    group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    space = H5Screate_simple(4, huge, NULL);
-    creation = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_chunk(creation, 4, chunk);
-    H5Dclose(H5Dcreate2(group, "images", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
-    H5Pclose(creation);
-    H5Sclose(space);
-    H5Gclose(group);
-    H5Fclose(file);
-    assert_refused("train/images is not whole");
-    /* Chunks and filters. */
-    file = create();
-    group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    space = H5Screate_simple(4, huge, NULL);
-    creation = H5Pcreate(H5P_DATASET_CREATE);
-    chunk[0] = 1 << 17;
-    H5Pset_chunk(creation, 4, chunk);
-    H5Dclose(H5Dcreate2(group, "images", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
-    H5Pclose(creation);
-    H5Sclose(space);
-    H5Gclose(group);
-    H5Fclose(file);
+}
+
+static void test_chunks_and_filters(void **state) {
+    (void)state;
+    static const uint8_t pixels[TRAIN * H * W * C];
+    hsize_t dim[4] = {TRAIN, H, W, C}, huge[4] = {1 << 30, 64, 64, 4};
+    hsize_t large[4] = {1 << 17, 64, 64, 4}, one[4] = {1, H, W, C};
+    create_made(chunked(large), huge, NULL);
     assert_refused("chunks larger than 1024 MiB");
-    file = create();
-    group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    space = H5Screate_simple(4, dim, NULL);
-    creation = H5Pcreate(H5P_DATASET_CREATE);
-    chunk[0] = 1, chunk[1] = H, chunk[2] = W, chunk[3] = C;
-    H5Pset_chunk(creation, 4, chunk);
+    hid_t creation = chunked(one);
     H5Pset_nbit(creation);
-    hid_t array =
-        H5Dcreate2(group, "images", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT);
-    H5Dwrite(array, H5T_STD_U8LE, H5S_ALL, H5S_ALL, H5P_DEFAULT, pixels);
-    H5Dclose(array);
-    H5Pclose(creation);
-    H5Sclose(space);
-    H5Gclose(group);
-    H5Fclose(file);
+    create_made(creation, dim, pixels);
     assert_refused("train/images is compressed by filter 5");
 }
 
@@ -522,7 +512,9 @@ int main(void) {
         CASE(test_another_shape_in_test),
         CASE(test_bad_names),
         CASE(test_known_sets),
-        CASE(test_storage_that_is_refused),
+        CASE(test_storage_elsewhere),
+        CASE(test_storage_that_is_not_there),
+        CASE(test_chunks_and_filters),
         CASE(test_changed_while_in_use),
         CASE(test_class_by_class),
     };

@@ -77,8 +77,8 @@ static void test_conv(void **state) {
     layer.args.conv = (ConvArgs){.channels = 16, .groups = 1, .kernel = 33, .stride = 1, .pad = 1};
     assert_refused(&layer, "conv: a kernel of k=33 does not fit its input of 32 x 30: give a "
                            "smaller k or a larger p");
-    layer.args.conv = (ConvArgs){.channels = 16, .groups = 1, .kernel = 3, .stride = 1, .pad = 3};
-    assert_refused(&layer, "conv: p=3 must be smaller than k=3");
+    layer.args.conv = (ConvArgs){.channels = 16, .groups = 1, .kernel = 3, .stride = 1, .pad = 4};
+    assert_refused(&layer, "conv: p=4 must not be larger than k=3");
 }
 
 static void test_grouped_conv(void **state) {
@@ -250,6 +250,26 @@ static void test_pad_channels(void **state) {
                            "c=14 k=1' takes channels away");
 }
 
+static void test_slice(void **state) {
+    Layer layer = {.kind = LAYER_SLICE, .n_in = 1, .in = {{1, 16, 6, 7}}};
+    (void)state;
+    layer.args.slice = (SliceArgs){.channels = 10, .first = 6};
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 10, 6, 7);
+    layer.args.slice.first = 7;
+    assert_refused(&layer, "slice: channels 7 to 16, but its input has 16, from 0 to 15");
+}
+
+static void test_shuffle(void **state) {
+    Layer layer = {.kind = LAYER_SHUFFLE, .n_in = 1, .in = {{1, 18, 6, 7}}};
+    (void)state;
+    layer.args.shuffle.groups = 6;
+    assert_int_equal(infer(&layer), ST_OK);
+    assert_shape(layer.out, 18, 6, 7);
+    layer.args.shuffle.groups = 4;
+    assert_refused(&layer, "shuffle: groups=4 do not divide the 18 channels of the input");
+}
+
 static void test_groupnorm(void **state) {
     Layer layer = {.kind = LAYER_GROUPNORM, .n_in = 1, .in = {{1, 18, 6, 7}}};
     (void)state;
@@ -376,6 +396,8 @@ int main(void) {
         cmocka_unit_test(test_mul),
         cmocka_unit_test(test_concat),
         cmocka_unit_test(test_pad_channels),
+        cmocka_unit_test(test_slice),
+        cmocka_unit_test(test_shuffle),
         cmocka_unit_test(test_groupnorm),
         cmocka_unit_test(test_softmax_ce),
         cmocka_unit_test(test_tokens),

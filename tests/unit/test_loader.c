@@ -65,6 +65,21 @@ static LoaderConfig config_of(const Sampler *s, int threads, int64_t depth, int6
                           .depth = depth};
 }
 
+/* What is drawn for image i of a batch is that for the record at `at`. */
+static void check_drawn(const ImageDraws *drawn, int64_t i, const Sampler *s, int64_t epoch,
+                        const Shard *shard, int64_t at, Mix mix) {
+    Placement placement = augment_draw(&used, shape, s->seed, epoch, shard->ids[at], (int32_t)at);
+    PixelChange change[PIXEL_CHANGES_MAX];
+    int32_t changes = augment_rule(&used, s->seed).changes;
+    placement.mix = mix;
+    assert_memory_equal(&placement, &drawn->placement[i], sizeof placement);
+    assert_int_equal(drawn->change != NULL, changes > 0);
+    if (changes == 0)
+        return;
+    augment_draw_changes(&used, shape, s->seed, epoch, shard->ids[at], change);
+    assert_memory_equal(change, drawn->change + i * changes, (size_t)changes * sizeof *change);
+}
+
 /* The batch must be what sampler and augment say. */
 static void check_batch(const Sampler *s, const Batch *batch, int64_t step, int64_t lane) {
     static float image[PIXELS], other[PIXELS];
@@ -84,17 +99,11 @@ static void check_batch(const Sampler *s, const Batch *batch, int64_t step, int6
             assert_int_equal(batch->second[i].share, mix.label_share);
             assert_int_equal(batch->second[i].label, shard->labels[mix.partner]);
         }
-        if (batch->placement) {
-            Placement placement =
-                augment_draw(&used, shape, s->seed, epoch, shard->ids[at], (int32_t)at);
-            placement.mix = mix;
+        if (batch->drawn.placement) {
             assert_null(batch->image);
-            assert_memory_equal(&placement, &batch->placement[i], sizeof placement);
-            if (mix.label_share > 0) {
-                placement = augment_draw(&used, shape, s->seed, epoch, shard->ids[mix.partner],
-                                         mix.partner);
-                assert_memory_equal(&placement, &batch->partner[i], sizeof placement);
-            }
+            check_drawn(&batch->drawn, i, s, epoch, shard, at, mix);
+            if (mix.label_share > 0)
+                check_drawn(&batch->partner, i, s, epoch, shard, mix.partner, mix_none());
             continue;
         }
         augment_train(&used, shape, s->seed, epoch, shard->ids[at], shard->pixels + at * PIXELS,
@@ -144,16 +153,19 @@ static void test_draw_only(void **state) {
     run_through(&sampler, config);
     assert_int_equal(loader_start(&config, &loader), ST_OK);
     assert_int_equal(loader_take(loader, 0, 0, 60, &batch), ST_OK);
-    assert_non_null(batch->placement);
+    assert_non_null(batch->drawn.placement);
     loader_stop(loader);
 }
 
-/* Both kinds of mixing, by the loader and for a device. */
+/* Both kinds of mixing and changes of bytes, by the loader and for a device. */
 static void test_mixed(void **state) {
     (void)state;
     Batch *batch;
     Loader *loader;
     used.mixup = used.cutmix = 1;
+    used.policy = POLICY_RANDAUGMENT;
+    used.policy_ops = 3;
+    used.jitter[JITTER_HUE] = 0.1;
     used.mix_probability = 0.7;
     for (int draw_only = 0; draw_only < 2; draw_only++) {
         LoaderConfig config = config_of(&sampler, 2, LANES, 15);
@@ -162,7 +174,7 @@ static void test_mixed(void **state) {
         assert_int_equal(loader_start(&config, &loader), ST_OK);
         assert_int_equal(loader_take(loader, 0, 0, 60, &batch), ST_OK);
         assert_non_null(batch->second);
-        assert_int_equal(batch->partner != NULL, draw_only);
+        assert_int_equal(batch->partner.placement != NULL, draw_only);
         loader_stop(loader);
     }
 }

@@ -349,6 +349,9 @@ static void result(void **state) {
                    .images_per_s = 100,
                    .wall_s = 2,
                    .train_s = 1.5,
+                   .plan_s = 0.25,
+                   .plans_made = 3,
+                   .plans_taken = 40,
                    .ranks = 4,
                    .lanes = 8,
                    .device = "cpu",
@@ -380,6 +383,9 @@ static void result(void **state) {
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "resumed_from")));
     assert_int_equal(cJSON_GetObjectItem(o, "best_step")->valueint, 200);
     assert_true(cJSON_GetObjectItem(o, "train_s")->valuedouble == 1.5);
+    assert_true(cJSON_GetObjectItem(o, "plan_s")->valuedouble == 0.25);
+    assert_int_equal(cJSON_GetObjectItem(o, "plans_made")->valueint, 3);
+    assert_int_equal(cJSON_GetObjectItem(o, "plans_taken")->valueint, 40);
     cJSON *row = cJSON_GetArrayItem(cJSON_GetObjectItem(o, "confusion"), 2);
     assert_int_equal(cJSON_GetArrayItem(row, 5)->valueint, 1);
     assert_true(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "class_accuracy"), 2)->valuedouble ==

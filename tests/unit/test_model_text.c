@@ -188,9 +188,9 @@ static void test_first_line(void **state) {
     assert_string_equal(status_message(),
                         "a.yaml:41: no layer is called 'relx'; did you mean 'relu'?");
     status_clear();
-    assert_int_equal(model_parse("relu\nconv c=1 k=1 p=1", "a.yaml", 40, image, 10, 0, &model),
+    assert_int_equal(model_parse("relu\nconv c=1 k=1 p=2", "a.yaml", 40, image, 10, 0, &model),
                      ST_USAGE);
-    assert_string_equal(status_message(), "a.yaml:41: conv: p=1 must be smaller than k=1");
+    assert_string_equal(status_message(), "a.yaml:41: conv: p=2 must not be larger than k=1");
     status_clear();
 }
 

@@ -137,19 +137,74 @@ static void test_units(void **state) {
     }
 }
 
-static void test_slots(void **state) {
-    Optimizer sgd = {.kind = OPTIMIZER_SGD}, momentum = {.kind = OPTIMIZER_SGD, .momentum = 0.9};
-    Optimizer adam = {.kind = OPTIMIZER_ADAM}, adamw = {.kind = OPTIMIZER_ADAMW};
+/* T_0 = 2 epochs after a warm-up of one: cycles of 2, 2, 2 ..., or 2, 6, 18 ...; restarts come with
+ * their very steps, whatever the lengths are counted in. */
+static void test_warm_restarts(void **state) {
+    Schedule s = {.kind = SCHEDULE_SGDR,
+                  .lr = 1,
+                  .lr_end = 0.2,
+                  .warmup_epochs = 1,
+                  .cycle = 2,
+                  .cycle_factor = 1};
     (void)state;
-    assert_int_equal(optimizer_slots(&sgd), 0);
-    assert_null(optimizer_slot_name(&sgd, 0));
-    assert_int_equal(optimizer_slots(&momentum), 1);
-    assert_string_equal(optimizer_slot_name(&momentum, 0), "momentum");
-    assert_int_equal(optimizer_slots(&adam), 2);
-    assert_int_equal(optimizer_slots(&adamw), 2);
-    assert_string_equal(optimizer_slot_name(&adam, 0), "exp_avg");
-    assert_string_equal(optimizer_slot_name(&adamw, 1), "exp_avg_sq");
-    assert_null(optimizer_slot_name(&adam, 2));
+    assert_lr(&s, 0, 0);
+    assert_lr(&s, 0.5, 0.5);
+    assert_lr(&s, 1, 1);
+    assert_lr(&s, 2, 0.6);
+    assert_lr(&s, 3, 1);
+    assert_lr(&s, 7.5, 0.2 + 0.4 * (1 + sqrt(0.5)));
+    s.cycle_factor = 3;
+    assert_lr(&s, 3, 1);
+    assert_lr(&s, 6, 0.6);
+    assert_lr(&s, 7, 0.2 + 0.4 * (1 + cos(3.14159265358979323846 * 4 / 6)));
+    assert_lr(&s, 9, 1);
+    assert_lr(&s, 18, 0.6);
+    assert_lr(&s, 27, 1);
+    assert_true(schedule_end(&s, PER_EPOCH) == 3);
+    assert_false(schedule_stretches(&s));
+    s = (Schedule){.kind = SCHEDULE_SGDR, .lr = 1, .total_epochs = 7, .cycle_factor = 1};
+    for (int64_t per_epoch = 1; per_epoch < 400; per_epoch++)
+        for (int64_t step = 0; step < 70 * per_epoch; step += per_epoch / 7 + 1) {
+            bool restarts = step % per_epoch == 0;
+            s.unit = SCHEDULE_STEPS;
+            s.cycle = (double)per_epoch;
+            assert_true((schedule_lr(&s, NULL, step, per_epoch) == 1) == restarts);
+            s.unit = SCHEDULE_SHARE;
+            s.cycle = 1.0 / 7;
+            assert_true((schedule_lr(&s, NULL, step, per_epoch) > 1 - 1e-9) == restarts);
+            s.unit = SCHEDULE_EPOCHS;
+            s.cycle = 0.1;
+            assert_true((schedule_lr(&s, NULL, step, 10 * per_epoch) > 1 - 1e-9) == restarts);
+        }
+    s.unit = SCHEDULE_SHARE;
+    assert_true(schedule_stretches(&s));
+}
+
+static void assert_slots(Optimizer optimizer, const char *first, const char *second,
+                         const char *third) {
+    const char *names[] = {first, second, third, NULL};
+    for (int i = 0; i <= UPDATE_SLOTS; i++) {
+        const char *found = optimizer_slot_name(&optimizer, i);
+        assert_string_equal(found ? found : "none", names[i] ? names[i] : "none");
+    }
+}
+
+static void test_slots(void **state) {
+    (void)state;
+    assert_slots((Optimizer){.kind = OPTIMIZER_SGD}, NULL, NULL, NULL);
+    assert_slots((Optimizer){.kind = OPTIMIZER_SGD, .momentum = 0.9}, "momentum", NULL, NULL);
+    assert_slots((Optimizer){.kind = OPTIMIZER_ADAM}, "exp_avg", "exp_avg_sq", NULL);
+    assert_slots((Optimizer){.kind = OPTIMIZER_ADAMW}, "exp_avg", "exp_avg_sq", NULL);
+    assert_slots((Optimizer){.kind = OPTIMIZER_LAMB}, "exp_avg", "exp_avg_sq", NULL);
+    assert_slots((Optimizer){.kind = OPTIMIZER_LARS, .momentum = 0.9}, "momentum", NULL, NULL);
+    Optimizer rmsprop = {.kind = OPTIMIZER_RMSPROP};
+    assert_slots(rmsprop, NULL, "square_avg", NULL);
+    rmsprop.momentum = 0.5;
+    assert_slots(rmsprop, "momentum", "square_avg", NULL);
+    rmsprop.centered = true;
+    assert_slots(rmsprop, "momentum", "square_avg", "grad_avg");
+    rmsprop.momentum = 0;
+    assert_slots(rmsprop, NULL, "square_avg", "grad_avg");
 }
 
 static void test_update(void **state) {
@@ -306,6 +361,7 @@ int main(void) {
         cmocka_unit_test(test_warmup_of_every_kind),
         cmocka_unit_test(test_update),
         cmocka_unit_test(test_units),
+        cmocka_unit_test(test_warm_restarts),
         cmocka_unit_test(test_one_cycle),
         cmocka_unit_test(test_by_epoch),
         cmocka_unit_test(test_plateau),

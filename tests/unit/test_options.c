@@ -59,6 +59,9 @@ static const struct {
     {"optimizer.momentum", "-0.1", "0", "0.9999999", "1"},
     {"optimizer.beta1", "-0.1", "0", "0.9999999", "1"},
     {"optimizer.beta2", "-0.1", "0", "0.9999999", "1"},
+    {"optimizer.alpha", "-0.1", "0", "0.9999999", "1"},
+    {"optimizer.trust-coefficient", "0", "1e-09", "1000", "1001"},
+    {"schedule.cycle-factor", "0", "1", "1000", "1001"},
     {"optimizer.eps", "-0.1", "0", "1", "1.1"},
     {"optimizer.weight-decay", "-0.1", "0", "1000000", "1000001"},
     {"optimizer.clip-norm", "-0.1", "0", "1000000", NULL},
@@ -77,6 +80,8 @@ static const struct {
     {"checkpoint-every", "automatic", "auto", "auto", NULL},
     {"mtbf", "none", "1s", "10000d", "240001h"},
     {"drift-every", "-1", "0", "1000000", NULL},
+    {"straggler.factor", "-0.1", "0", "1000000", "1000001"},
+    {"straggler.steps", "0", "1", "1000000", "1000001"},
     {"bad-steps.in-a-row", "0", "1", "1000000000", "1000000001"}, /* none is --bad-steps stop */
     {"bad-steps.skipped", "0", "1", "1000000", NULL},
     {"bad-steps.rollbacks", "0", "1", "1000000000", "1000000001"},

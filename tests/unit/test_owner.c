@@ -1,6 +1,7 @@
 /* The owner file: who may take a run directory from whom, with and without kernel locks, and what a
  * process that has lost it can no longer do. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,19 +16,38 @@
 #include <cmocka.h>
 
 #include "io_fixture.h"
+#include "lockstep/clock.h"
 #include "lockstep/log.h"
 #include "lockstep/rundir.h"
 
-/* Takes the place of the C library's: a file system without locks where lock_error is set. */
+/* Take the place of the C library's: a file system without locks where lock_error is set, one that
+ * has none of bytes where byte_locks is not, and one that gives everybody every lock. */
 static int lock_error;
+static bool byte_locks = true, always;
 int flock(int fd, int operation);
 int flock(int fd, int operation) {
     if (lock_error) {
         errno = lock_error;
         return -1;
     }
-    return (int)syscall(SYS_flock, fd, operation);
+    return always ? 0 : (int)syscall(SYS_flock, fd, operation);
 }
+
+int fcntl(int fd, int command, ...) {
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (command == F_OFD_SETLK && (lock_error || !byte_locks)) {
+        errno = lock_error ? lock_error : EINVAL;
+        return -1;
+    }
+    return command == F_OFD_SETLK && always ? 0 : (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+/* Seconds between the beats of holders, and how many of them are waited for. */
+static double period = 0.05;
+enum { WATCHED = 4 };
 
 static void job(const char *id, const char *restart) {
     if (id)
@@ -40,7 +60,7 @@ static void job(const char *id, const char *restart) {
         unsetenv("SLURM_RESTART_COUNT");
 }
 
-/* A child that has taken the directory and lives until it is killed. */
+/* A child that has taken the directory, and lives, with its heartbeat, until it is killed. */
 static pid_t holder(const char *folder) {
     int ready[2];
     char byte;
@@ -50,10 +70,14 @@ static pid_t holder(const char *folder) {
     if (child == 0) {
         RunDir mine;
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* also where a check fails before it is buried */
-        if (rundir_open(folder, &mine) != ST_OK || write(ready[1], "x", 1) != 1)
+        if (rundir_open(folder, &mine) != ST_OK || rundir_beat(&mine, 0, period) != ST_OK ||
+            write(ready[1], "x", 1) != 1)
             _exit(1);
-        for (;;)
-            pause();
+        for (int64_t beat = 1;; beat++) {
+            clock_sleep(period / 5);
+            if (rundir_beat(&mine, beat, period) != ST_OK)
+                _exit(1);
+        }
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
@@ -66,10 +90,23 @@ static void bury(pid_t child) {
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-/* Replaces a word of the owner file, as another host would have written it. */
+/* Replaces a word of the owner file, as another host would have written it: another file, in which
+ * no heartbeat beats. */
 static void rewrite(const Fixture *f, const char *key, const char *value) {
     assert_int_equal(
         fixture_shell("sed -i 's|^%s .*|%s %s|' '%s/owner'", key, key, value, f->folder), 0);
+}
+
+/* The same within the file, by a word as long: the process behind it is on another host. */
+static void move_away(const Fixture *f) {
+    size_t size;
+    char *text = fixture_load(fixture_path(f, "owner"), &size);
+    char *boot = strstr(text, "boot ");
+    assert_non_null(boot);
+    int fd = open(fixture_path(f, "owner"), O_WRONLY);
+    assert_int_equal(pwrite(fd, "elsewhere", 9, boot + 5 - text), 9);
+    close(fd);
+    free(text);
 }
 
 static void a_restarted_job_takes_over(void **state) {
@@ -205,6 +242,90 @@ static void a_left_over_is_refused(void **state) {
     job(NULL, NULL);
 }
 
+/* Where locks are those of whole files, or of bytes: they keep out who else would take it. */
+static void either_lock(void **state) {
+    (void)state;
+    for (int bytes = 0; bytes < 2; bytes++) {
+        Fixture f;
+        RunDir dir;
+        fixture_open(&f, 1);
+        byte_locks = bytes;
+        pid_t child = holder(f.folder);
+        rewrite(&f, "space", "elsewhere"); /* the rename takes the lock with the old file */
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        rundir_close(&dir);
+        bury(child);
+        child = holder(f.folder);
+        move_away(&f);
+        fixture_refused(rundir_open(f.folder, &dir), "if that host is gone for good, remove ");
+        bury(child);
+        fixture_close(&f);
+    }
+    byte_locks = true;
+}
+
+/* Locks of this node alone, and a holder on another: its heartbeat decides. */
+static void the_heartbeat_decides(void **state) {
+    (void)state;
+    period = 0.5; /* on a busy machine too a holder that lives is not late by four of them */
+    for (int none = 0; none < 2; none++) {
+        Fixture f;
+        RunDir dir;
+        fixture_open(&f, 1);
+        always = !none;
+        lock_error = none ? ENOLCK : 0;
+        job("77", NULL);
+        pid_t child = holder(f.folder);
+        fixture_refused(rundir_open(f.folder, &dir), "in use by process"); /* as it is seen */
+        move_away(&f);
+        job("78", NULL);
+        fixture_refused(rundir_open(f.folder, &dir), "(job 77, restart 0); wait for its end");
+        kill(child, SIGSTOP);
+        double start = clock_now();
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        assert_true(clock_now() - start >= WATCHED * period);
+        kill(child, SIGCONT);
+        clock_sleep(2 * period); /* it beats again, on a file that has no name */
+        assert_int_equal(rundir_check(&dir), ST_OK);
+        bury(child);
+        rundir_close(&dir);
+        /* Whoever left in order, or belongs to the same job before its restart, is not watched. */
+        start = clock_now();
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        move_away(&f);
+        job("78", "1");
+        RunDir next;
+        assert_int_equal(rundir_open(f.folder, &next), ST_OK);
+        rundir_close(&dir);
+        rundir_close(&next);
+        assert_true(clock_now() - start < 10);
+        fixture_close(&f);
+    }
+    always = false;
+    lock_error = 0;
+    period = 0.05;
+    job(NULL, NULL);
+}
+
+/* From one that is named, whatever its lock, its heartbeat and its process say; from no other. */
+static void a_run_inherits(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir, heir, late;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(rundir_beat(&dir, 7, period), ST_OK);
+    assert_int_equal(rundir_check(&dir), ST_OK);
+    clock_sleep(1.1); /* else the same process since the same second */
+    assert_int_equal(rundir_inherit(f.folder, dir.owner, &heir), ST_OK);
+    assert_true(rundir_lost(&dir));
+    fixture_refused(rundir_inherit(f.folder, dir.owner, &late), "in use by process");
+    assert_int_equal(rundir_check(&heir), ST_OK);
+    rundir_close(&heir);
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
 static void without_locks(void **state) {
     static const int errors[] = {ENOLCK, EOPNOTSUPP, ENOSYS};
     (void)state;
@@ -214,21 +335,20 @@ static void without_locks(void **state) {
         fixture_open(&f, 1);
         lock_error = errors[i];
         assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
-        fixture_refused(rundir_open(f.folder, &next), "has no locks to tell; if that process is "
-                                                      "gone remove");
+        fixture_refused(rundir_open(f.folder, &next), "in use by process");
         rundir_close(&dir); /* notes the end */
         assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
         rundir_close(&dir);
         /* A process of this kernel is seen to be dead, one of another is not. */
         pid_t child = holder(f.folder);
-        fixture_refused(rundir_open(f.folder, &next), "no locks");
+        fixture_refused(rundir_open(f.folder, &next), "in use by process");
         bury(child);
         assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
         rundir_close(&dir);
         bury(holder(f.folder));
         rewrite(&f, "boot", "another");
-        fixture_refused(rundir_open(f.folder, &next), "no locks");
-        unlink(fixture_path(&f, "owner"));
+        assert_int_equal(rundir_open(f.folder, &next), ST_OK); /* once that is clear */
+        rundir_close(&next);
         assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
         /* Its number is given to another process after its death. */
         rewrite(&f, "started", "1");
@@ -287,10 +407,17 @@ static void a_torn_file_is_nobodys(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_restarted_job_takes_over), cmocka_unit_test(so_does_a_supervised_one),
-        cmocka_unit_test(the_old_one_can_do_nothing), cmocka_unit_test(the_log_asks),
-        cmocka_unit_test(a_left_over_is_refused),     cmocka_unit_test(without_locks),
-        cmocka_unit_test(seen_from_outside),          cmocka_unit_test(a_torn_file_is_nobodys),
+        cmocka_unit_test(a_restarted_job_takes_over),
+        cmocka_unit_test(so_does_a_supervised_one),
+        cmocka_unit_test(the_old_one_can_do_nothing),
+        cmocka_unit_test(the_log_asks),
+        cmocka_unit_test(a_left_over_is_refused),
+        cmocka_unit_test(without_locks),
+        cmocka_unit_test(seen_from_outside),
+        cmocka_unit_test(a_torn_file_is_nobodys),
+        cmocka_unit_test(either_lock),
+        cmocka_unit_test(the_heartbeat_decides),
+        cmocka_unit_test(a_run_inherits),
     };
     job(NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,50 @@ static void nan_is_never_best(void **state) {
     }
 }
 
+/* Steps of the ranking, the best first. */
+static void assert_ranked(const RunState *run, const int64_t *step, int64_t n) {
+    assert_int_equal(run->best_step, step[0]);
+    assert_int_equal(run->runners_up.n, n - 1);
+    for (int64_t i = 0; i < n; i++)
+        assert_int_equal(checkpoint_rank(run, step[i]), i);
+}
+
+/* Of equals the earlier is the better, and NaN is none of them. */
+static void runners_up(void **state) {
+    (void)state;
+    static const struct {
+        double accuracy, loss;
+    } at[] = {{0.5, 2}, {0.7, 1.5}, {0.9, NAN}, {0.7, 1.4}, {0.6, 1.5}, {0.7, 1.4}, {0.8, 3}};
+    static const int64_t by_accuracy[] = {7, 2, 4, 6, 5, 1}, by_loss[] = {4, 6, 2, 5, 1, 7};
+    for (Monitor monitor = MONITOR_ACCURACY; monitor <= MONITOR_LOSS; monitor++) {
+        RunState run = {.best_step = -1};
+        for (run.step = 1; run.step <= 7; run.step++)
+            selection_add(&run, monitor, at[run.step - 1].accuracy, at[run.step - 1].loss);
+        assert_ranked(&run, monitor == MONITOR_LOSS ? by_loss : by_accuracy, 6);
+        assert_int_equal(checkpoint_rank(&run, 3), -1);
+        assert_int_equal(checkpoint_rank(&run, 8), -1);
+    }
+    RunState none = {.best_step = -1};
+    assert_int_equal(checkpoint_rank(&none, 0), -1);
+    assert_int_equal(checkpoint_rank(&none, -1), -1);
+}
+
+/* As many as are ranked, and no more: the worst is forgotten, a worse one is not taken. */
+static void no_more_runners_up(void **state) {
+    (void)state;
+    enum { STEPS = 3 * KEEP_BEST_MAX };
+    for (int falls = 0; falls <= 1; falls++) {
+        RunState run = {.best_step = -1};
+        for (int64_t i = 1; i <= STEPS; i++)
+            evaluate_at(&run, i, (double)(falls ? STEPS - i : i) / STEPS);
+        assert_int_equal(run.runners_up.n, KEEP_BEST_MAX - 1);
+        for (int64_t i = 0; i < KEEP_BEST_MAX; i++)
+            assert_int_equal(checkpoint_rank(&run, falls ? i + 1 : STEPS - i), i);
+        assert_int_equal(checkpoint_rank(&run, falls ? KEEP_BEST_MAX + 1 : STEPS - KEEP_BEST_MAX),
+                         -1);
+    }
+}
+
 static void target(void **state) {
     (void)state;
     RunState run = {.best_step = -1, .last_accuracy = NAN};
@@ -87,8 +131,10 @@ static void target(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_of_equals),   cmocka_unit_test(patience), cmocka_unit_test(by_loss),
-        cmocka_unit_test(nan_is_never_best), cmocka_unit_test(target),
+        cmocka_unit_test(first_of_equals), cmocka_unit_test(patience),
+        cmocka_unit_test(by_loss),         cmocka_unit_test(nan_is_never_best),
+        cmocka_unit_test(runners_up),      cmocka_unit_test(no_more_runners_up),
+        cmocka_unit_test(target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@
 
 typedef struct Hooks {
     atomic_int before, after, best, lasting;
-    atomic_bool fail;
+    atomic_bool fail, fail_after, fail_lasts;
     _Atomic double slow_s;              /* a write takes so long */
     atomic_int questions, yes, refused; /* of `allowed`: asked, answered by yes, told to `failed` */
     pthread_mutex_t gate;               /* held by a test to keep a write from going on */
@@ -51,14 +51,17 @@ static Status after(void *context, int64_t step, const char *name, bool is_best)
     if (strcmp(name, expected) != 0 || hooks->before <= hooks->after)
         return FAIL(ST_INTERNAL, "hooks out of order");
     hooks->after++;
+    if (hooks->fail_after)
+        return FAIL(ST_CHECKPOINT, "no link at step %" PRId64, step);
     if (is_best)
         snprintf(hooks->best_name, sizeof hooks->best_name, "%s", name);
     return ST_OK;
 }
 
 static Status lasts(void *context) {
-    ((Hooks *)context)->lasting++;
-    return ST_OK;
+    Hooks *hooks = context;
+    hooks->lasting++;
+    return hooks->fail_lasts ? FAIL(ST_CHECKPOINT, "older ones cannot go") : ST_OK;
 }
 
 static Status allowed(void *context) {
@@ -110,7 +113,7 @@ static void open_all(Fixture *f, Hooks *hooks, int64_t keep, Writer **writer) {
                          .allowed = allowed,
                          .failed = failed,
                          .context = hooks};
-    assert_int_equal(writer_start(f->folder, NULL, keep, &f->checkpoint, table, writer), ST_OK);
+    assert_int_equal(writer_start(f->folder, NULL, keep, 1, &f->checkpoint, table, writer), ST_OK);
 }
 
 /* A folder that is another's is left as it was, whenever that is found out. */
@@ -132,7 +135,8 @@ static void asks_before_it_changes_anything(void **state) {
             assert_int_equal(status, step == 2 && yes < QUESTIONS ? ST_CHECKPOINT : ST_OK);
             status_clear();
         }
-        assert_int_equal(hooks.questions, yes < QUESTIONS ? yes + 1 : QUESTIONS);
+        /* Once more where files could not be removed: whether that is why. */
+        assert_int_equal(hooks.questions, yes < QUESTIONS ? yes + 1 + (yes >= 2) : QUESTIONS);
         assert_int_equal(hooks.refused, yes < QUESTIONS);
         assert_int_equal(fixture_exists(&f, "step-00000001.h5"), yes < QUESTIONS);
         assert_int_equal(fixture_exists(&f, "step-00000002.h5"), yes >= 2);
@@ -192,7 +196,7 @@ static void fetches_while_training_goes_on(void **state) {
     hooks.device = &f.checkpoint;
     hooks.aside = fixture_empty(&f);
     WriterHooks table = {.take = take, .fetch = fetch, .before = before, .context = &hooks};
-    assert_int_equal(writer_start(f.folder, NULL, 3, &f.checkpoint, table, &writer), ST_OK);
+    assert_int_equal(writer_start(f.folder, NULL, 3, 1, &f.checkpoint, table, &writer), ST_OK);
     for (int64_t step = 1; step <= 2; step++) {
         fixture_step(&f, step);
         assert_int_equal(checkpoint_state_hash(&f.checkpoint, &hash), ST_OK);
@@ -200,6 +204,7 @@ static void fetches_while_training_goes_on(void **state) {
         assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
         assert_int_equal(hooks.taken, step);
         assert_int_equal(hooks.fetched, step - 1);
+        assert_true(writer_is_busy(writer));
         memset(f.checkpoint.weight, 0x11, (size_t)f.model.flat * sizeof(float)); /* training */
         assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(0.1)), ST_DEADLINE);
         status_clear();
@@ -207,6 +212,7 @@ static void fetches_while_training_goes_on(void **state) {
         pthread_mutex_unlock(&hooks.gate);
         assert_int_equal(writer_flush(writer, within(30)), ST_OK);
         assert_int_equal(hooks.fetched, step);
+        assert_false(writer_is_busy(writer));
         char name[64];
         snprintf(name, sizeof name, "step-%08" PRId64 ".h5", step);
         assert_int_equal(checkpoint_read_meta(fixture_path(&f, name), &meta), ST_OK);
@@ -232,7 +238,7 @@ static void some_need_not_last(void **state) {
     snprintf(local, sizeof local, "%s", fixture_path(&f, "local"));
     assert_int_equal(fixture_shell("mkdir '%s'", local), 0);
     WriterHooks table = {.before = before, .after = after, .lasts = lasts, .context = &hooks};
-    assert_int_equal(writer_start(f.folder, local, 1, &f.checkpoint, table, &writer), ST_OK);
+    assert_int_equal(writer_start(f.folder, local, 1, 1, &f.checkpoint, table, &writer), ST_OK);
     for (int64_t step = 1; step <= 4; step++) {
         fixture_step(&f, step);
         f.checkpoint.state.best_step = 1;
@@ -256,6 +262,7 @@ static void history_grows(void **state) {
     HistoryEntry *history = calloc(1000, sizeof *history);
     open_all(&f, &hooks, 1, &writer);
     f.checkpoint.state.history = history;
+    f.checkpoint.steps_per_epoch = 1;
     for (int64_t i = 0; i < 1000; i++)
         history[i].epoch = history[i].step = i + 1;
     for (int64_t n = 1; n <= 1000; n *= 10) {
@@ -281,15 +288,19 @@ static void two_failures_in_a_row_count(void **state) {
     Fixture f;
     Hooks hooks;
     Writer *writer;
+    double seconds, cpu, last;
     open_all(&f, &hooks, 3, &writer);
     hooks.fail = true;
     assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
     fixture_refused(writer_flush(writer, within(30)), "no metrics at step 1");
     assert_int_equal(writer_failed(writer), ST_OK); /* one is a warning */
+    assert_int_equal(writer_written(writer, &seconds, &cpu), 0);
     hooks.fail = false;
     fixture_step(&f, 2);
     assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
     assert_int_equal(writer_flush(writer, within(30)), ST_OK);
+    assert_int_equal(writer_written(writer, &seconds, &cpu), 1);
+    assert_true(seconds > 0 && cpu > 0);
     hooks.fail = true;
     for (int64_t step = 3; step <= 4; step++) {
         assert_int_equal(writer_failed(writer), ST_OK);
@@ -298,8 +309,64 @@ static void two_failures_in_a_row_count(void **state) {
         fixture_refused(writer_flush(writer, within(30)), "no metrics");
     }
     fixture_refused(writer_failed(writer), "no metrics at step 4");
+    assert_int_equal(writer_written(writer, &last, &cpu), 1);
+    assert_true(last == seconds); /* of the good one */
     /* The good one is untouched. */
     assert_int_equal(checkpoint_verify(fixture_path(&f, "step-00000002.h5")), ST_OK);
+    writer_stop(writer);
+    fixture_close(&f);
+}
+
+/* What fails after the commit leaves a file that is there, and is known to be. */
+static void what_is_committed_is_known(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    char path[4096];
+    open_all(&f, &hooks, 3, &writer);
+    writer_committed(writer, path);
+    assert_string_equal(path, "");
+    hooks.fail_after = true;
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
+    fixture_refused(writer_flush(writer, within(30)), "no link at step 1");
+    writer_committed(writer, path);
+    assert_string_equal(path, fixture_path(&f, "step-00000001.h5"));
+    hooks.fail_after = false;
+    hooks.fail = true;
+    fixture_step(&f, 2);
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
+    fixture_refused(writer_flush(writer, within(30)), "no metrics at step 2");
+    writer_committed(writer, path);
+    assert_string_equal(path, fixture_path(&f, "step-00000001.h5"));
+    writer_stop(writer);
+    fixture_close(&f);
+}
+
+/* Older files that stay are no failed write, however often, unless the folder is another's. */
+static void older_files_may_stay(void **state) {
+    (void)state;
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    char path[4096];
+    open_all(&f, &hooks, 3, &writer);
+    hooks.fail_lasts = true;
+    for (int64_t step = 1; step <= 3; step++) {
+        fixture_step(&f, step);
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
+        assert_int_equal(writer_flush(writer, within(30)), ST_OK);
+        assert_int_equal(writer_failed(writer), ST_OK);
+        assert_int_equal(hooks.lasting, step);
+    }
+    writer_committed(writer, path);
+    assert_string_equal(path, fixture_path(&f, "step-00000003.h5"));
+    fixture_step(&f, 4);
+    hooks.questions = 0;
+    hooks.yes = 6; /* at the start, before the commit, about each of the four files */
+    assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
+    fixture_refused(writer_flush(writer, within(30)), "another's");
+    assert_int_equal(hooks.questions, 7);
     writer_stop(writer);
     fixture_close(&f);
 }
@@ -332,6 +399,38 @@ static void the_best_is_written_again(void **state) {
     assert_int_equal(checkpoint_read_meta(fixture_path(&f, "step-00000011.h5"), &meta), ST_OK);
     assert_true(meta.state_hash == hash);
     checkpoint_meta_free(&meta);
+    writer_stop(writer);
+    fixture_close(&f);
+}
+
+/* So is the second best, 2, where two are kept; the fourth, 4, is not. */
+static void one_of_the_best_is_written_again(void **state) {
+    (void)state;
+    static const Evaluated behind[] = {{2, 0.6, 1.5}, {3, 0.5, 1.5}, {4, 0.4, 1.5}};
+    Fixture f;
+    Hooks hooks;
+    Writer *writer;
+    double seconds, cpu;
+    fixture_open(&f, 1);
+    memset(&hooks, 0, sizeof hooks);
+    pthread_mutex_init(&hooks.gate, NULL);
+    WriterHooks table = {.before = before, .context = &hooks};
+    assert_int_equal(writer_start(f.folder, NULL, 1, 2, &f.checkpoint, table, &writer), ST_OK);
+    for (int64_t step = 1; step <= 5; step++) {
+        fixture_step(&f, step);
+        f.checkpoint.state.best_step = 1;
+        f.checkpoint.state.runners_up.n = step < 5 ? step - 1 : 3;
+        memcpy(f.checkpoint.state.runners_up.at, behind, sizeof behind);
+        hooks.fail = step == 2 || step == 4;
+        assert_int_equal(writer_snapshot(writer, &f.checkpoint, true, within(30)), ST_OK);
+        (void)writer_flush(writer, within(30));
+        status_clear();
+    }
+    assert_int_equal(writer_written(writer, &seconds, &cpu), 4); /* 1, 2, 3 and 5 */
+    assert_int_equal(fixture_shell("test \"$(cd '%s' && echo step-*.h5)\" = 'step-00000001.h5 "
+                                   "step-00000002.h5 step-00000005.h5'",
+                                   f.folder),
+                     0);
     writer_stop(writer);
     fixture_close(&f);
 }
@@ -401,10 +500,13 @@ int main(void) {
         cmocka_unit_test(some_need_not_last),
         cmocka_unit_test(history_grows),
         cmocka_unit_test(two_failures_in_a_row_count),
+        cmocka_unit_test(what_is_committed_is_known),
+        cmocka_unit_test(older_files_may_stay),
         cmocka_unit_test(waits_have_deadlines),
         cmocka_unit_test(two_writes_have_one_deadline),
         cmocka_unit_test(stop_finishes_the_write),
         cmocka_unit_test(the_best_is_written_again),
+        cmocka_unit_test(one_of_the_best_is_written_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -267,6 +267,8 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t handle) {
     if (stream->capture)
         sim_report("a graph launched into a capture is not simulated");
     const Capture *c = exec->capture;
+    sim_tally("call", 0);
+    sim_tally("graph", 0);
     SimOp **op = calloc((size_t)c->nodes + 1, sizeof *op);
     if (!op)
         sim_report("out of host memory");

@@ -1,9 +1,11 @@
 /* device: devices, their properties, and errors.
  *
- * $SIMGPU_DEVICES   how many there are (8); 0: a machine whose driver finds none
+ * $SIMGPU_DEVICES   how many this process sees (8); 0: a machine whose driver finds none
+ * $SIMGPU_FIRST     which of the host's the first of them is (0)
  * $SIMGPU_DRIVER    `none`: as without a driver, `old`: one older than the library; or the
  *                   version of CUDA that it says it can run
  * $SIMGPU_MEMORY    bytes of each device (8 GiB)
+ * $SIMGPU_SM        their architecture (90)
  * $SIMGPU_SMS       multiprocessors of each device (132) */
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,10 +88,10 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "Simulated GPU");
     memset(&p->uuid, 0x5a, sizeof p->uuid);
-    p->uuid.bytes[15] = (char)device;
-    p->pciBusID = device;
-    p->major = 9;
-    p->minor = 0;
+    p->pciBusID = device + (getenv("SIMGPU_FIRST") ? atoi(getenv("SIMGPU_FIRST")) : 0);
+    p->uuid.bytes[15] = (char)p->pciBusID;
+    p->major = getenv("SIMGPU_SM") ? atoi(getenv("SIMGPU_SM")) / 10 : 9;
+    p->minor = getenv("SIMGPU_SM") ? atoi(getenv("SIMGPU_SM")) % 10 : 0;
     p->multiProcessorCount = getenv("SIMGPU_SMS") ? atoi(getenv("SIMGPU_SMS")) : 132;
     p->warpSize = 32;
     p->maxThreadsPerBlock = 1024;

@@ -262,6 +262,7 @@ SimOp *sim_enqueue(cudaStream_t handle, const char *name, SimRun run, const void
         capture_add(stream, name, run, arg, bytes);
         return NULL;
     }
+    sim_tally("call", 0);
     return engine_add(stream, name, run, arg, bytes);
 }
 
@@ -290,6 +291,8 @@ void engine_host_wait(SimOp *op) {
 void engine_host_saw(SimOp *op) {
     if (!op)
         return;
+    if (!engine_host_knows(op))
+        sim_tally("wait", 0);
     clock_join(&engine.host, &op->clock);
     pinned_reopen();
 }

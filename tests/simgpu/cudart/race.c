@@ -91,8 +91,18 @@ static void compare(const SimOp *a, const SimOp *b) {
                where);
 }
 
+/* Bytes of device memory that the op touched: each once to read and once to write, as if a cache
+ * held them in between. */
+static size_t touched(const SimOp *op) {
+    size_t bytes = 0;
+    for (int i = 0; i < op->n_spans; i++)
+        bytes += op->spans[i].end - op->spans[i].begin;
+    return bytes;
+}
+
 void race_check(SimOp *op) {
     tidy(op);
+    sim_tally(op->name, touched(op));
     int kept = 0;
     for (int i = 0; i < past.count; i++) {
         SimOp *before = past.op[i];

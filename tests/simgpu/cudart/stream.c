@@ -134,6 +134,7 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t handle, uns
     if (stream->capture) {
         error = capture_event_record(event, stream);
     } else {
+        sim_tally("call", 0);
         event->op = engine_add(stream, "event record", engine_nothing, NULL, 0);
         event->capture = NULL;
     }
@@ -153,8 +154,10 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned
     Stream *stream = engine_stream(handle);
     if (stream->capture || event->capture)
         error = capture_wait_event(stream, event);
-    else if (event->op) /* one that was never recorded is no obstacle */
+    else if (event->op) { /* one that was never recorded is no obstacle */
+        sim_tally("call", 0);
         engine_wait_for(engine_add(stream, "event wait", engine_nothing, NULL, 0), event->op);
+    }
     sim_unlock();
     return device_error(error);
 }

@@ -86,6 +86,7 @@ typedef struct Descriptor {
     Attribute *attributes;
     struct Descriptor *from; /* of an engine configuration: the operation graph */
     int engine, knob;        /* of a configuration or engine, without the real library */
+    bool compiled;           /* of an engine: as it is planned */
     Program *program;        /* of an operation graph and of a plan */
     cudnnBackendDescriptor_t real;
 } Descriptor;
@@ -107,6 +108,14 @@ cudnnStatus_t desc_status(cudnnStatus_t status, const char *text); /* text of th
 void rules_tensor(const Descriptor *d, SimTensor *tensor);
 void rules_operation(const Descriptor *d, Operation *op);
 void rules_graph(const Descriptor *d, Program *program);
+const char *rules_name(cudnnBackendDescriptorType_t type); /* of an operation; NULL: it is none */
+/* The first operation that is not pointwise; the first one where all are. */
+const Operation *rules_main(const Program *program);
+
+/* plan_text.c: a plan as text, and back. */
+void plan_count(bool restored); /* counts one that was finalized */
+cudnnStatus_t plan_write(const Descriptor *d, int64_t room, int64_t *count, char *text);
+bool plan_read(Descriptor *d); /* sets the plan's program from its text; false: it is none */
 
 /* real.c: NVIDIA's library beside ours; false where it is not asked for. */
 bool real_used(void);

@@ -81,9 +81,15 @@ static float fetch(const void *memory, cudnnDataType_t type, int64_t i) {
         return of_bf16(((const uint16_t *)memory)[i]);
     case CUDNN_DATA_INT8:
         return ((const int8_t *)memory)[i];
+    case CUDNN_DATA_BOOLEAN:
+        return ((const uint8_t *)memory)[i / 8] >> i % 8 & 1;
     default:
         sim_report("reading cuDNN's data type %d is not simulated", (int)type);
     }
+}
+
+static void put_bit(uint8_t *byte, int bit, bool value) {
+    *byte = (uint8_t)((*byte & ~(1 << bit)) | value << bit);
 }
 
 static void put(void *memory, cudnnDataType_t type, int64_t i, float value) {
@@ -96,6 +102,9 @@ static void put(void *memory, cudnnDataType_t type, int64_t i, float value) {
         break;
     case CUDNN_DATA_INT8:
         ((int8_t *)memory)[i] = (int8_t)value;
+        break;
+    case CUDNN_DATA_BOOLEAN:
+        put_bit(&((uint8_t *)memory)[i / 8], (int)(i % 8), value != 0);
         break;
     default:
         sim_report("writing cuDNN's data type %d is not simulated", (int)type);
@@ -182,8 +191,12 @@ static void run_operation(Execution *e, const Operation *op) {
     }
 }
 
+/* $SIMGPU_HANG names an operation that never ends. */
 static SimTurn run(SimOp *sim, void *arg) {
     Call *call = arg;
+    const char *hangs = getenv("SIMGPU_HANG");
+    if (hangs && strcmp(hangs, rules_main(call->program)->name) == 0)
+        return SIM_AGAIN;
     Execution e = {.op = sim, .call = call};
     size_t room = (size_t)call->program->workspace;
     if (room > 0)
@@ -263,7 +276,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
                    (long)call.program->workspace);
     check_call(&call);
     sim_lock();
-    sim_enqueue(handle->stream, call.program->op[0].name, run, &call, sizeof call);
+    sim_enqueue(handle->stream, rules_main(call.program)->name, run, &call, sizeof call);
     sim_unlock();
     return CUDNN_STATUS_SUCCESS;
 }

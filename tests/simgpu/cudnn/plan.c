@@ -8,9 +8,11 @@
  *   2  neither, with a workspace
  *   3  neither; a knob rounds its sums up or down, always alike: the bits of another order
  *   4  neither; a plan for it is made but cannot run
- * All take the same simulated time, $SIMGPU_SLOW_ENGINE twice that. As with the real library, there
- * is none for batch norm of channels that are no whole vectors of 16 bytes, nor for an addition
- * behind it without a ReLU. */
+ * All take the same simulated time, $SIMGPU_SLOW_ENGINE twice that. All but those of convolutions
+ * are compiled as they are planned, and none of them is there with $SIMGPU_NO_COMPILER. As with the
+ * real library, there is none for batch norm of channels that are no whole vectors of 16 bytes, nor
+ * for an addition behind it without a ReLU, nor for its backward pass behind anything but the
+ * product with a mask, in bf16; with $SIMGPU_NO_MASKS nor behind that. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,15 @@ static Program *new_program(void) {
     return program;
 }
 
+/* A plan from text: false where that is none, or $SIMGPU_REFUSE_PLANS. */
+static bool finalize_text(Descriptor *d) {
+    d->program = new_program();
+    if (getenv("SIMGPU_REFUSE_PLANS") || !plan_read(d))
+        return false;
+    plan_count(true);
+    return true;
+}
+
 static void finalize_plan(Descriptor *d) {
     const Descriptor *config =
         desc_link(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, "an engine configuration");
@@ -55,6 +66,7 @@ static void finalize_plan(Descriptor *d) {
         d->program->broken = config->engine == 4;
         d->program->cost = slow && atoi(slow) == config->engine ? 20 : 10;
     }
+    plan_count(false);
 }
 
 /* What our own rules say; they report what is wrong. */
@@ -95,7 +107,13 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t handle) {
     Descriptor *d = desc_of(handle);
     if (d->finalized)
         sim_report("a descriptor of type %d is finalized twice", (int)d->type);
-    finalize_own(d);
+    if (desc_find(d, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION) &&
+        d->type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR) {
+        if (!finalize_text(d))
+            return desc_status(CUDNN_STATUS_BAD_PARAM, "no plan");
+    } else {
+        finalize_own(d);
+    }
     d->finalized = true;
     if (!real_used())
         return CUDNN_STATUS_SUCCESS;
@@ -107,15 +125,34 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t handle) {
     return desc_status(status, "finalize");
 }
 
+/* Convolutions alone come compiled. */
+static bool comes_compiled(const Program *program) {
+    switch (rules_main(program)->type) {
+    case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
+    case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
+    case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool has_engine(const Program *program) {
     enum { VECTOR_BYTES = 16 };
-    const Operation *op = program->op, *last = &op[program->ops - 1];
+    const Operation *op = rules_main(program), *last = &program->op[program->ops - 1];
+    if (getenv("SIMGPU_NO_COMPILER") && !comes_compiled(program))
+        return false;
     bool forward = op->type == CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR;
     if (!forward && op->type != CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR)
         return true;
-    const SimTensor *x = &op->tensor[P_X];
+    const SimTensor *x = &op->tensor[P_X], *dy = &op->tensor[P_DY];
     int64_t element = (int64_t)x->bytes / x->count;
-    bool adds_last = program->ops > 1 && last->pointwise == CUDNN_POINTWISE_ADD;
+    if (op != program->op &&
+        (getenv("SIMGPU_NO_MASKS") || program->op[0].pointwise != CUDNN_POINTWISE_MUL ||
+         dy->type != CUDNN_DATA_BFLOAT16))
+        return false;
+    bool adds_last = last->type == CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR &&
+                     last->pointwise == CUDNN_POINTWISE_ADD;
     return x->dim[1] * element % VECTOR_BYTES == 0 && !adds_last;
 }
 
@@ -195,8 +232,11 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
     if (name == CUDNN_ATTR_ENGINECFG_ENGINE) {
         Descriptor *engine = desc_of(*(cudnnBackendDescriptor_t *)data);
         engine->engine = d->engine;
+        engine->compiled = d->from && !comes_compiled(d->from->program);
         engine->finalized = true;
     }
+    if (name == CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION)
+        return plan_write(d, room, count, data);
     if (real_used()) {
         cudnnStatus_t status = real_get(d, name, type, room, count, data);
         if (name == CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE && status == CUDNN_STATUS_SUCCESS)
@@ -212,7 +252,9 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
         return get_engine_note(d, room, count, data);
     case CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE:
-        *count = 0;
+        *count = d->compiled;
+        if (d->compiled && room > 0)
+            *(cudnnBackendBehaviorNote_t *)data = CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
         return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE:
         *count = 1;

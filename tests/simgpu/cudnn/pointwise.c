@@ -32,6 +32,8 @@ static double apply(const Operation *op, double x, double b, double dy) {
         return x + b;
     case CUDNN_POINTWISE_MUL:
         return x * b;
+    case CUDNN_POINTWISE_CMP_GT:
+        return x > b;
     case CUDNN_POINTWISE_IDENTITY:
         return x;
     case CUDNN_POINTWISE_RELU_FWD:

@@ -87,6 +87,13 @@ cudnnStatus_t real_set(Descriptor *d, const Attribute *a) {
     enum { LINKS_MAX = 64 };
     if (a->type == CUDNN_TYPE_HANDLE) /* the device's properties come in its place */
         return CUDNN_STATUS_SUCCESS;
+    if (a->name == CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION) { /* its own part of it */
+        const char *own = strstr(a->data, "\"real\": ");
+        if (!own)
+            return CUDNN_STATUS_BAD_PARAM;
+        own += strlen("\"real\": ");
+        return real.set(d->real, a->name, a->type, (int64_t)(strrchr(own, '}') - own), own);
+    }
     if (a->type != CUDNN_TYPE_BACKEND_DESCRIPTOR)
         return real.set(d->real, a->name, a->type, a->count, a->data);
     cudnnBackendDescriptor_t links[LINKS_MAX];

@@ -7,7 +7,7 @@
 /* A window of output place (p, q): rows [top, bottom), columns [left, right) of the map. */
 typedef struct Window {
     int64_t row, column; /* of its first place, perhaps outside */
-    int64_t inside;      /* places inside the map */
+    int64_t counted;     /* places inside the map, or all */
 } Window;
 
 static bool inside(const SimTensor *x, int64_t h, int64_t w) {
@@ -18,7 +18,8 @@ static Window window_of(const Operation *op, const SimTensor *x, const SimTensor
     int64_t p = i / y->dim[3] % y->dim[2], q = i % y->dim[3];
     Window window = {p * op->stride[0] - op->pad[0], q * op->stride[1] - op->pad[1], 0};
     for (int64_t j = 0; j < op->window[0] * op->window[1]; j++)
-        window.inside +=
+        window.counted +=
+            op->resample == CUDNN_RESAMPLE_AVGPOOL_INCLUDE_PADDING ||
             inside(x, window.row + j / op->window[1], window.column + j % op->window[1]);
     return window;
 }
@@ -50,7 +51,7 @@ static void forward(Execution *e, const Operation *op) {
                 which = j;
             }
         }
-        y.value[i] = (float)(average ? sum / (double)window.inside : most);
+        y.value[i] = (float)(average ? sum / (double)window.counted : most);
         if (indexed)
             index.value[i] = (float)which;
     }
@@ -69,7 +70,7 @@ static void backward(Execution *e, const Operation *op) {
         for (int64_t j = 0; j < op->window[0] * op->window[1]; j++) {
             int64_t at = element(op, dx.tensor, dy.tensor, window, i, j);
             if (at >= 0 && average)
-                dx.value[at] += dy.value[i] / (float)window.inside;
+                dx.value[at] += dy.value[i] / (float)window.counted;
             else if (at >= 0 && j == (int64_t)index.value[i])
                 dx.value[at] += dy.value[i];
         }
@@ -79,6 +80,7 @@ static void backward(Execution *e, const Operation *op) {
 
 void run_resample(Execution *e, const Operation *op) {
     if (op->resample != CUDNN_RESAMPLE_MAXPOOL &&
+        op->resample != CUDNN_RESAMPLE_AVGPOOL_INCLUDE_PADDING &&
         op->resample != CUDNN_RESAMPLE_AVGPOOL_EXCLUDE_PADDING)
         sim_report("cuDNN's resample mode %d is not simulated", (int)op->resample);
     if (op->tensor[P_DX].present)

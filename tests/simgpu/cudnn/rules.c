@@ -79,7 +79,7 @@ static const struct {
              {CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR, "resample"},
              {CUDNN_BACKEND_OPERATION_RESAMPLE_BWD_DESCRIPTOR, "resample backward"}};
 
-static const char *name_of(cudnnBackendDescriptorType_t type) {
+const char *rules_name(cudnnBackendDescriptorType_t type) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (names[i].type == type)
             return names[i].name;
@@ -96,17 +96,19 @@ static bool flag_of(const Descriptor *d, int name) {
     return a && *(const bool *)a->data;
 }
 
-static size_t element_bytes(cudnnDataType_t type) {
+static size_t element_bits(cudnnDataType_t type) {
     switch (type) {
+    case CUDNN_DATA_BOOLEAN:
+        return 1;
     case CUDNN_DATA_INT8:
     case CUDNN_DATA_UINT8:
-        return 1;
+        return 8;
     case CUDNN_DATA_BFLOAT16:
     case CUDNN_DATA_HALF:
-        return 2;
+        return 16;
     case CUDNN_DATA_FLOAT:
     case CUDNN_DATA_INT32:
-        return 4;
+        return 32;
     default:
         sim_report("tensors of cuDNN's data type %d are not simulated", (int)type);
     }
@@ -134,7 +136,7 @@ void rules_tensor(const Descriptor *d, SimTensor *t) {
         last += (t->dim[i] - 1) * t->stride[i];
         t->count *= t->dim[i];
     }
-    t->bytes = (size_t)(last + 1) * element_bytes(t->type);
+    t->bytes = ((size_t)(last + 1) * element_bits(t->type) + 7) / 8;
     if (last + 1 != t->count)
         sim_report("tensor %ld has gaps or overlaps: %ld elements in %ld places", (long)t->uid,
                    (long)t->count, (long)last + 1);
@@ -218,7 +220,7 @@ static void read_details(const Descriptor *d, Operation *op) {
 }
 
 void rules_operation(const Descriptor *d, Operation *op) {
-    *op = (Operation){.type = d->type, .name = name_of(d->type), .alpha = 1};
+    *op = (Operation){.type = d->type, .name = rules_name(d->type), .alpha = 1};
     if (!op->name)
         sim_report("cuDNN operations of type %d are not simulated", (int)d->type);
     read_details(d, op);
@@ -233,6 +235,14 @@ void rules_operation(const Descriptor *d, Operation *op) {
         !op->tensor[backward ? P_DX : P_Y].present)
         sim_report("a pointwise operation without an output");
     shapes_check(op);
+}
+
+const Operation *rules_main(const Program *program) {
+    for (int i = 0; i < program->ops; i++) {
+        if (program->op[i].type != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)
+            return &program->op[i];
+    }
+    return program->op;
 }
 
 /* One id, one tensor: the same id twice must be the same tensor. */

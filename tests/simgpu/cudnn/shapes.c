@@ -97,6 +97,9 @@ static void check_resample(const Operation *op) {
 static void check_pointwise(const Operation *op) {
     const SimTensor *t = op->tensor;
     const SimTensor *out = t[P_Y].present ? &t[P_Y] : &t[P_DX];
+    bool compares = op->pointwise == CUDNN_POINTWISE_CMP_GT;
+    if (compares != (out->type == CUDNN_DATA_BOOLEAN))
+        sim_report("%s: a comparison gives truth values, and nothing else does", op->name);
     want_like(op, &t[P_X], out);
     want_like(op, &t[P_DY], out);
     for (int i = 0; t[P_B].present && i < out->dims; i++) { /* B is spread over dimensions of 1 */

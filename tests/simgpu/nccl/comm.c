@@ -76,7 +76,8 @@ static bool is_gone(pid_t pid) {
 static void look_for_duplicates(struct ncclComm *comm) {
     const Member *me = &comm->group->member[comm->rank];
     for (int r = 0; r < comm->size; r++) {
-        if (r != comm->rank && comm->group->member[r].device == me->device) {
+        if (r != comm->rank && comm->group->member[r].device == me->device &&
+            strcmp(comm->group->member[r].host, me->host) == 0) {
             comm_says("Duplicate GPU detected : rank %d and rank %d both on CUDA device %d",
                       comm->rank, r, me->device);
             comm->state = ncclInvalidUsage;
@@ -128,7 +129,9 @@ static Group *open_group(const char *name) {
 ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int size, ncclUniqueId id, int rank,
                                     ncclConfig_t *config) {
     int device;
-    if (cudaGetDevice(&device) != cudaSuccess)
+    struct cudaDeviceProp properties;
+    if (cudaGetDevice(&device) != cudaSuccess ||
+        cudaGetDeviceProperties(&properties, device) != cudaSuccess)
         return ncclUnhandledCudaError;
     if (rank < 0 || rank >= size || size > RANKS_MAX || strncmp(id.internal, "/simgpu-", 8)) {
         comm_says("rank %d of %d, or a unique id that ncclGetUniqueId did not make", rank, size);
@@ -149,7 +152,9 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int size, ncclUniqueId id, 
     if (me->joined)
         sim_report("rank %d joins the same communicator twice", rank);
     me->pid = getpid();
-    me->device = device;
+    me->device = properties.pciBusID; /* where processes see different ones too */
+    const char *host = getenv("NCCL_HOSTID");
+    snprintf(me->host, sizeof me->host, "%s", host ? host : "");
     me->joined = 1;
     sim_count(&leaks, 1);
     sim_lock();

@@ -21,6 +21,7 @@ typedef struct Member {
     _Atomic int joined;
     pid_t pid;
     int device;
+    char host[64];              /* $NCCL_HOSTID: ranks of another one have GPUs of their own */
     _Atomic uint64_t entered;   /* calls that this rank waits in, or has been in */
     _Atomic uint64_t published; /* chunks that the others may read */
     _Atomic uint64_t consumed;  /* chunks that this rank has read of all others */

@@ -23,6 +23,7 @@ size_t reduce_size(ncclDataType_t type) {
 const char *reduce_name(ncclDataType_t type) {
     switch (type) {
     case ncclInt32:
+    case ncclUint32:
         return "all-reduce of int32";
     case ncclInt64:
     case ncclUint64:
@@ -37,8 +38,9 @@ const char *reduce_name(ncclDataType_t type) {
 }
 
 bool reduce_supports(ncclDataType_t type, ncclRedOp_t op) {
-    return op == ncclSum && (type == ncclInt32 || type == ncclInt64 || type == ncclUint64 ||
-                             type == ncclFloat32 || type == ncclFloat64 || type == ncclBfloat16);
+    return op == ncclSum &&
+           (type == ncclInt32 || type == ncclUint32 || type == ncclInt64 || type == ncclUint64 ||
+            type == ncclFloat32 || type == ncclFloat64 || type == ncclBfloat16);
 }
 
 static float of_bf16(uint16_t bits) {
@@ -65,6 +67,7 @@ static uint16_t to_bf16(float value) {
 void reduce_add(void *to, const void *from, size_t count, ncclDataType_t type) {
     switch (type) {
     case ncclInt32:
+    case ncclUint32:
         ADD(uint32_t);
         break;
     case ncclInt64:

@@ -280,6 +280,11 @@ static inline __attribute__((always_inline)) bool compute_bits(Warp *warp, const
     case OP_PRMT:
         PUT(bits_permute(a[l], b[l], (uint32_t)c[l]));
         return true;
+    case OP_DP2A:
+        if (inst->type != T_U32 || inst->from != T_U32)
+            return false;
+        PUT((uint32_t)(bits_dot2(a[l], b[l]) + c[l]));
+        return true;
     case OP_BFI:
         PUT(bits_insert(inst, a[l], b[l], (uint32_t)c[l], (uint32_t)e[l]));
         return true;

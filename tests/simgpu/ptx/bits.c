@@ -13,6 +13,10 @@ uint32_t bits_permute(uint64_t a, uint64_t b, uint32_t selector) {
     return result;
 }
 
+uint32_t bits_dot2(uint64_t a, uint64_t b) {
+    return (uint32_t)((a & 0xffff) * (b & 0xff) + (a >> 16 & 0xffff) * (b >> 8 & 0xff));
+}
+
 uint64_t bits_logic3(uint64_t a, uint64_t b, uint64_t c, unsigned table) {
     uint64_t result = 0;
     for (unsigned i = 0; i < 8; i++) {

@@ -196,6 +196,7 @@ uint64_t convert_lane(const Inst *inst, uint64_t bits);
 bool compare_lane(const Inst *inst, uint64_t a, uint64_t b);
 
 /* bits.c: one lane each. */
+uint32_t bits_dot2(uint64_t a, uint64_t b); /* dp2a.lo.u32.u32 without its third operand */
 uint32_t bits_permute(uint64_t a, uint64_t b, uint32_t selector);
 uint64_t bits_logic3(uint64_t a, uint64_t b, uint64_t c, unsigned table);
 uint32_t bits_funnel(const Inst *inst, uint32_t low, uint32_t high, uint32_t by);

@@ -101,12 +101,24 @@ static void declare_registers(Parser *p, char *text) {
     }
 }
 
+static int find_shared(Parser *p, const char *name);
+
 static int add_shared(PtxKernel *k, const char *name, int bytes, int align) {
     k->shared_bytes = (k->shared_bytes + align - 1) / align * align;
     k->shared = grown(k->shared, (size_t)(k->shareds + 1) * sizeof *k->shared);
     k->shared[k->shareds] = (Symbol){strdup(name), k->shared_bytes, bytes};
     k->shared_bytes += bytes;
     return k->shared[k->shareds++].offset;
+}
+
+/* Dynamic shared memory lies behind all variables that have a size. */
+static int add_dynamic(Parser *p, const char *name) {
+    for (int i = 0; i < p->module_shareds; i++) {
+        const Symbol *s = &p->module_shared[i];
+        if (s->bytes > 0)
+            find_shared(p, s->name);
+    }
+    return add_shared(p->kernel, name, 0, 16);
 }
 
 /* Offset of a variable in shared memory, or -1. */
@@ -119,7 +131,7 @@ static int find_shared(Parser *p, const char *name) {
     for (int i = 0; i < p->module_shareds; i++) {
         const Symbol *s = &p->module_shared[i];
         if (!strcmp(s->name, name))
-            return add_shared(k, name, s->bytes, s->bytes ? s->offset : 16);
+            return s->bytes ? add_shared(k, name, s->bytes, s->offset) : add_dynamic(p, name);
     }
     return -1;
 }

@@ -1,0 +1,59 @@
+/* cpu/elsewhere: what stands for our own code for bfloat16 where it is not compiled: it takes no
+ * layer, so that oneDNN has them all, and none of its steps are asked for. */
+#include "clones.h"
+
+#if !FOR_X86
+
+#include "attention_bf16.h"
+#include "dropout_bf16.h"
+#include "image_conv.h"
+#include "winograd.h"
+
+static Status not_compiled(void) {
+    return FAIL(ST_INTERNAL, "vectors for bfloat16 were asked for where there are none");
+}
+
+bool attention_bf16_takes(const StepPlan *plan) {
+    (void)plan;
+    return false;
+}
+
+Status attention_bf16_steps(StepPlan *plan) {
+    (void)plan;
+    return not_compiled();
+}
+
+Status dropout_bf16_steps(StepPlan *plan) {
+    (void)plan;
+    return not_compiled();
+}
+
+bool image_conv_takes(const StepPlan *plan) {
+    (void)plan;
+    return false;
+}
+
+bool image_conv_takes_forward(const StepPlan *plan) {
+    (void)plan;
+    return false;
+}
+
+void image_conv_forward(StepPlan *plan) {
+    (void)plan;
+}
+
+void image_conv_backward(StepPlan *plan) {
+    (void)plan;
+}
+
+bool winograd_takes(const StepPlan *plan) {
+    (void)plan;
+    return false;
+}
+
+Status winograd_steps(StepPlan *plan) {
+    (void)plan;
+    return not_compiled();
+}
+
+#endif
