@@ -328,6 +328,7 @@ static Pooling pooling_of(const Floor *floor, int l) {
                      .stride = layer->args.pool.stride,
                      .pad = layer->args.pool.pad,
                      .average = layer->kind == LAYER_AVGPOOL,
+                     .count_pad = layer->args.pool.count_pad,
                      .training = true};
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What lockstep should do on GPUs, on paper: floating-point operations, bytes, launches, times.
 
-    bench/gpu_model.py SECTION...        prints sections: assumptions work phases launches reduce steps lanes
+    bench/gpu_model.py SECTION...        prints sections: assumptions work phases launches reduce steps streams lanes evaluation
     bench/gpu_model.py --write FILE      renews the numbers in a page, between its `<!-- gpu_model SECTION -->` marks
     bench/gpu_model.py --check FILE      fails where they are not what this script prints
 
@@ -38,11 +38,12 @@ TILE = 128             # rows and columns of the output tile of a convolution as
 GAP_S = 1.5e-6         # between two kernels of a replayed graph
 CALL_S = 3.0e-6        # of the host: one copy, event or kernel
 REPLAY_S = 8.0e-6      # of the host: one graph
-LANE_WAIT_S = 20e-6    # between a lane's last kernel and the next one's first: one wait, results read
-STEP_WAIT_S = 120e-6   # once a step: tail to the host and back, running statistics, waits
+WAIT_S = 20e-6         # of the host for a stream, with what it reads then and the first kernel behind it
 MESSAGE_S = {"NVLink": 40e-6, "100 Gb/s": 90e-6}  # of one all-reduce, besides its bytes
 BUCKET_BYTES = 4194304  # bucket-bytes of the recipe
 RECORDS, EPOCHS = 50000, 24
+STREAMS_MAX, IMAGES_AT_ONCE = 4, 512
+EVALUATED = 10000
 
 Layer = collections.namedtuple("Layer", "kind input_shape shape inputs parameters multiply_adds")
 Kernel = collections.namedtuple("Kernel", "layer phase name kind flops bytes tiles")
@@ -87,9 +88,10 @@ def tiles_of(batch, shape, channels):
     return math.ceil(batch * shape[1] * shape[2] / TILE) * math.ceil(channels / TILE)
 
 
-def lane_kernels(layers, batch, precision):
-    """Forward in text order, then backward in reverse, as src/cuda plans them for training."""
+def lane_kernels(layers, batch, precision, training=True):
+    """Forward in text order, then backward in reverse, as src/cuda plans them; of evaluation forward alone."""
     e = 2 if precision == "bf16" else 4
+    mask = 1 / 8 if precision == "bf16" else 0  # bytes an element of the bits between the passes of batch norm, where they are
     out = []
 
     def add(i, phase, name, flops, size, kind="memory", tiles=0):
@@ -102,14 +104,18 @@ def lane_kernels(layers, batch, precision):
             work = 2 * batch * multiply_adds(layers, i)
             add(i, "forward", layer.kind, work, e * (x + y + parameters(layers, i)), "conv",
                 tiles_of(batch, layer.shape, layer.shape[0]))
+        elif layer.kind == "bn" and not training:
+            add(i, "forward", "bn + relu", 0, 2 * e * y)
         elif layer.kind == "bn":
-            add(i, "forward", "bn + relu", 0, 3 * e * y)
+            add(i, "forward", "bn + relu", 0, (3 * e + mask) * y)
             add(i, "forward", "bn statistics", 0, 16 * layer.shape[0])
         elif layer.kind == "maxpool":
             add(i, "forward", "maxpool", 0, e * x + (e + 1) * y)
         elif layer.kind in ("add", "scale"):
             add(i, "forward", layer.kind, 0, (3 if layer.kind == "add" else 2) * e * y)
     add(len(layers), "forward", "loss", 0, batch * (10 * e + 12))
+    if not training:
+        return out
     add(len(layers), "backward", "loss", 0, batch * (20 * e + 4))
     written = set()  # layers whose output's gradient is assigned already
 
@@ -132,8 +138,9 @@ def lane_kernels(layers, batch, precision):
                     tiles_of(batch, input_shape(layers, i), input_shape(layers, i)[0]))
                 give(i, layer.inputs[0], x)
         elif layer.kind == "bn":
-            add(i, "backward", "relu mask", 0, 3 * e * y)
-            add(i, "backward", "bn", 0, 5 * e * y)
+            if not mask:
+                add(i, "backward", "relu mask", 0, 3 * e * y)
+            add(i, "backward", "bn", 0, (5 * e + 2 * mask) * y)
             written.add(layer.inputs[0])
         elif layer.kind == "maxpool":
             add(i, "backward", "maxpool", 0, e * x + (e + 1) * y)
@@ -154,13 +161,15 @@ def roofline(gpu, precision, kernel):
     return max(kernel.flops / gpu.peak[precision], kernel.bytes / gpu.bandwidth)
 
 
-def expected(gpu, precision, kernel):
+def expected(gpu, precision, kernel, streams=1):
+    """Of one of the `streams` lanes that run side by side, each of which is at the same kernel: what it costs the step."""
     share = FP32_SHARE if precision == "fp32" else gpu.conv_share
     filled = 1.0
     if kernel.tiles:  # forward and data: the last wave of tiles leaves processors idle
-        filled = kernel.tiles / (gpu.sms * math.ceil(kernel.tiles / gpu.sms))
+        tiles = streams * kernel.tiles
+        filled = tiles / (gpu.sms * math.ceil(tiles / gpu.sms))
     compute = kernel.flops / (gpu.peak[precision] * share * filled)
-    return max(compute, kernel.bytes / (gpu.bandwidth * MEMORY_SHARE)) + GAP_S
+    return max(compute, kernel.bytes / (gpu.bandwidth * MEMORY_SHARE)) + GAP_S / streams
 
 
 def flat(layers):
@@ -190,20 +199,30 @@ def completed_buckets(layers, reduction):
     return done
 
 
-def to_sum_seconds(gpu, layers, reduction, first):
+def streams_of(lanes, images):
+    """Lanes that run side by side on one GPU: cores_streams (src/engine/cores.c), where there are cores enough."""
+    return max(1, min(lanes, STREAMS_MAX, IMAGES_AT_ONCE // images))
+
+
+def to_sum_seconds(gpu, layers, reduction, first, streams=1):
     """A lane's gradient into the rank's buckets."""
     moved = (12 if first else 20) if reduction == "exact" else (8 if first else 12)
-    return flat(layers) * moved / (gpu.bandwidth * MEMORY_SHARE) + bucket_count(layers, reduction) * GAP_S
+    return flat(layers) * moved / (gpu.bandwidth * MEMORY_SHARE) + bucket_count(layers, reduction) * GAP_S / streams
 
 
 def host_calls(layers, reduction):
     """Of one lane: (graphs replayed, other calls). Each bucket takes a wait, a kernel and a mark."""
-    return 1 + len(completed_buckets(layers, reduction)) + 1, 10 + 3 * bucket_count(layers, reduction)
+    return 1 + len(completed_buckets(layers, reduction)) + 1, 11 + 3 * bucket_count(layers, reduction)
 
 
 def host_seconds(layers, reduction):
     replays, calls = host_calls(layers, reduction)
     return replays * REPLAY_S + calls * CALL_S
+
+
+def order_seconds(streams):
+    """Of the host, to order all streams without a wait (src/engine/engine_order.c): behind the update and behind packing."""
+    return 2 * (2 * streams + 2) * CALL_S
 
 
 def pack_seconds(gpu, layers, precision):
@@ -239,29 +258,32 @@ def reduce_seconds(layers, place, reduction):
 Step = collections.namedtuple("Step", "forward backward to_sum waits pack update exposed total")
 
 
-def step_times(gpu, layers, precision, reduction, batch, lanes, place):
-    """The phases of one step of one GPU, seconds. Buckets travel while the last lane's backward goes on."""
+def step_times(gpu, layers, precision, reduction, batch, lanes, place, streams=None):
+    """The phases of one step of one GPU, seconds; `streams`: other than the rule has. Lanes run side by side, as many as there
+    are streams, and buckets travel while the last of them goes backward."""
     mine = lanes // place.gpus
+    streams = streams or streams_of(mine, batch // lanes)
     kernels = lane_kernels(layers, batch // lanes, precision)
-    times = [expected(gpu, precision, k) for k in kernels]
+    times = [expected(gpu, precision, k, streams) for k in kernels]
     forward = sum(t for k, t in zip(kernels, times) if k.phase == "forward")
     backward = sum(times) - forward
-    to_sum = [to_sum_seconds(gpu, layers, reduction, lane == 0) for lane in range(mine)]
-    busy = forward + backward + to_sum[-1]
-    idle = max(0.0, host_seconds(layers, reduction) - busy) + LANE_WAIT_S
-    # The last lane's backward, and behind each of its layers the buckets that it completes.
+    to_sum = [to_sum_seconds(gpu, layers, reduction, lane == 0, streams) for lane in range(mine)]
+    busy = streams * (forward + backward + to_sum[-1])
+    idle = max(0.0, host_seconds(layers, reduction) - busy)
+    # The last lanes' backward, and behind each of its layers the buckets that it completes.
     done = completed_buckets(layers, reduction)
     n = bucket_count(layers, reduction)
     clock, link = 0.0, 0.0
     message = message_seconds(place, flat(layers) * sum_bytes(reduction) / n)
     for i in sorted(set(k.layer for k in kernels), reverse=True):
-        clock += sum(t for k, t in zip(kernels, times) if k.layer == i and k.phase == "backward")
-        clock += done.get(i, 0) * to_sum[-1] / n
+        clock += streams * sum(t for k, t in zip(kernels, times) if k.layer == i and k.phase == "backward")
+        clock += streams * done.get(i, 0) * to_sum[-1] / n
         for _ in range(done.get(i, 0)):
             link = max(link, clock) + message
     exposed = max(0.0, link - clock)
     pack, update = pack_seconds(gpu, layers, precision), update_seconds(gpu, layers, reduction)
-    waits = mine * idle + STEP_WAIT_S
+    # For the lanes, whose results the sums carry, and for the sums, on which the update depends.
+    waits = math.ceil(mine / streams) * idle + 2 * WAIT_S + max(0.0, order_seconds(streams) - pack - update)
     total = mine * (forward + backward) + sum(to_sum) + waits + pack + update + exposed
     return Step(mine * forward, mine * backward, sum(to_sum), waits, pack, update, exposed, total)
 
@@ -295,7 +317,7 @@ def section_assumptions(layers):
         f"{100 * MEMORY_SHARE:.0f} % of the memory's bandwidth, large messages {100 * LINK_SHARE:.0f} % of a link's. Forward and "
         f"data-gradient convolutions work in tiles of {TILE} x {TILE} outputs, one a processor at a time. {1e6 * GAP_S:.1f} us "
         f"between two kernels of a replayed graph, {1e6 * REPLAY_S:.0f} us of the host a replay, {1e6 * CALL_S:.0f} us any other "
-        f"call, {1e6 * LANE_WAIT_S:.0f} us of waiting a lane and {1e6 * STEP_WAIT_S:.0f} us a step. A message takes "
+        f"call, {1e6 * WAIT_S:.0f} us a wait, of which a step has two. A message takes "
         f"{1e6 * MESSAGE_S['NVLink']:.0f} us (NVLink) or {1e6 * MESSAGE_S['100 Gb/s']:.0f} us (100 Gb/s) besides its bytes. "
         f"Memory traffic is counted as if nothing stayed in the L2 cache, which is too much for small lanes.")
 
@@ -322,12 +344,13 @@ def section_phases(layers):
         for name, gpu in GPUS.items():
             for precision in ("fp32", "tf32", "bf16"):
                 kernels = lane_kernels(layers, batch // 8, precision)
+                streams = streams_of(8, batch // 8)
                 parts = []
                 for phase in ("forward", "backward"):
                     mine = [k for k in kernels if k.phase == phase]
                     parts += [8 * sum(roofline(gpu, precision, k) for k in mine),
-                              8 * sum(expected(gpu, precision, k) for k in mine)]
-                conv = 8 * sum(expected(gpu, precision, k) for k in kernels if k.kind == "conv")
+                              8 * sum(expected(gpu, precision, k, streams) for k in mine)]
+                conv = 8 * sum(expected(gpu, precision, k, streams) for k in kernels if k.kind == "conv")
                 step = step_times(gpu, layers, precision, "exact", batch, 8, places(gpu)[0])
                 rows.append([batch, name, precision, ms(parts[0]), ms(parts[1]), ms(parts[2]), ms(parts[3]),
                              f"{100 * conv / (parts[1] + parts[3]):.0f} %", ms(step.to_sum), ms(step.pack),
@@ -366,6 +389,23 @@ def section_reduce(layers):
     return "All of a step's gradient, nothing hidden.\n\n" + table(head, rows)
 
 
+def evaluation_seconds(gpu, layers, precision, batch, images_a_wait):
+    """Of EVALUATED images on one GPU: a graph and five copies a batch, which the host enqueues while the GPU computes."""
+    busy = sum(expected(gpu, precision, k) for k in lane_kernels(layers, batch, precision, training=False))
+    host = REPLAY_S + 5 * CALL_S
+    return EVALUATED / batch * max(busy, host) + EVALUATED / images_a_wait * (WAIT_S + host)
+
+
+def section_evaluation(layers):
+    rows = []
+    for name, gpu in GPUS.items():
+        for precision in ("fp32", "bf16"):
+            rows.append([name, precision] + [ms(evaluation_seconds(gpu, layers, precision, *how), 1)
+                                             for how in ((100, 100), (500, 500), (500, EVALUATED))])
+    return table(["GPU", "precision", "100 images a batch, a wait each: ms", "500 images a batch, a wait each: ms", "500, one wait: ms"],
+                 rows)
+
+
 def limit_of(step):
     terms = {"convolutions and memory": step.forward + step.backward, "communication": step.exposed,
              "waits and host": step.waits, "sums and optimizer": step.to_sum + step.update + step.pack}
@@ -390,6 +430,15 @@ def section_steps(layers):
     return table(head, rows)
 
 
+def section_streams(layers):
+    rows = []
+    for batch in (128, 512, 1024, 2048):
+        for name, gpu in GPUS.items():
+            rows.append([batch, name, f"8 x {batch // 8}", streams_of(8, batch // 8)] +
+                        [ms(step_times(gpu, layers, "bf16", "exact", batch, 8, places(gpu)[0], n).total) for n in (1, 2, 4, 8)])
+    return table(["batch", "GPU", "lanes x images", "streams by the rule", "1 stream: ms a step", "2", "4", "8"], rows)
+
+
 def section_lanes(layers):
     rows = []
     for batch in (512, 2048):
@@ -408,7 +457,8 @@ def section_lanes(layers):
 
 
 SECTIONS = {"assumptions": section_assumptions, "work": section_work, "phases": section_phases,
-            "launches": section_launches, "reduce": section_reduce, "steps": section_steps, "lanes": section_lanes}
+            "launches": section_launches, "reduce": section_reduce, "steps": section_steps, "streams": section_streams, "lanes": section_lanes,
+            "evaluation": section_evaluation}
 
 
 def renew(text, layers):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables in Markdown of what bench/vs_pytorch, bench/sums and bench/share measured (their --json).
+"""Tables in Markdown of what bench/vs_pytorch, bench/sums, bench/ranks and bench/share measured (their --json).
 
 bench/tables.py FILE...                    prints them
 bench/tables.py --write PAGE FILE...       puts them in PAGE, between `<!-- speed KIND -->` and `<!-- end -->`; kinds that no
@@ -76,12 +76,31 @@ def sums(found):
         sides = {(side["lanes"], side["ranks"], side["threads"], side["reduction"]): side["median"] for side in one["sides"]}
         rows = []
         for lanes, ranks, threads in dict.fromkeys(key[:3] for key in sides):
-            exact, native = (sides[lanes, ranks, threads, reduction] for reduction in ("exact", "native"))
-            rows.append([lanes, f"{plural(ranks, 'rank')} × {plural(threads, 'thread')}", figure(exact), figure(native),
-                         f"{100 * (native / exact - 1):+.1f} %"])
+            exact, low, native = (sides[lanes, ranks, threads, reduction] for reduction in ("exact", "exact32", "native"))
+            rows.append([lanes, f"{plural(ranks, 'rank')} × {plural(threads, 'thread')}", figure(exact), figure(low), figure(native),
+                         f"{100 * (native / exact - 1):+.1f} %", f"{100 * (native / low - 1):+.1f} %"])
         out += ["", *prose(f"{' '.join([one['recipe'], *one['flags']])}, {plural(one['batch'], 'image')} a step: {where([one])}; medians of "
                            f"{plural(one['rounds'], 'round')} of {plural(one['steps'], 'step')}."), "",
-                *table(["lanes", "on", "exact, images/s", "native, images/s", "exact sums take"], rows)]
+                *table(["lanes", "on", "exact, images/s", "exact32, images/s", "native, images/s", "exact sums take",
+                        "exact32 sums take"], rows)]
+    return out[1:]
+
+
+# ---- ranks ----
+
+def ranks(found):
+    out = []
+    for one in found:
+        first = one["sides"][0]
+        whole = first["median"] / first["busy_cores"]
+        rows = []
+        for side in one["sides"]:
+            core = side["median"] / side["busy_cores"]
+            rows.append([side["lanes"], f"{plural(side['ranks'], 'rank')} × {plural(side['threads'], 'thread')}", figure(side["median"]),
+                         figure(core), f"{100 * core / whole:.0f} %", f"{side['memory_mb']:.0f}", f"{side['start_s']:.2f}"])
+        out += ["", *prose(f"{' '.join([one['recipe'], *one['flags']])}, {plural(one['batch'], 'image')} a step: {where([one])}; medians of "
+                           f"{plural(one['rounds'], 'round')} of {plural(one['steps'], 'step')}. A busy core is one that has a lane."), "",
+                *table(["lanes", "on", "images/s", "a busy core", "of the first", "MB a rank", "start, s"], rows)]
     return out[1:]
 
 
@@ -112,7 +131,7 @@ def share(found):
     return out[1:]
 
 
-KINDS = {"vs_pytorch": vs_pytorch, "contenders": contenders, "sums": sums, "share": share}
+KINDS = {"vs_pytorch": vs_pytorch, "contenders": contenders, "sums": sums, "ranks": ranks, "share": share}
 
 
 def read(paths):
@@ -129,7 +148,8 @@ def read(paths):
     return {kind: KINDS[kind](ones) for kind, ones in found.items() if ones and kind in KINDS}
 
 
-def renew(page, made):
+def renew(page, made, word="speed"):
+    """Puts the lines of each kind between `<!-- WORD KIND -->` and `<!-- end -->`."""
     with open(page) as file:
         lines = file.read().split("\n")
     out, skipping = [], False
@@ -137,7 +157,7 @@ def renew(page, made):
         skipping = skipping and line != "<!-- end -->"
         if not skipping:
             out.append(line)
-        kind = line.split()[2] if line.startswith("<!-- speed ") else None
+        kind = line.split()[2] if line.startswith(f"<!-- {word} ") else None
         if kind in made:
             out += made[kind]
             skipping = True

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """twin: a recipe in PyTorch, as one would write it there, and a process that times its steps.
 
-bench/vs_pytorch runs this in each Python that has torch, from 1.13 on; nothing else is needed there:
+bench/vs_pytorch and bench/pytorch_gpu run this in each Python that has torch, from 1.13 on; nothing else is needed there:
 
     twin.py --probe         prints what this PyTorch is, as one JSON object
     twin.py --worker        reads an order (below) from stdin; rank 0 prints what it measured, as one JSON object
@@ -67,6 +67,15 @@ class Concat(nn.Module):
         return torch.cat(inputs, 1)
 
 
+class Slice(nn.Module):
+    def __init__(self, first, channels):
+        super().__init__()
+        self.first, self.channels = first, channels
+
+    def forward(self, x):
+        return x[:, self.first:self.first + self.channels]
+
+
 class PadChannels(nn.Module):
     def __init__(self, half):
         super().__init__()
@@ -84,7 +93,7 @@ class DropPath(nn.Module):
     def forward(self, x):
         if not self.training:
             return x
-        keep = torch.rand([len(x)] + [1] * (x.dim() - 1)) >= self.p
+        keep = torch.rand([len(x)] + [1] * (x.dim() - 1), device=x.device) >= self.p
         return x * keep / (1 - self.p)
 
 
@@ -200,8 +209,9 @@ def module_of(layer, form):
     maps = {
         "conv": lambda: conv(layer), "bn": lambda: batch_norm(c, a), "groupnorm": lambda: nn.GroupNorm(a["groups"], c, a["eps"]),
         "maxpool": lambda: nn.MaxPool2d(a["k"], a["s"], a["p"]),
-        "avgpool": lambda: nn.AvgPool2d(a["k"], a["s"], a["p"], count_include_pad=False),
+        "avgpool": lambda: nn.AvgPool2d(a["k"], a["s"], a["p"], count_include_pad=a["count_pad"]),
         "concat": Concat, "pad_channels": lambda: PadChannels((layer["out"][0] - c) // 2), "shift": Shift,
+        "slice": lambda: Slice(a["first"], a["c"]), "shuffle": lambda: nn.ChannelShuffle(a["groups"]),
     }
     tokens = {
         "class_token": lambda: ClassToken(c), "positions": lambda: Positions(h * w, c),
@@ -358,8 +368,10 @@ def rule_of(settings, lines, kind, name, decays):
     if optimizer in ("sgd", "muon"):
         momentum = value("momentum")
         arguments.update(momentum=momentum, nesterov=bool(own.get("nesterov", o["nesterov"])) and momentum > 0)
-    else:
+    elif optimizer in ("adam", "adamw"):
         arguments.update(betas=(value("beta1"), value("beta2")), eps=value("eps"))
+    else:
+        sys.exit(f"optimizer.name {optimizer}: not one of bench/twin.py")
     if optimizer == "muon":
         muon = settings["muon"]
         arguments.update(steps=int(own.get("muon-steps", muon["steps"])), rescale=bool(own.get("muon-rescale", muon["rescale"])))
@@ -404,11 +416,14 @@ class Run:
 
     def __init__(self, order, fused):
         network, settings = order["network"], order["settings"]
+        if settings["class-weights"]:
+            sys.exit("class-weights: bench/twin.py has none")
         if float(settings["optimizer"]["ema-decay"]) > 0:
             sys.exit("optimizer.ema-decay: bench/twin.py keeps no moving average")
         torch.manual_seed(0)
         batch = order["batch"] // order["ranks"]
-        twin = make(network).to(memory_format=torch.channels_last)
+        self.device = order.get("device", "cpu")
+        twin = make(network).to(self.device, memory_format=torch.channels_last)
         self.parameters = sum(p.numel() for p in twin.parameters())
         self.optimizers = optimizers_of(twin, network, settings, order["precision"], fused)
         self.trained = [p for p in twin.parameters() if p.requires_grad]
@@ -420,17 +435,22 @@ class Run:
         self.model = twin
         if order["ranks"] > 1:
             self.model = nn.parallel.DistributedDataParallel(twin, broadcast_buffers=False, gradient_as_bucket_view=True)
-        if order["compiled"]:
+        if order["compiled"] and self.device == "cpu":
             self.model = torch.compile(self.model)
-        self.images = torch.randn(batch, *network["image"]).contiguous(memory_format=torch.channels_last)
-        self.labels = torch.randint(0, network["classes"], (batch,))
+        elif order["compiled"]:  # its mode; the loss as well
+            self.loss_of = torch.compile(self.loss_of, mode=order["compiled"])
+        self.images = torch.randn(batch, *network["image"]).contiguous(memory_format=torch.channels_last).to(self.device)
+        self.labels = torch.randint(0, network["classes"], (batch,)).to(self.device)
+
+    def loss_of(self, images, labels):
+        with torch.autocast(self.device, dtype=torch.bfloat16) if self.bf16 else contextlib.nullcontext():
+            logits = self.model(images)
+        return F.cross_entropy(logits.float(), labels, label_smoothing=self.smoothing)
 
     def step(self):
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16) if self.bf16 else contextlib.nullcontext():
-            logits = self.model(self.images)
-        F.cross_entropy(logits.float(), self.labels, label_smoothing=self.smoothing).backward()
+        self.loss_of(self.images, self.labels).backward()
         if self.clip:
             nn.utils.clip_grad_norm_(self.trained, self.clip)
         for optimizer in self.optimizers:
@@ -450,25 +470,42 @@ def started(order):
     return run
 
 
+def wait():
+    """For a GPU, which computes behind the program's back."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def worker():
-    """order: network, settings, precision ("fp32", "bf16"), compiled, batch (of all ranks), rank, ranks, threads, steps, port."""
+    """order: network, settings, precision ("fp32", "tf32", "bf16"), compiled (false, true, or torch.compile's mode), batch (of all
+    ranks), rank, ranks, threads, steps, port; device ("cpu") and together (1): so many steps are timed as one, which on a GPU wait
+    for nothing between them."""
     order = json.load(sys.stdin)
     torch.set_num_threads(order["threads"])
     if order["ranks"] > 1:
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(order["port"]))
         torch.distributed.init_process_group("gloo", rank=order["rank"], world_size=order["ranks"])
+    together, warm = order.get("together", 1), WARM_COMPILED if order["compiled"] else WARM
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = order["precision"] != "fp32"
+    begin = time.perf_counter()
     run, seconds = started(order), []
-    for _ in range((WARM_COMPILED if order["compiled"] else WARM) - 1):
+    for _ in range(max(warm, together) - 1):  # CUDA graphs are recorded in the first steps
         run.step()
-    while len(seconds) < order["steps"]:
+    wait()
+    warm_s = time.perf_counter() - begin
+    while len(seconds) * together < order["steps"]:
         start = time.perf_counter()
-        run.step()
-        seconds.append(time.perf_counter() - start)
+        for _ in range(together):
+            run.step()
+        wait()
+        seconds.append((time.perf_counter() - start) / together)
         if agreed(order, sum(seconds) > LONG_S):
             break
     if order["rank"] == 0:
         images = len(run.images) * order["ranks"]
-        print(json.dumps({"images_per_s": images / statistics.median(seconds), "seconds": seconds, "parameters": run.parameters}))
+        print(json.dumps({"images_per_s": images / statistics.median(seconds), "seconds": seconds, "parameters": run.parameters,
+                          "warm_s": warm_s, "torch": torch.__version__}))
 
 
 def agreed(order, enough):

@@ -3,7 +3,7 @@
  * The recipe is read, the model parsed and the gradient cut into buckets by the trainer's own
  * functions, so that the simulation follows when they change.
  *
- *     build/bench/scale/pattern configs/resnet9.yaml [--reduction native] [--bucket-bytes N] */
+ *     build/bench/scale/pattern configs/resnet9.yaml [--reduction NAME] [--bucket-bytes N] */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,13 +38,25 @@ static void print_layers(const Model *model, const GradSum *sum) {
     }
 }
 
+/* Bytes of an element on its way. */
+static int sent_bytes(const GradSum *sum) {
+    return (int)(sum->exact && !sum->shifted ? sizeof(int64_t) : dtype_size(DT_F32));
+}
+
+/* Bytes of device memory an element, from the last sum to the next step: the optimizer reads the
+ * sum, a weight and a slot, and writes both; what came as int32 is made int64 before. */
+static int moved_bytes(const GradSum *sum) {
+    return sum->shifted ? 4 + 8 + 8 + 16 : sent_bytes(sum) + 16;
+}
+
 static void print_messages(const GradSum *sum) {
-    int bytes = (int)(sum->exact ? sizeof(int64_t) : dtype_size(DT_F32));
+    int bytes = sent_bytes(sum);
+    bool one = bytes == sizeof(int64_t); /* the tail goes with bucket 0 */
     for (int b = sum->buckets - 1; b >= 0; b--) {
-        int64_t tail = b == 0 && sum->exact ? sum->tail : 0; /* one message with bucket 0 */
+        int64_t tail = b == 0 && one ? sum->tail : 0;
         printf("message %d %" PRId64 " %d\n", b, sum->begin[b + 1] - sum->begin[b] + tail, bytes);
     }
-    if (!sum->exact)
+    if (!one)
         printf("message 0 %" PRId64 " %zu\n", sum->tail, sizeof(int64_t));
 }
 
@@ -56,9 +68,10 @@ static Status print_pattern(RunConfig *config, Model *model, GradSum *sum, Comm 
     TRY(model_parse(config->model, config->file, config->model_line, dataset.image, dataset.classes,
                     config->label_smoothing, model));
     TRY(device_open_ref(&(DeviceOptions){0}, device));
-    TRY(grad_sum_open(sum, *comm, *device, model, config, NULL));
-    printf("pattern %s %s %" PRId64 " %" PRId64 " %d\n", config->name,
-           sum->exact ? "exact" : "native", model->parameters, model->flat, sum->buckets);
+    TRY(grad_sum_open(sum, *comm, NULL, *device, model, config, NULL));
+    const char *name = sum->shifted ? "exact32" : sum->exact ? "exact" : "native";
+    printf("pattern %s %s %" PRId64 " %" PRId64 " %d %d\n", config->name, name, model->parameters,
+           model->flat, sum->buckets, moved_bytes(sum));
     print_layers(model, sum);
     print_messages(sum);
     return ST_OK;

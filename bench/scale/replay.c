@@ -79,12 +79,13 @@ static Status one_step(Comm *comm, Reducer *reducer, const Pattern *pattern,
 static Status start_reducer(Replay *r, int p) {
     static BucketMessage messages[PATTERN_MESSAGES][2];
     const Pattern *pattern = &r->pattern[p];
+    DType narrow = strcmp(pattern->reduction, "native") == 0 ? DT_F32 : DT_I32;
     memset(messages, 0, sizeof messages);
     for (int i = 0; i < pattern->messages; i++) {
         const PatternMessage *m = &pattern->message[i];
         int part = messages[m->bucket][0].count > 0;
         messages[m->bucket][part] =
-            (BucketMessage){r->data, m->count, m->bytes == 8 ? DT_I64 : DT_F32, NULL};
+            (BucketMessage){r->data, m->count, m->bytes == 8 ? DT_I64 : narrow, NULL};
     }
     return reducer_start(r->comm, pattern->buckets, (const BucketMessage(*)[2])messages, NULL,
                          &r->reducer[p]);

@@ -9,7 +9,11 @@ import csv
 import os
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tables import renew, table  # noqa: E402
+
 Row = collections.namedtuple("Row", "gbit model reduction nodes gpus step compute exposed efficiency")
+REDUCTIONS = ("exact", "exact32", "native")
 NAMES = {"resnet9": "ResNet-9, 6.6 M", "wide25": "wide, 25.0 M"}
 
 
@@ -19,14 +23,9 @@ def read_steps(path):
                     float(r["compute_s"]), float(r["exposed_s"]), float(r["efficiency"])) for r in csv.DictReader(file)]
 
 
-def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-
-
 def steps_table(rows):
     """A line for each cluster, a group of columns for each network and mode."""
-    groups = [(m, r) for m in NAMES for r in ("exact", "native")]
+    groups = [(m, r) for m in NAMES for r in REDUCTIONS]
     found = {(r.gbit, r.gpus, r.nodes, r.model, r.reduction): r for r in rows}
     head = ["Gb/s", "GPUs a node", "nodes"] + [f"{NAMES[m]}: {r}" for m, r in groups]
     lines = []
@@ -60,22 +59,6 @@ def sections(folder):
     return out
 
 
-def renew(page, made):
-    with open(page) as file:
-        lines = file.read().split("\n")
-    out, skipping = [], False
-    for line in lines:
-        skipping = skipping and line != "<!-- end -->"
-        if not skipping:
-            out.append(line)
-        name = line.split()[2] if line.startswith("<!-- scale ") else None
-        if name in made:
-            out += made[name]
-            skipping = True
-    with open(page, "w") as file:
-        file.write("\n".join(out))
-
-
 def draw(rows, path):
     try:
         import matplotlib
@@ -88,7 +71,7 @@ def draw(rows, path):
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     for axis, model in zip(axes, NAMES):
         for gbit, colour in ((100, "tab:blue"), (400, "tab:orange")):
-            for reduction, style in (("exact", "-"), ("native", "--")):
+            for reduction, style in zip(REDUCTIONS, ("-", ":", "--")):
                 line = sorted((r.nodes, 1e3 * r.step) for r in rows
                               if (r.model, r.gbit, r.reduction, r.gpus) == (model, gbit, reduction, 8))
                 axis.plot(*zip(*line), style, color=colour, marker="o", markersize=3, label=f"{gbit} Gb/s, {reduction}")
@@ -107,7 +90,7 @@ def draw(rows, path):
 def main(argv):
     if len(argv) != 3:
         sys.exit(__doc__.strip())
-    renew(argv[1], sections(argv[0]))
+    renew(argv[1], sections(argv[0]), "scale")
     draw(read_steps(os.path.join(argv[0], "steps.csv")), argv[2])
 
 

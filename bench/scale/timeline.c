@@ -9,8 +9,8 @@ enum { LINE_MAX_BYTES = 256 };
 static bool read_line(const char *line, Pattern *p) {
     PatternLayer *layer = &p->layer[p->layers];
     PatternMessage *message = &p->message[p->messages];
-    if (sscanf(line, "pattern %63s %63s %ld %ld %d", p->name, p->reduction, &p->parameters,
-               &p->flat, &p->buckets) == 5)
+    if (sscanf(line, "pattern %63s %63s %ld %ld %d %d", p->name, p->reduction, &p->parameters,
+               &p->flat, &p->buckets, &p->moved) == 6)
         return p->buckets <= PATTERN_MESSAGES;
     if (sscanf(line, "layer %*s %lf %lf %lf %d", &layer->forward, &layer->backward,
                &layer->elements, &layer->ready) == 4)
@@ -67,7 +67,6 @@ void timeline_make(const Pattern *pattern, const Rates *rates, double computed,
             timeline->ready[b] *= computed / clock;
         timeline->computed = computed;
     }
-    /* The optimizer reads the sum, a weight and a slot, and writes both. */
-    double moved = (double)pattern->flat * (pattern->message[0].bytes + 16);
+    double moved = (double)pattern->flat * pattern->moved;
     timeline->update = rates->memory > 0 ? moved / rates->memory : 0;
 }

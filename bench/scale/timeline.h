@@ -3,13 +3,14 @@
  * A pattern file, written by build/bench/scale/pattern from the recipe through the trainer's own
  * model and bucket rules, lists layers and messages:
  *
- *     pattern NAME REDUCTION PARAMETERS FLAT BUCKETS
+ *     pattern NAME REDUCTION PARAMETERS FLAT BUCKETS MOVED
  *     layer NAME FORWARD BACKWARD ELEMENTS READY   in text order
  *     message BUCKET COUNT BYTES                   as they leave: bucket BUCKETS - 1 first, 0 last
  *
  * FORWARD and BACKWARD are multiply-adds of an image, ELEMENTS its values read and written forward;
  * once backward has passed the layer, buckets READY and up are complete (-1: none more). BYTES is
- * that of one element: 8 exact, 4 native. Plain C: the simulation includes no lockstep header. */
+ * that of one element: 8 exact, 4 exact32 and native; MOVED of one in device memory from the last
+ * sum to the next step. Plain C: the simulation includes no lockstep header. */
 #ifndef BENCH_SCALE_TIMELINE_H
 #define BENCH_SCALE_TIMELINE_H
 
@@ -31,7 +32,7 @@ typedef struct PatternMessage {
 typedef struct Pattern {
     char name[PATTERN_NAME], reduction[PATTERN_NAME];
     long parameters, flat;
-    int buckets, layers, messages;
+    int buckets, moved, layers, messages;
     PatternLayer layer[PATTERN_LAYERS];
     PatternMessage message[PATTERN_MESSAGES];
 } Pattern;
