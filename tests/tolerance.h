@@ -133,6 +133,17 @@ static inline double tolerance_error(const double *a, const double *b, int64_t c
     return worst / (rms > ERROR_FLOOR ? rms : ERROR_FLOOR);
 }
 
+/* The same in the norm: what a few of many elements are off by counts as little as they do. */
+static inline double tolerance_error_in_norm(const double *a, const double *b, int64_t count) {
+    double off = 0, squares = 0;
+    for (int64_t i = 0; i < count; i++) {
+        off += (a[i] - b[i]) * (a[i] - b[i]);
+        squares += b[i] * b[i];
+    }
+    double floor = ERROR_FLOOR * sqrt((double)count), norm = sqrt(squares);
+    return count > 0 ? sqrt(off) / (norm > floor ? norm : floor) : 0;
+}
+
 /* Whole networks against PyTorch in float64, which sums in another order. In double: rounding
  * through some ten layers and five steps. In float: the same with 6e-8 for 1e-16, amplified by
  * batch norm over few values; five steps feed each other's errors. Adam divides a gradient by its
@@ -141,11 +152,13 @@ static inline double tolerance_error(const double *a, const double *b, int64_t c
 #define TOL_GOLDEN_DOUBLE 1e-11
 #define TOL_GOLDEN_FLOAT  5e-4
 
-/* The recipes' whole networks in float. They are deep, and have maxima over windows: where two
- * values nearly tie, or a ReLU's input is next to 0, rounding takes another branch, and whole terms
- * of the first layers' gradients with it (1.4e-2 in cct2, 1e-2 in resnet44 after five short steps,
- * 4.5e-2 in densenet-bc-100-12). In double they are held to TOL_GOLDEN_DOUBLE. */
-#define TOL_GOLDEN_RECIPE 1e-1
+/* The recipes' whole networks in float, each tensor in the norm. They are deep, and have maxima
+ * over windows: where two values nearly tie, or a ReLU's input is next to 0, rounding takes another
+ * branch, and whole terms of a gradient appear or vanish with it; which, is another on each
+ * processor. In densenet-bc-100-12 single elements of PyTorch's own float32 gradients (1.13, with
+ * and without oneDNN) are off by half of a tensor's root mean square, in the norm a tensor
+ * by 2.1e-2. Five steps feed each other's errors. In double they are held to TOL_GOLDEN_DOUBLE. */
+#define TOL_GOLDEN_RECIPE 5e-2
 
 /* A few steps of training whose sums over ranks travel as bfloat16, against float: the sum of a
  * rank and each addition are rounded by up to 2^-9 of an element; the largest of a tensor is some

@@ -77,8 +77,11 @@ fi
 
 # steps NAME: metrics are there.
 steps() { until_true 60 test -s "$tmp/$1/metrics.jsonl"; }
+# Few checkpoints: one each few milliseconds, of three runs, is more than a disk may have room for within a deadline of seconds.
 for name in stopped killed asked; do
-    start $name 3 $tiny --epochs 1000000 --eval.every 1000000 --deadline 4
+    seconds=4
+    [ $name != asked ] || seconds=60 # it is to live
+    start $name 3 $tiny --epochs 1000000 --eval.every 1000000 --checkpoint-every 1000000 --deadline $seconds
     process[$name]=$launched
 done
 launched=${process[stopped]} && steps stopped
