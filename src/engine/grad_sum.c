@@ -30,20 +30,21 @@ static int count_buckets(int64_t flat, size_t element_bytes, const RunConfig *co
     return n < 1 ? 1 : (int)n;
 }
 
+/* Where streams run by themselves a lock is held for as long as it takes to enqueue an addition. */
+static int64_t piece_elements(const Device *device) {
+    return device->ops->marks ? INT64_MAX : PIECE_ELEMENTS;
+}
+
 /* Near-equal ranges of at most config->bucket_bytes a message, on multiples of PARAM_ALIGN. */
 static Status cut_buckets(GradSum *sum, const RunConfig *config) {
     sum->buckets = count_buckets(sum->flat, sent_size(sum), config);
     sum->begin = calloc((size_t)sum->buckets + 1, sizeof *sum->begin);
-    sum->lock = calloc((size_t)sum->buckets, sizeof *sum->lock);
-    sum->arrived = calloc((size_t)sum->buckets, sizeof *sum->arrived);
+    sum->added = calloc((size_t)sum->buckets, sizeof *sum->added);
     TRY_ALLOC(sum->begin);
-    TRY_ALLOC(sum->lock);
-    TRY_ALLOC(sum->arrived);
-    for (int b = 0; b < sum->buckets; b++) {
-        pthread_mutex_init(&sum->lock[b], NULL);
+    TRY_ALLOC(sum->added);
+    for (int b = 0; b < sum->buckets; b++)
         split_range(sum->flat, PARAM_ALIGN, sum->buckets, b, &sum->begin[b], &sum->begin[b + 1]);
-    }
-    return ST_OK;
+    return pieces_open(&sum->pieces, sum->begin, sum->buckets, piece_elements(sum->device));
 }
 
 static Status open_marks(GradSum *sum) {
@@ -96,8 +97,10 @@ static Status allocate_shifted(GradSum *sum) {
 }
 
 /* Where `fixed` begins in shared memory. */
-static size_t shared_offset(int buckets) {
-    size_t bytes = sizeof(SharedSum) + (size_t)buckets * sizeof(SharedBucket);
+static size_t shared_offset(const Model *model, const RunConfig *config) {
+    int buckets = count_buckets(model->flat, sizeof(int64_t), config);
+    int pieces = pieces_most(model->flat, buckets, PIECE_ELEMENTS);
+    size_t bytes = sizeof(SharedSum) + (size_t)pieces * sizeof(SharedPiece);
     return (bytes + 63) / 64 * 64;
 }
 
@@ -106,14 +109,13 @@ static size_t shared_offset(int buckets) {
 size_t grad_sum_shared_bytes(const Device *device, const Model *model, const RunConfig *config) {
     if (device->accelerator || config->reduction != REDUCTION_EXACT)
         return 0;
-    return shared_offset(count_buckets(model->flat, sizeof(int64_t), config)) +
+    return shared_offset(model, config) +
            (size_t)(tail_elements(model, false) + model->flat) * sizeof(int64_t);
 }
 
 static void place_in_shared(GradSum *sum, const RunConfig *config) {
-    size_t offset = shared_offset(count_buckets(sum->flat, sizeof(int64_t), config));
     sum->shared = share_memory(sum->share);
-    sum->fixed = (int64_t *)(void *)((char *)sum->shared + offset);
+    sum->fixed = (int64_t *)(void *)((char *)sum->shared + shared_offset(sum->model, config));
 }
 
 static Status allocate(GradSum *sum, const RunConfig *config) {
@@ -132,7 +134,7 @@ static Status allocate(GradSum *sum, const RunConfig *config) {
     return sum->shifted ? allocate_shifted(sum) : ST_OK;
 }
 
-/* Between these two, under the bucket's lock, an addition to it is enqueued. */
+/* Between these two, under the lock of the bucket's piece, an addition is enqueued. */
 static Status after_others(const GradSum *sum, Stream *stream, int bucket) {
     return sum->mark ? sum->device->ops->marks->wait(stream, sum->mark[bucket]) : ST_OK;
 }
@@ -195,16 +197,14 @@ void grad_sum_close(GradSum *sum) {
     if (!sum->device)
         return;
     reducer_stop(sum->reducer);
-    for (int b = 0; sum->lock && b < sum->buckets; b++)
-        pthread_mutex_destroy(&sum->lock[b]);
+    pieces_close(&sum->pieces);
     for (int b = 0; sum->mark && b < sum->buckets; b++) {
         if (sum->mark[b])
             sum->device->ops->marks->close(sum->mark[b]);
     }
     free(sum->mark);
     free(sum->begin);
-    free(sum->lock);
-    free(sum->arrived);
+    free(sum->added);
     free(sum->staged);
     free(sum->shift);
     free(sum->no_peak);
@@ -219,34 +219,43 @@ void grad_sum_close(GradSum *sum) {
 }
 
 /* In shared memory no rank may still need the sums of the step before. Returns the seconds waited
- * for other ranks. */
-static double lock_bucket(GradSum *sum, int bucket) {
+ * for other ranks. `bucket`: the piece's. */
+static double lock_piece(GradSum *sum, int piece, int bucket) {
     if (!sum->share) {
-        pthread_mutex_lock(&sum->lock[bucket]);
+        pthread_mutex_lock(&sum->pieces.piece[piece].lock);
         return 0;
     }
     double waited = share_await(sum->share, &sum->shared->begun, sum->steps, bucket);
-    return waited + share_lock(sum->share, &sum->shared->bucket[bucket].lock, bucket);
+    return waited + share_lock(sum->share, &sum->shared->piece[piece].lock, bucket);
 }
 
-static void unlock_bucket(GradSum *sum, int bucket) {
+static void unlock_piece(GradSum *sum, int piece) {
     if (sum->share)
-        share_unlock(&sum->shared->bucket[bucket].lock);
+        share_unlock(&sum->shared->piece[piece].lock);
     else
-        pthread_mutex_unlock(&sum->lock[bucket]);
+        pthread_mutex_unlock(&sum->pieces.piece[piece].lock);
 }
 
-/* Whether the bucket has something of this step already, as it has from now on. Under its lock. */
-static bool take_over(GradSum *sum, int bucket) {
+/* Whether the piece has something of this step already, as it has from now on. Under its lock. */
+static bool take_over(GradSum *sum, int piece) {
     if (!sum->share)
-        return sum->arrived[bucket] > 0;
-    SharedBucket *shared = &sum->shared->bucket[bucket];
+        return sum->pieces.piece[piece].arrived > 0;
+    SharedPiece *shared = &sum->shared->piece[piece];
     bool before = shared->step == sum->steps;
     shared->step = sum->steps;
     return before;
 }
 
-/* A shared tail is zeroed by who comes first. Under the lock of bucket 0. */
+/* The lock of the first piece guards the tail. */
+static double lock_tail(GradSum *sum) {
+    return lock_piece(sum, 0, 0);
+}
+
+static void unlock_tail(GradSum *sum) {
+    unlock_piece(sum, 0);
+}
+
+/* A shared tail is zeroed by who comes first. Under its lock. */
 static void open_tail(GradSum *sum) {
     if (sum->shared->tail_step != sum->steps)
         memset(sum->fixed, 0, (size_t)sum->tail * sizeof *sum->fixed);
@@ -256,11 +265,14 @@ static void open_tail(GradSum *sum) {
 /* Likewise, where no rank of the host has added. */
 static void clear_shared(GradSum *sum) {
     for (int b = 0; b < sum->buckets; b++) {
-        size_t count = (size_t)(sum->begin[b + 1] - sum->begin[b]);
-        lock_bucket(sum, b);
-        if (!take_over(sum, b))
-            memset(sum->fixed + sum->tail + sum->begin[b], 0, count * sizeof *sum->fixed);
-        unlock_bucket(sum, b);
+        for (int p = sum->pieces.first[b]; p < sum->pieces.first[b + 1]; p++) {
+            const Piece *piece = &sum->pieces.piece[p];
+            size_t count = (size_t)(piece->end - piece->begin);
+            lock_piece(sum, p, b);
+            if (!take_over(sum, p))
+                memset(sum->fixed + sum->tail + piece->begin, 0, count * sizeof *sum->fixed);
+            unlock_piece(sum, p);
+        }
     }
 }
 
@@ -299,13 +311,13 @@ static Status begin_shifts(GradSum *sum, Stream *stream, const int64_t *peak) {
 /* The first words of the tail, ordered as an addition to bucket 0: no wait. The host's words stay
  * as they are until grad_sum_wait. */
 static Status put_tail(GradSum *sum, Stream *stream, const int64_t *words, int64_t count) {
-    lock_bucket(sum, 0);
+    lock_tail(sum);
     Status status = after_others(sum, stream, 0);
     if (status == ST_OK)
         status = sum->device->ops->upload(stream, sum->fixed, words, (size_t)count * sizeof *words);
     if (status == ST_OK)
         status = before_others(sum, stream, 0);
-    unlock_bucket(sum, 0);
+    unlock_tail(sum);
     return status;
 }
 
@@ -313,7 +325,9 @@ Status grad_sum_begin(GradSum *sum, Stream *stream, int64_t step, int lanes, con
     sum->expected = lanes;
     sum->resummed = 0;
     sum->stats_arrived = 0;
-    memset(sum->arrived, 0, (size_t)sum->buckets * sizeof *sum->arrived);
+    for (int b = 0; b < sum->buckets; b++)
+        atomic_store(&sum->added[b], 0);
+    pieces_begin(&sum->pieces);
     memset(sum->staged, 0, (size_t)sum->tail * sizeof *sum->staged);
     sum->steps++;
     if (sum->share)
@@ -370,18 +384,30 @@ static Status add_range(GradSum *sum, Stream *stream, int64_t begin, int64_t end
 }
 
 /* What is frozen is added as well, so that the sum is whole, but is nobody's trouble. */
-static Status add_bucket(GradSum *sum, Stream *stream, int bucket, const Addition *to) {
+static Status add_piece(GradSum *sum, Stream *stream, const Piece *piece, const Addition *to) {
     int64_t *bad = to->lane->bad;
-    int64_t begin = sum->begin[bucket], end = sum->begin[bucket + 1];
     const Grouping *grouping = sum->grouping;
     if (!sum->frozen)
-        return add_range(sum, stream, begin, end, to, &bad[0]);
+        return add_range(sum, stream, piece->begin, piece->end, to, &bad[0]);
     for (int r = 0; r < grouping->n_ranges; r++) {
         const GroupRange *range = &grouping->range[r];
-        TRY(add_range(sum, stream, range->begin > begin ? range->begin : begin,
-                      range->end < end ? range->end : end, to, &bad[sum->frozen[range->group]]));
+        TRY(add_range(sum, stream, range->begin > piece->begin ? range->begin : piece->begin,
+                      range->end < piece->end ? range->end : piece->end, to,
+                      &bad[sum->frozen[range->group]]));
     }
     return ST_OK;
+}
+
+/* A lane's addition to a piece, under its lock. */
+static Status take_in(GradSum *sum, Stream *stream, int bucket, int p, const LaneGradient *lane) {
+    Piece *piece = &sum->pieces.piece[p];
+    Addition to = {.lane = lane, .add = take_over(sum, p)};
+    to.last = ++piece->arrived == sum->expected;
+    TRY(after_others(sum, stream, bucket));
+    TRY(add_piece(sum, stream, piece, &to));
+    if (to.last && sum->half)
+        TRY(narrow(sum, stream, piece->begin, piece->end - piece->begin));
+    return before_others(sum, stream, bucket);
 }
 
 Status grad_sum_begin_lane(GradSum *sum, Stream *stream, const LaneGradient *lane) {
@@ -391,20 +417,16 @@ Status grad_sum_begin_lane(GradSum *sum, Stream *stream, const LaneGradient *lan
 
 Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const LaneGradient *lane,
                     bool *complete) {
-    int64_t begin = sum->begin[bucket], count = sum->begin[bucket + 1] - begin;
-    *lane->waited_s += lock_bucket(sum, bucket);
-    Addition to = {.lane = lane, .add = take_over(sum, bucket)};
-    to.last = ++sum->arrived[bucket] == sum->expected;
-    *complete = to.last;
-    Status status = after_others(sum, stream, bucket);
-    if (status == ST_OK)
-        status = add_bucket(sum, stream, bucket, &to);
-    if (status == ST_OK && to.last && sum->half)
-        status = narrow(sum, stream, begin, count);
-    if (status == ST_OK)
-        status = before_others(sum, stream, bucket);
-    unlock_bucket(sum, bucket);
-    TRY(status);
+    int n = sum->pieces.first[bucket + 1] - sum->pieces.first[bucket];
+    for (int i = 0; i < n; i++) {
+        int p = pieces_turn(&sum->pieces, bucket, lane->lane, sum->lanes, i);
+        *lane->waited_s += lock_piece(sum, p, bucket);
+        Status status = take_in(sum, stream, bucket, p, lane);
+        unlock_piece(sum, p);
+        TRY(status);
+    }
+    /* Who is last has seen the additions of all. */
+    *complete = atomic_fetch_add(&sum->added[bucket], 1) + 1 == sum->expected;
     if (*complete && bucket > 0) /* bucket 0 waits for the tail */
         reducer_submit(sum->reducer, bucket);
     return ST_OK;
@@ -428,7 +450,7 @@ Status grad_sum_end_lane(GradSum *sum, Stream *stream, const LaneGradient *lane,
                          double weight) {
     if (sum->running_flat == 0 && !sum->shifted)
         return ST_OK;
-    *lane->waited_s += lock_bucket(sum, 0);
+    *lane->waited_s += lock_tail(sum);
     bool add = sum->stats_arrived++ > 0 || sum->share;
     if (sum->share)
         open_tail(sum);
@@ -437,17 +459,17 @@ Status grad_sum_end_lane(GradSum *sum, Stream *stream, const LaneGradient *lane,
         status = add_to_tail(sum, stream, lane, stats, weight, add);
     if (status == ST_OK)
         status = before_others(sum, stream, 0);
-    unlock_bucket(sum, 0);
+    unlock_tail(sum);
     return status;
 }
 
 Status grad_sum_finish(GradSum *sum, Stream *stream, const int64_t words[TAIL_WORDS]) {
     if (sum->share) {
-        lock_bucket(sum, 0);
+        lock_tail(sum);
         open_tail(sum);
         for (int i = 0; i < TAIL_WORDS; i++)
             sum->fixed[i] += words[i];
-        unlock_bucket(sum, 0);
+        unlock_tail(sum);
     } else {
         TRY(put_tail(sum, stream, words, TAIL_WORDS));
     }

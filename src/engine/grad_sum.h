@@ -1,14 +1,14 @@
 /* grad_sum: the sum of lane gradients within a rank, bucket by bucket, and what travels with it.
  *
- * A lane's finished gradient range is added to its bucket under the bucket's lock: as fixed-point
- * integers (exact), whose sum does not depend on the order in which lanes arrive, or as reals
- * (native), which may travel as bfloat16: converted once, when the rank's sum is complete, and back
- * when all buckets have come. With exact32 the last lane's addition leaves the sum as int32, which
- * is what travels; what does not fit is seen by all in the tail, and travels again as int64
- * (exact_sum.h). The lock orders the calls; where lanes are on streams that run by
- * themselves, a mark orders the additions as well, and the bucket's message waits for it. A bucket
- * to which all lanes of the rank have added goes to the reducer, while lanes still compute earlier
- * layers.
+ * A lane's finished gradient range is added to its bucket piece by piece, under each piece's lock
+ * (pieces.h): as fixed-point integers (exact), whose sum does not depend on the order in which
+ * lanes arrive, or as reals (native), which may travel as bfloat16: converted once, when the rank's
+ * sum is complete, and back when all buckets have come. With exact32 the last lane's addition
+ * leaves the sum as int32, which is what travels; what does not fit is seen by all in the tail, and
+ * travels again as int64 (exact_sum.h). The lock orders the calls; where lanes are on streams that
+ * run by themselves, a mark orders the additions as well, and the bucket's message waits for it. A
+ * bucket to which all lanes of the rank have added goes to the reducer, while lanes still compute
+ * earlier layers.
  *
  * Exact sums of ranks on one host are one sum, in memory that they share (share.h): all of them add
  * there, and nothing travels between them. It is of the step that began last: a rank adds once all
@@ -21,7 +21,7 @@
 #ifndef LOCKSTEP_ENGINE_GRAD_SUM_H
 #define LOCKSTEP_ENGINE_GRAD_SUM_H
 
-#include <pthread.h>
+#include <stdatomic.h>
 
 #include "lockstep/config.h"
 #include "lockstep/exact_sum.h"
@@ -29,6 +29,7 @@
 #include "lockstep/model.h"
 #include "lockstep/reducer.h"
 #include "lockstep/share.h"
+#include "pieces.h"
 
 /* Summed over ranks in the tail. */
 typedef enum TailWord {
@@ -53,21 +54,22 @@ typedef enum TailWord {
 /* Of TAIL_WEIGHT: what the weight 1 is. */
 enum { WEIGHT_ONE = 1 << 13 };
 
-/* Of a bucket in shared memory. */
-typedef struct SharedBucket {
+/* Of a piece in shared memory, in place of Piece.lock. */
+typedef struct SharedPiece {
     _Alignas(64) ShareLock lock;
     uint32_t step; /* under the lock: the last one in which something was added */
-} SharedBucket;
+} SharedPiece;
 
-/* At the beginning of shared memory; then the buckets, then `fixed`. */
+/* At the beginning of shared memory; then the pieces, then `fixed`. */
 typedef struct SharedSum {
     ShareCount begun;   /* a round a step */
-    uint32_t tail_step; /* under the lock of bucket 0: as SharedBucket.step */
-    SharedBucket bucket[];
+    uint32_t tail_step; /* under the lock of the first piece: as SharedPiece.step */
+    SharedPiece piece[];
 } SharedSum;
 
 /* What a compute thread has of the lane in progress. Device memory, borrowed. */
 typedef struct LaneGradient {
+    int64_t lane;      /* of the run */
     const void *value; /* [flat real] */
     int64_t *bad;      /* [2] as in DeviceOps.to_fixed; bad[1] likewise, of what is frozen */
     double *waited_s;  /* grows by the time waited for other ranks of the host */
@@ -107,13 +109,13 @@ typedef struct GradSum {
     void *no_peak;        /* host: exact32: [n_params real] zeros */
     int resummed;         /* buckets of the step that travelled again, as int64 */
     int buckets;
-    int64_t *begin;        /* [buckets + 1] ranges of the flat gradient */
-    pthread_mutex_t *lock; /* [buckets] */
+    int64_t *begin; /* [buckets + 1] ranges of the flat gradient */
+    Pieces pieces;  /* of the buckets; where there are marks, a bucket is one */
     /* [buckets] behind the last addition; NULL where the order of calls is enough (DeviceOps.mark)
      */
     Mark **mark;
-    int *arrived;      /* [buckets] lanes that have added in this step */
-    int stats_arrived; /* under lock[0] */
+    atomic_int *added; /* [buckets] lanes that have added all of the bucket in this step */
+    int stats_arrived; /* under the first piece's lock */
     int expected;      /* lanes of this rank with images in this step */
     int64_t *staged;   /* host [tail]: the tail after the step */
     Reducer *reducer;

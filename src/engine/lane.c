@@ -102,7 +102,8 @@ static Status begin_lane(LanesStep *step, LaneTask *task) {
                           .loss_scale = 1.0 / (double)step->images};
     task->buckets = (LaneBuckets){.sum = step->sum,
                                   .worker = worker,
-                                  .gradient = {.value = task->room->gradient,
+                                  .gradient = {.lane = task->lane,
+                                               .value = task->room->gradient,
                                                .bad = worker->bad,
                                                .waited_s = &worker->waited_s,
                                                .peak = task->room->peak},

@@ -21,9 +21,19 @@ check "one thread: each lane's addition is longer by its bytes" test "$(rates --
 check "the memory's bandwidth bounds a step: 64 additions at 20 GB/s are 419 ms" \
     awk -v rate="$(rates --threads 64 --bandwidth 20)" 'BEGIN { exit !(rate > 900 && rate <= 512 / 0.4194) }'
 costs 500000
-check "one bucket: 64 additions of 1 ms wait for each other" \
-    awk -v rate="$(rates --threads 64)" 'BEGIN { exit !(rate > 512 / 0.142 && rate <= 512 / 0.139) }'
+check "one bucket with one lock: 64 additions of 1 ms wait for each other" \
+    awk -v rate="$(rates --threads 64 --piece-bytes 0)" 'BEGIN { exit !(rate > 512 / 0.142 && rate <= 512 / 0.139) }'
 check "of 16 smaller ones each is waited for for a sixteenth of that" \
-    awk -v rate="$(rates --threads 64 --bucket-bytes 250000)" 'BEGIN { exit !(rate > 512 / 0.083 && rate <= 512 / 0.079) }'
+    awk -v rate="$(rates --threads 64 --bucket-bytes 250000 --piece-bytes 0)" 'BEGIN { exit !(rate > 512 / 0.083 && rate <= 512 / 0.079) }'
+check "of 16 pieces all are added to at once: 64 additions of a sixteenth of 1 ms each, 4 ms" \
+    awk -v rate="$(rates --threads 64 --piece-bytes 250000)" 'BEGIN { exit !(rate > 512 / 0.0805 && rate <= 512 / 0.080) }'
+check "so nobody waits where there are as many threads as pieces" \
+    test "$(bench/many_cores r --costs "$tmp/costs" --lanes 64 --threads 16 --piece-bytes 250000 | grep -c ', 0.0 ms')" = 1
 refuse "costs that were not measured" bench/many_cores r --costs "$tmp/costs" --lanes 32
+sample=$(mktemp "$tmp/XXXX")
+bench/many_cores configs/quickstart.yaml --core-images 100 --core-bandwidth 1000000 --bandwidth 8000000 --lanes 8 \
+    --threads 1,8 --batch 64 >"$sample"
+check "on paper one core trains what it is said to, and eight eight times that" \
+    test "$(awk -F '[|(]' '/^[|] [0-9]/ { printf "%d ", $3 }' "$sample")" = "100 800 "
+refuse "half of what paper wants" bench/many_cores configs/quickstart.yaml --core-images 100
 finish
