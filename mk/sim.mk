@@ -5,7 +5,7 @@ SIM := $(BUILD)/simgpu
 SIM_LIBS := $(SIM)/libcudart.so.13 $(SIM)/libcudnn.so.9 $(SIM)/libnccl.so.2
 SIM_TESTS := tests/simgpu/bugs.sh tests/simgpu/ops.sh tests/cuda/nccl.sh tests/simgpu/train.sh tests/simgpu/threads.sh \
     tests/simgpu/oracle.sh tests/simgpu/real.sh tests/simgpu/devices.sh tests/simgpu/preflight.sh tests/simgpu/autotune.sh tests/simgpu/plans.sh \
-    tests/simgpu/study.sh tests/simgpu/histograms.sh tests/simgpu/counts.sh tests/simgpu/gpu_scripts.sh
+    tests/simgpu/study.sh tests/simgpu/elastic.sh tests/simgpu/histograms.sh tests/simgpu/counts.sh tests/simgpu/gpu_scripts.sh
 # -march=native: the interpreter of kernels is all loops over 32 lanes, and it runs where it is built.
 SIM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O3 -march=native -g $(WARNINGS) -ffp-contract=off -fno-math-errno -fPIC \
     $(patsubst -I%,-isystem %,$(CUDA_CFLAGS)) -MMD -MP

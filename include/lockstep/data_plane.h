@@ -19,6 +19,9 @@ typedef struct DataPlane {
      * all; from any thread, returns within seconds. */
     Status (*close)(Comm *comm, void *state);
     void (*abort)(void *state);
+    /* A rank was lost: leaves the others, alone, with no call under way, and frees `state`. What of
+     * the library waits for a lost rank ends within seconds; where it does not, ST_DEADLINE. */
+    Status (*leave)(Comm *comm, void *state);
 } DataPlane;
 
 /* From now on `plane` sums, with `state`. Local: the caller sees to it that every rank does. */
@@ -26,6 +29,18 @@ void comm_set_data_plane(Comm *comm, const DataPlane *plane, void *state);
 
 /* Adds the library's name to comm_library: "NCCL 2.27.3". Local. */
 void comm_name_data_plane(Comm *comm, const char *name);
+
+/* Whether comm_survive was called. Local. */
+bool comm_may_lose(const Comm *comm);
+
+/* Whether MPI or another rank has seen that a rank is lost: then a wait for all ranks has no end,
+ * whatever its library says, and is ST_LOST. It takes some microseconds. False before
+ * comm_survive. Local. */
+bool comm_sees_loss(Comm *comm);
+
+/* This rank has come to ST_LOST: all waits of all ranks come back with it, until comm_commit. Does
+ * nothing before comm_survive. Local. */
+void comm_revoke(Comm *comm);
 
 /* Whether there is one rank without MPI, whose sums are there without summing. Local. */
 bool comm_is_self(const Comm *comm);

@@ -45,6 +45,11 @@ void reducer_submit(Reducer *reducer, int b);
  * part. */
 Status reducer_wait(Reducer *reducer, double *busy_s);
 
+/* This rank has come to ST_LOST: no bucket is begun any more, and the one that is under way comes
+ * back (comm_revoke). On return the thread is in no sum, so that communicators and buckets may go.
+ * Local. */
+void reducer_abandon(Reducer *reducer);
+
 #ifdef __cplusplus
 }
 #endif

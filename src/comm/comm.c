@@ -27,7 +27,7 @@ Comm *comm_new(const ControlPlane *control, const DataPlane *data, double deadli
         return NULL;
     }
     comm->control = control;
-    comm->data = data;
+    comm->data = comm->own_data = data;
     comm->size = comm->local_size = 1;
     if (gethostname(comm->host, sizeof comm->host) != 0)
         snprintf(comm->host, sizeof comm->host, "unknown");
@@ -79,7 +79,32 @@ void comm_set_data_plane(Comm *comm, const DataPlane *plane, void *state) {
 
 void comm_name_data_plane(Comm *comm, const char *name) {
     size_t used = strlen(comm->library);
+    if (strstr(comm->library, name)) /* opened again */
+        return;
     snprintf(comm->library + used, sizeof comm->library - used, ", %s", name);
+}
+
+Status comm_leave_data_plane(Comm *comm) {
+    const DataPlane *data = comm->data;
+    void *state = comm->data_state;
+    if (data == comm->own_data)
+        return ST_OK;
+    TRY(data->leave(comm, state));
+    comm_set_data_plane(comm, comm->own_data, comm->control_state);
+    return ST_OK;
+}
+
+bool comm_may_lose(const Comm *comm) {
+    return comm->survives;
+}
+
+bool comm_sees_loss(Comm *comm) {
+    return comm->survives && comm->control->sees_loss(comm);
+}
+
+void comm_revoke(Comm *comm) {
+    if (comm->survives)
+        comm->control->revoke(comm);
 }
 
 bool comm_is_self(const Comm *comm) {
@@ -124,9 +149,13 @@ void comm_close(Comm *comm) {
     flight_watch_stop(comm);
     if (comm->data->close) {
         Status status = comm->data->close(comm, comm->data_state);
+        if (status == ST_LOST && comm->survives) {
+            status_clear();
+            status = comm_leave_data_plane(comm);
+        }
         if (status != ST_OK)
             comm_abort(comm, status);
-        comm->data_state = NULL;
+        comm_set_data_plane(comm, comm->own_data, comm->control_state);
     }
     comm->control->close(comm);
     comm_delete(comm);
@@ -302,6 +331,7 @@ Status comm_agree(Comm *comm, Status mine) {
     if (key == INT64_MAX)
         return ST_OK;
     Status agreed = (Status)(key & ((1 << STATUS_BITS) - 1));
+    comm->agreed = agreed;
     StatusRecord record;
     status_take(&record);
     bool printed = record.status != ST_OK && !record.message[0];

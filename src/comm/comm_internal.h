@@ -38,13 +38,16 @@ typedef struct ControlPlane {
     /* comm_survive, and comm_commit after it; NULL: there is one rank. */
     Status (*survive)(Comm *comm);
     Status (*commit)(Comm *comm, Status mine);
+    /* comm_revoke and comm_sees_loss, after it. */
+    void (*revoke)(Comm *comm);
+    bool (*sees_loss)(Comm *comm);
 } ControlPlane;
 
 struct Comm {
     const ControlPlane *control;
-    const DataPlane *data;
-    void *control_state; /* owned by the control plane */
-    void *data_state;    /* owned by the data plane; borrowed where both are one library */
+    const DataPlane *data, *own_data; /* own_data: the control plane's */
+    void *control_state;              /* owned by the control plane */
+    void *data_state; /* owned by the data plane; borrowed where both are one library */
     int rank, size, local_rank, local_size;
     int leader; /* the first rank of this host */
     char host[COMM_HOST_MAX];
@@ -60,6 +63,7 @@ struct Comm {
     int64_t stage_order; /* flight entry of `stage` */
     CommFault fault;     /* of the next sum of a bucket */
     bool survives;       /* comm_survive was called */
+    Status agreed;       /* the last failure that the ranks have agreed on; ST_OK: none */
     int64_t committed;   /* collectives, of both planes, before the last comm_commit */
     CommLoss *losses;    /* [n_losses], owned */
     int64_t n_losses;
@@ -75,6 +79,10 @@ void comm_delete(Comm *comm); /* accepts NULL */
 
 /* Processes that this one's launcher says it started, itself among them; 0 where there is none. */
 int comm_launcher_size(void);
+
+/* Ranks were lost: the control plane's own data plane takes over from a library that is left
+ * (DataPlane.leave), until that is opened again. */
+Status comm_leave_data_plane(Comm *comm);
 
 /* "setup", "reduce", ... */
 const char *comm_stage_word(Stage stage);

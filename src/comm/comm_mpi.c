@@ -210,6 +210,8 @@ static const ControlPlane control = {
     .host = mpi_host,
     .survive = mpi_survive,
     .commit = mpi_commit,
+    .revoke = mpi_revoke,
+    .sees_loss = mpi_sees_loss,
 };
 
 static const DataPlane data = {.reduce = mpi_reduce};

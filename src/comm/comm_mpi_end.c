@@ -296,7 +296,7 @@ void mpi_watch(Comm *comm, int bucket, double waited) {
 void mpi_end(Comm *comm, Status status, const char *message) {
     const Mpi *mpi = comm->control_state;
     pthread_mutex_lock(&comm->ending);
-    bool lost = status == ST_LOST; /* where nobody goes on */
+    bool lost = status == ST_LOST || mpi->stuck; /* where nobody goes on */
     double delay = comm->rank * (lost ? LOSS_RANK_S : RANK_S);
     double most = lost ? LOSS_RANK_MAX_S : RANK_MAX_S;
     comm_write_record(comm, message ? message : status_word(status));
@@ -310,5 +310,5 @@ void mpi_end(Comm *comm, Status status, const char *message) {
             end_with(comm, status, line.text, place_of(comm, spoken));
         }
     }
-    end_with(comm, lost ? ST_COMM : status, message, delay < most ? delay : most);
+    end_with(comm, status == ST_LOST ? ST_COMM : status, message, delay < most ? delay : most);
 }

@@ -37,6 +37,8 @@ typedef struct Ulfm {
     int (*shrink)(MPI_Comm comm, MPI_Comm *left);
     int (*agree)(MPI_Comm comm, int *flag);
     int (*acknowledge)(MPI_Comm comm); /* what comes from any rank is heard again */
+    int (*revoked)(MPI_Comm comm, int *flag);
+    int (*failed)(MPI_Comm comm, MPI_Group *failed); /* that this rank knows of */
 } Ulfm;
 
 /* Comm.control_state and data_state. */
@@ -54,15 +56,18 @@ typedef struct Mpi {
     MPI_Request sending;          /* of it; MPI_REQUEST_NULL: nothing */
     int64_t sent, received;       /* such messages */
     Ulfm ulfm;                    /* once Comm.survives */
+    bool stuck;                   /* a rank was lost, and this one cannot leave the data plane */
     int64_t commits;              /* sections that count */
 } Mpi;
 
 /* The communicators of the ranks of `all`, and who is where. Collective. */
 Status mpi_set_up(Comm *comm, MPI_Comm all);
 
-/* ControlPlane.survive and .commit. */
+/* ControlPlane.survive, .commit, .revoke and .sees_loss. */
 Status mpi_survive(Comm *comm);
 Status mpi_commit(Comm *comm, Status mine);
+void mpi_revoke(Comm *comm);
+bool mpi_sees_loss(Comm *comm);
 
 /* mpi_end_comparing for ranks that may be lost: all that are left have come here, and none of them
  * waits for another one to regroup. Collective. */

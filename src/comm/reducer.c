@@ -2,7 +2,8 @@
  *
  * `next` is the bucket the thread sums now or next; it only falls, so that every rank starts the
  * same bucket whatever the order of submission. A step is done when it is -1. The first failure is
- * kept for good: the ranks no longer agree on what has been summed, and the caller ends the run. */
+ * kept for good: the ranks no longer agree on what has been summed, and the caller ends the run, or
+ * goes on with another reducer. */
 #include "lockstep/reducer.h"
 
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "lockstep/clock.h"
+#include "lockstep/data_plane.h"
 #include "lockstep/thread.h"
 
 struct Reducer {
@@ -27,6 +29,7 @@ struct Reducer {
     bool *ready; /* [n] submitted in this step */
     int next;
     bool stop;
+    bool sums; /* the thread is in a bucket, without the lock */
     bool failed;
     double busy_s;        /* of this step */
     StatusRecord failure; /* where failed */
@@ -45,6 +48,7 @@ static Status reduce_bucket(Reducer *r, int b) {
 static void work_off(Reducer *r) {
     int b = r->next;
     TraceAt at = {r->step, -1};
+    r->sums = true;
     pthread_mutex_unlock(&r->lock);
     double start = clock_now();
     Status status = reduce_bucket(r, b);
@@ -57,6 +61,7 @@ static void work_off(Reducer *r) {
     }
     pthread_mutex_lock(&r->lock);
     r->busy_s += busy;
+    r->sums = false;
     if (status != ST_OK) {
         status_take(&r->failure);
         r->failed = true;
@@ -164,4 +169,17 @@ Status reducer_wait(Reducer *reducer, double *busy_s) {
         status = status_put(&reducer->failure);
     pthread_mutex_unlock(&reducer->lock);
     return status;
+}
+
+void reducer_abandon(Reducer *reducer) {
+    pthread_mutex_lock(&reducer->lock);
+    if (!reducer->failed)
+        reducer->failure = (StatusRecord){.status = ST_LOST, .message = "a sum was abandoned"};
+    reducer->failed = true;
+    pthread_mutex_unlock(&reducer->lock);
+    comm_revoke(reducer->comm);
+    pthread_mutex_lock(&reducer->lock);
+    while (reducer->sums)
+        cond_wait_briefly(&reducer->done, &reducer->lock);
+    pthread_mutex_unlock(&reducer->lock);
 }

@@ -319,8 +319,8 @@ const Option config_options[] = {
      "how often rank 0 writes a new number into the run directory's file owner: a run on another "
      "host, where locks do not tell, takes the directory once four of these have failed to come"},
     {"elastic", NULL, NULL, OPTION_BOOL, AT(elastic), 0, 0, "false", NULL, OPTION_UNSTORED,
-     "where a rank or node dies, the other ranks go on without it, with the same bits "
-     "(docs/reliability.md); wants Open MPI 5 and mpirun --with-ft ulfm; not on GPUs"},
+     "where a rank dies, the other ranks go on without it, with the same bits "
+     "(docs/reliability.md); wants Open MPI 5 and mpirun --with-ft ulfm"},
 
     /* what it leaves */
     {"out", NULL, "DIR", OPTION_PATH, AT(out), 0, 0, "", NULL, OPTION_UNSTORED,

@@ -522,6 +522,10 @@ Status grad_sum_wait(GradSum *sum, Stream *stream, double *busy_s) {
     return sum->low ? widen_all(sum, stream) : ST_OK;
 }
 
+void grad_sum_abandon(GradSum *sum) {
+    reducer_abandon(sum->reducer);
+}
+
 void grad_sum_follow(const GradSum *sum, int64_t *peak) {
     for (int p = 0; sum->shifted && p < sum->model->n_params; p++)
         peak[p] = fixed_follow(peak[p], largest_of(sum)[p]);

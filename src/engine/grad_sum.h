@@ -152,6 +152,9 @@ Status grad_sum_finish(GradSum *sum, Stream *stream, const int64_t words[TAIL_WO
 /* Waits for all sums; the tail is then in sum->staged. *busy_s as in reducer_wait. Collective. */
 Status grad_sum_wait(GradSum *sum, Stream *stream, double *busy_s);
 
+/* A rank was lost in the step: as reducer_abandon. Local. */
+void grad_sum_abandon(GradSum *sum);
+
 /* exact32: peak[n_params] after a step that was not bad; else does nothing. */
 void grad_sum_follow(const GradSum *sum, int64_t *peak);
 

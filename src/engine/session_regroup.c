@@ -25,6 +25,7 @@ Status session_regroup(Session *session, const EngineState *state) {
     Ranks *ranks = &session->ranks;
     ranks_follow(ranks);
     engine_close(&session->engine);
+    TRY(session_open_data_plane(session));
     session_set_threads(session);
     TRY(comm_agree(ranks->comm,
                    input_read_again(&session->input, session->config, ranks->rank, ranks->size)));

@@ -150,7 +150,10 @@ Status stepper_sum(Stepper *stepper, const StepRequest *request, StepResult *res
     stepper->packed_s = clock_now() - start;
     trace_span_until(session->row, "optimizer", "pack weights", at, start,
                      start + stepper->packed_s);
-    return compute(stepper, request, &lanes, result);
+    Status status = compute(stepper, request, &lanes, result);
+    if (status == ST_LOST)
+        grad_sum_abandon(&stepper->sum);
+    return status;
 }
 
 Status stepper_update(Stepper *stepper, StepResult *result) {

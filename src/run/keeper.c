@@ -375,12 +375,20 @@ Status keeper_return(Keeper *keeper, const RunState *state, int64_t end_step) {
     return rundir_mend_best(&keeper->dir, state->best_step);
 }
 
+Status keeper_let_go(Keeper *keeper) {
+    if (!keeper->snapshots.writer)
+        return ST_OK;
+    TRY(keeper_settle(keeper));
+    snapshots_let_go(&keeper->snapshots);
+    return ST_OK;
+}
+
 Status keeper_go_on(Keeper *keeper, const RunState *state, int64_t end_step) {
     const Ranks *ranks = &keeper->session->ranks;
     const CommLoss *losses;
     int64_t n = comm_losses(ranks->comm, &losses), noted = keeper->noted;
     if (keeper->snapshots.writer) {
-        TRY(keeper_settle(keeper));
+        TRY(snapshots_follow(&keeper->snapshots));
         TRY(keeper_return(keeper, state, end_step));
     } else {
         TRY(begin(keeper, state, end_step));

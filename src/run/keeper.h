@@ -29,8 +29,12 @@ const char *keeper_owner(const Keeper *keeper);
  * first `noted` losses. ST_CHECKPOINT. */
 Status keeper_inherit(Session *session, const char *owner, int64_t noted, Keeper **keeper);
 
+/* The session's engine is about to be another one (session_regroup): nothing asks for it until
+ * keeper_go_on. Again does nothing. ST_DEADLINE. */
+Status keeper_let_go(Keeper *keeper);
+
 /* The run goes on with fewer ranks from `state`: keeper_start of one that has inherited, else
- * keeper_return, once no checkpoint is being written. Notes the losses in sessions.jsonl.
+ * keeper_return of one that has let go. Notes the losses in sessions.jsonl.
  * ST_CHECKPOINT, ST_DEADLINE. */
 Status keeper_go_on(Keeper *keeper, const RunState *state, int64_t end_step);
 

@@ -108,6 +108,14 @@ void snapshots_close(Snapshots *snapshots) {
     *snapshots = (Snapshots){.session = NULL};
 }
 
+void snapshots_let_go(Snapshots *snapshots) {
+    device_snapshot_close(&snapshots->device);
+}
+
+Status snapshots_follow(Snapshots *snapshots) {
+    return device_snapshot_open(&snapshots->device, &snapshots->session->engine);
+}
+
 /* The other ranks wait meanwhile, a whole --deadline. */
 static Deadline disk_deadline(const Snapshots *snapshots) {
     return deadline_after(snapshots->session->config->deadline / 2);

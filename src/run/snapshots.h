@@ -48,6 +48,11 @@ void snapshots_last(Snapshots *snapshots, char path[CONFIG_PATH_MAX]);
 /* Once they are settled: the run has gone back, its metrics are these now. */
 void snapshots_return(Snapshots *snapshots, Metrics *metrics);
 
+/* Once they are settled: the session's engine is about to be closed, and then is another one.
+ * ST_DEVICE. */
+void snapshots_let_go(Snapshots *snapshots);
+Status snapshots_follow(Snapshots *snapshots);
+
 /* The hash of the engine's state and *state. */
 Status snapshots_hash(Snapshots *snapshots, const RunState *state, uint64_t *hash);
 

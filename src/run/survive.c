@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "lockstep/log.h"
 #include "recording.h"
@@ -22,16 +23,7 @@ static Status tell_owner(Train *run) {
 
 Status survive_begin(Train *run) {
     const Session *session = &run->session;
-    Status status = ST_OK;
-    if (!session->config->elastic)
-        return ST_OK;
-    if (session->device->accelerator)
-        status =
-            FAIL(ST_USAGE, "--elastic: not on GPUs: NCCL's communicators would have to be made "
-                           "anew; leave --elastic out, and start the run again where a rank "
-                           "dies");
-    TRY(comm_agree(session->ranks.comm, status));
-    return tell_owner(run);
+    return session->config->elastic ? tell_owner(run) : ST_OK;
 }
 
 /* "rank 2 on n2 was lost in step 812; 3 ranks go on", a line each. Rank 0. */
@@ -65,6 +57,8 @@ static Status regroup(Train *run, const EngineState *engine) {
     comm_at(ranks->comm, run->updated, STAGE_SETUP);
     if (ranks->rank == 0 && !run->keeper)
         status = keeper_inherit(session, run->owner, run->said, &run->keeper);
+    else if (run->keeper)
+        status = keeper_let_go(run->keeper);
     TRY(comm_agree(ranks->comm, status));
     say_losses(run);
     TRY(session_regroup(session, engine));
@@ -136,13 +130,21 @@ static Before look(const Train *run) {
                     .target_s = run->target_s};
 }
 
-/* The history has grown, if at all. The test set is evaluated again where it was in the section. */
+/* The history has grown, if at all, or is another one: the run has gone back to a checkpoint, whose
+ * weights it may have by now; they follow anew. The test set is evaluated again where it was in the
+ * section. */
 static void undo(Train *run, const Before *before) {
     HistoryEntry *history = run->state.history;
+    if (run->left) {
+        free(history);
+        history = run->left;
+        run->left = NULL;
+    }
     run->state = before->state;
     run->state.history = history;
     run->journal.meter = before->meter;
     run->tracing = before->tracing;
+    run->updated = before->updated;
     run->tested_step = before->tested_step;
     run->saved_step = before->saved_step;
     run->compared = before->compared;
@@ -156,13 +158,10 @@ Status survive_section(Train *run, Status (*part)(Train *run, void *context), vo
     for (;;) {
         Before before = look(run);
         Status status = comm_commit(comm, part(run, context));
-        if (status == ST_LOST && run->updated != before.updated) {
-            status_clear();
-            return FAIL(ST_COMM, "a rank was lost while the run went back to a checkpoint; start "
-                                 "it again, and it goes on from there");
-        }
         if (status == ST_LOST)
             undo(run, &before);
+        free(run->left);
+        run->left = NULL;
         if (!last || status != ST_OK) /* who has left it may have left the run */
             status = survive(run, status);
         if (status != ST_LOST)

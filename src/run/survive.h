@@ -24,9 +24,9 @@ Status survive_begin(Train *run);
  * it any more. Collective, agreed. */
 Status survive(Train *run, Status status);
 
-/* Does a section, `part`, until it counts; nothing of the run comes behind the `last` one. A part
- * that has gone back to a checkpoint is not done again: ST_COMM. Collective; agreed, but as `part`
- * is. */
+/* Does a section, `part`, until it counts; nothing of the run comes behind the `last` one. The
+ * weights are those of before it, unless it is one that brings others (going back to a checkpoint).
+ * Collective; agreed, but as `part` is. */
 Status survive_section(Train *run, Status (*part)(Train *run, void *context), void *context,
                        bool last);
 

@@ -189,6 +189,7 @@ Status train(RunConfig *config, Status status, const char *libraries) {
     stragglers_close(&run.stragglers);
     keeper_close(run.keeper);
     free(run.state.history);
+    free(run.left);
     eval_result_free(&run.test);
     session_close(&run.session);
     return status;

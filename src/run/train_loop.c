@@ -87,8 +87,10 @@ static Status next_step(Train *run, StepRequest *next) {
 }
 
 /* Back to the newest good checkpoint, with a lower learning rate; to the beginning where there is
- * none. Collective, agreed, but for a disk that does not answer. */
-static Status go_back(Train *run) {
+ * none. A section: whatever weights a rank has when it begins, those of the checkpoint follow; the
+ * history is kept until it counts. Collective, agreed, but for a disk that does not answer. */
+static Status go_back(Train *run, void *context) {
+    (void)context;
     Session *session = &run->session;
     const BadStepRules *rules = &session->config->bad_steps;
     Comm *comm = session->ranks.comm;
@@ -100,7 +102,7 @@ static Status go_back(Train *run) {
     comm_at(comm, step, STAGE_CHECKPOINT);
     TRY_DONE(train_agree_on_disk(comm, keeper ? keeper_settle(keeper) : ST_OK));
     TRY_DONE(resume_choose_back(session, keeper, &resume));
-    free(run->state.history);
+    run->left = run->state.history;
     run->state.history = NULL;
     TRY_DONE(resume_load(resume, session, &run->state));
     TRY_DONE(train_settle_end(run, resume));
@@ -123,37 +125,26 @@ done:
     return status;
 }
 
-/* It frees what a section would be undone by. */
-static Status roll_back(Train *run) {
-    Status status = go_back(run);
-    if (status != ST_LOST)
-        return status;
-    status_clear();
-    return FAIL(ST_COMM, "a rank was lost while the run went back to a checkpoint; start it again, "
-                         "and it goes on from there");
-}
-
-/* A step was not finite. *again: the run has gone back instead of ending; else the step is skipped:
+/* A step was not finite. *back: the run is to go back instead of ending; else the step is skipped:
  * it counts, with the images that it was given, but nothing came of it. Collective. */
-static Status bad_step(Train *run, StepResult *step, bool *again) {
+static Status bad_step(Train *run, StepResult *step, bool *back) {
     const BadStepRules *rules = &run->session.config->bad_steps;
     BadStepAction action = bad_steps_action(rules, &run->state.bad);
-    *again = action == BAD_STEP_ROLLS_BACK;
+    *back = action == BAD_STEP_ROLLS_BACK;
     if (action == BAD_STEP_STOPS)
         return diverged(run, step);
-    if (*again)
-        return roll_back(run);
+    if (*back)
+        return ST_OK;
     bad_steps_skip(rules, &run->state.bad, run->state.step);
     step->loss = step->correct = step->images = 0;
     return ST_OK;
 }
 
-/* The weights are not. Collective. */
-static Status after_bad_weights(Train *run, int64_t bad) {
+/* The weights are not. *back: as above. Collective. */
+static Status after_bad_weights(Train *run, int64_t bad, bool *back) {
     const BadStepRules *rules = &run->session.config->bad_steps;
-    if (bad_steps_action(rules, &run->state.bad) == BAD_STEP_ROLLS_BACK)
-        return roll_back(run);
-    return train_bad_weights(run, bad);
+    *back = bad_steps_action(rules, &run->state.bad) == BAD_STEP_ROLLS_BACK;
+    return *back ? ST_OK : train_bad_weights(run, bad);
 }
 
 /* A step, from its sums on. */
@@ -161,7 +152,8 @@ typedef struct Turn {
     StepResult result;
     int64_t survived;  /* Train.survived when it began */
     double start, ran; /* when that was, by clock_now and clock_running */
-    bool stopped;      /* what follows from it: the run is asked to stop */
+    bool stopped;      /* what follows from it: the run is asked to stop, */
+    bool back;         /* or is to go back to a checkpoint */
 } Turn;
 
 /* What comes before the weights change. A section. Collective. */
@@ -187,17 +179,18 @@ static Status follow(Train *run, void *context) {
     Turn *turn = context;
     StepResult step = turn->result;
     TraceAt at = {run->state.step, -1};
-    bool again = false, mine = run->survived == turn->survived;
+    bool mine = run->survived == turn->survived;
     int64_t bad;
+    turn->back = false;
     if (!mine) /* its lanes are others' now, and its stepper is gone */
         step.local_samples = 0;
     if (step.error > 0)
         TRY(comm_agree(run->session.ranks.comm, run->keeper ? keeper_failed(run->keeper) : ST_OK));
     if (step.bad > 0)
-        TRY(bad_step(run, &step, &again));
+        TRY(bad_step(run, &step, &turn->back));
     else
         run->state.bad.in_a_row = 0;
-    if (again)
+    if (turn->back)
         return ST_OK;
     samples_step(&run->samples, &run->state, &step);
     TRY(journal_step(&run->journal, &run->state, &step, clock_now() - turn->start));
@@ -208,7 +201,7 @@ static Status follow(Train *run, void *context) {
     pacing_step(&run->pacing, clock_running() - turn->ran);
     TRY(after_step(run, &step, &bad));
     if (bad > 0)
-        return after_bad_weights(run, bad);
+        return after_bad_weights(run, bad, &turn->back);
     turn->stopped = step.stop > 0 && run->state.step < run->end_step;
     return ST_OK;
 }
@@ -236,6 +229,8 @@ Status train_loop(Train *run, bool *stopped) {
         if (!counts)
             continue;
         TRY(survive_section(run, follow, &turn, false));
+        if (turn.back)
+            TRY(survive_section(run, go_back, NULL, false));
         *stopped = turn.stopped;
     }
     if (*stopped)

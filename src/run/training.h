@@ -41,6 +41,8 @@ typedef struct Train {
     double plain_accuracy, plain_loss; /* on the test set, without test-time augmentation */
     int64_t updated;                   /* steps that the weights have had: state.step, or one more
                                           until what follows a step is done */
+    HistoryEntry *left;                /* the history that the run goes back from, until that
+                                          counts; owned */
     int64_t survived;                  /* ranks that this run has lost and goes on without */
     int64_t said;                      /* such ones that the log has told of */
     char owner[OWNER_TEXT];            /* keeper_owner on rank 0: --elastic */

@@ -6,10 +6,13 @@
  *   begun:N         right after it has begun that one
  *   count:N         before a sum of N elements
  *   rename:TEXT     before a file is renamed whose new name has TEXT in it
+ *   open:TEXT       before a file is opened for reading whose name has TEXT in it
  * With KILLS=tell each rank writes the number of its collectives to $KILLS_OUT.RANK at its end. */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <mpi.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,8 +35,9 @@ static bool is_due(const char *what, const char *value) {
         if (!text || atoi(word) != own_rank())
             continue;
         *text++ = '\0';
+        bool part = strcmp(what, "rename") == 0 || strcmp(what, "open") == 0;
         if (strcmp(place + 1, what) == 0 &&
-            (strcmp(what, "rename") == 0 ? strstr(value, text) != NULL : strcmp(value, text) == 0))
+            (part ? strstr(value, text) != NULL : strcmp(value, text) == 0))
             return true;
     }
     return false;
@@ -100,6 +104,17 @@ int renameat2(int from_folder, const char *from, int to_folder, const char *to,
         (int (*)(int, const char *, int, const char *, unsigned int))dlsym(RTLD_NEXT, "renameat2");
     die_if_due("rename", to);
     return next(from_folder, from, to_folder, to, flags);
+}
+
+int open(const char *path, int flags, ...) {
+    int (*next)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    if ((flags & O_ACCMODE) == O_RDONLY)
+        die_if_due("open", path);
+    return next(path, flags, mode);
 }
 
 __attribute__((destructor)) static void tell(void) {

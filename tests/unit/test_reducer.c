@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "lockstep/clock.h"
 #include "lockstep/reducer.h"
 #include "lockstep/thread.h"
 #include "../../src/comm/comm_internal.h"
@@ -23,6 +25,8 @@ typedef struct Recorder {
     DType types[2 * BUCKETS];
     int fail_at; /* bucket; -1: never */
     int failures;
+    int slow_at;      /* bucket; -1: none */
+    atomic_bool busy; /* in that one */
 } Recorder;
 
 static Status record(Comm *comm, void *state, void *data, int64_t count, DType dtype, void *after,
@@ -31,6 +35,11 @@ static Status record(Comm *comm, void *state, void *data, int64_t count, DType d
     if (bucket == recorder->fail_at) {
         recorder->failures++;
         return FAIL(ST_COMM, "bucket %d cannot be summed", bucket);
+    }
+    if (bucket == recorder->slow_at) {
+        recorder->busy = true;
+        clock_sleep(0.1);
+        recorder->busy = false;
     }
     if (after != (bucket % 2 ? comm : NULL))
         return FAIL(ST_INTERNAL, "the mark of bucket %d was lost", bucket);
@@ -63,7 +72,7 @@ static int set_up(void **state) {
     BucketMessage messages[BUCKETS][2];
     if (!f || comm_open_self(300, &f->comm) != ST_OK)
         return -1;
-    f->recorder.fail_at = -1;
+    f->recorder.fail_at = f->recorder.slow_at = -1;
     f->comm->data = &recording;
     f->comm->data_state = &f->recorder;
     for (int b = 0; b < BUCKETS; b++) {
@@ -145,6 +154,23 @@ static void failure_reaches_the_caller_for_good(void **state) {
     }
 }
 
+/* The one that is under way comes to its end; the others are ready, and not begun. */
+static void nothing_is_summed_once_abandoned(void **state) {
+    Fixture *f = *state;
+    double busy;
+    f->recorder.slow_at = 6;
+    reducer_begin(f->reducer, 0);
+    for (int b = 0; b < BUCKETS; b++)
+        reducer_submit(f->reducer, b);
+    while (!f->recorder.busy)
+        clock_sleep(1e-3);
+    reducer_abandon(f->reducer);
+    assert_false(f->recorder.busy);
+    clock_sleep(0.02);
+    assert_int_equal(f->recorder.n, BUCKETS - 6);
+    assert_int_equal(reducer_wait(f->reducer, &busy), ST_LOST);
+}
+
 static void stops_at_any_time(void **state) {
     Fixture *f = *state;
     double busy = -1;
@@ -167,6 +193,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(threads_submit_in_any_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failure_reaches_the_caller_for_good, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_is_summed_once_abandoned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stops_at_any_time, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,14 @@ void comm_says(const char *format, ...) {
     va_end(args);
 }
 
+void comm_must_live(const struct ncclComm *comm, const char *call) {
+    if (comm->gone)
+        sim_report("%s: the communicator was %s before", call, comm->gone);
+}
+
 const char *ncclGetLastError(ncclComm_t comm) {
-    (void)comm;
+    if (comm)
+        comm_must_live(comm, "ncclGetLastError");
     return last_error;
 }
 
@@ -95,8 +101,14 @@ static void finish_joining(struct ncclComm *comm) {
     shm_unlink(comm->name);
 }
 
+/* $SIMGPU_LOST_PEER=silent: as over NVLink or shared memory, where kernels wait for it for ever. */
+static bool is_told(void) {
+    const char *text = getenv("SIMGPU_LOST_PEER");
+    return !text || strcmp(text, "silent") != 0;
+}
+
 /* Every turn of the engine: joins, and runs what another rank waits for even under the lazy
- * schedule, as a GPU would. A lost peer shows as an asynchronous error. */
+ * schedule, as a GPU would. A lost peer shows as an asynchronous error, as over a network. */
 static void poll(void *context) {
     struct ncclComm *comm = context;
     if (comm->state == ncclInProgress)
@@ -107,7 +119,7 @@ static void poll(void *context) {
         uint64_t entered = member->entered;
         wanted = entered > wanted ? entered : wanted;
         if (comm->state == ncclSuccess && comm->done < comm->calls && r != comm->rank &&
-            is_gone(member->pid))
+            is_told() && is_gone(member->pid))
             comm->state = ncclRemoteError;
     }
     for (uint64_t i = comm->done + 1; i <= wanted && i <= comm->calls; i++)
@@ -173,21 +185,25 @@ ncclResult_t ncclCommInitRank(ncclComm_t *comm, int size, ncclUniqueId id, int r
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *state) {
+    comm_must_live(comm, "ncclCommGetAsyncError");
     *state = comm->state;
     return ncclSuccess;
 }
 
 ncclResult_t ncclCommCount(const ncclComm_t comm, int *count) {
+    comm_must_live(comm, "ncclCommCount");
     *count = comm->size;
     return ncclSuccess;
 }
 
 ncclResult_t ncclCommUserRank(const ncclComm_t comm, int *rank) {
+    comm_must_live(comm, "ncclCommUserRank");
     *rank = comm->rank;
     return ncclSuccess;
 }
 
 ncclResult_t ncclCommFinalize(ncclComm_t comm) {
+    comm_must_live(comm, "ncclCommFinalize");
     return comm->state;
 }
 
@@ -201,15 +217,34 @@ static void leave(struct ncclComm *comm) {
 
 /* The struct stays: ops of the engine may still look at it. */
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
+    comm_must_live(comm, "ncclCommDestroy");
     if (comm->done < comm->calls)
         sim_report("ncclCommDestroy: %lu collectives are not finished",
                    (unsigned long)(comm->calls - comm->done));
     leave(comm);
+    comm->gone = "destroyed";
     return ncclSuccess;
 }
 
+/* $SIMGPU_ABORT_HANGS=RANK, or all: there it never comes back. */
+static bool hangs(void) {
+    const char *text = getenv("SIMGPU_ABORT_HANGS");
+    return text && (strcmp(text, "all") == 0 || strcmp(text, sim_rank()) == 0);
+}
+
+/* What waits for other ranks ends, its buffers as they are; then nothing of it is left. */
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
+    comm_must_live(comm, "ncclCommAbort");
+    comm->gone = "aborted";
+    while (hangs())
+        pause();
     comm->aborted = true;
+    sim_lock();
+    for (uint64_t i = comm->done + 1; i <= comm->calls; i++)
+        sim_force(comm->op[i % CALLS_KEPT]);
+    sim_unlock();
+    while (comm->done < comm->calls)
+        usleep(200);
     leave(comm);
     return ncclSuccess;
 }

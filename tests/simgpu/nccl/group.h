@@ -40,7 +40,9 @@ struct ncclComm {
     char name[NCCL_UNIQUE_ID_BYTES]; /* of the shared memory */
     _Atomic ncclResult_t state;
     _Atomic bool aborted;
-    uint64_t calls, done;
+    const char *_Atomic gone; /* "destroyed", "aborted": no call may name it any more; else NULL */
+    uint64_t calls;
+    _Atomic uint64_t done;
     uint64_t chunks; /* of all calls so far */
     SimOp *op[CALLS_KEPT];
 };
@@ -50,6 +52,9 @@ bool reduce_supports(ncclDataType_t type, ncclRedOp_t op);
 size_t reduce_size(ncclDataType_t type);
 const char *reduce_name(ncclDataType_t type); /* of the op: "all-reduce of float32" */
 void reduce_add(void *to, const void *from, size_t count, ncclDataType_t type);
+
+/* Reports a call on a communicator that is gone. */
+void comm_must_live(const struct ncclComm *comm, const char *call);
 
 /* The text of ncclGetLastError. */
 void comm_says(const char *format, ...) __attribute__((format(printf, 1, 2)));
