@@ -40,7 +40,7 @@ struct Trace {
     int n_rows;
     atomic_bool on;
     atomic_llong lost;
-    double zero;
+    double zero; /* of when events were last begun to be kept */
 };
 
 Status trace_open(Trace **trace) {
@@ -82,8 +82,10 @@ TraceRow *trace_row(Trace *trace, const char *name) {
     return row;
 }
 
+/* What was kept is told from the zero that it was kept with. */
 void trace_record(Trace *trace, bool on, double zero) {
-    trace->zero = zero;
+    if (on)
+        trace->zero = zero;
     atomic_store(&trace->on, on);
 }
 

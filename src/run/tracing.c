@@ -83,6 +83,7 @@ static Status end(Tracing *tracing, const Session *session, Keeper *keeper) {
     char *mine = NULL, *all = NULL;
     size_t bytes = 0, total = 0;
     FILE *out = keeper ? open_memstream(&all, &total) : NULL;
+    bool whole;
     Status status = ST_OK;
     trace_record(session->trace, false, 0);
     *tracing = (Tracing){.first = -1};
@@ -92,11 +93,10 @@ static Status end(Tracing *tracing, const Session *session, Keeper *keeper) {
     if (out)
         fprintf(out, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
     TRY_DONE(gather(session, mine, bytes, out));
-    if (out) { /* an element without a comma behind it */
+    if (out) /* an element without a comma behind it */
         fprintf(out, "{\"name\":\"trace\",\"ph\":\"M\",\"pid\":0,\"args\":{}}]}\n");
-        fclose(out);
-        out = NULL;
-    }
+    whole = !out || (!ferror(out) && fflush(out) == 0);
+    TRY_DONE(comm_agree(comm, whole ? ST_OK : FAIL(ST_INTERNAL, "out of memory")));
     TRY_DONE(comm_agree(comm, keeper ? write_file(session, keeper, all, total) : ST_OK));
 done:
     if (out)

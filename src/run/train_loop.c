@@ -151,19 +151,22 @@ static Status after_bad_weights(Train *run, int64_t bad, bool *back) {
 typedef struct Turn {
     StepResult result;
     int64_t survived;  /* Train.survived when it began */
-    double start, ran; /* when that was, by clock_now and clock_running */
+    double start, ran; /* when its work began, by clock_now and clock_running */
     bool stopped;      /* what follows from it: the run is asked to stop, */
     bool back;         /* or is to go back to a checkpoint */
 } Turn;
 
-/* What comes before the weights change. A section. Collective. */
-static Status sum(Train *run, StepResult *result) {
+/* What comes before the weights change. The clocks start behind what a trace takes: its barrier and
+ * its file are no part of the step. A section. Collective. */
+static Status sum(Train *run, Turn *turn) {
     int64_t step = run->state.step;
     StepRequest request;
-    TRY(tracing_at(&run->tracing, &run->session, run->keeper, step, false));
     comm_at(run->session.ranks.comm, step, STAGE_COMPUTE);
+    TRY(tracing_at(&run->tracing, &run->session, run->keeper, step, false));
+    turn->start = clock_now();
+    turn->ran = clock_running();
     TRY(next_step(run, &request));
-    return stepper_sum(run->stepper, &request, result);
+    return stepper_sum(run->stepper, &request, &turn->result);
 }
 
 /* Local. */
@@ -210,7 +213,7 @@ static Status follow(Train *run, void *context) {
 static Status take_step(Train *run, Turn *turn, bool *counts) {
     Comm *comm = run->session.ranks.comm;
     Tracing tracing = run->tracing;
-    Status status = comm_commit(comm, sum(run, &turn->result));
+    Status status = comm_commit(comm, sum(run, turn));
     if (status == ST_OK)
         status = update(run, &turn->result);
     else if (status == ST_LOST)
@@ -223,7 +226,7 @@ static Status take_step(Train *run, Turn *turn, bool *counts) {
 Status train_loop(Train *run, bool *stopped) {
     *stopped = false;
     while (run->state.step < run->end_step && !run->state.finished && !*stopped) {
-        Turn turn = {.survived = run->survived, .start = clock_now(), .ran = clock_running()};
+        Turn turn = {.survived = run->survived};
         bool counts;
         TRY(take_step(run, &turn, &counts));
         if (!counts)

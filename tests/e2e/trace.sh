@@ -28,6 +28,10 @@ row = lambda e: names[e["pid"], e["tid"]].split()[0]
 # What is done for a step ahead of it, or behind it, is told by when it was; all else by its step.
 steps = {e["args"]["step"] for e in spans if row(e) in ("main", "compute", "reducer") and e["cat"] != "checkpoint"}
 assert steps == {10, 11, 12, 13}, steps
+# Times are told from a barrier: a rank's first step begins right behind it, and its span has none of the wait there.
+for rank in (0, 1):
+    first = min((e["ts"], e["name"]) for e in spans if e["pid"] == rank and row(e) == "main")
+    assert 0 <= first[0] < 10e6 and first[1] == "step", first
 lanes = collections.Counter((e["args"]["step"], e["args"]["lane"]) for e in spans if e["cat"] == "lane")
 assert len(lanes) == 4 * 8 and set(lanes.values()) == {1}, lanes
 fused = {"relu", "add"}  # may be part of the layer before
@@ -59,6 +63,22 @@ compares = collections.Counter((e["pid"], e["args"]["step"]) for e in spans if e
 assert compares == {(rank, step): 2 if step == 12 else 1 for rank in (0, 1) for step in (11, 12, 13, 14)}, compares
 assert any(e["name"] == "write checkpoint" for e in spans) and any(e["name"] == "snapshot" for e in spans)
 PY
+
+# Step 4 is the first behind the traced ones: the file is written before it begins, however long that takes.
+if preload file_ops; then
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/slow FILE_OPS_AT=fsync:trace.json FILE_OPS_DO=hang FILE_OPS_GO=$tmp/go FILE_OPS_LOG=$tmp/ops \
+        start slow 0 $small --steps 6 --log-every 1 --trace 2:2
+    until_true 60 grep -qs '"step":4,' "$tmp/slow/metrics.jsonl"
+    sleep 4
+    touch "$tmp/go"
+    wait_for slow
+    check "the writing of the file is no part of a step's time" /usr/bin/python3 - "$tmp/slow/metrics.jsonl" "$tmp/slow/trace.json" <<'PY'
+import json, sys
+seconds = {m["step"]: 64 / m["rates"]["images_per_s"] for m in map(json.loads, open(sys.argv[1])) if m["kind"] == "train"}
+assert sorted(seconds) == [1, 2, 3, 4, 5, 6] and seconds[5] < 3, seconds
+assert json.load(open(sys.argv[2]))["traceEvents"]
+PY
+fi
 
 train short 1 $small --steps 8 --trace 100:6
 check "steps that the run does not reach are left out" test "$code" = 0 -a "$(grep -c '"name":"step"' "$tmp/short/trace.json")" = 2
