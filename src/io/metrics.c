@@ -235,15 +235,18 @@ Status metrics_mend(RunDir *dir, int64_t step, const EvalMetrics *known, int64_t
     return mend(dir, step, known, n, false);
 }
 
+/* The file as it is named now, in place of the one that is open, which stays open where that fails:
+ * what is written there meanwhile is kept as well. */
 static Status open_lines(RunDir *dir) {
     char path[4096];
     TRY(file_join(dir->path, "metrics.jsonl", path));
+    int fd = file_open(path, O_WRONLY | O_CREAT | O_APPEND);
+    if (fd < 0)
+        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, file_cause(errno));
     if (dir->metrics_fd >= 0)
         close(dir->metrics_fd);
-    dir->metrics_fd = file_open(path, O_WRONLY | O_CREAT | O_APPEND);
-    if (dir->metrics_fd < 0)
-        return FAIL(ST_CHECKPOINT, "%s: cannot be opened: %s", path, file_cause(errno));
-    /* A new one: metrics_sync is about its lines, not about its name. */
+    dir->metrics_fd = fd;
+    /* It may have been made here: metrics_sync is about its lines, not about its name. */
     return file_sync_folder(dir->path);
 }
 

@@ -383,12 +383,22 @@ Status keeper_let_go(Keeper *keeper) {
     return ST_OK;
 }
 
+/* The lines behind the last checkpoint are to be read back from the file: they are on the disk
+ * first. Where the disk says no, as a new file. Local. */
+static Status settle_metrics(Keeper *keeper) {
+    if (metrics_sync(keeper->metrics) == ST_OK)
+        return ST_OK;
+    status_clear();
+    return metrics_sync(keeper->metrics);
+}
+
 Status keeper_go_on(Keeper *keeper, const RunState *state, int64_t end_step) {
     const Ranks *ranks = &keeper->session->ranks;
     const CommLoss *losses;
     int64_t n = comm_losses(ranks->comm, &losses), noted = keeper->noted;
     if (keeper->snapshots.writer) {
         TRY(snapshots_follow(&keeper->snapshots));
+        TRY(settle_metrics(keeper));
         TRY(keeper_return(keeper, state, end_step));
     } else {
         TRY(begin(keeper, state, end_step));

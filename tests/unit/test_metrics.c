@@ -1,4 +1,7 @@
-/* metrics.jsonl: valid lines, numbers that read back, the cut at resume; result.json. */
+/* metrics.jsonl: valid lines, numbers that read back, the cut at resume, a disk that fails;
+ * result.json.
+ */
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
@@ -6,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cJSON.h>
@@ -14,6 +18,31 @@
 #include "../../src/io/event_file.h"
 #include "io_fixture.h"
 #include "lockstep/metrics.h"
+
+/* Take the place of the C library's: a disk that does not take the next `sync_failures` fsyncs, a
+ * process that can open no more files to append to. */
+static int sync_failures;
+static bool no_more_files;
+int fsync(int fd) {
+    if (sync_failures > 0) {
+        sync_failures--;
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int open(const char *path, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    if (no_more_files && (flags & O_APPEND)) {
+        errno = EMFILE;
+        return -1;
+    }
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
 
 static TrainMetrics sample(int64_t step) {
     return (TrainMetrics){.dataset = "cifar10",
@@ -231,6 +260,45 @@ static void begun_as_a_new_file(void **state) {
     close(old);
     metrics_close(metrics);
     rundir_close(&dir);
+    fixture_close(&f);
+}
+
+/* A disk that has failed is given a new file. Where that cannot be opened yet, lines go on to be
+ * written and none is lost; the next time it is. */
+static void a_new_file_that_cannot_be_opened(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    Metrics *metrics;
+    size_t size;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_int_equal(metrics_open(&dir, 0, NULL, 0, NULL, &metrics), ST_OK);
+    for (int64_t step = 1; step <= 4; step++) {
+        TrainMetrics train = sample(step);
+        assert_int_equal(metrics_train(metrics, &train), ST_OK);
+        sync_failures = step == 2;
+        no_more_files = step == 3;
+        if (step == 2)
+            fixture_refused(metrics_sync(metrics), "cannot be made durable: Input/output error");
+        else if (step == 3)
+            fixture_refused(metrics_sync(metrics), "cannot be opened: Too many open files");
+        else
+            assert_int_equal(metrics_sync(metrics), ST_OK);
+    }
+    TrainMetrics train = sample(5);
+    assert_int_equal(metrics_train(metrics, &train), ST_OK);
+    metrics_close(metrics);
+    rundir_close(&dir);
+    char *text = fixture_load(fixture_path(&f, "metrics.jsonl"), &size), *rest = NULL;
+    char *at = strtok_r(text, "\n", &rest);
+    for (int step = 1; step <= 5; step++, at = strtok_r(NULL, "\n", &rest)) {
+        cJSON *line = cJSON_Parse(at);
+        assert_int_equal(cJSON_GetObjectItem(line, "step")->valueint, step);
+        cJSON_Delete(line);
+    }
+    assert_null(at);
+    free(text);
     fixture_close(&f);
 }
 
@@ -464,6 +532,7 @@ int main(void) {
         cmocka_unit_test(crc_of_castagnoli),
         cmocka_unit_test(a_picture_is_a_record),
         cmocka_unit_test(begun_as_a_new_file),
+        cmocka_unit_test(a_new_file_that_cannot_be_opened),
         cmocka_unit_test(not_where_the_directory_is_lost),
         cmocka_unit_test(result),
         cmocka_unit_test(result_of_many_classes),
