@@ -10,6 +10,7 @@
  *   there are none, and it   SILENT_BEATS of its periods. For nobody can say of a free lock that
  *   is not seen from here    the holder's host would have had it seen here: locks may be of one
  *                            node (localflock, nolock), by how either has mounted the file system.
+ *                            Of a holder without one (an older version's) nobody knows: refused.
  *
  * The heartbeat is watched for a change, on this host's clock alone. That it stands still does not
  * say that the holder is dead (it may be stopped, or its disk hang): should it come back, it finds
@@ -182,9 +183,11 @@ static void remove_abandoned(const char *folder, int mine) {
         int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)
             continue;
-        if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
-            now.st_mtime - info.st_mtime > ABANDONED_S && try_lock(fd, path, &lock) == ST_OK &&
-            lock == LOCK_MINE)
+        bool old = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+                   now.st_mtime - info.st_mtime > ABANDONED_S;
+        if (old && try_lock(fd, path, &lock) != ST_OK)
+            status_clear(); /* it stays */
+        else if (old && lock == LOCK_MINE)
             unlink(path);
         close(fd);
     }
@@ -255,6 +258,12 @@ static Status watch_beats(const char *folder, const char *seen, char *still) {
     Holder holder, me = holder_self();
     holder_read(seen, &holder);
     holder_describe(&holder, who);
+    if (holder.beats_every == 0)
+        return FAIL(ST_CHECKPOINT,
+                    "%s belongs to %s, which cannot be seen from here and, of an older lockstep, "
+                    "has no heartbeat; where it is known to have ended, remove %s/owner, else wait "
+                    "for its end or choose another --out",
+                    folder, who, folder);
     bool sane = holder.beats_every > 0 && holder.beats_every <= BEATS_MAX_S;
     double period = sane ? holder.beats_every : BEATS_EVERY_S;
     log_info("%s belongs to %s, which cannot be seen from here: whether it lives shows within %g s",
@@ -334,8 +343,13 @@ RunHolder owner_life(const char *folder) {
 
 Status owner_beat(int fd, const char *text, int64_t beat, double every) {
     char line[OWNER_TEXT_MAX];
-    ssize_t size = holder_write_beat(beat, every, line);
-    if (pwrite(fd, line, (size_t)size, (off_t)strlen(text)) == size && fdatasync(fd) == 0)
+    ssize_t n, size = holder_write_beat(beat, every, line);
+    do {
+        n = pwrite(fd, line, (size_t)size, (off_t)strlen(text));
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0 && n < size)
+        errno = ENOSPC; /* it tells no cause */
+    if (n == size && file_sync(fd) == 0)
         return ST_OK;
     return FAIL(ST_CHECKPOINT, "the owner file's heartbeat cannot be written: %s", strerror(errno));
 }

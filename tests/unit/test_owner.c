@@ -21,9 +21,11 @@
 #include "lockstep/rundir.h"
 
 /* Take the place of the C library's: a file system without locks where lock_error is set, one that
- * has none of bytes where byte_locks is not, and one that gives everybody every lock. */
+ * has none of bytes where byte_locks is not, and one that gives everybody every lock. Files whose
+ * names have `broken` in them cannot be locked. */
 static int lock_error;
 static bool byte_locks = true, always;
+static const char *broken;
 int flock(int fd, int operation);
 int flock(int fd, int operation) {
     if (lock_error) {
@@ -38,11 +40,30 @@ int fcntl(int fd, int command, ...) {
     va_start(arguments, command);
     void *argument = va_arg(arguments, void *);
     va_end(arguments);
+    char link[64], path[4096] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (command == F_OFD_SETLK && broken && readlink(link, path, sizeof path - 1) > 0 &&
+        strstr(path, broken)) {
+        errno = EIO;
+        return -1;
+    }
     if (command == F_OFD_SETLK && (lock_error || !byte_locks)) {
         errno = lock_error ? lock_error : EINVAL;
         return -1;
     }
     return command == F_OFD_SETLK && always ? 0 : (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+/* fsync: the next `sync_failures` of them fail; the others are counted. */
+static int sync_error, sync_failures, synced;
+int fsync(int fd) {
+    if (sync_failures > 0) {
+        sync_failures--;
+        errno = sync_error;
+        return -1;
+    }
+    synced++;
+    return (int)syscall(SYS_fsync, fd);
 }
 
 /* Seconds between the beats of holders, and how many of them are waited for. */
@@ -307,6 +328,72 @@ static void the_heartbeat_decides(void **state) {
     job(NULL, NULL);
 }
 
+/* The owner file of a version that had no heartbeat: what nobody can see is left alone. */
+static void without_a_heartbeat(void **state) {
+    (void)state;
+    for (int none = 0; none < 2; none++) {
+        Fixture f;
+        RunDir dir;
+        fixture_open(&f, 1);
+        bury(holder(f.folder));
+        assert_int_equal(fixture_shell("sed -i '/^beat/d' '%s/owner'", f.folder), 0);
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK); /* it is seen to be dead */
+        rundir_close(&dir);
+        bury(holder(f.folder));
+        assert_int_equal(fixture_shell("sed -i '/^beat/d' '%s/owner'", f.folder), 0);
+        rewrite(&f, "boot", "another");
+        lock_error = none ? ENOLCK : 0;
+        fixture_refused(rundir_open(f.folder, &dir),
+                        "has no heartbeat; where it is known to have ended, remove ");
+        unlink(fixture_path(&f, "owner"));
+        assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+        rundir_close(&dir);
+        lock_error = 0;
+        fixture_close(&f);
+    }
+}
+
+/* Once it is written it is on the disk, whatever signal comes between; if not, that is said. */
+static void a_beat_lasts(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    synced = 0;
+    assert_int_equal(rundir_beat(&dir, 7, period), ST_OK);
+    assert_int_equal(synced, 1);
+    sync_error = EINTR;
+    sync_failures = 2;
+    assert_int_equal(rundir_beat(&dir, 8, period), ST_OK);
+    assert_int_equal(sync_failures, 0);
+    assert_int_equal(synced, 2);
+    sync_error = EIO;
+    sync_failures = 1;
+    fixture_refused(rundir_beat(&dir, 9, period), "heartbeat cannot be written: Input/output");
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
+/* What is tolerated leaves no error behind: the thread's next one would not be told. */
+static void a_left_over_that_cannot_be_locked(void **state) {
+    (void)state;
+    Fixture f;
+    RunDir dir;
+    fixture_open(&f, 1);
+    fixture_save(fixture_path(&f, "owner.tmp.7.n1"), "", 0);
+    fixture_save(fixture_path(&f, "owner.tmp.8.n1"), "", 0);
+    assert_int_equal(fixture_shell("touch -d '1 hour ago' '%s'/owner.tmp.*", f.folder), 0);
+    broken = "owner.tmp.7.";
+    assert_int_equal(rundir_open(f.folder, &dir), ST_OK);
+    assert_string_equal(status_message(), "");
+    assert_true(fixture_exists(&f, "owner.tmp.7.n1"));
+    assert_false(fixture_exists(&f, "owner.tmp.8.n1"));
+    broken = NULL;
+    rundir_close(&dir);
+    fixture_close(&f);
+}
+
 /* From one that is named, whatever its lock, its heartbeat and its process say; from no other. */
 static void a_run_inherits(void **state) {
     (void)state;
@@ -417,6 +504,9 @@ int main(void) {
         cmocka_unit_test(a_torn_file_is_nobodys),
         cmocka_unit_test(either_lock),
         cmocka_unit_test(the_heartbeat_decides),
+        cmocka_unit_test(without_a_heartbeat),
+        cmocka_unit_test(a_beat_lasts),
+        cmocka_unit_test(a_left_over_that_cannot_be_locked),
         cmocka_unit_test(a_run_inherits),
     };
     job(NULL, NULL);
