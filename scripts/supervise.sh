@@ -22,6 +22,8 @@
 #                              checkpoint gone on from), with one code but 6 and 7: that checkpoint is set aside (`lockstep checkpoint
 #                              aside`) and the run starts from the one before. At that step once more, or where there is none: it gives up
 #
+# MPICH's launcher and its kind give the number of the signal that ended a rank as a code: 4, 5, 6, 7 and 8 are crashes where they say so.
+#
 # INT, TERM, HUP and USR1 ask the run for a checkpoint and the end; a second one ends it at once. The code is that of the run's last
 # start, or 2 where this script was called wrong. Runs know how often they were started (SUPERVISE_JOB, SUPERVISE_RESTART): --reset
 # and --resume FILE act on the first start alone. In a Slurm job both counts are one.
@@ -223,6 +225,17 @@ begun_at() { grep '"kind":"start"' "$sessions" | tail -n 1 | sed -E 's/.*"step":
 last_step() { tail -n 5 "$run/metrics.jsonl" 2>/dev/null | sed -nE 's/.*"step":([0-9]+).*/\1/p' | tail -n 1 || true; }
 file_stops() { grep -c 'asked to stop by .*/stop: writing' "$run/log.txt" 2>/dev/null || true; }
 
+# The signal that ended a rank, by the words of MPICH's launcher or Intel's in the log behind byte $1. Another process writes the log,
+# so a line of this script's is waited for, unless the log cannot be written.
+signal_said() {
+    local mark
+    mark="end of start $begins, code $code, $(date -u +%FT%TZ)"
+    say "$mark" >&2
+    for ((i = 0; i < 40; i++)); do grep -qxF "supervise: $mark" <(tail -c "+$(($1 + 1))" "$log") && break || sleep 0.05; done
+    sed -nE 's/^YOUR APPLICATION TERMINATED WITH THE EXIT STRING: .*\(signal ([0-9]+)\).*/\1/p
+        s/^=   KILLED BY SIGNAL: ([0-9]+) .*/\1/p' <(tail -c "+$(($1 + 1))" "$log") | sed -n '1p'
+}
+
 # One start of $words, to its end: sets $code.
 start_run() {
     local before=$signals
@@ -267,17 +280,21 @@ while :; do
     begins=$((begins + 1))
     if [ ${#hosts[@]} -gt 0 ] && ! without "$gone"; then
         say "none of the hosts answers: ${hosts[*]}"
-        code=1 began='' made=''
+        code=1 began='' made='' killer=''
     else
         [ -z "$gone" ] || say "left out, for they do not answer: ${gone//$'\n'/ }"
         say "start $begins, $(date -u +%FT%TZ):$(printf ' %q' "${words[@]}")"
-        before=$(starts) was=$(newest) files=$(file_stops)
+        before=$(starts) was=$(newest) files=$(file_stops) said=$(stat -c %s "$log")
         start_run
+        killer=''
+        [[ $code = 0 || $code = 75 ]] || killer=$(signal_said "$said") || true
         began='' made=''
         [ "$(starts)" = "$before" ] || began=yes
         [ "$(newest)" = "$was" ] || made=yes
     fi
-    case $code in
+    cause=$code how=''
+    [ -z "$killer" ] || { cause=$((128 + killer)) && how=" (signal $killer ended a rank)"; }
+    case $cause in
         0) say "done, after $((begins - 1)) restarts" && exit 0 ;;
         75)
             if [ -n "$asked" ] || [ "$preempted" = end ] || [ "$(file_stops)" != "$files" ]; then
@@ -292,27 +309,27 @@ while :; do
     [ -z "$asked" ] || [ -n "$began" ] || { say "code $code before the run began, and asked to stop by $asked" && exit 75; }
     [ -z "$asked" ] || { say "code $code, and asked to stop by $asked: no restart" && exit "$code"; }
     if [ -z "$began" ]; then
-        say "code $code before the run began"
+        say "code $code$how before the run began"
         key=''
     else
         from=$(begun_at) last=$(last_step) last=${last:-0}
-        say "code $code after step $last, begun at step $from"
+        say "code $code$how after step $last, begun at step $from"
         # Outages of machines and networks have nothing to do with a checkpoint. Nor can two of them be told from two failures at
         # one step where no step was logged since the start.
-        if [[ $code = [67] || $last -le ${from:-0} ]]; then
+        if [[ $cause = [67] || $last -le ${from:-0} ]]; then
             key=''
-        elif [ "$behind" = "$code $last" ]; then
+        elif [ "$behind" = "$cause $last" ]; then
             say "that is the failure for which a checkpoint was set aside: gives up"
             exit "$code"
-        elif [ "$key" = "$code $from $last" ]; then
+        elif [ "$key" = "$cause $from $last" ]; then
             say "twice the same, at one step: the checkpoint that it began from is in doubt"
             if [ "$(newest)" != "$from" ] || ! SUPERVISE_RESTART=$((first + begins)) "$program" checkpoint aside "$run"; then
                 say "no older one to go on from: gives up"
                 exit "$code"
             fi
-            behind="$code $last"
+            behind="$cause $last"
         else
-            key="$code $from $last"
+            key="$cause $from $last"
         fi
     fi
     [ $restarts -lt "$max" ] || { say "--max-restarts $max are made: gives up" && exit "$code"; }

@@ -95,6 +95,36 @@ supervise late --max-restarts 2 -- mpirun -np 2 "$tmp/again" "$program" train $t
 check "a deadline each time: from the same checkpoint again" test "$code $(starts) $(from late)" = "7 3 0 8 8"
 refuse "nor is one set aside then" set_aside late
 
+# MPICH's launcher: a signal's number is a code, which may be one of lockstep's own as well. Its words, as MPICH 4.0.2 prints them; Intel's.
+mkdir "$tmp/hydra"
+cat >"$tmp/hydra/mpirun" <<SH
+#!/bin/bash
+"$(command -v mpirun)" "\$@" || code=\$?
+[ "\${code:-0}" -gt 128 ] || exit "\${code:-0}"
+signal=\${AS_SIGNAL:-\$((code - 128))}
+printf '=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n'
+case \$WORDS in
+    mpich) printf '=   EXIT CODE: %d\nYOUR APPLICATION TERMINATED WITH THE EXIT STRING: Some words (signal %d)\n' \$signal \$signal ;;
+    intel) printf '=   KILLED BY SIGNAL: %d (Some words)\n' \$signal ;;
+    none) ;;
+esac
+exit \$signal
+SH
+chmod +x "$tmp/hydra/mpirun"
+hydra() { PATH=$tmp/hydra:$PATH supervise "$@"; }
+for kind in mpich intel; do
+    WORDS=$kind AS_SIGNAL=8 hydra $kind -- mpirun -np 2 "$program" train $tiny --out "$tmp/$kind" "${words[@]}" --crash-at 10:1:kill
+    check "$kind: a rank that a signal ended, with the code of a diverged run: started once more" came_to 0 2
+    check "$kind: it says why" says 'code 8 (signal 8 ended a rank) after step 10, begun at step 0'
+    same $kind whole "$kind: to the bits of a run without"
+done
+WORDS=none AS_SIGNAL=8 hydra none -- mpirun -np 2 "$program" train $tiny --out "$tmp/none" "${words[@]}" --crash-at 10:1:kill
+check "without such words it is a diverged run: one start" came_to 8 1
+AGAIN=$tmp/aborts
+WORDS=mpich hydra aborts -- mpirun -np 2 "$tmp/again" "$program" train $tiny --out "$tmp/aborts" "${words[@]}" --crash-at 10:1:abort
+check "SIGABRT each time at one step is no lost rank, though its code is: the checkpoint is set aside" \
+    test "$code $(starts) $(from aborts)" = "6 4 0 8 8 4"
+
 # By hand.
 train hand 1 $tiny --steps 12 "${words[@]:4}"
 lockstep 0 checkpoint aside "$tmp/hand"
