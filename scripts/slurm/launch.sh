@@ -12,7 +12,8 @@
 #   RANKS_PER_NODE=N       otherwise sbatch's --ntasks and --ntasks-per-node; else a rank a GPU; else one a node
 #   LOCKSTEP_THREADS=N     otherwise --cpus-per-task; else the job's CPUs of a node shared out to its ranks; on GPUs one. A rank
 #                          starts no more than it has lanes (--lanes), and says which number of them would use all cores
-#   NETWORK=ib0            interface (or 10.0.0.0/24) between nodes; otherwise the fastest that all nodes share
+#   NETWORK=ib0            interface (or 10.0.0.0/24) between nodes; otherwise the fastest that all nodes share. MPICH and its kind
+#                          take a name alone, the same on all nodes, and of their own mpirun alone; else they choose
 #   SCRATCH=DIR            storage of each node; otherwise SLURM_TMPDIR, TMPDIR, /tmp
 #   STAGE_DATA=1           copies the data set to SCRATCH once a node
 #   NP=N, NODES=N          so many ranks; only the first N nodes of the job
@@ -89,6 +90,7 @@ case $LAUNCHER in
             [ -z "${HOSTFILE:-}" ] || more+=(-hosts "$(awk '!/^ *(#|$)/ { if (match($0, /slots=[0-9]+/)) $1 = $1 ":" substr($0, RSTART + 6, RLENGTH - 6)
                 printf "%s%s", comma, $1; comma = "," }' "$HOSTFILE")")
             [ -z "$node_ranks" ] || more+=(-ppn "$node_ranks")
+            [[ -z $network || $network != "$names" ]] || more+=(-iface "$network")
         else
             more=(--bind-to none)
             [ -z "${HOSTFILE:-}" ] || more+=(--hostfile "$HOSTFILE")
@@ -104,7 +106,7 @@ case $LAUNCHER in
         ;;
     *) die "LAUNCHER is '$LAUNCHER', neither srun nor mpirun" ;;
 esac
-say "$ranks ranks by $LAUNCHER, network ${network:-as MPI chooses}, scratch $SCRATCH, rank 0 near $(hostname -s)"
+say "$ranks ranks by $LAUNCHER, network $(network_told "$LAUNCHER"), scratch $SCRATCH, rank 0 near $(hostname -s)"
 printf 'launch:'
 printf ' %q' "${command[@]}" "$program" "${words[@]}"
 echo

@@ -1,6 +1,6 @@
-# Sourced by launch.sh, after layout.sh: the interface between the nodes, for Open MPI and NCCL.
+# Sourced by launch.sh, after layout.sh: the interface between the nodes, for MPI and NCCL.
 #
-# Open MPI would otherwise use all interfaces, those of containers too. Of the networks that all nodes are in the fastest counts, by the
+# MPI would otherwise use all interfaces, those of containers too. Of the networks that all nodes are in the fastest counts, by the
 # slowest of its links; of those that are as fast, the one that leads to the next node. A network has a name on each node.
 # shellcheck shell=bash disable=SC2154
 network=${NETWORK:-} names='' speed=''
@@ -31,9 +31,21 @@ if [ -z "$network" ] && [ ${#hosts[@]} -gt 1 ]; then
     [[ $names = *,* ]] || network=$names
 fi
 if [ -n "$network" ]; then
-    export OMPI_MCA_btl_tcp_if_include="${OMPI_MCA_btl_tcp_if_include:-$network}"
-    export OMPI_MCA_oob_tcp_if_include="${OMPI_MCA_oob_tcp_if_include:-$network}"
+    if [ "$kind" = openmpi ]; then
+        export OMPI_MCA_btl_tcp_if_include="${OMPI_MCA_btl_tcp_if_include:-$network}"
+        export OMPI_MCA_oob_tcp_if_include="${OMPI_MCA_oob_tcp_if_include:-$network}"
+    fi
     # NCCL takes a name without = as the beginning of names: eth1 would be eth10 too.
     [ -z "$names" ] || export NCCL_SOCKET_IFNAME="${NCCL_SOCKET_IFNAME:-=$names}"
-    [ "${speed:-0}" = 0 ] || network+=", the fastest of all nodes, $((speed / 1000)) Gb/s"
 fi
+# network_told LAUNCHER: of the network that the ranks' MPI is told of, what launch.sh says. Hydra's mpirun takes one name for all nodes.
+network_told() {
+    local told=''
+    case $kind,$1 in
+        openmpi,*) told=${OMPI_MCA_btl_tcp_if_include:-} ;;
+        hydra,mpirun) [ "$network" != "$names" ] || told=$network ;;
+    esac
+    [ -n "$told" ] || { echo "as MPI chooses" && return; }
+    [[ $told != "$network" || ${speed:-0} = 0 ]] || told+=", the fastest of all nodes, $((speed / 1000)) Gb/s"
+    echo "$told"
+}

@@ -86,5 +86,16 @@ check "launch.sh: Hydra's words" test "$(words NP=4 HOSTFILE="$tmp/hosts" RANKS_
     "-np 4 -hosts a:2,b:2 -ppn 2 $program train any.yaml"
 check "launch.sh: its own mpirun" grep -q "^launch: $mpirun -np 2 " \
     <(SITE=/dev/null PROGRAM=$program NP=2 scripts/slurm/launch.sh train $tiny --help)
-echo 1..25
+check "launch.sh: the network between nodes, by its name" test "$(words NP=4 NETWORK=ib7)" = "-np 4 -iface ib7 $program train any.yaml"
+check "launch.sh: not by its address, which Hydra does not take" test "$(words NP=4 NETWORK=10.0.0.0/24)" = "-np 4 $program train any.yaml"
+# network_is WHAT VARIABLE=VALUE...: what launch.sh says of it.
+network_is() {
+    env SITE=/dev/null PROGRAM="$program" MPIRUN="$tmp/words" NP=4 "${@:2}" scripts/slurm/launch.sh train any.yaml | grep -q ", network $1, scratch"
+}
+check "launch.sh says which it named" network_is ib7 NETWORK=ib7
+check "and that it named none" network_is 'as MPI chooses' NETWORK=10.0.0.0/24
+check "nor to Open MPI's variables" network_is 'as MPI chooses' OMPI_MCA_btl_tcp_if_include=ib7
+check "launch.sh: MPICH's mpirun takes the word" env SITE=/dev/null PROGRAM="$program" NP=2 NETWORK=lo scripts/slurm/launch.sh train $tiny \
+    --out "$tmp/by-lo" --steps 2
+echo 1..31
 finish
