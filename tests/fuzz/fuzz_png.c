@@ -1,6 +1,23 @@
-/* A picture for `lockstep predict`: any file is read or refused. */
+/* A picture for `lockstep predict`: any file is read or refused; what was read is the same once it
+ * was written by lockstep and read again. */
 #include "lockstep/painter.h"
 #include "scratch.h"
+
+/* Pixels: writing takes longer than reading. */
+enum { WRITTEN_MAX = 1 << 16 };
+
+static void write_and_read(const PngImage *image) {
+    Picture picture = {.planes = image->planes, .channels = 3, .h = image->h, .w = image->w};
+    PngImage again;
+    char *bytes;
+    size_t size;
+    MUST(png_encode(&picture, &bytes, &size) == ST_OK);
+    MUST(png_read(scratch_write("again.png", bytes, size), &again) == ST_OK);
+    MUST(again.h == image->h && again.w == image->w);
+    MUST(memcmp(again.planes, image->planes, (size_t)(3 * image->h * image->w)) == 0);
+    free(again.planes);
+    free(bytes);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,6 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             sum += image.planes[i];
         MUST(image.h > 0 && image.w > 0 &&
              sum <= UINT64_C(765) * (uint64_t)image.h * (uint64_t)image.w);
+        if (image.h * image.w <= WRITTEN_MAX)
+            write_and_read(&image);
         free(image.planes);
     }
     scratch_judge(status);
