@@ -5,4 +5,4 @@ RESULT = {"times", "images_per_s", "wall_s", "train_s", "plan_s", "plans_made", 
 # In a checkpoint's state: whether patience, which a changed command had for a while, ended the run at its last step.
 STATE = r", (not )?finished$"
 # Figures of the report, files and their like in the page.
-FIGURES = {"where_time_went", "speed"}
+FIGURES = {"where_time_went"}

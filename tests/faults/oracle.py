@@ -95,11 +95,15 @@ def best(run, reference, may_lack):
     return [] if os.path.exists(mine) else ["best.h5 points to nothing"]
 
 
-def inspected(program, run, steps):
-    """The state and history of the last checkpoint, as inspect prints them."""
+def state_text(program, run, steps):
     path = os.path.join(run, "checkpoints", f"step-{steps:08d}.h5")
     text = subprocess.run([program, "inspect", path], capture_output=True, text=True, timeout=60).stdout
-    return re.sub(may_differ.STATE, "", text[text.find("\nstate\n"):text.find("\nconfig\n")], flags=re.M)
+    return text[text.find("\nstate\n"):text.find("\nconfig\n")]
+
+
+def inspected(program, run, steps):
+    """The state and history of the last checkpoint, as inspect prints them."""
+    return re.sub(may_differ.STATE, "", state_text(program, run, steps), flags=re.M)
 
 
 def figures(run, reference, program, environment):
@@ -119,7 +123,17 @@ def figures_of(folder):
     for path in glob.glob(glob.escape(folder) + "/*.png"):
         with open(path, "rb") as file:
             found[os.path.basename(path)] = file.read()
-    return {name: figure for name, figure in found.items() if name.split(".")[0] not in may_differ.FIGURES}
+    return found
+
+
+def unused(run, program, steps):
+    """Entries of may_differ.py that name nothing of this run: each must leave something out."""
+    entries, result = lines(os.path.join(run, "metrics.jsonl")), load(os.path.join(run, "result.json"))
+    found = [f"METRICS: {name}" for name in sorted(may_differ.METRICS.difference(*entries))]
+    found += [f"RESULT: {name}" for name in sorted(may_differ.RESULT.difference(result))]
+    if not re.search(may_differ.STATE, state_text(program, run, steps), flags=re.M):
+        found.append(f"STATE: {may_differ.STATE}")
+    return [f"may_differ.py names what the run has not: {name}" for name in found]
 
 
 def compare(run, reference, state, program, environment, report):
@@ -127,13 +141,16 @@ def compare(run, reference, state, program, environment, report):
     mine, theirs = (without(load(os.path.join(r, "result.json")), may_differ.RESULT) for r in (run, reference))
     if mine != theirs:
         found.append("result.json: " + differing(mine, theirs))
+    found += unused(reference, program, theirs["step"])
     found += best(run, reference, "best" in state.lost)
     a, b = (inspected(program, r, theirs["step"]) for r in (run, reference))
     if a != b:
         found.append(f"the last checkpoint's state and history:\n{a}\nundisturbed:\n{b}")
     if report and not state.lost:
         a, b = (figures(r, reference, program, environment) for r in (run, reference))
-        found += [f"report: {name} is not that of the undisturbed run" for name in sorted(set(a) | set(b)) if a.get(name) != b.get(name)]
+        names = sorted(name for name in set(a) | set(b) if name.split(".")[0] not in may_differ.FIGURES)
+        found += [f"report: {name} is not that of the undisturbed run" for name in names if a.get(name) != b.get(name)]
+        found += [f"may_differ.py names what the report has not: {name}" for name in sorted(may_differ.FIGURES.difference(b))]
     # An owner file in the making goes once it is a minute old.
     left = [path for path in glob.glob(glob.escape(run) + "/**/*.tmp.*", recursive=True) if not os.path.basename(path).startswith("owner.")]
     return found + [f"left behind: {os.path.relpath(path, run)}" for path in left]
