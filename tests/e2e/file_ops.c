@@ -17,7 +17,8 @@
  * file
  *   FILE_OPS_LACKS=LIST  what the file system cannot do, each time: of "rename" (which replaces
  *                        nothing), "link", "symlink", "lock"; "room": none for a symbolic link;
- *                        "shared-lock": locks that other processes see, so each is had at once
+ *                        "shared-lock": locks that other processes see, so each is had at once;
+ *                        "beat": writing within a file `owner`
  *   FILE_OPS_BOOT=FILE   is read as the kernel's boot_id: this process is on a node of its own
  *
  * One lock is held over operation and line, so the lines' order is that of the operations. */
@@ -183,6 +184,14 @@ ssize_t pread(int fd, void *bytes, size_t size, off_t at) {
     if (path_of(fd, path))
         hang("read", path, fd);
     return REAL(pread)(fd, bytes, size, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at) {
+    char path[PATH_BYTES];
+    size_t n = path_of(fd, path) ? strlen(path) : 0;
+    if (n >= 6 && strcmp(path + n - 6, "/owner") == 0 && lacks("beat", path, EIO))
+        return -1;
+    return REAL(pwrite)(fd, bytes, size, at);
 }
 
 int fsync(int fd) {

@@ -118,6 +118,18 @@ for name in tensorboard sessions.jsonl trace.json; do
     check "$name: a warning" grep -q "^warning: .*/told/$name.*; the run goes on without" "$log"
 done
 
+# A heartbeat is due each second of these.
+if preload file_ops; then
+    LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/faint FILE_OPS_LACKS=beat \
+        start faint 0 $tiny --epochs 1000000 --eval.every 1000000 --log-every 100 --heartbeat 1
+    until_true 60 test -s "$tmp/faint/metrics.jsonl"
+    sleep 4
+    kill -USR1 "$launched"
+    wait_for faint
+    check "a heartbeat that cannot be written: the run goes on" test "$code" = 75
+    check "and is warned of once" test "$(grep -c "^warning: .*/faint: the owner file's heartbeat cannot be written: Input/output error; a run on" "$log")" = 1
+fi
+
 # ---- Temporary files of processes on other hosts: in a container each start has a host name of its own. ----
 train left 1 $tiny --steps 20
 for name in result.json checkpoints/step-00000024.h5 checkpoints/step-00000024.h5.xxh3 tensorboard/events.out.tfevents.000002.lockstep; do
