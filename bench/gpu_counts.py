@@ -67,6 +67,7 @@ def kinds(folder):
     for test, path in data.items():
         records(path, 160, test)
     for precision, reduction, also, words in (("fp32", "exact", "", []), ("bf16", "exact", "", []), ("bf16", "native", "", []),
+                                              ("bf16", "exact", ", clipped", ["--optimizer.clip-norm", "0.5"]),
                                               ("bf16", "exact", ", images changed, erased and mixed", AUGMENTED)):
         run = [counted(folder, "train", NET, "--device", "cuda", "--precision", precision, "--reduction", reduction, "--threads", "1",
                        "--data", data[1], "--out",

@@ -221,8 +221,13 @@ def host_seconds(layers, reduction):
 
 
 def order_seconds(streams):
-    """Of the host, to order all streams without a wait (src/engine/engine_order.c): behind the update and behind packing."""
-    return 2 * (2 * streams + 2) * CALL_S
+    """Of the host, to order all streams without a wait (src/engine/engine_order.c): behind update and packing."""
+    return (2 * streams + 2) * CALL_S
+
+
+def finish_seconds():
+    """Of the host between the sums and the update (src/engine/finish.c): constants, verdict, the tail's way back, a mark, the graph."""
+    return 4 * CALL_S + REPLAY_S
 
 
 def pack_seconds(gpu, layers, precision):
@@ -231,7 +236,8 @@ def pack_seconds(gpu, layers, precision):
 
 
 def update_seconds(gpu, layers, reduction):
-    return flat(layers) * (sum_bytes(reduction) + 16) / (gpu.bandwidth * MEMORY_SHARE) + GAP_S
+    """All ranges in one launch; then the running statistics. A quarter of a byte says which range."""
+    return flat(layers) * (sum_bytes(reduction) + 16.25) / (gpu.bandwidth * MEMORY_SHARE) + 2 * GAP_S
 
 
 # Where: GPUs in all, bytes/s of the slowest link each way, its name.
@@ -282,8 +288,8 @@ def step_times(gpu, layers, precision, reduction, batch, lanes, place, streams=N
             link = max(link, clock) + message
     exposed = max(0.0, link - clock)
     pack, update = pack_seconds(gpu, layers, precision), update_seconds(gpu, layers, reduction)
-    # For the lanes, whose results the sums carry, and for the sums, on which the update depends.
-    waits = math.ceil(mine / streams) * idle + 2 * WAIT_S + max(0.0, order_seconds(streams) - pack - update)
+    # For the lanes, whose results the sums carry, and for the tail, while the GPU updates.
+    waits = math.ceil(mine / streams) * idle + WAIT_S + finish_seconds() + max(0.0, WAIT_S + order_seconds(streams) - pack - update)
     total = mine * (forward + backward) + sum(to_sum) + waits + pack + update + exposed
     return Step(mine * forward, mine * backward, sum(to_sum), waits, pack, update, exposed, total)
 
@@ -369,7 +375,7 @@ def section_launches(layers):
             replays, calls = host_calls(layers, reduction)
             lane = len(kernels) + bucket_count(layers, reduction)
             rows.append([precision, reduction, forward, len(kernels) - forward, bucket_count(layers, reduction), lane,
-                         8 * lane + 9 + 1, replays, calls, f"{1e6 * host_seconds(layers, reduction):.0f}"])
+                         8 * lane + 9 + 3, replays, calls, f"{1e6 * host_seconds(layers, reduction):.0f}"])
     head = ["precision", "sums", "forward", "backward", "to the sum", "kernels a lane", "kernels a step, 8 lanes",
             "graphs replayed a lane", "other calls a lane", "us of the host a lane"]
     return ("A cuDNN plan counts as one kernel; some engines launch two or three.\n\n" + table(head, rows))

@@ -1,13 +1,8 @@
 /* flat: work on ranges of the flat buffers: conversion to fixed point, native sums, partial norms,
  * the optimizers, digests. The arithmetic is that of the other backends, operation by operation, so
  * the same gradients give the same bits. */
-#include "common.cuh"
 #include "lockstep/digest.h"
-#include "lockstep/update_math.h"
-
-static __device__ inline int64_t flat_index() {
-    return (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-}
+#include "update.cuh"
 
 /* Integer atomics: their order does not matter, and values are seldom bad. */
 static __global__ void __launch_bounds__(BLOCK)
@@ -77,29 +72,10 @@ static __global__ void __launch_bounds__(BLOCK)
         sum[i] = add ? sum[i] + value[i] : value[i];
 }
 
-/* A chunk has 16 running sums, element i going to number i % 16, which are then added in order: a
- * thread each, 16 chunks a block. */
-enum { SUMS = 16, CHUNKS = BLOCK / SUMS };
-
 static __global__ void __launch_bounds__(BLOCK)
     norm(double *partial, const int64_t *fixed, const float *real, int64_t count, double scale) {
     __shared__ double sums[BLOCK];
-    int64_t chunk = (int64_t)blockIdx.x * CHUNKS + threadIdx.x / SUMS;
-    int64_t begin = chunk * NORM_CHUNK, end = min(begin + NORM_CHUNK, count);
-    double sum = 0;
-#pragma unroll 8
-    for (int64_t i = begin + threadIdx.x % SUMS; i < end; i += SUMS) {
-        double g = (fixed ? (double)fixed[i] : (double)real[i]) * scale;
-        sum += g * g;
-    }
-    sums[threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.x % SUMS != 0 || begin >= count)
-        return;
-    double total = 0;
-    for (int s = 0; s < SUMS; s++)
-        total += sums[threadIdx.x + s];
-    partial[chunk] = total;
+    norm_chunks(partial, fixed, real, count, scale, sums);
 }
 
 /* What all elements of an update share. */
@@ -117,44 +93,7 @@ static __global__ void __launch_bounds__(BLOCK) update(Shared shared) {
         return;
     float g = range.fixed ? update_gradient_fixed(range.fixed[i], shared.grad_scale)
                           : update_gradient_real(((const float *)range.real)[i], shared.grad_scale);
-    float *slot0 = (float *)range.slot[0], *slot1 = (float *)range.slot[1];
-    float *ema = (float *)range.ema;
-    float *slot2 = (float *)range.slot[2];
-    float w = ((float *)range.weight)[i], first = slot0 ? slot0[i] : 0;
-    float second = slot1 ? slot1[i] : 0, third = slot2 ? slot2[i] : 0;
-    switch (shared.kind) {
-    case OPTIMIZER_SGD:
-        update_sgd(&shared.terms, g, &w, &first);
-        break;
-    case OPTIMIZER_ADAM:
-    case OPTIMIZER_ADAMW:
-        update_adam(&shared.terms, g, &w, &first, &second);
-        break;
-    case OPTIMIZER_RMSPROP:
-        update_rmsprop(&shared.terms, g, &w, &first, &second, &third);
-        break;
-    case OPTIMIZER_LARS:
-        update_lars(&shared.terms, g, &w, &first);
-        break;
-    case OPTIMIZER_LAMB:
-        update_lamb(&shared.terms, update_lamb_direction(&shared.terms, g, w, &first, &second), &w);
-        break;
-    case OPTIMIZER_MUON: /* of matrices */
-    case OPTIMIZER_NONE:
-        break;
-    }
-    if (slot0)
-        slot0[i] = first;
-    if (slot1)
-        slot1[i] = second;
-    if (slot2)
-        slot2[i] = third;
-    ((float *)range.weight)[i] = w;
-    if (ema) {
-        float average = ema[i];
-        update_ema(&shared.terms, w, &average);
-        ema[i] = average;
-    }
+    update_element(shared.terms, shared.kind, g, range, i);
 }
 
 static __global__ void __launch_bounds__(BLOCK)
@@ -227,11 +166,9 @@ cudaError_t gpu_to_real(float *sum, const float *value, int64_t count, bool add,
 
 cudaError_t gpu_norm(double *partial, const int64_t *fixed, const float *real, int64_t count,
                      double scale, cudaStream_t stream) {
-    int64_t chunks = (count + NORM_CHUNK - 1) / NORM_CHUNK;
     if (count < 1)
         return cudaErrorInvalidValue;
-    norm<<<(unsigned)((chunks + CHUNKS - 1) / CHUNKS), BLOCK, 0, stream>>>(partial, fixed, real,
-                                                                           count, scale);
+    norm<<<norm_blocks(count), BLOCK, 0, stream>>>(partial, fixed, real, count, scale);
     return cudaGetLastError();
 }
 

@@ -24,10 +24,12 @@
 #include <stdint.h>
 
 #include "lockstep/digest.h"
+#include "lockstep/finish.h"
 #include "lockstep/image_rule.h"
 #include "lockstep/shifts.h"
 #include "lockstep/tensor.h"
 #include "lockstep/update.h"
+#include "lockstep/update_math.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -404,6 +406,52 @@ cudaError_t gpu_lookahead(float *slow, float *fast, int64_t count, float alpha,
                           cudaStream_t stream);
 /* Bytes: 4 count. */
 cudaError_t gpu_digest(Digest *digest, const float *value, int64_t count, cudaStream_t stream);
+
+/* ---- the end of a step (finish.cu), as in FinishOps ---- */
+
+/* What the sums came to; in device memory. */
+typedef struct FinishVerdict {
+    double unit;       /* what an element of the sum is multiplied by to be the gradient, */
+    double grad_scale; /* and, clipped, in the update */
+    double norm;       /* of the gradient, where it is clipped */
+    int64_t good;      /* weights change */
+} FinishVerdict;
+
+/* A FinishTurn as kernels read it; in device memory, [n_ranges]. */
+typedef struct FinishTerms {
+    UpdateTerms terms;
+    int32_t kind; /* OptimizerKind */
+    uint32_t slots;
+    int32_t idle, goes_back;
+    float alpha;
+} FinishTerms;
+
+/* What an update reads and writes: device memory, as in FinishPlan. */
+typedef struct FinishArrays {
+    int64_t count;
+    const FinishVerdict *verdict;
+    const FinishTerms *terms;
+    const int32_t *range; /* [count / FINISH_BLOCK] which range elements are of */
+    const int64_t *fixed;
+    const float *real;
+    float *weight, *ema, *slow, *slot[UPDATE_SLOTS];
+} FinishArrays;
+
+/* A thread's work. */
+cudaError_t gpu_finish_judge(FinishVerdict *verdict, const int64_t *word, const FinishWords *words,
+                             double unit, cudaStream_t stream);
+/* As gpu_norm, with the verdict's unit. */
+cudaError_t gpu_finish_norm(double *partial, const int64_t *fixed, const float *real, int64_t count,
+                            const FinishVerdict *verdict, cudaStream_t stream);
+/* The norm is the root of the sum of partial[chunks], in order; a thread's work. */
+cudaError_t gpu_finish_clip(FinishVerdict *verdict, const double *partial, int64_t chunks,
+                            double clip, cudaStream_t stream);
+/* Bytes: count ((fixed ? 8 : 4) + 8 + 8 slots + 8 ema + 8 slow + 1/4). */
+cudaError_t gpu_finish_update(const FinishArrays *arrays, cudaStream_t stream);
+/* value = (1 - momentum) value + momentum sum unit. Bytes: count 24. */
+cudaError_t gpu_finish_running(float *value, const int64_t *sum, const double *momentum,
+                               int64_t count, double unit, const FinishVerdict *verdict,
+                               cudaStream_t stream);
 
 /* ---- Muon (muon.cu): a matrix of rows x cols elements, and X of update.h, m x n with m <= n ----
  */

@@ -2,6 +2,7 @@
 
 KIT := $(BUILD)/lockstep-gpu-kit.tar.xz
 KIT_PROGRAMS := tests/ops/test_cuda_vs_ref tests/cuda/test_kernels tests/cuda/test_kernels_rows tests/cuda/test_kernels_images \
+    tests/cuda/test_kernels_finish \
     tests/cuda/nccl_program tests/gpu/gpu_properties tests/gpu/all_reduce tests/gpu/same_gpu.so tests/plans/check_plans tests/plans/driver/libcuda.so.1 \
     tests/dist/make_cifar
 KIT_NEEDS := $(PROGRAM) $(CUDA_LIB) $(if $(CUDA_LIB),$(addprefix $(BUILD)/,$(KIT_PROGRAMS)))

@@ -22,6 +22,7 @@
 #define LOCKSTEP_DEVICE_H
 
 #include "lockstep/digest.h"
+#include "lockstep/finish.h"
 #include "lockstep/layer.h"
 #include "lockstep/image_rule.h"
 #include "lockstep/shifts.h"
@@ -36,7 +37,8 @@ typedef struct Stream Stream; /* backend's own */
 typedef struct OpPlan OpPlan; /* likewise */
 typedef struct OpBound OpBound;
 typedef struct Recording Recording;
-typedef struct Mark Mark; /* likewise: a place in a stream's work (CUDA: a cudaEvent_t) */
+typedef struct Finish Finish; /* likewise */
+typedef struct Mark Mark;     /* likewise: a place in a stream's work (CUDA: a cudaEvent_t) */
 
 typedef enum GradMode { GRAD_NONE, GRAD_ASSIGN, GRAD_ADD } GradMode;
 
@@ -166,6 +168,9 @@ typedef struct MarkOps {
     Status (*wait)(Stream *stream, Mark *mark);
     /* Seconds from one mark to a later one, both reached. */
     Status (*elapsed)(const Mark *from, const Mark *to, double *seconds);
+    /* As sync, but returns when the mark's work is done; the mark was the last to be set on this
+     * stream. */
+    Status (*reach)(Stream *stream, Mark *mark, double seconds);
 } MarkOps;
 
 /* A device that makes images itself. */
@@ -179,7 +184,8 @@ typedef struct ImageOps {
 
 /* A device that pays for each call it is given can keep a sequence of them and run it as one. What
  * forward and backward enqueue between begin and end is not run but kept; replay runs it, on the
- * same memory, for the lane that `lane` last named. Only ops may be recorded, no copies. */
+ * same memory, for the lane that `lane` last named. Only ops may be recorded, packing of what has
+ * parameters, and a step's end, no copies. */
 typedef struct RecordingOps {
     Status (*lane)(Stream *stream, const LaneRun *run);
     Status (*begin)(Stream *stream);
@@ -187,6 +193,19 @@ typedef struct RecordingOps {
     Status (*replay)(Stream *stream, Recording *recording);
     void (*forget)(Recording *recording); /* accepts NULL */
 } RecordingOps;
+
+/* A device that ends a step without the host (finish.h). */
+typedef struct FinishOps {
+    Status (*open)(Device *device, const FinishPlan *plan, Finish **finish);
+    void (*close)(Finish *finish); /* accepts NULL */
+    /* Judges the sums, and makes the norm of what is counted where gradients are clipped: *norm, to
+     * be read after sync. turn[n_ranges]; alpha as in DeviceOps.lookahead. */
+    Status (*judge)(Stream *stream, Finish *finish, const FinishTurn *turn, double alpha,
+                    double *norm);
+    /* Updates weights, moving average, slow weights and running statistics, unless the sums that
+     * were judged last are bad. Can be recorded. */
+    Status (*update)(Stream *stream, Finish *finish);
+} FinishOps;
 
 /* Choices of algorithms by timing instead of by rule. */
 typedef struct TuningOps {
@@ -293,6 +312,8 @@ typedef struct DeviceOps {
     Status (*digest)(Stream *stream, Digest *digest, const void *value, int64_t count);
     /* Optional: an enqueued copy within device memory, beside which a download can go on. */
     Status (*copy)(Stream *stream, void *to, const void *from, size_t bytes);
+    /* Optional. NULL: the host ends steps, with what stands above. */
+    const FinishOps *finish;
 } DeviceOps;
 
 struct Device {

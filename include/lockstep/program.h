@@ -51,6 +51,9 @@ bool program_own_kernels(const Program *program, char *text, size_t room);
  * out. */
 Status program_pack(Program *program, Stream *stream, const Weights *weights, int op);
 
+/* The same of all ops that have parameters: what has none is as it was packed once. */
+Status program_repack(Program *program, Stream *stream, const Weights *weights);
+
 /* Binds a executor's memory. `weights` must outlive it. `gradient` [flat real, device memory] is
  * borrowed (executors of one thread share one); NULL for evaluation. */
 Status executor_open(Program *program, Stream *stream, const Weights *weights, void *gradient,

@@ -59,8 +59,9 @@ void stepper_close(Stepper *stepper); /* accepts NULL */
  * loader begins anew there. Local. */
 Status stepper_load(Stepper *stepper, int64_t first, int64_t end);
 
-/* Computes a step on all ranks: its sums. What all ranks hold alike is as before. Collective. A
- * Status other than ST_OK and ST_LOST means comm_abort. */
+/* Computes a step on all ranks: its sums. What all ranks hold alike is as before. *result is whole
+ * only behind stepper_update: a device that ends steps itself (FinishOps) is not waited for twice.
+ * Collective. A Status other than ST_OK and ST_LOST means comm_abort. */
 Status stepper_sum(Stepper *stepper, const StepRequest *request, StepResult *result);
 
 /* Updates the weights by the sums of the step that was computed last, unless it is bad. Local. */

@@ -74,6 +74,7 @@ case $stage in
     item "kernels" 90 build/tests/cuda/test_kernels
     item "kernels of rows" 90 build/tests/cuda/test_kernels_rows
     item "kernels of images" 90 build/tests/cuda/test_kernels_images
+    item "kernels of the last part of a step" 90 build/tests/cuda/test_kernels_finish
     item "layers against plain loops" 200 build/tests/ops/test_cuda_vs_ref
     item "bf16: the same bits twice" 90 same_bits --precision bf16
     item "bf16: the same bits on 4 streams" 90 same_bits --precision bf16 -- --threads 4
@@ -109,6 +110,7 @@ case $stage in
         item "$tool over the kernels" 110 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels
         item "$tool over the kernels of rows" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_rows
         item "$tool over the kernels of images" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_images
+        item "$tool over the kernels of the last part of a step" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_finish
     done
     item "two ranks on one GPU, through NCCL" 120 two_ranks
     item "kernels of a step, by ncu" 120 profile

@@ -60,6 +60,9 @@ struct Stream {
     void *temp;     /* device memory, [CUDA_TEMP_BYTES], for one call at a time */
     KernelRun *run; /* device memory: what kernels read of the lane that is computed */
     KernelRun last; /* the same as was last enqueued; seed, step and lane 0 at first */
+    /* n_pending and staging_used when a mark was last set: what is before them is done with it */
+    int copies_before;
+    size_t staged_before;
 };
 
 /* What the shared object shows: its entry, and what tools that plan without a GPU call. All other
@@ -79,6 +82,7 @@ void cuda_release(Device *device, void *memory);
 Status cuda_stream_open(Device *device, Stream **stream);
 void cuda_stream_close(Stream *stream);
 Status cuda_sync(Stream *stream, double seconds);
+Status cuda_reach(Stream *stream, Mark *mark, double seconds); /* of MarkOps */
 Status cuda_upload(Stream *stream, void *device_memory, const void *host, size_t bytes);
 Status cuda_download(Stream *stream, void *host, const void *device_memory, size_t bytes);
 
@@ -116,8 +120,9 @@ Status cuda_convert(Stream *stream, void *to, DType to_type, const void *from, D
 Status cuda_digest(Stream *stream, Digest *digest, const void *value, int64_t count);
 Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes);
 
-extern const ImageOps cuda_images; /* from records in device memory (flat.c) */
-extern const MarkOps cuda_marks;   /* mark.c */
+extern const FinishOps cuda_finish; /* finish.c */
+extern const ImageOps cuda_images;  /* from records in device memory (flat.c) */
+extern const MarkOps cuda_marks;    /* mark.c */
 
 /* The entry of the shared object: what device_open_cuda calls. */
 Status cuda_open(const DeviceOptions *options, Device **device);

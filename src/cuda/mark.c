@@ -18,6 +18,8 @@ static void close_mark(Mark *mark) {
 static Status set(Stream *stream, Mark *mark) {
     TRY(cuda_enter(stream->device));
     TRY_CUDA(cudaEventRecord((cudaEvent_t)mark, stream->stream));
+    stream->copies_before = stream->n_pending;
+    stream->staged_before = stream->staging_used;
     return ST_OK;
 }
 
@@ -34,5 +36,9 @@ static Status elapsed(const Mark *from, const Mark *to, double *seconds) {
     return ST_OK;
 }
 
-const MarkOps cuda_marks = {
-    .open = open_mark, .close = close_mark, .set = set, .wait = wait, .elapsed = elapsed};
+const MarkOps cuda_marks = {.open = open_mark,
+                            .close = close_mark,
+                            .set = set,
+                            .wait = wait,
+                            .elapsed = elapsed,
+                            .reach = cuda_reach};

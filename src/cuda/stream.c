@@ -82,13 +82,14 @@ done:
     return status;
 }
 
-/* Polls for a while, since most waits are short, then sleeps between looks. */
-static Status wait_for(Stream *stream, double seconds) {
+/* Polls for a while, since most waits are short, then sleeps between looks. `event` NULL: for all
+ * that is enqueued. */
+static Status wait_for(Stream *stream, cudaEvent_t event, double seconds) {
     enum { POLLS = 2000 };
     const double nap = 20e-6;
     Deadline deadline = deadline_after(seconds);
     for (int64_t i = 0;; i++) {
-        cudaError_t result = cudaStreamQuery(stream->stream);
+        cudaError_t result = event ? cudaEventQuery(event) : cudaStreamQuery(stream->stream);
         if (result == cudaSuccess)
             return ST_OK;
         if (result != cudaErrorNotReady)
@@ -101,13 +102,31 @@ static Status wait_for(Stream *stream, double seconds) {
     }
 }
 
+/* The first downloads, which are done, reach their places. */
+static void deliver(Stream *stream, int copies) {
+    for (int i = 0; i < copies; i++)
+        memcpy(stream->pending[i].host, stream->pending[i].staged, stream->pending[i].bytes);
+    stream->n_pending -= copies;
+    memmove(stream->pending, stream->pending + copies,
+            (size_t)stream->n_pending * sizeof *stream->pending);
+    stream->copies_before = 0;
+}
+
 Status cuda_sync(Stream *stream, double seconds) {
     TRY(cuda_enter(stream->device));
-    TRY(wait_for(stream, seconds));
-    for (int i = 0; i < stream->n_pending; i++)
-        memcpy(stream->pending[i].host, stream->pending[i].staged, stream->pending[i].bytes);
-    stream->n_pending = 0;
-    stream->staging_used = 0;
+    TRY(wait_for(stream, NULL, seconds));
+    deliver(stream, stream->n_pending);
+    stream->staging_used = stream->staged_before = 0;
+    return ST_OK;
+}
+
+/* The ring is free again where nothing has come to it behind the mark. */
+Status cuda_reach(Stream *stream, Mark *mark, double seconds) {
+    TRY(cuda_enter(stream->device));
+    TRY(wait_for(stream, (cudaEvent_t)mark, seconds));
+    deliver(stream, stream->copies_before);
+    if (stream->staging_used == stream->staged_before)
+        stream->staging_used = stream->staged_before = 0;
     return ST_OK;
 }
 

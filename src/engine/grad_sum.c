@@ -511,13 +511,21 @@ static Status widen_all(GradSum *sum, Stream *stream) {
     return sum->device->ops->sync(stream, SYNC_SECONDS);
 }
 
-Status grad_sum_wait(GradSum *sum, Stream *stream, double *busy_s) {
+Status grad_sum_settle(GradSum *sum, Stream *stream, double *busy_s) {
     TRY(reducer_wait(sum->reducer, busy_s));
-    if (sum->half)
-        TRY(sum->device->ops->convert(stream, sum->real, sum->device->real, sum->half, DT_BF16,
-                                      sum->flat));
-    TRY(sum->device->ops->download(stream, sum->staged, sum->fixed,
-                                   (size_t)sum->tail * sizeof *sum->staged));
+    return sum->half ? sum->device->ops->convert(stream, sum->real, sum->device->real, sum->half,
+                                                 DT_BF16, sum->flat)
+                     : ST_OK;
+}
+
+Status grad_sum_fetch(GradSum *sum, Stream *stream) {
+    return sum->device->ops->download(stream, sum->staged, sum->fixed,
+                                      (size_t)sum->tail * sizeof *sum->staged);
+}
+
+Status grad_sum_wait(GradSum *sum, Stream *stream, double *busy_s) {
+    TRY(grad_sum_settle(sum, stream, busy_s));
+    TRY(grad_sum_fetch(sum, stream));
     TRY(sum->device->ops->sync(stream, SYNC_SECONDS));
     return sum->low ? widen_all(sum, stream) : ST_OK;
 }

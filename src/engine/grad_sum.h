@@ -149,6 +149,11 @@ Status grad_sum_end_lane(GradSum *sum, Stream *stream, const LaneGradient *lane,
 /* After all lanes: this rank's control words go into the tail and bucket 0 leaves. Main thread. */
 Status grad_sum_finish(GradSum *sum, Stream *stream, const int64_t words[TAIL_WORDS]);
 
+/* The two halves of what follows where nothing is to be done with the tail in between: the sums are
+ * enqueued, or done, on all ranks, Collective; and the tail's way to sum->staged is enqueued. */
+Status grad_sum_settle(GradSum *sum, Stream *stream, double *busy_s);
+Status grad_sum_fetch(GradSum *sum, Stream *stream);
+
 /* Waits for all sums; the tail is then in sum->staged. *busy_s as in reducer_wait. Collective. */
 Status grad_sum_wait(GradSum *sum, Stream *stream, double *busy_s);
 

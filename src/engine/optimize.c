@@ -64,9 +64,8 @@ static void *offset_in(const Engine *engine, void *flat, int64_t offset) {
     return flat ? (char *)flat + (size_t)offset * dtype_size(engine->device->real) : NULL;
 }
 
-/* Where an optimizer keeps the state of what begins at `offset`. */
-static void find_slots(const Engine *engine, const Optimizer *optimizer, int64_t offset,
-                       void *slot[UPDATE_SLOTS]) {
+void optimize_slots(const Engine *engine, const Optimizer *optimizer, int64_t offset,
+                    void *slot[UPDATE_SLOTS]) {
     for (int s = 0; s < UPDATE_SLOTS; s++)
         slot[s] =
             optimizer_slot_name(optimizer, s) ? offset_in(engine, engine->slot[s], offset) : NULL;
@@ -88,7 +87,7 @@ static Status update_part(const UpdateJob *job, Worker *worker, const GroupRange
     if (from >= to || whole || (frozen && (group->frozen || !engine->ema)))
         return ST_OK;
     if (!frozen)
-        find_slots(engine, &group->optimizer, from, part.slot);
+        optimize_slots(engine, &group->optimizer, from, part.slot);
     grad_sum_at(job->sum, from, &part.fixed, &part.real);
     return engine->device->ops->update(worker->stream, &job->optimize->update[range->group], &part);
 }
@@ -107,8 +106,8 @@ static Status update_whole(const UpdateJob *job, Worker *worker, const GroupWhol
                          .decay = whole->decay};
     if (update.kind == OPTIMIZER_NONE)
         return ST_OK;
-    find_slots(engine, &session->grouping.groups.group[whole->group].optimizer, view->offset,
-               range.slot);
+    optimize_slots(engine, &session->grouping.groups.group[whole->group].optimizer, view->offset,
+                   range.slot);
     grad_sum_at(job->sum, view->offset, &range.fixed, &range.real);
     TRY(update.kind == OPTIMIZER_MUON
             ? ops->muon(worker->stream, &update, &range, whole->rows, whole->cols, worker->scratch)
@@ -143,7 +142,7 @@ static Status go_back(const UpdateJob *job, Worker *worker, const GroupRange *ra
 }
 
 /* running = (1 - momentum) running + momentum * mean over lanes, from the tail; then Lookahead. */
-static Status update_running(const Optimize *optimize, const GradSum *sum, Stream *stream) {
+Status optimize_running(const Optimize *optimize, const GradSum *sum, Stream *stream, bool sent) {
     Engine *engine = &optimize->session->engine;
     const Model *model = engine->model;
     if (model->running_flat == 0)
@@ -159,8 +158,9 @@ static Status update_running(const Optimize *optimize, const GradSum *sum, Strea
     }
     for (int64_t j = 0; optimize->goes_back && j < model->running_flat; j++)
         update_lookahead((float)optimize->alpha, &engine->slow_running[j], &engine->running[j]);
-    return engine->device->ops->upload(stream, engine->weights.running, engine->running,
-                                       (size_t)model->running_flat * sizeof *engine->running);
+    return sent ? engine->device->ops->upload(stream, engine->weights.running, engine->running,
+                                              (size_t)model->running_flat * sizeof *engine->running)
+                : ST_OK;
 }
 
 /* The part of the flat range that belongs to a thread; the first one has the running statistics as
@@ -181,7 +181,7 @@ static Status update_job(void *context, int thread) {
         TRY(go_back(job, worker, range, from, to));
     }
     if (thread == 0)
-        TRY(update_running(job->optimize, job->sum, worker->stream));
+        TRY(optimize_running(job->optimize, job->sum, worker->stream, true));
     return ST_OK;
 }
 

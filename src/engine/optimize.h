@@ -28,4 +28,12 @@ void optimize_begin(Optimize *optimize, const StepRequest *request);
  * compute threads, and sets the gradient norm of *result. Local. ST_DEVICE. */
 Status optimize_step(Optimize *optimize, const GradSum *sum, StepResult *result);
 
+/* Running statistics of a step that was not bad, on the host; `sent`: to the device as well. Local.
+ * ST_DEVICE. */
+Status optimize_running(const Optimize *optimize, const GradSum *sum, Stream *stream, bool sent);
+
+/* Where the state of an optimizer is kept of what begins at `offset`; NULL each that it lacks. */
+void optimize_slots(const Engine *engine, const Optimizer *optimizer, int64_t offset,
+                    void *slot[UPDATE_SLOTS]);
+
 #endif

@@ -3,7 +3,9 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "finish.h"
 #include "grad_sum.h"
 #include "lanes.h"
 #include "lockstep/clock.h"
@@ -15,8 +17,10 @@ struct Stepper {
     GradSum sum;
     Lanes lanes;
     Optimize optimize;
-    int64_t step;    /* that was computed last */
-    double packed_s; /* that its packing took */
+    Finishing finishing;
+    int64_t step;              /* that was computed last */
+    int64_t words[TAIL_WORDS]; /* what this rank brought to its tail */
+    double packed_s;           /* that its packing took */
 };
 
 /* Programs of the lane batches this step has must hold the current weights. */
@@ -83,6 +87,19 @@ static void compare_calls(Comm *comm, const int64_t *mine, const int64_t *tail) 
         comm_part(comm);
 }
 
+/* The tail has come. */
+static void look_at_sums(Stepper *stepper, StepResult *result) {
+    Session *session = stepper->session;
+    GradSum *sum = &stepper->sum;
+    compare_calls(session->ranks.comm, stepper->words, sum->staged);
+    if (sum->resummed > 0)
+        log_debug("step %" PRId64
+                  ": %d of %d buckets did not fit into int32, and were summed again as int64",
+                  stepper->step + 1, sum->resummed, sum->buckets);
+    read_tail(sum, result);
+    divide_by_weights(&session->model, sum, result);
+}
+
 /* The lanes of this rank, and the sums over all. */
 static Status compute(Stepper *stepper, const StepRequest *request, LanesStep *lanes,
                       StepResult *result) {
@@ -96,38 +113,37 @@ static Status compute(Stepper *stepper, const StepRequest *request, LanesStep *l
     TRY(grad_sum_begin(sum, stream, lanes->step, lanes_active(&stepper->lanes, lanes->step),
                        session->engine.peak));
     TRY(lanes_compute(&stepper->lanes, lanes));
-    int64_t words[TAIL_WORDS] = {[TAIL_LOSS] = lanes->loss,
-                                 [TAIL_WEIGHT] = lanes->weight,
-                                 [TAIL_CORRECT] = lanes->correct,
-                                 [TAIL_IMAGES] = lanes->lane_images,
-                                 [TAIL_BAD] = lanes->bad,
-                                 [TAIL_STOP] = request->stop,
-                                 [TAIL_ERROR] = request->error,
-                                 [TAIL_SAVE] = request->save,
-                                 [TAIL_SAMPLES_LOW] = (int64_t)(lanes->samples & UINT32_MAX),
-                                 [TAIL_SAMPLES_HIGH] = (int64_t)(lanes->samples >> 32),
-                                 [TAIL_CALLS_LOW] = (int64_t)(calls & INT32_MAX),
-                                 [TAIL_CALLS_HIGH] = (int64_t)(calls >> 33),
-                                 [TAIL_LANE_NS] = (int64_t)(1e9 * request->tell.lane_s),
-                                 [TAIL_WAITED_NS] = (int64_t)(1e9 * request->tell.waited_s)};
+    const int64_t words[TAIL_WORDS] = {[TAIL_LOSS] = lanes->loss,
+                                       [TAIL_WEIGHT] = lanes->weight,
+                                       [TAIL_CORRECT] = lanes->correct,
+                                       [TAIL_IMAGES] = lanes->lane_images,
+                                       [TAIL_BAD] = lanes->bad,
+                                       [TAIL_STOP] = request->stop,
+                                       [TAIL_ERROR] = request->error,
+                                       [TAIL_SAVE] = request->save,
+                                       [TAIL_SAMPLES_LOW] = (int64_t)(lanes->samples & UINT32_MAX),
+                                       [TAIL_SAMPLES_HIGH] = (int64_t)(lanes->samples >> 32),
+                                       [TAIL_CALLS_LOW] = (int64_t)(calls & INT32_MAX),
+                                       [TAIL_CALLS_HIGH] = (int64_t)(calls >> 33),
+                                       [TAIL_LANE_NS] = (int64_t)(1e9 * request->tell.lane_s),
+                                       [TAIL_WAITED_NS] = (int64_t)(1e9 * request->tell.waited_s)};
     double computed = clock_now();
     TraceAt at = {lanes->step, -1};
     trace_span_until(session->row, "lanes", "lanes", at, began, computed);
     trace_flow(session->row, "bucket 0", at, reducer_flow(lanes->step, 0), true, computed);
     comm_at(session->ranks.comm, lanes->step, STAGE_REDUCE);
-    TRY(grad_sum_finish(sum, stream, words));
-    TRY(grad_sum_wait(sum, stream, &busy));
+    memcpy(stepper->words, words, sizeof words);
+    TRY(grad_sum_finish(sum, stream, stepper->words));
+    if (stepper->finishing.finish)
+        TRY(grad_sum_settle(sum, stream, &busy));
+    else
+        TRY(grad_sum_wait(sum, stream, &busy));
     trace_span_until(session->row, "sum over ranks", "wait for sums", at, computed, clock_now());
-    compare_calls(session->ranks.comm, words, sum->staged);
-    if (sum->resummed > 0)
-        log_debug("step %" PRId64
-                  ": %d of %d buckets did not fit into int32, and were summed again as int64",
-                  lanes->step + 1, sum->resummed, sum->buckets);
     result->local_bad = lanes->bad;
     result->local_samples = lanes->samples;
     result->times.seconds[PHASE_EXPOSED] = clock_now() - computed + lanes->waited_s;
-    read_tail(sum, result);
-    divide_by_weights(&session->model, sum, result);
+    if (!stepper->finishing.finish)
+        look_at_sums(stepper, result);
     return ST_OK;
 }
 
@@ -161,8 +177,15 @@ Status stepper_update(Stepper *stepper, StepResult *result) {
     int64_t step = stepper->step;
     double start = clock_now();
     comm_at(session->ranks.comm, step, STAGE_OPTIMIZER);
+    if (stepper->finishing.finish) {
+        TRY(finishing_begin(&stepper->finishing, &stepper->optimize, &stepper->sum));
+        look_at_sums(stepper, result);
+    }
     if (result->bad == 0) {
-        TRY(optimize_step(&stepper->optimize, &stepper->sum, result));
+        if (stepper->finishing.finish)
+            TRY(finishing_end(&stepper->finishing, &stepper->optimize, &stepper->sum, result));
+        else
+            TRY(optimize_step(&stepper->optimize, &stepper->sum, result));
         grad_sum_follow(&stepper->sum, session->engine.peak);
     }
     trace_span(session->row, "optimizer", "optimizer", (TraceAt){step, -1}, start);
@@ -196,13 +219,15 @@ Status stepper_open(Session *session, Stepper **out) {
             executor_cut(engine->rooms[r].train[i], stepper->sum.begin, stepper->sum.buckets);
     }
     TRY(lanes_open(&stepper->lanes, session, &stepper->sum));
-    return optimize_open(&stepper->optimize, session);
+    TRY(optimize_open(&stepper->optimize, session));
+    return finishing_open(&stepper->finishing, session, &stepper->sum);
 }
 
 void stepper_close(Stepper *stepper) {
     if (!stepper)
         return;
     lanes_close(&stepper->lanes);
+    finishing_close(&stepper->finishing);
     grad_sum_close(&stepper->sum);
     optimize_close(&stepper->optimize);
     free(stepper);

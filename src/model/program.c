@@ -269,6 +269,14 @@ Status program_pack(Program *program, Stream *stream, const Weights *weights, in
     return plan->op->pack(stream, plan, param, (char *)program->packed + program->packed_at[op]);
 }
 
+Status program_repack(Program *program, Stream *stream, const Weights *weights) {
+    for (int o = 0; o < program->n_ops; o++) {
+        if (program->view[2 * o] >= 0)
+            TRY(program_pack(program, stream, weights, o));
+    }
+    return ST_OK;
+}
+
 /* A plain tensor over elements [offset, offset + count) of a flat buffer. */
 static Tensor flat_view(const Program *program, void *flat, const ParamView *view) {
     size_t size = dtype_size(program->device->real);
