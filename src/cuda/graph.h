@@ -71,7 +71,7 @@ typedef enum GraphRole {
     ROLE_DW,     /* gradient of W */
     ROLE_DSCALE, /* [c] */
     ROLE_DBIAS,  /* [c] */
-    ROLE_MEAN,   /* [c] of the batch, from forward to backward */
+    ROLE_MEAN,   /* [c] of the batch, or [rows], from forward to backward */
     ROLE_RSTD,   /* [c] 1 / sqrt(biased variance + eps) */
     ROLE_INDEX,  /* int8, which element of its window was the largest */
     ROLE_MASK,   /* a bit an element: whether the ReLU let it pass, from forward to backward */
@@ -136,6 +136,17 @@ Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph);
 Status graph_bn_backward(GraphTarget *target, const GraphBn *bn, Graph **graph);
 /* Bytes of a MASK. */
 size_t graph_mask_bytes(Shape shape);
+
+/* Training: each row of channels normalised by itself: Y = SCALE (X - MEAN) RSTD + BIAS; writes
+ * MEAN and RSTD, [rows] each. SCALE, BIAS and their gradients are [c]. */
+typedef struct GraphLayerNorm {
+    DType dtype;
+    Shape shape; /* {rows, channels, 1, 1} */
+    double eps;
+} GraphLayerNorm;
+Status graph_layernorm_forward(GraphTarget *target, const GraphLayerNorm *norm, Graph **graph);
+/* DX, DSCALE, DBIAS from X, DY, SCALE, MEAN, RSTD. */
+Status graph_layernorm_backward(GraphTarget *target, const GraphLayerNorm *norm, Graph **graph);
 
 /* Square windows; `average` counts padding, as zeros, with `count_pad` alone. Max pooling writes
  * INDEX where it is trained. */

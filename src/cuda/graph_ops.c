@@ -157,17 +157,58 @@ Status graph_product(GraphTarget *target, const GraphProduct *p, Graph **graph) 
     return graph_plan(&b, graph);
 }
 
-/* ---- Batch norm ---- */
+/* ---- Batch norm, layer norm ---- */
 
-static Desc per_channel(Builder *builder, GraphRole role, Shape shape) {
-    return build_nhwc(builder, role, DT_F32, (Shape){1, shape.c, 1, 1}, false);
+static Desc vector(Builder *builder, GraphRole role, Shape shape) {
+    return build_nhwc(builder, role, DT_F32, shape, false);
+}
+
+/* Weights and offsets are of shape `weights`, statistics of shape `stats`. */
+static void norm_forward(Builder *builder, cudnnBackendNormMode_t mode, Shape weights, Shape stats,
+                         double eps, Desc x, Desc y) {
+    const cudnnBackendNormFwdPhase_t phase = CUDNN_NORM_FWD_TRAINING;
+    Desc op = build_new(builder, CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR);
+    build_set(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode);
+    build_set(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_PHASE, CUDNN_TYPE_NORM_FWD_PHASE, 1,
+              &phase);
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_XDESC, x);
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_SCALE_DESC,
+                   vector(builder, ROLE_SCALE, weights));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_BIAS_DESC,
+                   vector(builder, ROLE_BIAS, weights));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_MEAN_DESC,
+                   vector(builder, ROLE_MEAN, stats));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC,
+                   vector(builder, ROLE_RSTD, stats));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC,
+                   build_value(builder, ROLE_EPS, (float)eps));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, y);
+    build_op(builder, op);
+}
+
+static void norm_backward(Builder *builder, cudnnBackendNormMode_t mode, Shape weights, Shape stats,
+                          Desc x, Desc dy, Desc dx) {
+    Desc op = build_new(builder, CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR);
+    build_set(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode);
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_XDESC, x);
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_DYDESC, dy);
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_MEAN_DESC,
+                   vector(builder, ROLE_MEAN, stats));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_INV_VARIANCE_DESC,
+                   vector(builder, ROLE_RSTD, stats));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_SCALE_DESC,
+                   vector(builder, ROLE_SCALE, weights));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_DSCALE_DESC,
+                   vector(builder, ROLE_DSCALE, weights));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_DBIAS_DESC,
+                   vector(builder, ROLE_DBIAS, weights));
+    build_set_desc(builder, op, CUDNN_ATTR_OPERATION_NORM_BWD_DXDESC, dx);
+    build_op(builder, op);
 }
 
 Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph) {
     Builder b;
     Shape shape = bn->shape;
-    const cudnnBackendNormMode_t mode = CUDNN_BATCH_NORM;
-    const cudnnBackendNormFwdPhase_t phase = CUDNN_NORM_FWD_TRAINING;
     bool plain = !bn->add && !bn->relu;
     build_begin(&b, target, bn->dtype, false, "bn forward%s%s%s eps %g " SHAPE_FORMAT,
                 bn->add ? "+add" : "", bn->relu ? "+relu" : "", bn->mask ? "+mask" : "", bn->eps,
@@ -175,22 +216,8 @@ Status graph_bn_forward(GraphTarget *target, const GraphBn *bn, Graph **graph) {
     Desc x = build_nhwc(&b, ROLE_X, bn->dtype, shape, false);
     Desc y = build_nhwc(&b, ROLE_Y, bn->dtype, shape, false);
     Desc normal = plain ? y : build_nhwc(&b, ROLE_INNER, DT_F32, shape, true);
-    Desc op = build_new(&b, CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR);
-    build_set(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode);
-    build_set(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_PHASE, CUDNN_TYPE_NORM_FWD_PHASE, 1, &phase);
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_XDESC, x);
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_SCALE_DESC,
-                   per_channel(&b, ROLE_SCALE, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_BIAS_DESC,
-                   per_channel(&b, ROLE_BIAS, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_MEAN_DESC,
-                   per_channel(&b, ROLE_MEAN, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC,
-                   per_channel(&b, ROLE_RSTD, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC,
-                   build_value(&b, ROLE_EPS, (float)bn->eps));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, normal);
-    build_op(&b, op);
+    norm_forward(&b, CUDNN_BATCH_NORM, (Shape){1, shape.c, 1, 1}, (Shape){1, shape.c, 1, 1},
+                 bn->eps, x, normal);
     Desc z = bn->add ? build_nhwc(&b, ROLE_Z, bn->dtype, shape, false) : NULL;
     Desc sum = bn->add && bn->relu ? build_nhwc(&b, ROLE_INNER2, DT_F32, shape, true) : NULL;
     add_and_relu(&b, normal, z, bn->relu, sum, y);
@@ -208,7 +235,6 @@ Status graph_bn_backward(GraphTarget *target, const GraphBn *bn, Graph **graph) 
     Builder b;
     Shape shape = bn->shape;
     DType dtype = bn->dtype;
-    const cudnnBackendNormMode_t mode = CUDNN_BATCH_NORM;
     build_begin(&b, target, dtype, false, "bn backward%s%s " SHAPE_FORMAT,
                 bn->mask && bn->add ? "+add" : "", bn->mask ? "+mask" : "", SHAPE_ARGS(shape));
     Desc dy = build_nhwc(&b, ROLE_DY, dtype, shape, false);
@@ -218,24 +244,40 @@ Status graph_bn_backward(GraphTarget *target, const GraphBn *bn, Graph **graph) 
         build_pointwise(&b, CUDNN_POINTWISE_MUL, dy, build_bits(&b, ROLE_MASK, shape), masked);
         dy = masked;
     }
-    Desc op = build_new(&b, CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR);
-    build_set(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode);
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_XDESC,
-                   build_nhwc(&b, ROLE_X, dtype, shape, false));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_DYDESC, dy);
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_MEAN_DESC,
-                   per_channel(&b, ROLE_MEAN, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_INV_VARIANCE_DESC,
-                   per_channel(&b, ROLE_RSTD, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_SCALE_DESC,
-                   per_channel(&b, ROLE_SCALE, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_DSCALE_DESC,
-                   per_channel(&b, ROLE_DSCALE, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_DBIAS_DESC,
-                   per_channel(&b, ROLE_DBIAS, shape));
-    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_NORM_BWD_DXDESC,
-                   build_nhwc(&b, ROLE_DX, dtype, shape, false));
-    build_op(&b, op);
+    Desc x = build_nhwc(&b, ROLE_X, dtype, shape, false);
+    Desc dx = build_nhwc(&b, ROLE_DX, dtype, shape, false);
+    norm_backward(&b, CUDNN_BATCH_NORM, (Shape){1, shape.c, 1, 1}, (Shape){1, shape.c, 1, 1}, x, dy,
+                  dx);
+    return graph_plan(&b, graph);
+}
+
+/* A row is an image of one pixel. */
+static void begin_layernorm(Builder *builder, GraphTarget *target, const GraphLayerNorm *norm,
+                            const char *pass) {
+    build_begin(builder, target, norm->dtype, false, "layernorm %s eps %g %dx%d", pass, norm->eps,
+                (int)norm->shape.n, (int)norm->shape.c);
+}
+
+Status graph_layernorm_forward(GraphTarget *target, const GraphLayerNorm *norm, Graph **graph) {
+    Builder b;
+    Shape shape = norm->shape;
+    begin_layernorm(&b, target, norm, "forward");
+    Desc x = build_nhwc(&b, ROLE_X, norm->dtype, shape, false);
+    Desc y = build_nhwc(&b, ROLE_Y, norm->dtype, shape, false);
+    norm_forward(&b, CUDNN_LAYER_NORM, (Shape){1, shape.c, 1, 1}, (Shape){shape.n, 1, 1, 1},
+                 norm->eps, x, y);
+    return graph_plan(&b, graph);
+}
+
+Status graph_layernorm_backward(GraphTarget *target, const GraphLayerNorm *norm, Graph **graph) {
+    Builder b;
+    Shape shape = norm->shape;
+    begin_layernorm(&b, target, norm, "backward");
+    Desc x = build_nhwc(&b, ROLE_X, norm->dtype, shape, false);
+    Desc dy = build_nhwc(&b, ROLE_DY, norm->dtype, shape, false);
+    Desc dx = build_nhwc(&b, ROLE_DX, norm->dtype, shape, false);
+    norm_backward(&b, CUDNN_LAYER_NORM, (Shape){1, shape.c, 1, 1}, (Shape){shape.n, 1, 1, 1}, x, dy,
+                  dx);
     return graph_plan(&b, graph);
 }
 

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -209,6 +210,8 @@ int main(void) {
     };
     int failures = 0;
     Device *device;
+    if (getenv("TEST_KIND")) /* rows of this kind of layer alone */
+        cmocka_set_test_filter(getenv("TEST_KIND"));
     setvbuf(stdout, NULL, _IOLBF, 0); /* the process may end in the middle of a row */
     if (open_fp32(&device) != ST_OK) {
         printf("1..0 # SKIP %s\n", status_message());

@@ -56,6 +56,7 @@ typedef struct Operation {
     int64_t pad[2], post[2], stride[2], dilation[2], window[2];
     cudnnPointwiseMode_t pointwise;
     cudnnResampleMode_t resample;
+    bool by_row; /* a norm of each row, not of each channel */
 } Operation;
 
 /* An operation graph with an engine for it. Never freed: an op may still run it. */
@@ -139,10 +140,12 @@ void execution_store(Execution *e, const Operation *op, View view);
 float execution_rounded(const Execution *e, float value); /* an input of a product */
 double execution_sum(const Execution *e, double sum);     /* a long sum */
 
-/* conv.c, norm.c, pointwise.c, resample.c, matmul.c */
+/* conv.c, norm.c, layernorm.c, pointwise.c, resample.c, matmul.c */
 void run_convolution(Execution *e, const Operation *op);
 void run_norm_forward(Execution *e, const Operation *op);
 void run_norm_backward(Execution *e, const Operation *op);
+void run_layernorm_forward(Execution *e, const Operation *op);
+void run_layernorm_backward(Execution *e, const Operation *op);
 void run_pointwise(Execution *e, const Operation *op);
 void run_resample(Execution *e, const Operation *op);
 void run_matmul(Execution *e, const Operation *op);

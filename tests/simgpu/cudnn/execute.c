@@ -174,10 +174,10 @@ static void run_operation(Execution *e, const Operation *op) {
         run_matmul(e, op);
         break;
     case CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR:
-        run_norm_forward(e, op);
+        (op->by_row ? run_layernorm_forward : run_norm_forward)(e, op);
         break;
     case CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR:
-        run_norm_backward(e, op);
+        (op->by_row ? run_layernorm_backward : run_norm_backward)(e, op);
         break;
     case CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR:
         run_pointwise(e, op);

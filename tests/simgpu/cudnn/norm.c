@@ -1,4 +1,5 @@
-/* norm: batch normalisation in training, forward and backward; statistics per channel. */
+/* norm: batch normalisation in training, forward and backward; statistics per channel. Layer
+ * normalisation is in layernorm.c. */
 #include <math.h>
 
 #include "desc.h"

@@ -12,7 +12,8 @@
  * are compiled as they are planned, and none of them is there with $SIMGPU_NO_COMPILER. As with the
  * real library, there is none for batch norm of channels that are no whole vectors of 16 bytes, nor
  * for an addition behind it without a ReLU, nor for its backward pass behind anything but the
- * product with a mask, in bf16; with $SIMGPU_NO_MASKS nor behind that. */
+ * product with a mask, in bf16; with $SIMGPU_NO_MASKS nor behind that. Layer norm has engines for
+ * any channels, with nothing fused; with $SIMGPU_NO_LAYERNORM none. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,8 @@ static bool has_engine(const Program *program) {
     bool forward = op->type == CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR;
     if (!forward && op->type != CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR)
         return true;
+    if (op->by_row) /* layer norm of any channels, nothing fused with it */
+        return program->ops == 1 && !getenv("SIMGPU_NO_LAYERNORM");
     const SimTensor *x = &op->tensor[P_X], *dy = &op->tensor[P_DY];
     int64_t element = (int64_t)x->bytes / x->count;
     if (op != program->op &&

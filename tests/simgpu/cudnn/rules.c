@@ -185,6 +185,13 @@ static void read_pointwise(const Descriptor *d, Operation *op) {
         *(cudnnPointwiseMode_t *)desc_need(p, CUDNN_ATTR_POINTWISE_MODE, "a pointwise mode")->data;
 }
 
+static void read_norm(const Descriptor *d, Operation *op, int mode_name) {
+    int mode = *(const int *)desc_need(d, mode_name, "a norm's mode")->data;
+    if (mode != CUDNN_BATCH_NORM && mode != CUDNN_LAYER_NORM)
+        sim_report("%s of mode %d is not simulated", op->name, mode);
+    op->by_row = mode == CUDNN_LAYER_NORM;
+}
+
 static void read_details(const Descriptor *d, Operation *op) {
     switch (d->type) {
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
@@ -207,6 +214,12 @@ static void read_details(const Descriptor *d, Operation *op) {
         break;
     case CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR:
         desc_link(d, CUDNN_ATTR_OPERATION_MATMUL_DESC, "a matmul descriptor");
+        break;
+    case CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR:
+        read_norm(d, op, CUDNN_ATTR_OPERATION_NORM_FWD_MODE);
+        break;
+    case CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR:
+        read_norm(d, op, CUDNN_ATTR_OPERATION_NORM_BWD_MODE);
         break;
     case CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR:
         read_resample(d, op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC);

@@ -59,10 +59,13 @@ static void check_norm(const Operation *op) {
     want_like(op, &op->tensor[P_Y], x);
     want_like(op, &op->tensor[P_DY], x);
     want_like(op, &op->tensor[P_DX], x);
+    for (int d = 2; op->by_row && d < x->dims; d++)
+        want(op, x, d, 1);
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         const SimTensor *t = &op->tensor[vectors[i]];
+        int along = op->by_row && (vectors[i] == P_MEAN || vectors[i] == P_RSTD) ? 0 : 1;
         for (int d = 0; d < x->dims; d++)
-            want(op, t, d, d == 1 ? x->dim[1] : 1);
+            want(op, t, d, d == along ? x->dim[d] : 1);
         if (t->present && t->type != CUDNN_DATA_FLOAT)
             sim_report("%s: tensor %ld must be float", op->name, (long)t->uid);
     }
