@@ -6,9 +6,9 @@
     bench/gpu_counts.py --write FILE   renews the table in a page, between its `<!-- gpu_counts -->` marks
     bench/gpu_counts.py --check FILE   fails where it is not what this script prints
 
-The network is tests/simgpu/counts.yaml, on synthetic images. Of a step: what six steps cost more than four, halved, so that
-neither start-up nor the recording of graphs is in it. Of an evaluation: what 200 test images cost more than 100. Counts
-are exact, and say nothing about time: bench/gpu_model.py makes times of such counts.
+The network is tests/simgpu/counts.yaml, and one of tokens is tokens.yaml beside it; images are made up. Of a step: what six
+steps cost more than four, halved, so that neither start-up nor the recording of graphs is in it. Of an evaluation: what 200 test images cost
+more than 100. Counts are exact, and say nothing about time: bench/gpu_model.py makes times of such counts.
 """
 import collections
 import os
@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 PROGRAM = os.path.join(BUILD, "lockstep")
 NET = os.path.join(ROOT, "tests", "simgpu", "counts.yaml")
+TOKENS = os.path.join(ROOT, "tests", "simgpu", "tokens.yaml")
 MARK, END = "<!-- gpu_counts -->", "<!-- end -->"
 
 # Changes of bytes, erasing and mixing: what augmentation has most of.
@@ -66,15 +67,17 @@ def kinds(folder):
     data = {test: os.path.join(folder, f"data-{test}") for test in (1, 100, 200)}
     for test, path in data.items():
         records(path, 160, test)
-    for precision, reduction, also, words in (("fp32", "exact", "", []), ("bf16", "exact", "", []), ("bf16", "native", "", []),
-                                              ("bf16", "exact", ", clipped", ["--optimizer.clip-norm", "0.5"]),
-                                              ("bf16", "exact", ", images changed, erased and mixed", AUGMENTED)):
-        run = [counted(folder, "train", NET, "--device", "cuda", "--precision", precision, "--reduction", reduction, "--threads", "1",
-                       "--data", data[1], "--out",
-                       os.path.join(folder, f"{precision}-{reduction}-{len(words)}-{steps}"), "--steps", str(steps), *words)
+    for net, precision, reduction, also, words in ((NET, "fp32", "exact", "", []), (NET, "bf16", "exact", "", []),
+                                                   (NET, "bf16", "native", "", []),
+                                                   (NET, "bf16", "exact", ", clipped", ["--optimizer.clip-norm", "0.5"]),
+                                                   (NET, "bf16", "exact", ", images changed, erased and mixed", AUGMENTED),
+                                                   (TOKENS, "fp32", "exact", ", tokens", []), (TOKENS, "bf16", "exact", ", tokens", [])):
+        name = f"{os.path.basename(net)}-{precision}-{reduction}-{len(words)}"
+        run = [counted(folder, "train", net, "--device", "cuda", "--precision", precision, "--reduction", reduction, "--threads", "1",
+                       "--data", data[1], "--out", os.path.join(folder, f"{name}-{steps}"), "--steps", str(steps), *words)
                for steps in (4, 6)]
         yield f"a step, {precision}, {reduction} sums{also}", difference(run[1], run[0], 2)
-    run = [counted(folder, "eval", os.path.join(folder, "fp32-exact-0-4"), "--device", "cuda", "--threads", "1", "--data", data[test])
+    run = [counted(folder, "eval", os.path.join(folder, "counts.yaml-fp32-exact-0-4"), "--device", "cuda", "--threads", "1", "--data", data[test])
            for test in (100, 200)]
     yield "evaluation of 100 images, fp32", difference(run[1], run[0], 1)
 

@@ -380,6 +380,39 @@ cudaError_t gpu_dot_rows(float *sum, const void *x, int64_t x_row, const void *y
 cudaError_t gpu_add_rows(void *to, int64_t to_row, const void *from, DType type, int64_t rows,
                          int64_t channels, cudaStream_t stream);
 
+/* ---- attention in bf16 on tensor cores (attention_fused.cu) ---- */
+
+/* in[images][tokens][3][heads][size]: queries, keys, values. Scores are multiplied by
+ * exp(*temperature), device memory, or by `scale` where that is NULL. */
+typedef struct GpuHeads {
+    int64_t images, heads, tokens, size;
+    const float *temperature;
+    double scale;
+    bool mask_diagonal; /* no query sees its own key */
+} GpuHeads;
+
+/* Whether the kernels below are for such heads: bf16, `size` a multiple of 8 up to 64. */
+bool gpu_attention_fits(const GpuHeads *heads, DType type);
+
+/* out[images][tokens][heads][size], and, unless NULL, stat[images][heads][tokens] = log of the sum
+ * of exponentials of a row's scores. Bytes: e (of in and out), the keys and values once for every
+ * 128 queries. */
+cudaError_t gpu_attention(void *out, float *stat, const void *in, const GpuHeads *heads,
+                          cudaStream_t stream);
+
+/* The gradient of queries, in rows grad_row elements apart; and mean[images][heads][tokens], which
+ * the other gradients want. Bytes: e (of in, out, grad_out and (1 + add) grad_query). */
+cudaError_t gpu_attention_queries(void *grad_query, int64_t grad_row, float *mean,
+                                  const void *grad_out, const void *out, const void *in,
+                                  const float *stat, const GpuHeads *heads, bool add,
+                                  cudaStream_t stream);
+
+/* Those of keys and values, in their places of grad_in[images][tokens][3][heads][size]. Bytes: e
+ * (of in, grad_out and (1 + add) the two). */
+cudaError_t gpu_attention_keys(void *grad_in, const float *mean, const void *grad_out,
+                               const void *in, const float *stat, const GpuHeads *heads, bool add,
+                               cudaStream_t stream);
+
 /* ---- flat ranges (flat.cu): as in DeviceOps, same bits as the other backends ---- */
 
 /* Bytes: count (4 + 8 + 8 add). */

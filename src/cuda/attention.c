@@ -1,5 +1,10 @@
-/* cuda/attention: products of all images and heads on views of queries, keys and values where they
- * lie, and softmax in fp32. Training keeps the shares (softmax's result) for backward: see
+/* cuda/attention: in one of two ways.
+ *
+ * In bf16, with heads of up to 64 values, a multiple of 8, kernels on tensor cores that keep no
+ * matrix of scores: training keeps a number a row for backward, which makes shares anew.
+ *
+ * Otherwise products of all images and heads on views of queries, keys and values where they lie,
+ * and softmax in fp32. Training keeps the shares (softmax's result) for backward: see
  * cpu/attention. In bf16 shares and the gradient of scores are bfloat16, scores and the gradient of
  * shares fp32. */
 #include <math.h>
@@ -17,6 +22,7 @@ typedef struct Attention {
     Operand grad_share; /* fp32, in temp */
     Operand grad_score; /* of `type`; in fp32 it is grad_share, in place */
     Operand apart;      /* the queries' gradient, where it does not go to grad_in at once */
+    Operand stat, mean; /* without shares: fp32 [images][heads][tokens], saved and in temp */
 } Attention;
 
 static Attention attention_of(const StepPlan *plan) {
@@ -56,6 +62,35 @@ static Operand temp_behind(size_t *used, size_t bytes) {
     Operand room = {OPERAND_TEMP, 0, *used};
     *used += (bytes + STEPS_ALIGN - 1) / STEPS_ALIGN * STEPS_ALIGN;
     return room;
+}
+
+static GpuHeads heads_of(const StepPlan *plan, const float *temperature) {
+    Attention a = attention_of(plan);
+    return (GpuHeads){a.images,
+                      a.heads,
+                      a.tokens,
+                      a.size,
+                      temperature,
+                      scale_of(&a),
+                      plan->base.desc.layer->args.attention.mask_diagonal};
+}
+
+/* Whether nothing is kept but a number a row. */
+static bool is_fused(const StepPlan *plan) {
+    GpuHeads heads = heads_of(plan, NULL);
+    return gpu_attention_fits(&heads, plan_type(plan));
+}
+
+static void find_fused_rooms(StepPlan *plan, Attention *a) {
+    size_t used = 0, rows = (size_t)rows_of(a) * sizeof(float);
+    a->apart = AT_NOTHING;
+    if (!plan->base.desc.training)
+        return;
+    a->stat = steps_saved(plan, rows);
+    a->mean = temp_behind(&used, rows);
+    if (keeps_apart(plan))
+        a->apart = temp_behind(&used, (size_t)plan_count(plan) * dtype_size(a->type));
+    steps_need_temp(plan, used);
 }
 
 static void find_rooms(StepPlan *plan, Attention *a) {
@@ -190,12 +225,55 @@ static Status add_query_gradient(const StepCall *call) {
     return ST_OK;
 }
 
+/* ---- The same without shares ---- */
+
+/* With the temperature at argument i, if there is one. */
+static GpuHeads heads_at(const StepCall *call, int i) {
+    return heads_of(call->plan, learns(call->plan) ? call->at[i] : NULL);
+}
+
+/* Input: output and, to train, what backward keeps; perhaps temperature. */
+static Status attend(const StepCall *call) {
+    void *const *at = call->at;
+    bool training = call->plan->base.desc.training;
+    GpuHeads heads = heads_at(call, training ? 3 : 2);
+    TRY_CUDA(gpu_attention(at[1], training ? at[2] : NULL, at[0], &heads, call_stream(call)));
+    return ST_OK;
+}
+
+/* Input, output and its gradient, what is kept: queries' gradient, and what that of keys and values
+ * wants; perhaps temperature. */
+static Status attend_queries(const StepCall *call) {
+    void *const *at = call->at;
+    Attention a = attention_of(call->plan);
+    GpuHeads heads = heads_at(call, 6);
+    bool apart = keeps_apart(call->plan);
+    TRY_CUDA(gpu_attention_queries(at[5], (apart ? 1 : 3) * a.heads * a.size, at[4], at[2], at[1],
+                                   at[0], at[3], &heads, adds(call->plan) && !apart,
+                                   call_stream(call)));
+    return ST_OK;
+}
+
+/* Input, output's gradient, what is kept and what the last step left: gradients of keys and values;
+ * perhaps temperature. */
+static Status attend_keys(const StepCall *call) {
+    void *const *at = call->at;
+    GpuHeads heads = heads_at(call, 5);
+    TRY_CUDA(gpu_attention_keys(at[4], at[3], at[1], at[0], at[2], &heads, adds(call->plan),
+                                call_stream(call)));
+    return ST_OK;
+}
+
 /* ---- The plan ---- */
 
-static void query_gradient(StepPlan *plan, const Attention *a) {
-    Operand to = keeps_apart(plan) ? a->apart : part(a, AT_GRAD_IN(0), QUERY);
-    LAUNCH_STEP(plan, PASS_BACKWARD, find_query_gradient, a->grad_score, part(a, AT_IN(0), KEY),
-                to);
+/* Where the queries' gradient goes. */
+static Operand query_place(const StepPlan *plan, const Attention *a) {
+    return keeps_apart(plan) ? a->apart : part(a, AT_GRAD_IN(0), QUERY);
+}
+
+/* What follows from the queries' gradient. */
+static void behind_queries(StepPlan *plan, const Attention *a) {
+    Operand to = query_place(plan, a);
     if (learns(plan)) {
         Shape out = plan->base.desc.out.shape;
         steps_need_workspace(plan, gpu_dot_rows_scratch(a->images * a->tokens, out.c));
@@ -217,15 +295,41 @@ static void backward_steps(StepPlan *plan, const Attention *a, Operand temperatu
                 a->grad_share);
     LAUNCH_STEP(plan, PASS_BACKWARD, find_score_gradient, a->share, a->grad_share, a->grad_score,
                 temperature);
-    query_gradient(plan, a);
+    LAUNCH_STEP(plan, PASS_BACKWARD, find_query_gradient, a->grad_score, part(a, AT_IN(0), KEY),
+                query_place(plan, a));
+    behind_queries(plan, a);
     if (wanted)
         LAUNCH_STEP(plan, PASS_BACKWARD, find_key_gradient, a->grad_score, part(a, AT_IN(0), QUERY),
                     part(a, AT_GRAD_IN(0), KEY));
 }
 
+static void fused_steps(StepPlan *plan, Attention *a, Operand temperature) {
+    bool wanted = plan->base.desc.grad_in[0] != GRAD_NONE;
+    find_fused_rooms(plan, a);
+    if (!plan->base.desc.training) {
+        LAUNCH_STEP(plan, PASS_FORWARD, attend, AT_IN(0), AT_OUT, temperature);
+        return;
+    }
+    plan->base.backward_reads_in = READS_IN(0);
+    LAUNCH_STEP(plan, PASS_FORWARD, attend, AT_IN(0), AT_OUT, a->stat, temperature);
+    if (!wanted && !learns(plan))
+        return;
+    plan->base.backward_reads_out = true;
+    LAUNCH_STEP(plan, PASS_BACKWARD, attend_queries, AT_IN(0), AT_OUT, AT_GRAD_OUT, a->stat,
+                a->mean, query_place(plan, a), temperature);
+    behind_queries(plan, a);
+    if (wanted)
+        LAUNCH_STEP(plan, PASS_BACKWARD, attend_keys, AT_IN(0), AT_GRAD_OUT, a->stat, a->mean,
+                    AT_GRAD_IN(0), temperature);
+}
+
 static Status attention_steps(StepPlan *plan) {
     Attention a = attention_of(plan);
     Operand temperature = learns(plan) ? AT_PARAM(WEIGHT) : AT_NOTHING;
+    if (is_fused(plan)) {
+        fused_steps(plan, &a, temperature);
+        return ST_OK;
+    }
     find_rooms(plan, &a);
     plan->base.backward_reads_in = READS_IN(0);
     LAUNCH_STEP(plan, PASS_FORWARD, find_scores, part(&a, AT_IN(0), QUERY), part(&a, AT_IN(0), KEY),

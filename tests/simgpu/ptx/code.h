@@ -191,6 +191,9 @@ void run_access(Block *block, Warp *warp, const Inst *inst, uint32_t mask);
 void access_finish(Block *block); /* notes what is left in block->recent */
 const uint64_t *operand_lanes(const Warp *warp, const Operand *operand);
 
+/* mma.c: products of small matrices, which all lanes of a warp hold together. */
+void run_mma(const Block *block, Warp *warp, const Inst *inst, uint32_t mask);
+
 /* convert.c: cvt of one lane, setp of one lane. */
 uint64_t convert_lane(const Inst *inst, uint64_t bits);
 bool compare_lane(const Inst *inst, uint64_t a, uint64_t b);

@@ -170,6 +170,11 @@ void decode_mnemonic(char *mnemonic, Inst *inst) {
     char *rest = NULL, *part = strtok_r(mnemonic, ".", &rest);
     inst->op = (Opcode)lookup(opcodes, part);
     inst->vector = 1;
+    if (inst->op == OP_MMA) { /* of its many forms this one alone */
+        bool known = !strcmp(rest, "sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32");
+        inst->op = known ? OP_MMA : OP_UNKNOWN;
+        return;
+    }
     while ((part = strtok_r(NULL, ".", &rest))) {
         if (!known_part(part, inst))
             inst->op = OP_UNKNOWN;

@@ -103,6 +103,9 @@ static void run_plain(Block *block, Warp *warp, const Inst *inst, uint32_t mask)
     case OP_SHFL:
         run_shuffle(block, warp, inst, mask);
         break;
+    case OP_MMA:
+        run_mma(block, warp, inst, mask);
+        break;
     case OP_VOTE:
         run_vote(warp, inst, mask);
         break;
