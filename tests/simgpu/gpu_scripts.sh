@@ -31,10 +31,10 @@ mkdir "$tmp/bin"
 printf '#!/bin/sh\necho "$*" >>"%s"\nexit ${SANITIZER_SAYS:-0}\n' "$tmp/watched" >"$tmp/bin/compute-sanitizer"
 chmod +x "$tmp/bin/compute-sanitizer"
 on_gpu sanitizer.sh PATH="$tmp/bin:$PATH"
-check "the sanitizers watch our kernels, three programs, by four tools" test $code = 0 -a "$(wc -l <"$tmp/watched")" = 12
-check "and nothing that calls cuDNN" test -z "$(grep -vE '/tests/cuda/test_kernels(_rows|_images)?$' "$tmp/watched")"
+check "the sanitizers watch our kernels, four programs, by four tools" test $code = 0 -a "$(wc -l <"$tmp/watched")" = 16
+check "and nothing that calls cuDNN" test -z "$(grep -vE '/tests/cuda/test_kernels(_rows|_images|_finish)?$' "$tmp/watched")"
 on_gpu sanitizer.sh PATH="$tmp/bin:$PATH" SANITIZER_SAYS=99
-check "what they find counts" test $code = 1 -a "$(grep -c '^not ok' "$log")" = 12
+check "what they find counts" test $code = 1 -a "$(grep -c '^not ok' "$log")" = 16
 
 # Planning counts in the time of a run: GPUs have more of it than the tests for CPUs, and all scripts share their plans.
 # shellcheck disable=SC2016 # the inner shell expands it
