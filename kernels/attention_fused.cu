@@ -215,7 +215,7 @@ static __device__ inline void extend(Softmax &rows, Sum<SIZE> &result, float (&s
 }
 
 template <int SIZE>
-static __global__ void __launch_bounds__(WARPS_MAX *WARP)
+static __global__ void __launch_bounds__(WARPS_MAX *WARP, 1)
     attend(bf16 *out, float *stat, const bf16 *in, Heads heads) {
     __shared__ ByRows<SIZE> keys;
     __shared__ ByColumns<SIZE> values;
@@ -289,7 +289,7 @@ static __device__ inline float dot(const Own<SIZE> &x, const Own<SIZE> &y, int h
 /* Also mean[row]: the sum over keys of share and its gradient, which is that over values of result
  * and its gradient. */
 template <int SIZE>
-static __global__ void __launch_bounds__(WARPS_MAX *WARP)
+static __global__ void __launch_bounds__(WARPS_MAX *WARP, 1)
     attend_queries(bf16 *grad_query, uint32_t grad_row, float *mean, const bf16 *grad_out,
                    const bf16 *out, const bf16 *in, const float *stat, Heads heads, bool adds) {
     __shared__ ByRows<SIZE> keys, values;
@@ -340,7 +340,7 @@ static __global__ void __launch_bounds__(WARPS_MAX *WARP)
 }
 
 template <int SIZE>
-static __global__ void __launch_bounds__(WARPS_MAX *WARP)
+static __global__ void __launch_bounds__(WARPS_MAX *WARP, 1)
     attend_keys(bf16 *grad_in, const float *mean, const bf16 *grad_out, const bf16 *in,
                 const float *stat, Heads heads, bool adds) {
     __shared__ ByRows<SIZE> queries, slopes;
