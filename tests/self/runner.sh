@@ -2,6 +2,7 @@
 # The runner must fail when a test does: each file in tests/runner goes wrong in its own way.
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/../tap.sh"
+unset TEST_JOBS TEST_SLOWER # those of the run that this is a part of
 
 # expect FILE CODE LAST_LINE WORDS: tests/run on tests/runner/FILE ends with that code and line and says WORDS.
 expect() {
