@@ -14,7 +14,7 @@
 # A restart goes on from the newest checkpoint, to the same bits on any number of ranks. So before each start of mpirun the hosts of
 # --host and --hostfile are asked; those that do not answer are left out, with their share of the ranks, until they answer again.
 #
-#   code 0                     done
+#   code 0                     done; taken for 6, a lost rank, where the run has left no result (Open MPI 5 returns 0 when a node dies)
 #   75                         asked to stop: by a signal to this script, by the file RUN/stop, or as --preempted says; this script ends
 #                              with it also where it was asked before the run began
 #   2, 3, 4, 5, 8, 126, 127    configuration, data, checkpoint, device, diverged, no such program: would only come again
@@ -58,6 +58,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/path.sh"
 . "$root/scripts/env.sh"
 . "$root/scripts/mpi.sh"
+. "$root/scripts/run-directory.sh"
 
 # ---- The run behind the command ----
 train=-1
@@ -69,18 +70,12 @@ if [[ $train -lt 0 && ${command[0]} = train ]]; then die "name the program befor
 program=${command[train - 1]}
 [[ $program != *launch.sh ]] || program=${PROGRAM:-$root/build/lockstep}
 # A wrong option shows here, before anything is started. Of its words the last --out counts, as it does for the program.
-config=$("$program" train "${command[@]:train+1}" --dump-config) || exit
-run=$(sed -n 's/^out: //p' <<<"$config")
-if [[ $run = \'*\' ]]; then run=${run:1:-1} run=${run//\'\'/\'}; fi
+run=$(run_out "$program" "${command[@]:train}") || exit
 # A name with the time is one name for all starts, also of a job that Slurm starts again: that of the newest run that it began.
 if [[ $run = *%* ]]; then
-    pattern=$(sed 's/[][*?\\]/\\&/g; s/%%/\x01/g; s/%./*/g; s/\x01/%/g' <<<"$run")
+    named=$run
     run=$(date "+$run")
-    if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
-        while read -r lineage; do
-            if grep -q "^begun ${SLURM_JOB_ID:-none} " "$lineage"; then run=${lineage%/lineage} && break; fi
-        done < <(compgen -G "$pattern/lineage" | tr '\n' '\0' | xargs -0r ls -td --)
-    fi
+    [ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] || run=$(run_of_job "$named") || run=$(date "+$named")
     command+=(--out "${run//%/%%}")
 fi
 log=${log:-$run/supervise.log}
@@ -291,6 +286,10 @@ while :; do
         began='' made=''
         [ "$(starts)" = "$before" ] || began=yes
         [ "$(newest)" = "$was" ] || made=yes
+        if [[ $code = 0 && -n $began ]] && run_unfinished "$run"; then
+            say "the launcher returned 0, but the run has not come to its end: a node that it lost?"
+            code=6
+        fi
     fi
     cause=$code how=''
     [ -z "$killer" ] || { cause=$((128 + killer)) && how=" (signal $killer ended a rank)"; }

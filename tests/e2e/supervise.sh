@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 600
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # scripts/supervise.sh: what is started again and what is not, from which checkpoint, on which hosts, and who ends it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -37,6 +37,14 @@ check "a deadline: started once more" came_to 0 2
 same hung whole "to the bits of a run without"
 supervise limit --max-restarts 0 -- "$program" train $tiny --out "$tmp/limit" "${words[@]}" --crash-at 10
 check "--max-restarts 0: the code of the crash" came_to 137 1
+
+# As Open MPI 5's mpirun, which returns 0 when a node dies under it.
+printf '#!/bin/bash\nmpirun "$@" || true\n' >"$tmp/says-0"
+chmod +x "$tmp/says-0"
+supervise lost -- "$tmp/says-0" -np 2 "$program" train $tiny --out "$tmp/lost" "${words[@]}" --crash-at 10:1:kill
+check "a launcher that returns 0 for a run that has not ended: started once more" came_to 0 2
+check "it says so" says 'the launcher returned 0, but the run has not come to its end'
+same lost whole "to the bits of a run without"
 
 # ---- What would only come again ----
 supervise wrong -- mpirun -np 2 "$program" train $tiny --out "$tmp/wrong" --bach-size 32
