@@ -127,6 +127,9 @@ until_true() {
     done
 }
 
+# warnings: those in the log, but of a rank that is slow, as one may be on a busy machine.
+warnings() { grep '^warning' "$log" | grep -v '^warning: rank .* is slow: '; }
+
 newest() { find "$tmp/$1/checkpoints" -name 'step-*.h5' 2>/dev/null | sort | tail -n 1; }
 result() {
     local name=$1

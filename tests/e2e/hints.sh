@@ -17,8 +17,8 @@ started() {
     code=$?
 }
 # says NAME PATTERN: it ran, and said so in one line.
-says() { check "$1" test "$code $(grep -c '^warning: ' "$log") $(grep -cE "^warning: $2" "$log")" = "0 1 1"; }
-says_nothing() { check "$1" test "$code $(grep -c '^warning: ' "$log")" = "0 0"; }
+says() { check "$1" test "$code $(warnings | wc -l) $(grep -cE "^warning: $2" "$log")" = "0 1 1"; }
+says_nothing() { check "$1" test "$code $(warnings | wc -l)" = "0 0"; }
 
 # ---- Cores, as the program counts them: those that the system lets it run on, two of a core with two hardware threads. ----
 unbind='start mpirun with --bind-to none, or `\. scripts/env\.sh` before it$'

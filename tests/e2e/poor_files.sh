@@ -11,7 +11,7 @@ tiny=$recipes/tiny.yaml # 25 steps an epoch
 words=(--checkpoint-every 4 --keep 20)
 steps_in() { find "$1" -maxdepth 1 -name 'step-*.h5' -printf '%f\n' | sort | tr -dc '0-9\n' | cut -c 1-8 | sed 's/^0*//' | xargs; }
 train whole 1 $tiny --steps 40
-check "a run where nothing is lacking" test "$code $(grep -c '^warning' "$log")" = "0 0"
+check "a run where nothing is lacking" test "$code $(warnings | wc -l)" = "0 0"
 
 # ---- Neither renaming without replacing, nor links of either kind ----
 if preload file_ops; then
@@ -26,7 +26,7 @@ if preload file_ops; then
     on_poor poor 2 --steps 30
     check "it trains" test "$code $(steps_in "$tmp/poor/checkpoints")" = "0 4 8 12 16 20 24 25 28 30"
     check "it says once what is lacking, and what that means" \
-        test "$(grep '^warning' "$log" | sort | sed 's/.*: the file system //; s/ (.*//; s/:.*//' | xargs)" = \
+        test "$(warnings | sort | sed 's/.*: the file system //; s/ (.*//; s/:.*//' | xargs)" = \
         "can neither rename without replacing nor link has no symbolic links"
     check "nothing half-made stays" test -z "$(find "$tmp/poor" -name '*.tmp.*')"
     check "the summary names the best by its file" grep -q "^best: .* at step 25 ($tmp/poor/checkpoints/step-00000025.h5)" "$log"
@@ -40,7 +40,7 @@ if preload file_ops; then
     lockstep 0 checkpoint list "$tmp/pruned"
     check "checkpoint list names it" grep -q '^step-00000025.h5 .*best; ' "$log"
     LD_PRELOAD=$tmp/file_ops.so FILE_OPS_UNDER=$tmp/pruned FILE_OPS_LACKS=room lockstep 0 checkpoint prune "$tmp/pruned" --keep 1
-    check "no room for a link is no file system without links" test "$code $(grep -c '^warning' "$log")" = "0 0"
+    check "no room for a link is no file system without links" test "$code $(warnings | wc -l)" = "0 0"
     cp -a "$tmp/poor" "$tmp/back"
     cp -a "$tmp/poor" "$tmp/over"
     on_poor poor 1 --steps 40
