@@ -1,11 +1,13 @@
 # What the job scripts have in common; they source it.
 #
 #   show_help WORD...   prints the comment at the top of the script and ends it, where the first WORD is --help
-#   run_job WORD...     launch.sh WORD...; sets $code and $cancelled
+#   run_job WORD...     launch.sh WORD...; sets $code and $cancelled. A launcher's 0 is 6, a lost rank, where training left no result
 #
 # run_job turns USR1 (the time limit is near) and TERM (scancel, preemption, the limit itself) into one request, USR1 to the
 # launcher: write a checkpoint and stop. TERM reaches srun's ranks by itself, and a second one would end them at once.
 # shellcheck shell=bash disable=SC2034 # code and cancelled are for the scripts
+
+. scripts/run-directory.sh
 
 show_help() {
     case ${1:-} in
@@ -33,4 +35,16 @@ run_job() {
         wait "$job" && code=0 || code=$?
         [ -n "$signalled" ] || break
     done
+    if [[ $code = 0 && $1 = train && " $* " != *" --dump-config "* && " $* " != *" --help "* ]] && left_unfinished "${@:2}"; then
+        echo "job: the launcher returned 0, but the run has not come to its end: a node that it lost?"
+        code=6
+    fi
+}
+
+# left_unfinished WORD...: whether the run of `train WORD...` has begun and not come to its end.
+left_unfinished() {
+    local out
+    out=$(run_out "${PROGRAM:-build/lockstep}" train "$@" 2>/dev/null) || return
+    [[ $out != *%* ]] || out=$(run_of_job "$out") || return
+    run_unfinished "$out"
 }
