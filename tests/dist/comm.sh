@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 300
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # Ranks: every collective at several rank counts, and every way for a run of several ranks to fail: its exit
 # code, its one line, and that it ends in time. comm_program has a deadline of 2 s; a stuck rank sleeps for 60.
 # shellcheck source=tests/tap.sh

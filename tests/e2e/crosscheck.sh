@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 480
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # Ranks that read files of their own: images, labels, numbers of records, test and held-out sets that differ between two of
 # them end a run, in time, with code 3 and the names of both readers; nothing is read twice where all read the same files.
 # And checkpoints: all ranks go on from, and evaluate, the one that rank 0 has. And libraries: one oneDNN for all.

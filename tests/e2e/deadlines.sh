@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 360
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # How long a run waits before it speaks: other ranks one --deadline, the loader and the disk half of it, so that the rank
 # which knows the cause speaks first; a person who interrupts it twice no longer; and for nothing while nobody could run.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # The time left that a line of progress states: of the steps that this process has done, times those that are left; also
 # after a resume. From without: no step has taken longer than the whole process so far, and none was faster than the rates
 # of metrics.jsonl say.

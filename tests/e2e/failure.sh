@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 600
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # Every failure ends in time, with the documented exit code, in one line that names the rank and the cause, and with no
 # damaged checkpoint.
 # shellcheck source=tests/lib.sh

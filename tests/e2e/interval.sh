@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 300
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # --checkpoint-every auto: rank 0's clock decides which checkpoints there are, all ranks make them after the same step, and no bit
 # of the run depends on it. tests/unit/test_interval.c has the formula.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone: the page of a run must be made in two seconds
+# waits: the page of a run must be made in two seconds
 # What `make run` starts: scripts/run.sh goes on with a run that has not come to its end and begins beside one that has; it
 # removes nothing. And what --reset says.
 # shellcheck source=tests/lib.sh

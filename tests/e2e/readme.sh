@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 600
-# alone: the page of a run must be made in two seconds
+# waits: the page of a run must be made in two seconds
 # Every command of README.md, in a clean copy and in its order, and what the README says that it prints. `make run` trains on few images,
 # so numbers are not compared; the crash is the README's own where CIFAR-10 is at hand, and so are its bits on the README's kind of
 # processor. What does not say --steps ends with step 4 (LOCKSTEP_STEPS, which a flag goes before).

@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone: the page of a run must be made in two seconds
+# waits: the page of a run must be made in two seconds
 # The report of a run: by itself at the end of train and by `lockstep report`; a page that needs nothing else, pictures of the
 # size they should have, crashes and resumes, several runs together; in a real browser where there is one.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # A run that is to end before its own end, without a signal: by a file in its directory, or by --max-time. All ranks stop after the
 # same step, with a checkpoint and code 75, and the next start goes on to the bits of a run that was never stopped.
 # shellcheck source=tests/lib.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 600
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # scripts/supervise.sh: what is started again and what is not, from which checkpoint, on which hosts, and who ends it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

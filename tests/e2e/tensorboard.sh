@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 300
-# alone: what it checks is a matter of seconds
+# waits: what it checks is a matter of seconds
 # The folder tensorboard of a run: what TensorBoard's own reader gets of it is metrics.jsonl, also after a crash, a resume
 # and a roll-back; one file a process; gone with --reset.
 # shellcheck source=tests/lib.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # limit: 600
-# alone: the page of a run must be made in two seconds
+# waits: the page of a run must be made in two seconds
 # Every command of docs/tutorial.md, in a clean copy and in its order, on few images and cut short: runs that do not say --steps end
 # with step 8 (LOCKSTEP_STEPS, which a flag goes before), and of two nodes there is this one.
 # shellcheck source=tests/docs.sh

@@ -26,7 +26,7 @@ expect short-plan.sh 1 "2 passed, 1 failed, 0 skipped" "planned 3 tests, reporte
 expect hangs.sh 1 "1 passed, 1 failed, 0 skipped" "ran into its limit of 1 s"
 expect missing.sh 1 "0 passed, 1 failed, 0 skipped" "printed no test result"
 
-# --- TEST_JOBS=2: two files at a time, those that want to be alone behind them; the sums and the failing ones as ever. ---
+# --- TEST_JOBS=2: two files at a time, behind them those that wait, then those that want to be alone; the sums and the failing ones as ever. ---
 # together NAME LINE FILE...: what the runner says is in $shown.
 together() {
     local name=$1 line=$2
@@ -48,7 +48,20 @@ together "two run at the same time" "2 passed, 0 failed, 0 skipped" "$tmp/one.sh
 rm "$tmp"/*.begun
 meets other one $'# alone: so that they do not meet\n'
 together "one that wants to be alone does not" "1 passed, 1 failed, 0 skipped" "$tmp/other.sh" "$tmp/one.sh"
-check "it has its turn behind the others" test "$(grep -oE '^(ok|FAILED) +(one|other)' <<<"$shown" | tr -s ' ' | paste -sd ';')" = "FAILED one;ok other"
+turns() { test "$(grep -oE '^(ok|FAILED) +[a-z]+' <<<"$shown" | tr -s ' ' | paste -sd ';')" = "$1"; }
+check "it has its turn behind the others" turns "FAILED one;ok other"
+rm "$tmp"/*.begun
+meets one other $'# waits: which two may do\n'
+meets other one $'# waits: which two may do\n'
+printf '#!/bin/bash\nsleep 0.5; [ ! -e "%s" ]; echo "ok - $?" | sed "s/ok - 1/not ok - they wait for nobody/"\n' "$tmp/one.begun" >"$tmp/heavy.sh"
+chmod +x "$tmp/heavy.sh"
+together "two that wait do so at the same time, behind the others" "3 passed, 0 failed, 0 skipped" "$tmp/one.sh" "$tmp/other.sh" "$tmp/heavy.sh"
+for limit in 2 20 300; do
+    printf '#!/bin/bash\n# limit: %d\necho %d >>"%s"; sleep 0.3; echo "ok - one"\n' $limit $limit "$tmp/begun" >"$tmp/limit$limit.sh"
+    chmod +x "$tmp/limit$limit.sh"
+done
+together "those of longer limits begin first" "3 passed, 0 failed, 0 skipped" "$tmp"/limit{2,20,300}.sh
+check "that of the shortest one is the last" test "$(wc -l <"$tmp/begun") $(tail -n 1 "$tmp/begun")" = "3 2"
 together "each is counted as alone" "4 passed, 5 failed, 1 skipped" tests/runner/{hangs,passes,crashes,exit-code,hidden-failure}.sh
 for words in "ran into its limit of 1 s" "ended by signal SEGV" "exit code 3, though no test failed" "exit code 0 in spite of failures"; do
     check "of each it says: $words" grep -q -- "$words" <<<"$shown"
