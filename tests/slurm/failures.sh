@@ -50,17 +50,17 @@ for name in split split-two; do
     check "$name: on other nodes" test "$(node_of $name)" != "${cut[$name]}"
 done
 for name in split split-two; do
-    check "$name: both are alive at once" until_true 60 at_work $name
+    check "$name: both are alive at once" until_true "$patience" at_work $name
     release $name "${cut[$name]}"
 done
 for name in split split-two; do
     finished_like $name reference "$name: the node of rank 0 cut off"
     check "$name: the old rank 0 stops, and says who owns the run now" \
-        until_true 60 said "$name" 'lockstep: .*rank 0/.*belongs to process .*restart 1\) now'
+        until_true "$patience" said "$name" 'lockstep: .*rank 0/.*belongs to process .*restart 1\) now'
     # Until then srun cannot tell the controller, and rank 1 waits for rank 0; it writes nothing.
     node heal "${cut[$name]}"
     gone() { [ -z "$(ranks "$1")" ]; }
-    check "$name: when the network is back, none is left" until_true 60 gone "$name"
+    check "$name: when the network is back, none is left" until_true "$patience" gone "$name"
     same $name reference "$name: the run is the same still"
     check "$name: its checkpoints are sound still" sound $name
     refuse "$name: the old job asks for no restart" said $name 'back to the queue'
@@ -75,5 +75,5 @@ done
 # ---- Nodes that come back are used again. ----
 for name in "$other" "$first" "$third"; do node start "$name"; done
 all_idle() { [ "$(on_login sinfo -h -N -t idle -o %N | sort -u | wc -l)" = 12 ]; }
-check "the nodes that were off come back" until_true 60 all_idle
+check "the nodes that were off come back" until_true "$patience" all_idle
 finish

@@ -78,7 +78,7 @@ finished_like cancelled reference "submitted again after scancel"
 
 for launcher in srun mpirun; do
     limited() { said "limit-$launcher" 'SIGUSR1 \(the time limit is near'; }
-    check "time limit under $launcher: Slurm sends its signal" until_true 100 limited
+    check "time limit under $launcher: Slurm sends its signal" until_true "$patience" limited
     release limit-$launcher
     goes_on limit-$launcher "time limit under $launcher" 'code 75: back to the queue'
 done
