@@ -371,6 +371,10 @@ Status device_open_cuda(const DeviceOptions *options, Device **device);
 /* Loads it as well, but needs neither GPU nor driver. */
 Status device_cuda_versions(CudaVersions *versions);
 
+/* Whether this thread's GPU may read the memory of the one at that Device.address, by CUDA's word;
+ * false where this process does not see it. */
+bool device_cuda_reaches(const char *address);
+
 #ifdef __cplusplus
 }
 #endif

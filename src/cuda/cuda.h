@@ -130,6 +130,9 @@ Status cuda_open(const DeviceOptions *options, Device **device);
 /* What device_cuda_versions calls. */
 void cuda_versions(CudaVersions *versions);
 
+/* What device_cuda_reaches calls. */
+bool cuda_reaches(const char *address);
+
 /* A device for planning alone: the GPU that `properties` (cuDNN's JSON) describes need not be
  * there. Programs can be built on it; nothing runs. `planned` as in GraphTarget. */
 Status cuda_open_plans(const char *properties, const DeviceOptions *options,

@@ -1,5 +1,5 @@
 /* cuda/versions: the libraries that the backend was built with, and those it has loaded. No call
- * needs a driver but the one that counts GPUs. */
+ * needs a driver but those that count GPUs, and ask them of each other. */
 #include "cuda.h"
 
 #include <nccl.h>
@@ -31,4 +31,13 @@ CUDA_SHOWN void cuda_versions(CudaVersions *versions) {
     cuda_text(driver, versions->driver);
     if (cudaGetDeviceCount(&versions->gpus) != cudaSuccess)
         versions->gpus = 0;
+}
+
+CUDA_SHOWN bool cuda_reaches(const char *address) {
+    int mine, other, can = 0;
+    bool known = cudaGetDevice(&mine) == cudaSuccess &&
+                 cudaDeviceGetByPCIBusId(&other, address) == cudaSuccess && other != mine &&
+                 cudaDeviceCanAccessPeer(&can, mine, other) == cudaSuccess;
+    cudaGetLastError(); /* that it is not seen is no error of the run's */
+    return known && can == 1;
 }

@@ -60,6 +60,14 @@ Status device_cuda_versions(CudaVersions *versions) {
     return ST_OK;
 }
 
+bool device_cuda_reaches(const char *address) {
+    bool (*ask)(const char *) = NULL;
+    if (cuda_library_find("cuda_reaches", (void **)&ask) == ST_OK)
+        return ask(address);
+    status_clear();
+    return false;
+}
+
 Status device_open_cuda(const DeviceOptions *options, Device **device) {
     Status (*open)(const DeviceOptions *, Device **) = NULL;
     TRY(cuda_library_find("cuda_open", (void **)&open));

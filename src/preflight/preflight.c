@@ -6,16 +6,19 @@
  * run stops it, with the code the run would have ended with. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "lockstep/log.h"
 #include "lockstep/preflight.h"
 #include "preflight_internal.h"
 
 /* The sums of a run on GPUs are NCCL's. */
-static Status reduce_on_gpus(Session *session) {
+static Status reduce_on_gpus(Session *session, int nccl_log) {
     ReduceTime times[REDUCE_SIZES];
     Links links;
     Carried *carried = NULL;
+    NcclTold *told = NULL;
     Device *device = session->device;
     const Ranks *ranks = &session->ranks;
     if (!device->accelerator || ranks->size == 1)
@@ -26,10 +29,15 @@ static Status reduce_on_gpus(Session *session) {
     links_read("/sys", "/proc/net/dev", &links);
     TRY(probe_reduce(session, device, times));
     Status status = gather_carried(session, &links, times, &carried);
+    if (status == ST_OK)
+        status = gather_nccl(session, nccl_log, &told);
     if (status == ST_OK && ranks->rank == 0) {
         print_reduce(session, "NCCL", times);
         print_carried(session, carried, times);
+        const char *nccl = strstr(comm_library(ranks->comm), "NCCL ");
+        print_nccl(told, ranks->size, nccl ? nccl : "NCCL", times);
     }
+    free(told);
     free(carried);
     return status;
 }
@@ -65,7 +73,7 @@ static Status find_model(Session *session) {
     return comm_agree(comm, session_parse_model(session->config, dataset, &session->model));
 }
 
-static Status preflight_ranks(Session *session) {
+static Status preflight_ranks(Session *session, int nccl_log) {
     const Ranks *ranks = &session->ranks;
     Comm *comm = ranks->comm;
     Probe mine, *all = NULL;
@@ -87,7 +95,7 @@ static Status preflight_ranks(Session *session) {
     if (ranks->rank == 0)
         status = report(session, all, times, carried);
     TRY_DONE(comm_agree(comm, status));
-    TRY_DONE(reduce_on_gpus(session));
+    TRY_DONE(reduce_on_gpus(session, nccl_log));
     log_info("ready: %d rank%s, rank 0 on %s", ranks->size, ranks->size == 1 ? "" : "s",
              comm_host(comm));
 done:
@@ -110,10 +118,13 @@ Status preflight_command(int argc, char **argv) {
         return ST_OK;
     }
     session.config = config;
+    int nccl_log = nccl_listen();
     status = session_start(&session, status, config->out);
     if (status == ST_OK)
-        status = preflight_ranks(&session);
+        status = preflight_ranks(&session, nccl_log);
     session_judge(&session, status);
     session_close(&session);
+    if (nccl_log >= 0)
+        close(nccl_log);
     return status;
 }

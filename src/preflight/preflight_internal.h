@@ -1,12 +1,13 @@
 /* preflight_internal: what `lockstep preflight` finds out. probe.c looks at one rank's host,
- * reduce.c sums over all, report.c compares them, notes.c says what a rank shares or is kept from,
- * preflight.c is the command. */
+ * reduce.c sums over all, carried.c and nccl_told.c say by which links, report.c compares hosts,
+ * notes.c says what a rank shares or is kept from, preflight.c is the command. */
 #ifndef LOCKSTEP_PREFLIGHT_INTERNAL_H
 #define LOCKSTEP_PREFLIGHT_INTERNAL_H
 
 #include "limits.h"
 #include "lockstep/links.h"
 #include "lockstep/session.h"
+#include "nccl_log.h"
 
 /* One rank's findings; plain bytes, gathered on all ranks. */
 typedef struct Probe {
@@ -50,6 +51,15 @@ typedef struct Carried {
     Link carrier, fastest; /* no name: the counters do not say, no speed is known */
 } Carried;
 
+/* What a rank's NCCL wrote of its ways to others; plain bytes. */
+typedef struct NcclTold {
+    char host[64], address[24]; /* of its GPU: Device.address */
+    char port[48];              /* of InfiniBand or RoCE, and up: "mlx5_0/1 (100 Gb/s)"; "": none */
+    bool users, ours;           /* whose log it is; neither: it cannot be had */
+    int within_reach; /* ranks that it sends to through the host's memory, though not forced to */
+    NcclLog log;
+} NcclTold;
+
 /* This rank's host. The device stays open in session->device, if there is one. Local. */
 void probe_host(Session *session, Probe *probe);
 
@@ -68,6 +78,18 @@ Status gather_carried(Session *session, const Links *before, const ReduceTime *t
 
 /* A line for each link, and a warning where another one is faster; nothing on one host. Local. */
 void print_carried(const Session *session, const Carried *all, const ReduceTime *times);
+
+/* Has NCCL write what it chooses to memory: a file to read there, -1 where whoever started this has
+ * NCCL write (NCCL_DEBUG), or it cannot be had. Sets variables, so before any thread. Local. */
+int nccl_listen(void);
+
+/* What each rank's NCCL wrote, after sums. *all: [ranks], the caller's to free. Collective; a
+ * Status other than ST_OK is agreed or means comm_abort. */
+Status gather_nccl(Session *session, int file, NcclTold **all);
+
+/* The ways that NCCL took, how much of them the sums took, and a warning for each host where it
+ * takes a slow one though a fast one is there; one line where it cannot be told. Local, rank 0. */
+void print_nccl(const NcclTold *all, int size, const char *library, const ReduceTime *times);
 
 /* The table, and the times of one library. Local, rank 0; shares[ranks] are those of the probes. */
 void print_probes(const Session *session, const Probe *probes, const CoreShare *shares);

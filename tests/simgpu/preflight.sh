@@ -29,7 +29,43 @@ has "their libraries and driver" '^rank 0: CUDA [0-9.]+, cuDNN [0-9.]+, NCCL [0-
 has "sums by MPI are checked" '^all-reduce over 2 ranks, every sum checked \(Open MPI '
 has "and by NCCL" '^all-reduce over 2 ranks, every sum checked \(NCCL\)'
 check "both are timed" test "$(grep -cE '^  one bucket +4194304 bytes +[0-9.]+ ms' "$log")" = 2
-refuse "GPUs that all see each other are nothing to note" grep -q NVLink "$log"
+refuse "GPUs that all see each other are nothing to note" grep -q 'by NVLink: sbatch' "$log"
+has "NCCL's own word of its ways" '^  NCCL [0-9.]+ says: 2 links by P2P/CUMEM inside hosts$'
+has "and what went there of what it reckons" '^  its rings take NVLink, by its own reckoning 160 Gb/s: at best [0-9.]+ Gb/s a rank went, [0-9]+ %$'
+refuse "of its log nothing is shown" grep -q 'NCCL INFO' "$log"
+odd 2 all:NCCL_P2P_DISABLE=1
+has "by the host's memory" '^  NCCL [0-9.]+ says: 2 links by SHM inside hosts$'
+check "though GPUs reach each other: one warning" test $code = 0 -a "$(grep -c "^warning: NCCL takes rank 0's sums to 1 rank of " "$log")" = 1
+odd 2 all:SIMGPU_NO_PEERS=1
+has "where they do not, by the host's memory too" '^  NCCL [0-9.]+ says: 2 links by SHM inside hosts$'
+refuse "without a warning" grep -q '^warning: NCCL takes' "$log"
+odd 3 all:SIMGPU_NCCL_LOG=1:odd
+check "a way that nobody knows: exit code 0" test $code = 0
+has "one line says that it cannot be told" "^  by which ways NCCL [0-9.]+'s ranks reach each other could not be told from what it wrote"
+refuse "and no other claims it" grep -qE 'says: |its rings' "$log"
+odd 2 all:SIMGPU_NCCL_LOG=1:none
+has "nor can it where a rank is silent" 'could not be told from what it wrote'
+odd 2 all:NCCL_DEBUG=INFO
+has "whoever sets NCCL_DEBUG has the log" 'NCCL INFO Channel 00/0 : 0.0. -> 1.1. via P2P/CUMEM'
+has "and is told so" 'its own log says, since NCCL_DEBUG is set'
+if unshare --uts true 2>/dev/null; then
+    # named ASSIGNMENT WORD...: each rank is on a host of its own name.
+    # shellcheck disable=SC2016 # the ranks expand it
+    printf '#!/bin/bash\nhostname "sim$OMPI_COMM_WORLD_RANK" && export NCCL_HOSTID=$OMPI_COMM_WORLD_RANK "$1" && exec "${@:2}"\n' >"$tmp/named"
+    chmod +x "$tmp/named"
+    hosts() {
+        simulated timeout 60 mpirun -np 2 unshare --uts "$tmp/named" "$1" "$program" preflight tests/simgpu/every-op.yaml \
+            --device cuda --data "$tmp/data" --out "$tmp/out" >"$log" 2>&1
+        code=$?
+    }
+    hosts NOTHING=1
+    check "two hosts are ready: exit code 0" test $code = 0
+    has "by InfiniBand" '^  NCCL [0-9.]+ says: 2 links by NET/IB/GDRDMA .mlx5_0/1. between hosts$'
+    hosts NCCL_IB_DISABLE=1
+    has "by sockets" '^  NCCL [0-9.]+ says: 2 links by NET/Socket .eth0. between hosts$'
+else
+    skip "two hosts" "no host names of processes' own here"
+fi
 odd 1 all:NOTHING=1
 check "one rank is ready: exit code 0" test $code = 0
 has "its GPU" '^GPU of rank 0 on '

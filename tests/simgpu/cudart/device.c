@@ -206,3 +206,21 @@ const char *cudaGetErrorString(cudaError_t error) {
         return "another error";
     }
 }
+
+cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *address) {
+    int count, first = getenv("SIMGPU_FIRST") ? atoi(getenv("SIMGPU_FIRST")) : 0;
+    unsigned domain, bus;
+    cudaError_t error = count_devices(&count);
+    if (!error && (sscanf(address, "%x:%x:", &domain, &bus) != 2 || domain != 0 ||
+                   (int)bus < first || (int)bus >= first + count))
+        error = cudaErrorInvalidDevice;
+    if (!error)
+        *device = (int)bus - first;
+    return device_error(error);
+}
+
+/* $SIMGPU_NO_PEERS: no GPU may read another one's memory. */
+cudaError_t cudaDeviceCanAccessPeer(int *can, int device, int peer) {
+    *can = device != peer && !getenv("SIMGPU_NO_PEERS");
+    return cudaSuccess;
+}

@@ -129,6 +129,8 @@ static SimTurn run(SimOp *op, void *arg) {
     compare_calls(r);
     if (!all_at(r, &all->entered, r->number))
         return SIM_AGAIN;
+    if (r->number == 1 && r->begin == 0 && !r->published)
+        debug_ways(comm);
     compare_calls(r);
     while (r->begin < call->count) {
         size_t count = call->count - r->begin < most ? call->count - r->begin : most;

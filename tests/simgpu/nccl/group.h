@@ -53,6 +53,9 @@ size_t reduce_size(ncclDataType_t type);
 const char *reduce_name(ncclDataType_t type); /* of the op: "all-reduce of float32" */
 void reduce_add(void *to, const void *from, size_t count, ncclDataType_t type);
 
+/* debug.c: at the first sum, when all ranks have joined. */
+void debug_ways(const struct ncclComm *comm);
+
 /* Reports a call on a communicator that is gone. */
 void comm_must_live(const struct ncclComm *comm, const char *call);
 
