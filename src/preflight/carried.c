@@ -49,13 +49,16 @@ static bool same_link(const Link *a, const Link *b) {
     return strcmp(a->name, b->name) == 0 && a->speed == b->speed;
 }
 
-/* A port that can do without TCP/IP is the faster one at the same speed. */
+/* A port that can do without TCP/IP is the faster one at the same speed, and where the interface
+ * does not say its own (IPoIB's, a virtual one's). Of two interfaces such a one may stand on the
+ * other: nobody knows that anything dropped out. */
 static bool drops_out(const Carried *host) {
     const Link *carrier = &host->carrier, *fastest = &host->fastest;
     if (!carrier->name[0] || fastest->speed == 0 || same_link(carrier, fastest))
         return false;
-    return fastest->speed >= 2 * carrier->speed ||
-           (fastest->port && !carrier->port && fastest->speed >= carrier->speed);
+    if (fastest->port && !carrier->port && fastest->speed >= carrier->speed)
+        return true;
+    return carrier->speed > 0 && fastest->speed >= 2 * carrier->speed;
 }
 
 /* Whether an earlier rank is of the same host, or of one whose sums went over the same link. */

@@ -86,7 +86,9 @@ static void a_port_as_fast_has_dropped_out(void **state) {
     } cases[] = {{100000, 100000, false, true, true},   {100000, 100000, false, false, false},
                  {100000, 100000, true, true, false},   {100000, 56000, false, true, false},
                  {100000, 150000, false, false, false}, {100000, 200000, false, false, true},
-                 {100000, 200000, true, true, true},    {100000, 0, false, true, false}};
+                 {100000, 200000, true, true, true},    {100000, 0, false, true, false},
+                 {0, 100000, false, true, true},        {0, 100000, false, false, false},
+                 {0, 100000, true, true, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Link carrier = (cases[i].carrier_port ? port : tcp)("slow", cases[i].carrier);
         Link fastest = (cases[i].fastest_port ? port : tcp)("quick", cases[i].fastest);
