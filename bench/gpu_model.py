@@ -43,6 +43,7 @@ MESSAGE_S = {"NVLink": 40e-6, "100 Gb/s": 90e-6}  # of one all-reduce, besides i
 BUCKET_BYTES = 4194304  # bucket-bytes of the recipe
 RECORDS, EPOCHS = 50000, 24
 STREAMS_MAX, IMAGES_AT_ONCE = 4, 512
+KEPT_MAX = 16  # lanes of a rank whose gradients are kept, and summed in one pass (TERMS_MAX)
 EVALUATED = 10000
 
 Layer = collections.namedtuple("Layer", "kind input_shape shape inputs parameters multiply_adds")
@@ -204,19 +205,27 @@ def streams_of(lanes, images):
     return max(1, min(lanes, STREAMS_MAX, IMAGES_AT_ONCE // images))
 
 
-def to_sum_seconds(gpu, layers, reduction, first, streams=1):
-    """A lane's gradient into the rank's buckets."""
-    moved = (12 if first else 20) if reduction == "exact" else (8 if first else 12)
-    return flat(layers) * moved / (gpu.bandwidth * MEMORY_SHARE) + bucket_count(layers, reduction) * GAP_S / streams
+def to_sum_seconds(gpu, layers, reduction, lanes):
+    """The gradients of a rank's lanes into its buckets: in one pass, each bucket when the last lane has brought it, where they are
+    kept; else a pass a lane, whose first one does not read the sum."""
+    size, n = sum_bytes(reduction), bucket_count(layers, reduction)
+    if lanes <= KEPT_MAX:
+        moved, passes = 4 * lanes + size, 1
+    else:
+        moved, passes = (4 + 2 * size) * lanes - size, lanes
+    return flat(layers) * moved / (gpu.bandwidth * MEMORY_SHARE) + passes * n * GAP_S
 
 
-def host_calls(layers, reduction):
-    """Of one lane: (graphs replayed, other calls). Each bucket takes a wait, a kernel and a mark."""
-    return 1 + len(completed_buckets(layers, reduction)) + 1, 11 + 3 * bucket_count(layers, reduction)
+def host_calls(layers, reduction, lanes=8, streams=4):
+    """Of one lane: (graphs replayed, other calls). Each lane marks each bucket; for each bucket the sum waits for all streams and for the
+    bucket before it, and is marked itself."""
+    n = bucket_count(layers, reduction)
+    calls = n + n * (streams + 3) / lanes if lanes <= KEPT_MAX else 3 * n
+    return 1 + len(completed_buckets(layers, reduction)) + 1, 11 + math.ceil(calls)
 
 
-def host_seconds(layers, reduction):
-    replays, calls = host_calls(layers, reduction)
+def host_seconds(layers, reduction, lanes=8, streams=4):
+    replays, calls = host_calls(layers, reduction, lanes, streams)
     return replays * REPLAY_S + calls * CALL_S
 
 
@@ -273,25 +282,26 @@ def step_times(gpu, layers, precision, reduction, batch, lanes, place, streams=N
     times = [expected(gpu, precision, k, streams) for k in kernels]
     forward = sum(t for k, t in zip(kernels, times) if k.phase == "forward")
     backward = sum(times) - forward
-    to_sum = [to_sum_seconds(gpu, layers, reduction, lane == 0, streams) for lane in range(mine)]
-    busy = streams * (forward + backward + to_sum[-1])
-    idle = max(0.0, host_seconds(layers, reduction) - busy)
-    # The last lanes' backward, and behind each of its layers the buckets that it completes.
+    to_sum = to_sum_seconds(gpu, layers, reduction, mine)
+    busy = streams * (forward + backward)
+    idle = max(0.0, host_seconds(layers, reduction, mine, streams) - busy)
+    # The last lanes' backward, and behind each of its layers the buckets that it completes, with the sums that are made then.
+    last = to_sum if mine <= KEPT_MAX else to_sum / mine * streams
     done = completed_buckets(layers, reduction)
     n = bucket_count(layers, reduction)
     clock, link = 0.0, 0.0
     message = message_seconds(place, flat(layers) * sum_bytes(reduction) / n)
     for i in sorted(set(k.layer for k in kernels), reverse=True):
         clock += streams * sum(t for k, t in zip(kernels, times) if k.layer == i and k.phase == "backward")
-        clock += streams * done.get(i, 0) * to_sum[-1] / n
+        clock += done.get(i, 0) * last / n
         for _ in range(done.get(i, 0)):
             link = max(link, clock) + message
     exposed = max(0.0, link - clock)
     pack, update = pack_seconds(gpu, layers, precision), update_seconds(gpu, layers, reduction)
     # For the lanes, whose results the sums carry, and for the tail, while the GPU updates.
     waits = math.ceil(mine / streams) * idle + WAIT_S + finish_seconds() + max(0.0, WAIT_S + order_seconds(streams) - pack - update)
-    total = mine * (forward + backward) + sum(to_sum) + waits + pack + update + exposed
-    return Step(mine * forward, mine * backward, sum(to_sum), waits, pack, update, exposed, total)
+    total = mine * (forward + backward) + to_sum + waits + pack + update + exposed
+    return Step(mine * forward, mine * backward, to_sum, waits, pack, update, exposed, total)
 
 
 def steps_per_epoch(batch, lanes):
@@ -373,10 +383,10 @@ def section_launches(layers):
             kernels = lane_kernels(layers, 64, precision)
             forward = sum(1 for k in kernels if k.phase == "forward")
             replays, calls = host_calls(layers, reduction)
-            lane = len(kernels) + bucket_count(layers, reduction)
-            rows.append([precision, reduction, forward, len(kernels) - forward, bucket_count(layers, reduction), lane,
-                         8 * lane + 9 + 3, replays, calls, f"{1e6 * host_seconds(layers, reduction):.0f}"])
-    head = ["precision", "sums", "forward", "backward", "to the sum", "kernels a lane", "kernels a step, 8 lanes",
+            sums = bucket_count(layers, reduction)
+            rows.append([precision, reduction, forward, len(kernels) - forward, sums, len(kernels),
+                         8 * len(kernels) + sums + 9 + 3, replays, calls, f"{1e6 * host_seconds(layers, reduction):.0f}"])
+    head = ["precision", "sums", "forward", "backward", "sums of all lanes", "kernels a lane", "kernels a step, 8 lanes",
             "graphs replayed a lane", "other calls a lane", "us of the host a lane"]
     return ("A cuDNN plan counts as one kernel; some engines launch two or three.\n\n" + table(head, rows))
 

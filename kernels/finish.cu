@@ -5,7 +5,7 @@
 
 static __global__ void __launch_bounds__(1)
     judge(FinishVerdict *verdict, const int64_t *word, FinishWords words, double unit) {
-    bool good = word[words.bad] == 0;
+    bool good = word[words.bad[0]] == 0 && word[words.bad[1]] == 0;
     double per_weight = 1;
     if (words.weighted && good) {
         per_weight = (double)word[words.images] * words.weight_one /

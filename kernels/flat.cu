@@ -4,20 +4,45 @@
 #include "lockstep/digest.h"
 #include "update.cuh"
 
-/* Integer atomics: their order does not matter, and values are seldom bad. */
+/* Whether a value is not bad; bad ones are counted. Integer atomics: their order does not matter,
+ * and values are seldom bad. */
+static __device__ inline bool is_good(float value, double bound, int64_t *bad) {
+    if (fabs((double)value) < bound) /* false for NaN */
+        return true;
+    atomicAdd((unsigned long long *)bad, 1ull);
+    return false;
+}
+
 static __global__ void __launch_bounds__(BLOCK)
     to_fixed(int64_t *sum, const float *value, int64_t count, double scale, double bound, bool add,
              int64_t *bad) {
     int64_t i = flat_index();
     if (i >= count)
         return;
-    double x = (double)value[i];
-    int64_t fixed = 0;
-    if (fabs(x) < bound) /* false for NaN */
-        fixed = __double2ll_rn(x * scale);
-    else
-        atomicAdd((unsigned long long *)bad, 1ull);
+    int64_t fixed = is_good(value[i], bound, bad) ? __double2ll_rn((double)value[i] * scale) : 0;
     sum[i] = add ? sum[i] + fixed : fixed;
+}
+
+/* What the terms are at element i; 0 where there are fewer. All loads are under way before the
+ * first is looked at. */
+static __device__ inline void load_terms(float value[TERMS_MAX], const Terms &terms, int64_t i) {
+#pragma unroll
+    for (int t = 0; t < TERMS_MAX; t++)
+        value[t] = t < terms.n ? ((const float *)terms.value[t])[i] : 0.0f;
+}
+
+static __global__ void __launch_bounds__(BLOCK)
+    sum_fixed(int64_t *sum, Terms terms, int64_t count, double scale, double bound, int64_t *bad) {
+    int64_t i = flat_index(), total = 0;
+    float value[TERMS_MAX];
+    if (i >= count)
+        return;
+    load_terms(value, terms, i);
+#pragma unroll
+    for (int t = 0; t < TERMS_MAX; t++)
+        if (t < terms.n && is_good(value[t], bound, bad))
+            total += __double2ll_rn((double)value[t] * scale);
+    sum[i] = total;
 }
 
 /* 2^-shift, a power of two by its exponent. */
@@ -27,7 +52,15 @@ static __device__ inline double down(int shift) {
 
 /* The SHIFT_BLOCK threads of a parameter's elements find the largest of their sizes, which are
  * compared as the integers that their bits are; what is read of `peak` may be old, and so too low:
- * then the atomic is for nothing. */
+ * then the atomic is for nothing. By all threads of a warp; `inside`: of an element. */
+static __device__ inline void grow_peak(float *peak, float size, bool inside) {
+#pragma unroll
+    for (int lanes = SHIFT_BLOCK / 2; lanes > 0; lanes /= 2)
+        size = fmaxf(size, __shfl_xor_sync(~0u, size, lanes));
+    if (inside && threadIdx.x % SHIFT_BLOCK == 0 && size > *peak)
+        atomicMax((unsigned *)peak, __float_as_uint(size));
+}
+
 static __global__ void __launch_bounds__(BLOCK)
     to_shifted(int64_t *sum, int32_t *low, const float *value, int64_t count, Shifts shifts,
                double scale, double bound, bool add, int64_t *bad, float *peak) {
@@ -37,24 +70,46 @@ static __global__ void __launch_bounds__(BLOCK)
     float size = 0;
     if (inside) {
         int shift = shifts.shift[param];
-        double x = (double)value[i];
         int64_t fixed = 0;
-        if (fabs(x) < bound) { /* false for NaN */
-            fixed = __double2ll_rn(x * (scale * down(shift)));
+        if (is_good(value[i], bound, bad)) {
+            fixed = __double2ll_rn((double)value[i] * (scale * down(shift)));
             size = fabsf(value[i]);
-        } else {
-            atomicAdd((unsigned long long *)bad, 1ull);
         }
         fixed = (int64_t)((uint64_t)fixed << shift) + (add ? sum[i] : 0);
         sum[i] = fixed;
         if (low)
             low[i] = (int32_t)(fixed >> shift);
     }
+    grow_peak(&peak[param], size, inside);
+}
+
+/* A sum of multiples of 2^shift: the digits are added as they are, and shifted once. */
+static __global__ void __launch_bounds__(BLOCK)
+    sum_shifted(int64_t *sum, int32_t *low, Terms terms, int64_t count, Shifts shifts, double scale,
+                double bound, int64_t *bad) {
+    int64_t i = flat_index(), total = 0;
+    bool inside = i < count;
+    int32_t param = inside ? shifts.param[i / SHIFT_BLOCK] : 0;
+    int shift = shifts.shift[param];
+    float value[TERMS_MAX] = {0};
+    if (inside)
+        load_terms(value, terms, i);
 #pragma unroll
-    for (int lanes = SHIFT_BLOCK / 2; lanes > 0; lanes /= 2)
-        size = fmaxf(size, __shfl_xor_sync(~0u, size, lanes));
-    if (inside && threadIdx.x % SHIFT_BLOCK == 0 && size > peak[param])
-        atomicMax((unsigned *)&peak[param], __float_as_uint(size));
+    for (int t = 0; t < TERMS_MAX; t++) {
+        if (t >= terms.n)
+            continue; /* of all threads */
+        float size = 0;
+        if (is_good(value[t], bound, bad)) {
+            total += __double2ll_rn((double)value[t] * (scale * down(shift)));
+            size = fabsf(value[t]);
+        }
+        grow_peak((float *)terms.peak[t] + param, size, inside);
+    }
+    if (!inside)
+        return;
+    sum[i] = (int64_t)((uint64_t)total << shift);
+    if (low)
+        low[i] = (int32_t)total;
 }
 
 static __global__ void __launch_bounds__(BLOCK)
@@ -70,6 +125,20 @@ static __global__ void __launch_bounds__(BLOCK)
     int64_t i = flat_index();
     if (i < count)
         sum[i] = add ? sum[i] + value[i] : value[i];
+}
+
+static __global__ void __launch_bounds__(BLOCK) sum_real(float *sum, Terms terms, int64_t count) {
+    int64_t i = flat_index();
+    float value[TERMS_MAX];
+    if (i >= count)
+        return;
+    load_terms(value, terms, i);
+    float total = value[0];
+#pragma unroll
+    for (int t = 1; t < TERMS_MAX; t++)
+        if (t < terms.n)
+            total += value[t];
+    sum[i] = total;
 }
 
 static __global__ void __launch_bounds__(BLOCK)
@@ -145,6 +214,35 @@ cudaError_t gpu_to_shifted(int64_t *sum, int32_t *low, const float *value, int64
         return cudaErrorInvalidValue;
     to_shifted<<<blocks_for(count), BLOCK, 0, stream>>>(sum, low, value, count, *shifts, scale,
                                                         bound, add, bad, peak);
+    return cudaGetLastError();
+}
+
+static bool is_sum(const Terms *terms, int64_t count) {
+    return count >= 1 && terms->n >= 1 && terms->n <= TERMS_MAX;
+}
+
+cudaError_t gpu_sum_fixed(int64_t *sum, const Terms *terms, int64_t count, double scale,
+                          double bound, int64_t *bad, cudaStream_t stream) {
+    if (!is_sum(terms, count))
+        return cudaErrorInvalidValue;
+    sum_fixed<<<blocks_for(count), BLOCK, 0, stream>>>(sum, *terms, count, scale, bound, bad);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_sum_shifted(int64_t *sum, int32_t *low, const Terms *terms, int64_t count,
+                            const Shifts *shifts, double scale, double bound, int64_t *bad,
+                            cudaStream_t stream) {
+    if (!is_sum(terms, count))
+        return cudaErrorInvalidValue;
+    sum_shifted<<<blocks_for(count), BLOCK, 0, stream>>>(sum, low, *terms, count, *shifts, scale,
+                                                         bound, bad);
+    return cudaGetLastError();
+}
+
+cudaError_t gpu_sum_real(float *sum, const Terms *terms, int64_t count, cudaStream_t stream) {
+    if (!is_sum(terms, count))
+        return cudaErrorInvalidValue;
+    sum_real<<<blocks_for(count), BLOCK, 0, stream>>>(sum, *terms, count);
     return cudaGetLastError();
 }
 

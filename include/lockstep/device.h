@@ -26,6 +26,7 @@
 #include "lockstep/layer.h"
 #include "lockstep/image_rule.h"
 #include "lockstep/shifts.h"
+#include "lockstep/terms.h"
 #include "lockstep/update.h"
 
 #ifdef __cplusplus
@@ -173,6 +174,17 @@ typedef struct MarkOps {
     Status (*reach)(Stream *stream, Mark *mark, double seconds);
 } MarkOps;
 
+/* A device on which the gradients of a rank's lanes stay until all are there: as
+ * DeviceOps.to_fixed, to_shifted and to_real of each of count elements of all terms, the first one
+ * assigned and the others added in their order, but in one pass. */
+typedef struct TermOps {
+    Status (*fixed)(Stream *stream, int64_t *sum, const Terms *terms, int64_t count, double scale,
+                    double bound, int64_t *bad);
+    Status (*shifted)(Stream *stream, int64_t *sum, int32_t *low, const Terms *terms, int64_t count,
+                      const Shifts *shifts, double scale, double bound, int64_t *bad);
+    Status (*real)(Stream *stream, void *sum, const Terms *terms, int64_t count);
+} TermOps;
+
 /* A device that makes images itself. */
 typedef struct ImageOps {
     /* images[n] from the uint8 records at `records`, which stay in device memory, as what is drawn
@@ -314,6 +326,8 @@ typedef struct DeviceOps {
     Status (*copy)(Stream *stream, void *to, const void *from, size_t bytes);
     /* Optional. NULL: the host ends steps, with what stands above. */
     const FinishOps *finish;
+    /* Optional, of a device with marks. NULL: lanes are added one by one. */
+    const TermOps *terms;
 } DeviceOps;
 
 struct Device {

@@ -61,8 +61,12 @@ typedef struct Engine {
      * streams execute in the calling thread */
     Mark **mark;
     /* Room i works on the stream of worker i % team_size. One a worker; where lanes of a step
-     * advance together (engine_shares), one a lane of the rank. */
+     * advance together (engine_shares), or their gradients are kept, one a lane of the rank. */
     int n_rooms;
+    /* Gradients of the rank's lanes stay in device memory until all are there, and are summed in
+     * one pass (DeviceOps.terms). Rooms of one worker then differ in the gradient alone, unless
+     * engine_shares. */
+    bool keeps;
     LaneRoom *rooms; /* [n_rooms] */
     int n_train, n_eval;
     PackedProgram train[ENGINE_TRAIN_SIZES]; /* by falling batch */

@@ -15,7 +15,8 @@ enum { FINISH_BLOCK = 16 };
 
 /* Where the control words are among those that were summed, and what the words of losses are in. */
 typedef struct FinishWords {
-    int bad, loss, images, weight;
+    int bad[2]; /* the sums are good where both are 0 */
+    int loss, images, weight;
     double loss_unit, loss_bound; /* a mean loss not below it in size is bad as well */
     double weight_one;            /* of the word `weight`: what the weight 1 is */
     bool weighted;                /* gradients are of sums over weights (StepResult.loss) */

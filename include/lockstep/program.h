@@ -58,6 +58,11 @@ Status program_repack(Program *program, Stream *stream, const Weights *weights);
  * borrowed (executors of one thread share one); NULL for evaluation. */
 Status executor_open(Program *program, Stream *stream, const Weights *weights, void *gradient,
                      Executor **executor);
+
+/* The same with another gradient, in the memory of `lender`, which must outlive it, and on its
+ * stream: what one leaves there the other overwrites. */
+Status executor_open_beside(const Executor *lender, const Weights *weights, void *gradient,
+                            Executor **executor);
 void executor_close(Executor *executor);
 
 /* Device bytes a executor of this program takes. */

@@ -123,6 +123,7 @@ Status cuda_copy(Stream *stream, void *to, const void *from, size_t bytes);
 extern const FinishOps cuda_finish; /* finish.c */
 extern const ImageOps cuda_images;  /* from records in device memory (flat.c) */
 extern const MarkOps cuda_marks;    /* mark.c */
+extern const TermOps cuda_terms;    /* flat.c */
 
 /* The entry of the shared object: what device_open_cuda calls. */
 Status cuda_open(const DeviceOptions *options, Device **device);

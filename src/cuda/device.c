@@ -28,10 +28,10 @@ static void cuda_close(Device *base) {
     .stream_close = cuda_stream_close, .sync = cuda_sync, .upload = cuda_upload,                   \
     .download = cuda_download, .upload_images = cuda_upload_images,                                \
     .write_tensor = cuda_write_tensor, .read_tensor = cuda_read_tensor, .layouts = cuda_layouts,   \
-    .marks = &cuda_marks, .images = &cuda_images, .recording = &cuda_recording,                    \
-    .finish = &cuda_finish, .tuning = &cuda_tuning, .planning = &cuda_planning,                    \
-    .to_fixed = cuda_to_fixed, .to_shifted = cuda_to_shifted, .widen = cuda_widen,                 \
-    .to_real = cuda_to_real, .norm = cuda_norm, .update = cuda_update,                             \
+    .marks = &cuda_marks, .terms = &cuda_terms, .images = &cuda_images,                            \
+    .recording = &cuda_recording, .finish = &cuda_finish, .tuning = &cuda_tuning,                  \
+    .planning = &cuda_planning, .to_fixed = cuda_to_fixed, .to_shifted = cuda_to_shifted,          \
+    .widen = cuda_widen, .to_real = cuda_to_real, .norm = cuda_norm, .update = cuda_update,        \
     .lookahead = cuda_lookahead, .muon = cuda_muon, .layerwise = cuda_layerwise,                   \
     .convert = cuda_convert, .digest = cuda_digest, .copy = cuda_copy
 

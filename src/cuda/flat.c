@@ -18,6 +18,29 @@ Status cuda_to_shifted(Stream *stream, int64_t *sum, int32_t *low, const void *v
     return ST_OK;
 }
 
+static Status sum_fixed(Stream *stream, int64_t *sum, const Terms *terms, int64_t count,
+                        double scale, double bound, int64_t *bad) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_sum_fixed(sum, terms, count, scale, bound, bad, stream->stream));
+    return ST_OK;
+}
+
+static Status sum_shifted(Stream *stream, int64_t *sum, int32_t *low, const Terms *terms,
+                          int64_t count, const Shifts *shifts, double scale, double bound,
+                          int64_t *bad) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_sum_shifted(sum, low, terms, count, shifts, scale, bound, bad, stream->stream));
+    return ST_OK;
+}
+
+static Status sum_real(Stream *stream, void *sum, const Terms *terms, int64_t count) {
+    TRY(cuda_enter(stream->device));
+    TRY_CUDA(gpu_sum_real(sum, terms, count, stream->stream));
+    return ST_OK;
+}
+
+const TermOps cuda_terms = {.fixed = sum_fixed, .shifted = sum_shifted, .real = sum_real};
+
 Status cuda_widen(Stream *stream, int64_t *sum, const int32_t *low, int64_t count,
                   const Shifts *shifts) {
     TRY(cuda_enter(stream->device));

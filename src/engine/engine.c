@@ -124,14 +124,27 @@ bool engine_shares(const Engine *engine) {
     return engine->n_train > 0 && program_shared_most(engine->train[0].program) > 0;
 }
 
-static Status open_room(Engine *engine, const Worker *worker, LaneRoom *room) {
+/* Whose memory room i works in: its own, or that of its worker's first room. */
+static int memory_of_room(const Engine *engine, int i) {
+    return engine->keeps && !engine_shares(engine) ? i % team_size(engine->team) : i;
+}
+
+static Status open_room(Engine *engine, int r) {
     Device *device = engine->device;
+    LaneRoom *room = &engine->rooms[r], *lender = &engine->rooms[memory_of_room(engine, r)];
+    Stream *stream = engine->workers[r % team_size(engine->team)].stream;
     size_t params = (size_t)engine->model->n_params + 1;
     TRY(device->ops->alloc(device, flat_bytes(engine), &room->gradient));
     TRY(device->ops->alloc(device, params * dtype_size(device->real), &room->peak));
-    for (int i = 0; i < engine->n_train; i++)
-        TRY(executor_open(engine->train[i].program, worker->stream, engine->train[i].weights,
-                          room->gradient, &room->train[i]));
+    for (int i = 0; i < engine->n_train; i++) {
+        const PackedProgram *packed = &engine->train[i];
+        if (lender != room)
+            TRY(executor_open_beside(lender->train[i], packed->weights, room->gradient,
+                                     &room->train[i]));
+        else
+            TRY(executor_open(packed->program, stream, packed->weights, room->gradient,
+                              &room->train[i]));
+    }
     if (engine_shares(engine)) {
         room->shared =
             calloc((size_t)program_shared_most(engine->train[0].program), sizeof *room->shared);
@@ -144,13 +157,12 @@ static Status open_rooms(Engine *engine, const EngineSizes *sizes) {
     int threads = team_size(engine->team);
     if (engine->n_train == 0)
         return ST_OK;
-    int rooms = engine_shares(engine) ? (int)sizes->lanes : threads;
+    engine->keeps = engine->device->ops->terms && sizes->lanes > 0 && sizes->lanes <= TERMS_MAX;
+    int rooms = engine_shares(engine) || engine->keeps ? (int)sizes->lanes : threads;
     engine->rooms = calloc((size_t)rooms + 1, sizeof *engine->rooms);
     TRY_ALLOC(engine->rooms);
-    for (; engine->n_rooms < rooms; engine->n_rooms++) {
-        int i = engine->n_rooms;
-        TRY(open_room(engine, &engine->workers[i % threads], &engine->rooms[i]));
-    }
+    for (; engine->n_rooms < rooms; engine->n_rooms++)
+        TRY(open_room(engine, engine->n_rooms));
     return ST_OK;
 }
 
@@ -194,8 +206,8 @@ void engine_close(Engine *engine) {
     Device *device = engine->device;
     if (!device)
         return;
-    /* All there is room for: one that could not be opened is half open. */
-    for (int i = 0; engine->rooms && i <= engine->n_rooms; i++)
+    /* All there is room for: one that could not be opened is half open. Lenders come last. */
+    for (int i = engine->n_rooms; engine->rooms && i >= 0; i--)
         close_room(engine, &engine->rooms[i]);
     free(engine->rooms);
     engine_order_close(engine);
@@ -378,13 +390,16 @@ int engine_find(const PackedProgram *programs, int n, int64_t batch) {
 
 size_t engine_bytes(const Engine *engine) {
     size_t flats = 1 + (size_t)(engine->ema != NULL);
-    size_t room = flat_bytes(engine), slots = 0; /* of one lane's room, and of one thread */
+    size_t room = 0, rooms = 0; /* memory of a room beside its gradient, and how many have it */
+    size_t slots = 0;           /* of one thread */
     for (int i = 0; i < GROUPING_SLOTS; i++)
         flats += engine->slot[i] != NULL;
     for (int i = 0; i < engine->n_train; i++)
         room += program_executor_bytes(engine->train[i].program);
     for (int i = 0; i < engine->n_eval; i++)
         slots += program_executor_bytes(engine->eval[i].program);
-    return flats * flat_bytes(engine) + (size_t)team_size(engine->team) * slots +
-           (size_t)engine->n_rooms * room;
+    for (int i = 0; i < engine->n_rooms; i++)
+        rooms += memory_of_room(engine, i) == i;
+    return (flats + (size_t)engine->n_rooms) * flat_bytes(engine) +
+           (size_t)team_size(engine->team) * slots + rooms * room;
 }

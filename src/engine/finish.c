@@ -16,7 +16,7 @@ static bool device_ends_steps(const Session *session, const GradSum *sum) {
 
 static FinishWords words_of(const Model *model) {
     FixedPoint loss = fixed_loss();
-    return (FinishWords){.bad = TAIL_BAD,
+    return (FinishWords){.bad = {TAIL_BAD, TAIL_BAD_KEPT},
                          .loss = TAIL_LOSS,
                          .images = TAIL_IMAGES,
                          .weight = TAIL_WEIGHT,

@@ -193,10 +193,15 @@ Status grad_sum_open(GradSum *sum, Comm *comm, Share *share, Device *device, con
     return start_reducer(sum, row);
 }
 
+Status grad_sum_keep(GradSum *sum, int workers) {
+    return kept_open(&sum->kept, sum->device, workers, sum->buckets);
+}
+
 void grad_sum_close(GradSum *sum) {
     if (!sum->device)
         return;
     reducer_stop(sum->reducer);
+    kept_close(&sum->kept);
     pieces_close(&sum->pieces);
     for (int b = 0; sum->mark && b < sum->buckets; b++) {
         if (sum->mark[b])
@@ -309,12 +314,17 @@ static Status begin_shifts(GradSum *sum, Stream *stream, const int64_t *peak) {
 }
 
 /* The first words of the tail, ordered as an addition to bucket 0: no wait. The host's words stay
- * as they are until grad_sum_wait. */
-static Status put_tail(GradSum *sum, Stream *stream, const int64_t *words, int64_t count) {
+ * as they are until grad_sum_wait. `last`: of the step; what the device has counted of this rank
+ * then comes back. */
+static Status put_tail(GradSum *sum, Stream *stream, const int64_t *words, int64_t count,
+                       bool last) {
     lock_tail(sum);
     Status status = after_others(sum, stream, 0);
     if (status == ST_OK)
         status = sum->device->ops->upload(stream, sum->fixed, words, (size_t)count * sizeof *words);
+    if (status == ST_OK && last && sum->kept.device)
+        status = sum->device->ops->download(stream, &sum->kept_bad, sum->fixed + TAIL_BAD_KEPT,
+                                            sizeof sum->kept_bad);
     if (status == ST_OK)
         status = before_others(sum, stream, 0);
     unlock_tail(sum);
@@ -333,7 +343,9 @@ Status grad_sum_begin(GradSum *sum, Stream *stream, int64_t step, int lanes, con
     if (sum->share)
         share_arrive(sum->share, &sum->shared->begun, sum->steps);
     else
-        TRY(put_tail(sum, stream, sum->staged, sum->tail));
+        TRY(put_tail(sum, stream, sum->staged, sum->tail, false));
+    if (sum->kept.device)
+        TRY(kept_begin(&sum->kept, sum->mark[0]));
     TRY(begin_shifts(sum, stream, peak));
     if (lanes == 0)
         TRY(clear(sum, stream));
@@ -358,19 +370,38 @@ static Shifts shifts_at(const GradSum *sum, int64_t begin) {
 
 /* One addition to the rank's sum. */
 typedef struct Addition {
-    const LaneGradient *lane;
-    bool add;  /* to what is there */
-    bool last; /* of the step */
+    const LaneGradient *lane; /* NULL: all lanes, which are kept */
+    bool add;                 /* to what is there */
+    bool last;                /* of the step */
 } Addition;
+
+/* Assigns elements [begin, end) of the sum of all lanes. */
+static Status sum_range(GradSum *sum, Stream *stream, int64_t begin, int64_t end, int64_t *bad) {
+    const TermOps *ops = sum->device->ops->terms;
+    int64_t *fixed = sum->fixed + sum->tail + begin;
+    Terms terms;
+    kept_terms(&sum->kept, begin, &terms);
+    if (sum->shifted) {
+        Shifts shifts = shifts_at(sum, begin);
+        return ops->shifted(stream, fixed, sum->low ? sum->low + begin : NULL, &terms, end - begin,
+                            &shifts, sum->gradient.scale, sum->gradient.bound, bad);
+    }
+    if (sum->exact)
+        return ops->fixed(stream, fixed, &terms, end - begin, sum->gradient.scale,
+                          sum->gradient.bound, bad);
+    return ops->real(stream, element(sum, sum->real, begin), &terms, end - begin);
+}
 
 /* Adds elements [begin, end) of a lane's gradient. */
 static Status add_range(GradSum *sum, Stream *stream, int64_t begin, int64_t end,
                         const Addition *to, int64_t *bad) {
     const DeviceOps *ops = sum->device->ops;
-    const void *value = element(sum, (void *)(uintptr_t)to->lane->value, begin);
-    int64_t *fixed = sum->fixed + sum->tail + begin;
     if (begin >= end)
         return ST_OK;
+    if (!to->lane)
+        return sum_range(sum, stream, begin, end, bad);
+    const void *value = element(sum, (void *)(uintptr_t)to->lane->value, begin);
+    int64_t *fixed = sum->fixed + sum->tail + begin;
     if (sum->shifted) {
         Shifts shifts = shifts_at(sum, begin);
         return ops->to_shifted(stream, fixed, to->last && sum->low ? sum->low + begin : NULL, value,
@@ -385,7 +416,7 @@ static Status add_range(GradSum *sum, Stream *stream, int64_t begin, int64_t end
 
 /* What is frozen is added as well, so that the sum is whole, but is nobody's trouble. */
 static Status add_piece(GradSum *sum, Stream *stream, const Piece *piece, const Addition *to) {
-    int64_t *bad = to->lane->bad;
+    int64_t *bad = to->lane ? to->lane->bad : sum->fixed + TAIL_BAD_KEPT;
     const Grouping *grouping = sum->grouping;
     if (!sum->frozen)
         return add_range(sum, stream, piece->begin, piece->end, to, &bad[0]);
@@ -398,41 +429,78 @@ static Status add_piece(GradSum *sum, Stream *stream, const Piece *piece, const 
     return ST_OK;
 }
 
-/* A lane's addition to a piece, under its lock. */
-static Status take_in(GradSum *sum, Stream *stream, int bucket, int p, const LaneGradient *lane) {
-    Piece *piece = &sum->pieces.piece[p];
-    Addition to = {.lane = lane, .add = take_over(sum, p)};
-    to.last = ++piece->arrived == sum->expected;
+/* An addition to a piece, under its lock. */
+static Status take_in(GradSum *sum, Stream *stream, int bucket, const Piece *piece,
+                      const Addition *to) {
     TRY(after_others(sum, stream, bucket));
-    TRY(add_piece(sum, stream, piece, &to));
-    if (to.last && sum->half)
+    TRY(add_piece(sum, stream, piece, to));
+    if (to->last && sum->half)
         TRY(narrow(sum, stream, piece->begin, piece->end - piece->begin));
     return before_others(sum, stream, bucket);
 }
 
+static Status add_lane(GradSum *sum, Stream *stream, int bucket, int p, const LaneGradient *lane) {
+    Piece *piece = &sum->pieces.piece[p];
+    *lane->waited_s += lock_piece(sum, p, bucket);
+    Addition to = {.lane = lane, .add = take_over(sum, p)};
+    to.last = ++piece->arrived == sum->expected;
+    Status status = take_in(sum, stream, bucket, piece, &to);
+    unlock_piece(sum, p);
+    return status;
+}
+
+/* All lanes of the rank have brought the bucket, which is one piece. Each brings its buckets in
+ * falling order, so bucket 0 is the last of all to be summed, and who waits for its mark, as the
+ * tail does, waits for the whole sum. Behind it the lanes' largest sizes are known as well: these
+ * are good values, so none is bad. */
+static Status add_kept(GradSum *sum, int bucket) {
+    Kept *kept = &sum->kept;
+    Terms peaks;
+    int p = sum->pieces.first[bucket];
+    Addition to = {.last = true};
+    pthread_mutex_lock(&kept->lock);
+    lock_piece(sum, p, bucket);
+    Status status = kept_gather(kept, bucket);
+    if (status == ST_OK)
+        status = take_in(sum, kept->stream, bucket, &sum->pieces.piece[p], &to);
+    if (status == ST_OK && bucket == 0 && sum->shifted) {
+        kept_peaks(kept, &peaks);
+        status = sum->device->ops->terms->fixed(
+            kept->stream, sum->fixed + TAIL_WORDS + sum->running_flat, &peaks, sum->model->n_params,
+            sum->gradient.scale, sum->gradient.bound, sum->fixed + TAIL_BAD_KEPT);
+        if (status == ST_OK)
+            status = before_others(sum, kept->stream, bucket);
+    }
+    unlock_piece(sum, p);
+    pthread_mutex_unlock(&kept->lock);
+    return status;
+}
+
 Status grad_sum_begin_lane(GradSum *sum, Stream *stream, const LaneGradient *lane) {
     size_t bytes = (size_t)sum->model->n_params * dtype_size(sum->device->real);
+    if (sum->kept.device)
+        kept_begin_lane(&sum->kept, lane->index, lane->worker, lane->value, lane->peak);
     return sum->shifted ? sum->device->ops->upload(stream, lane->peak, sum->no_peak, bytes) : ST_OK;
 }
 
 Status grad_sum_add(GradSum *sum, Stream *stream, int bucket, const LaneGradient *lane,
                     bool *complete) {
     int n = sum->pieces.first[bucket + 1] - sum->pieces.first[bucket];
-    for (int i = 0; i < n; i++) {
-        int p = pieces_turn(&sum->pieces, bucket, lane->lane, sum->lanes, i);
-        *lane->waited_s += lock_piece(sum, p, bucket);
-        Status status = take_in(sum, stream, bucket, p, lane);
-        unlock_piece(sum, p);
-        TRY(status);
-    }
+    if (sum->kept.device)
+        TRY(kept_bring(&sum->kept, stream, lane->worker, bucket));
+    for (int i = 0; !sum->kept.device && i < n; i++)
+        TRY(add_lane(sum, stream, bucket,
+                     pieces_turn(&sum->pieces, bucket, lane->lane, sum->lanes, i), lane));
     /* Who is last has seen the additions of all. */
     *complete = atomic_fetch_add(&sum->added[bucket], 1) + 1 == sum->expected;
+    if (*complete && sum->kept.device)
+        TRY(add_kept(sum, bucket));
     if (*complete && bucket > 0) /* bucket 0 waits for the tail */
         reducer_submit(sum->reducer, bucket);
     return ST_OK;
 }
 
-/* Largest sizes are good values, so none is bad. */
+/* Of what is kept the largest sizes are not known yet. They are good values, so none is bad. */
 static Status add_to_tail(GradSum *sum, Stream *stream, const LaneGradient *lane, const void *stats,
                           double weight, bool add) {
     const DeviceOps *ops = sum->device->ops;
@@ -440,7 +508,7 @@ static Status add_to_tail(GradSum *sum, Stream *stream, const LaneGradient *lane
     if (running > 0)
         TRY(ops->to_fixed(stream, at, stats, running, sum->statistics.scale * weight,
                           sum->statistics.bound, add, lane->bad));
-    if (sum->shifted)
+    if (sum->shifted && !sum->kept.device)
         TRY(ops->to_fixed(stream, at + running, lane->peak, sum->model->n_params,
                           sum->gradient.scale, sum->gradient.bound, add, lane->bad));
     return ST_OK;
@@ -448,7 +516,7 @@ static Status add_to_tail(GradSum *sum, Stream *stream, const LaneGradient *lane
 
 Status grad_sum_end_lane(GradSum *sum, Stream *stream, const LaneGradient *lane, const void *stats,
                          double weight) {
-    if (sum->running_flat == 0 && !sum->shifted)
+    if (sum->running_flat == 0 && (!sum->shifted || sum->kept.device))
         return ST_OK;
     *lane->waited_s += lock_tail(sum);
     bool add = sum->stats_arrived++ > 0 || sum->share;
@@ -471,7 +539,7 @@ Status grad_sum_finish(GradSum *sum, Stream *stream, const int64_t words[TAIL_WO
             sum->fixed[i] += words[i];
         unlock_tail(sum);
     } else {
-        TRY(put_tail(sum, stream, words, TAIL_WORDS));
+        TRY(put_tail(sum, stream, words, TAIL_SENT, true));
     }
     reducer_submit(sum->reducer, 0);
     return ST_OK;

@@ -10,6 +10,9 @@
  * bucket to which all lanes of the rank have added goes to the reducer, while lanes still compute
  * earlier layers.
  *
+ * Where a device keeps the gradients of all lanes of the rank (kept.h), the last lane to come to a
+ * bucket has all of them summed in one pass, on a stream beside the lanes'. The bits are the same.
+ *
  * Exact sums of ranks on one host are one sum, in memory that they share (share.h): all of them add
  * there, and nothing travels between them. It is of the step that began last: a rank adds once all
  * others have begun, so are done with the step before. What is first to come to a bucket in a step
@@ -29,6 +32,7 @@
 #include "lockstep/model.h"
 #include "lockstep/reducer.h"
 #include "lockstep/share.h"
+#include "kept.h"
 #include "pieces.h"
 
 /* Summed over ranks in the tail. */
@@ -48,6 +52,9 @@ typedef enum TailWord {
     TAIL_CALLS_HIGH,
     TAIL_LANE_NS, /* StepTimes in whole nanoseconds, of one rank a step */
     TAIL_WAITED_NS,
+    TAIL_SENT, /* those above are a rank's to set; those below a device counts as it sums */
+    TAIL_BAD_KEPT = TAIL_SENT, /* as TAIL_BAD, where gradients are kept (kept.h) */
+    TAIL_FROZEN_KEPT,          /* the same of what is frozen, which is nobody's trouble */
     TAIL_WORDS = 16
 } TailWord;
 
@@ -70,6 +77,7 @@ typedef struct SharedSum {
 /* What a compute thread has of the lane in progress. Device memory, borrowed. */
 typedef struct LaneGradient {
     int64_t lane;      /* of the run */
+    int index, worker; /* of the lane in the rank, and whose stream it is on: where it is kept */
     const void *value; /* [flat real] */
     int64_t *bad;      /* [2] as in DeviceOps.to_fixed; bad[1] likewise, of what is frozen */
     double *waited_s;  /* grows by the time waited for other ranks of the host */
@@ -114,6 +122,8 @@ typedef struct GradSum {
     /* [buckets] behind the last addition; NULL where the order of calls is enough (DeviceOps.mark)
      */
     Mark **mark;
+    Kept kept;         /* where a lane's gradient stays (grad_sum_keep) */
+    int64_t kept_bad;  /* host, with the tail: TAIL_BAD_KEPT of this rank alone */
     atomic_int *added; /* [buckets] lanes that have added all of the bucket in this step */
     int stats_arrived; /* under the first piece's lock */
     int expected;      /* lanes of this rank with images in this step */
@@ -127,6 +137,9 @@ size_t grad_sum_shared_bytes(const Device *device, const Model *model, const Run
 /* `share`: memory of so many bytes, or NULL. `row`: of the reducer's thread in a trace, or NULL. */
 Status grad_sum_open(GradSum *sum, Comm *comm, Share *share, Device *device, const Model *model,
                      const RunConfig *config, TraceRow *row);
+
+/* Lanes' gradients are kept (kept.h) from now on, those of `workers` streams. */
+Status grad_sum_keep(GradSum *sum, int workers);
 void grad_sum_close(GradSum *sum); /* accepts a zeroed struct */
 
 /* Opens a step to which `lanes` lanes of this rank will add. `peak`: exact32: [n_params] from the

@@ -103,6 +103,8 @@ static Status begin_lane(LanesStep *step, LaneTask *task) {
     task->buckets = (LaneBuckets){.sum = step->sum,
                                   .worker = worker,
                                   .gradient = {.lane = task->lane,
+                                               .index = (int)(task->room - engine->rooms),
+                                               .worker = (int)(worker - engine->workers),
                                                .value = task->room->gradient,
                                                .bad = worker->bad,
                                                .waited_s = &worker->waited_s,

@@ -15,16 +15,26 @@ static Status run_lane(LanesStep *step, LaneTask *task) {
     return ST_OK;
 }
 
+/* The lane of the rank that a thread takes next; `before`: its last one, -1: none. One whose
+ * gradient is kept has a room of its own, which is the thread's. */
+static int64_t next_lane(LanesStep *step, int thread, int64_t before) {
+    const Engine *engine = &step->session->engine;
+    if (engine->keeps)
+        return before < 0 ? thread : before + team_size(engine->team);
+    return atomic_fetch_add(&step->next, 1);
+}
+
 static Status lanes_job(void *context, int thread) {
     LanesStep *step = context;
     Session *session = step->session;
     Engine *engine = &session->engine;
-    LaneTask task = {.worker = &engine->workers[thread], .room = &engine->rooms[thread]};
+    LaneTask task = {.worker = &engine->workers[thread]};
     TRY(lane_begin_worker(step, task.worker));
-    for (;;) {
-        int64_t i = atomic_fetch_add(&step->next, 1);
+    for (int64_t i = -1;;) {
+        i = next_lane(step, thread, i);
         if (i >= session->input.lane_count)
             break;
+        task.room = &engine->rooms[engine->keeps ? i : thread];
         task.lane = session->input.first_lane + i;
         TRY(run_lane(step, &task));
     }

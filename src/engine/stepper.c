@@ -70,7 +70,7 @@ static void read_tail(const GradSum *sum, StepResult *result) {
     result->loss = tail[TAIL_LOSS];
     result->correct = tail[TAIL_CORRECT];
     result->images = tail[TAIL_IMAGES];
-    result->bad = tail[TAIL_BAD];
+    result->bad = tail[TAIL_BAD] + tail[TAIL_BAD_KEPT];
     result->stop = tail[TAIL_STOP];
     result->error = tail[TAIL_ERROR];
     result->save = tail[TAIL_SAVE];
@@ -97,6 +97,7 @@ static void look_at_sums(Stepper *stepper, StepResult *result) {
                   ": %d of %d buckets did not fit into int32, and were summed again as int64",
                   stepper->step + 1, sum->resummed, sum->buckets);
     read_tail(sum, result);
+    result->local_bad += sum->kept_bad;
     divide_by_weights(&session->model, sum, result);
 }
 
@@ -214,6 +215,8 @@ Status stepper_open(Session *session, Stepper **out) {
     TRY(grad_sum_open(&stepper->sum, session->ranks.comm, session->share, session->device,
                       &session->model, config, trace_row(session->trace, "reducer")));
     stepper->sum.grouping = &session->grouping;
+    if (engine->keeps)
+        TRY(grad_sum_keep(&stepper->sum, team_size(engine->team)));
     for (int r = 0; r < engine->n_rooms; r++) {
         for (int i = 0; i < engine->n_train; i++)
             executor_cut(engine->rooms[r].train[i], stepper->sum.begin, stepper->sum.buckets);

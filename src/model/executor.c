@@ -30,6 +30,7 @@ enum { TIMING_SECONDS = 300 }; /* longest wait for one op */
 struct Executor {
     Program *program;
     Stream *stream;
+    bool borrows;          /* all device memory, of another executor on the stream */
     void *arena, *scratch; /* device memory */
     void *stats;           /* [running_flat real] */
     void *labels;          /* [batch] int32 */
@@ -152,14 +153,28 @@ static Status allocate(Executor *executor) {
     return ST_OK;
 }
 
-Status executor_open(Program *program, Stream *stream, const Weights *weights, void *gradient,
-                     Executor **out) {
+static void borrow(Executor *executor, const Executor *lender) {
+    executor->arena = lender->arena;
+    executor->scratch = lender->scratch;
+    executor->stats = lender->stats;
+    executor->labels = lender->labels;
+    executor->second = lender->second;
+    executor->drawn = lender->drawn;
+    executor->partner = lender->partner;
+    executor->loss = lender->loss;
+    executor->predicted = lender->predicted;
+    executor->shared = lender->shared;
+}
+
+static Status open_executor(Program *program, Stream *stream, const Weights *weights,
+                            void *gradient, const Executor *lender, Executor **out) {
     Status status = ST_OK;
     Executor *executor = calloc(1, sizeof *executor);
     TRY_ALLOC(executor);
     executor->program = program;
     executor->stream = stream;
     executor->waiting = -1;
+    executor->borrows = lender;
     executor->bound = calloc((size_t)program->n_ops, sizeof *executor->bound);
     if (!executor->bound) {
         status = FAIL(ST_INTERNAL, "out of memory");
@@ -174,7 +189,10 @@ Status executor_open(Program *program, Stream *stream, const Weights *weights, v
     }
     for (int o = 0; o < program->n_ops; o++)
         executor->cut[o] = program->view[2 * o] >= 0;
-    TRY_DONE(allocate(executor));
+    if (lender)
+        borrow(executor, lender);
+    else
+        TRY_DONE(allocate(executor));
     for (int o = 0; o < program->n_ops; o++) {
         OpMemory memory;
         fill_memory(executor, o, weights, gradient, &memory);
@@ -185,6 +203,16 @@ Status executor_open(Program *program, Stream *stream, const Weights *weights, v
 done:
     executor_close(executor);
     return status;
+}
+
+Status executor_open(Program *program, Stream *stream, const Weights *weights, void *gradient,
+                     Executor **executor) {
+    return open_executor(program, stream, weights, gradient, NULL, executor);
+}
+
+Status executor_open_beside(const Executor *lender, const Weights *weights, void *gradient,
+                            Executor **executor) {
+    return open_executor(lender->program, lender->stream, weights, gradient, lender, executor);
 }
 
 static void forget(const Executor *executor, Segment *segment) {
@@ -211,7 +239,7 @@ void executor_close(Executor *executor) {
                       executor->drawn.change,   executor->partner.placement,
                       executor->partner.change, executor->loss,
                       executor->predicted,      executor->shared};
-    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
+    for (size_t i = 0; !executor->borrows && i < sizeof memory / sizeof *memory; i++)
         device->ops->release(device, memory[i]);
     free(executor->bound);
     free(executor->times);

@@ -19,7 +19,7 @@
 enum { WORDS = 6, FLAT = 3 * NORM_CHUNK + 4 * FINISH_BLOCK, RANGES = 4 };
 
 /* Losses in units of 2^-24, below 2^14; weights in 1 / 8192. */
-static const FinishWords words = {.bad = 4,
+static const FinishWords words = {.bad = {4, 3},
                                   .loss = 1,
                                   .images = 2,
                                   .weight = 5,
@@ -27,8 +27,8 @@ static const FinishWords words = {.bad = 4,
                                   .loss_bound = 0x1p14,
                                   .weight_one = 8192};
 
-static FinishVerdict judged(int64_t bad, double loss, double weight, bool weighted) {
-    const int64_t word[WORDS] = {-1,  (int64_t)(loss * 0x1p24),         10, -1,
+static FinishVerdict judged(int64_t bad, int64_t kept, double loss, double weight, bool weighted) {
+    const int64_t word[WORDS] = {-1,  (int64_t)(loss * 0x1p24),         10, kept,
                                  bad, (int64_t)(weight * 8192 * 0x1p24)};
     FinishWords all = words;
     FinishVerdict found;
@@ -44,16 +44,17 @@ static FinishVerdict judged(int64_t bad, double loss, double weight, bool weight
 
 static void bad_sums_are_seen(void **state) {
     (void)state;
-    FinishVerdict found = judged(0, 3, 0, false);
+    FinishVerdict found = judged(0, 0, 3, 0, false);
     assert_true(found.good == 1 && found.unit == 0x1p-44 && found.grad_scale == 0x1p-44);
-    assert_int_equal(judged(1, 3, 0, false).good, 0);
+    assert_int_equal(judged(1, 0, 3, 0, false).good, 0);
+    assert_int_equal(judged(0, 1, 3, 0, false).good, 0);
     /* of 10 images of weight 5 in all, the mean loss is twice that over images */
-    found = judged(0, 3, 5, true);
+    found = judged(0, 0, 3, 5, true);
     assert_true(found.good == 1 && found.unit == 0x1p-43 && found.grad_scale == 0x1p-43);
-    assert_int_equal(judged(0, 8191, 5, true).good, 1);
-    assert_int_equal(judged(0, 8192, 5, true).good, 0);
-    assert_int_equal(judged(0, 8192, 0, true).good, 0);
-    assert_int_equal(judged(2, 3, 5, true).good, 0);
+    assert_int_equal(judged(0, 0, 8191, 5, true).good, 1);
+    assert_int_equal(judged(0, 0, 8192, 5, true).good, 0);
+    assert_int_equal(judged(0, 0, 8192, 0, true).good, 0);
+    assert_int_equal(judged(2, 0, 3, 5, true).good, 0);
 }
 
 static int64_t sum[FLAT];

@@ -355,6 +355,78 @@ static void real_is_the_cpus(void **state) {
     check_cuda(cudaFree(sum));
 }
 
+/* Sums of 1, 3 and as many terms as there can be, in one pass, are what the CPU comes to by adding
+ * them one after another. The values of term t are those of the first from element 7 t on. */
+static void sums_are_the_cpus(void **state) {
+    const DeviceOps *cpu = ((Device *)*state)->ops;
+    enum { COUNT = FLAT - 7 * TERMS_MAX, PARAMS = 4, BLOCKS = COUNT / SHIFT_BLOCK + 1 };
+    static const int counts[] = {1, 3, TERMS_MAX};
+    static int32_t param[BLOCKS], host_low[COUNT], found_low[COUNT];
+    const int8_t shift[PARAMS] = {0, 20, 7, 35};
+    float *terms[TERMS_MAX], *most[TERMS_MAX];
+    int64_t *sum = device_unset(sizeof found_i), zero = 0;
+    int32_t *low = device_unset(sizeof found_low);
+    float *real = device_unset(sizeof found_f);
+    for (int b = 0; b < BLOCKS; b++)
+        param[b] = b < 1 ? 0 : b < 3 ? 1 : b < 300 ? 2 : 3;
+    int32_t *of = device_copy(param, sizeof param);
+    int8_t *digits = device_copy(shift, sizeof shift);
+    Shifts there = {of, digits}, here = {param, shift};
+    for (int t = 0; t < TERMS_MAX; t++)
+        terms[t] = device_copy(value + 7 * t, COUNT * sizeof *value);
+    for (int c = 0; c < 3; c++) {
+        Terms all = {.n = counts[c]};
+        float peak[TERMS_MAX][PARAMS] = {{0}}, found_peak[PARAMS];
+        int64_t bad = 0, found_bad, *count = device_copy(&zero, sizeof zero);
+        for (int t = 0; t < counts[c]; t++) {
+            most[t] = device_copy(peak[t], sizeof peak[t]);
+            all.value[t] = terms[t];
+            all.peak[t] = most[t];
+            assert_int_equal(
+                cpu->to_fixed(NULL, host_i, value + 7 * t, COUNT, 0x1p44, 0x1p15, t > 0, &bad),
+                ST_OK);
+            assert_int_equal(cpu->to_real(NULL, host_f, value + 7 * t, COUNT, t > 0), ST_OK);
+        }
+        check_cuda(gpu_sum_fixed(sum, &all, COUNT, 0x1p44, 0x1p15, count, NULL));
+        check_cuda(gpu_sum_real(real, &all, COUNT, NULL));
+        host_copy(found_i, sum, COUNT * sizeof *found_i);
+        host_copy(found_f, real, COUNT * sizeof *found_f);
+        host_copy(&found_bad, count, sizeof found_bad);
+        assert_memory_equal(found_i, host_i, COUNT * sizeof *host_i);
+        assert_true(bad > 0);
+        assert_int_equal(found_bad, bad);
+        for (int i = 0; i < COUNT; i++)
+            assert_true(memcmp(&found_f[i], &host_f[i], 4) == 0 ||
+                        (isnan(found_f[i]) && isnan(host_f[i])));
+        for (int t = 0; t < counts[c]; t++)
+            assert_int_equal(cpu->to_shifted(NULL, host_i, t + 1 == counts[c] ? host_low : NULL,
+                                             value + 7 * t, COUNT, &here, 0x1p44, 0x1p15, t > 0,
+                                             &bad, peak[t]),
+                             ST_OK);
+        check_cuda(gpu_sum_shifted(sum, low, &all, COUNT, &there, 0x1p44, 0x1p15, count, NULL));
+        host_copy(found_i, sum, COUNT * sizeof *found_i);
+        host_copy(found_low, low, sizeof found_low);
+        host_copy(&found_bad, count, sizeof found_bad);
+        assert_memory_equal(found_i, host_i, COUNT * sizeof *host_i);
+        assert_memory_equal(found_low, host_low, sizeof host_low);
+        assert_int_equal(found_bad, bad);
+        for (int t = 0; t < counts[c]; t++) {
+            host_copy(found_peak, most[t], sizeof found_peak);
+            assert_memory_equal(found_peak, peak[t], sizeof found_peak);
+            assert_true(found_peak[2] > 0);
+            check_cuda(cudaFree(most[t]));
+        }
+        check_cuda(cudaFree(count));
+    }
+    assert_int_equal(gpu_sum_real(real, &(Terms){.n = TERMS_MAX + 1}, COUNT, NULL),
+                     cudaErrorInvalidValue);
+    for (int t = 0; t < TERMS_MAX; t++)
+        check_cuda(cudaFree(terms[t]));
+    void *all[] = {sum, low, real, of, digits};
+    for (int i = 0; i < 5; i++)
+        check_cuda(cudaFree(all[i]));
+}
+
 static void norms_are_the_cpus(void **state) {
     const DeviceOps *cpu = ((Device *)*state)->ops;
     double want[4], found[4];
@@ -504,7 +576,8 @@ int main(void) {
         cmocka_unit_test(pools_are_right),      cmocka_unit_test(norm_is_right),
         cmocka_unit_test(fixed_is_the_cpus),    cmocka_unit_test(shifted_is_the_cpus),
         cmocka_unit_test(real_is_the_cpus),     cmocka_unit_test(norms_are_the_cpus),
-        cmocka_unit_test(digests_are_the_refs), cmocka_unit_test(updates_are_the_cpus),
+        cmocka_unit_test(sums_are_the_cpus),    cmocka_unit_test(digests_are_the_refs),
+        cmocka_unit_test(updates_are_the_cpus),
     };
     if (skip_without_gpu())
         return 0;
