@@ -73,6 +73,27 @@ check "a step that is not finite: rolled back" test "$code $(result back rollbac
 gpu back-1 1 lazy --bad-steps rollback --crash-at 4:0:nan
 same back-1 back "rolled back: the same bits on 1 rank"
 
+# Gradients out of range beside losses that are not: of weights that are 0, on images of size 10^6.
+cat >"$tmp/large.yaml" <<'YAML'
+batch-size: 8
+lanes: 4
+augment:
+  std: [1.0e-6, 1.0e-6, 1.0e-6]
+model: |
+  linear c=10 init=zero bias_init=zero
+YAML
+bad() { grep -oE 'diverged: [0-9]+ losses, gradients or statistics of lanes [0-9]-[0-9]' "$log"; }
+net=$tmp/large.yaml
+train large-ref 0 $net --device ref "${common[@]}"
+large=$(bad)
+gpu large 1 lazy
+check "gradients out of range are counted as ref counts them" test "$code:$(bad)" = "8:${large:-none}"
+skip=(--bad-steps skip --bad-steps.in-a-row 9)
+train still 0 $net --device ref "${common[@]}" "${skip[@]}"
+gpu large-skip 2 eager "${skip[@]}"
+check "and change no weight" test "$code $(result large-skip skipped_steps) $(result large-skip state_hash)" = "0 6 $(result still state_hash)"
+net=tests/simgpu/every-op.yaml
+
 adam=(--optimizer.name adamw --optimizer.ema-decay 0.9 --optimizer.clip-norm 0.5)
 gpu adam 1 lazy "${adam[@]}"
 check "AdamW, EMA and clipping" test "$code" = 0
