@@ -8,6 +8,7 @@
 clone=$tmp/clone
 mkdir -p "$clone/scripts/slurm" "$tmp/bin"
 cp scripts/slurm/*.sbatch scripts/slurm/job.sh "$clone/scripts/slurm"
+cp scripts/run-directory.sh "$clone/scripts"
 cat >"$clone/scripts/slurm/launch.sh" <<'SH'
 #!/bin/bash
 [ "$CODE" = asked ] || exit "$CODE"
@@ -54,6 +55,34 @@ refuse "the 21st is not" requeued
 check "and it says so" grep -q 'RESTARTS_MAX=20 is reached' "$log"
 job train-resilient.sbatch 137 1 2
 refuse "a job that Slurm has started elsewhere is not sent back" requeued
+# A launcher's 0, with a program that names RUN as the run's directory.
+printf '#!/bin/bash\n[ "$*" != "train any.yaml --dump-config" ] || echo "out: $RUN"\n' >"$tmp/bin/names" && chmod +x "$tmp/bin/names"
+export PROGRAM=$tmp/bin/names RUN=$tmp/run
+mkdir -p "$tmp/run" "$tmp/runs/one" "$tmp/runs/two"
+for script in train.sbatch train-resilient.sbatch; do
+    job $script 0
+    check "$script: 0, and no run has begun: 0" ends_with 0
+    : >"$tmp/run/sessions.jsonl"
+    job $script 0
+    check "$script: 0, but the run has no result: a lost rank" ends_with 6
+    check "it says so" grep -q '^job: the launcher returned 0, but the run has not come to its end' "$log"
+    : >"$tmp/run/result.json"
+    job $script 0
+    check "$script: 0, and a result: 0" ends_with 0
+    rm "$tmp/run/result.json" "$tmp/run/sessions.jsonl"
+done
+for run in one two; do : >"$tmp/runs/$run/sessions.jsonl"; done
+: >"$tmp/runs/two/result.json"
+# began ONE TWO: the jobs that began these runs.
+began() { for run in "one $1" "two $2"; do echo "begun ${run#* } 0" >"$tmp/runs/${run% *}/lineage"; done; }
+began 77 76
+RUN=$tmp/runs/%Y job train-resilient.sbatch 0
+check "a directory with the time: this job's run has no result" ends_with 6
+check "and goes back to the queue" requeued
+began 76 77
+RUN=$tmp/runs/%Y job train-resilient.sbatch 0
+check "that of another job is not looked at" ends_with 0
+unset PROGRAM RUN
 for want in 0 6 75 137; do
     job train.sbatch $want
     check "train.sbatch ends with code $want" ends_with $want
