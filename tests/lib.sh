@@ -117,9 +117,9 @@ stop_hard() {
     wait "$launched" 2>/dev/null
 }
 
-# until_true SECONDS COMMAND...: polls.
+# until_true SECONDS COMMAND...: polls, for longer where all limits are (TEST_SLOWER).
 until_true() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1 * ${TEST_SLOWER:-1}))
     shift
     until "$@"; do
         [ $SECONDS -lt $end ] || return 1

@@ -64,7 +64,7 @@ ended() { [[ $(show "$1" JobState) =~ ^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_
 runs() { [ "$(show "$1" JobState)" = RUNNING ]; }
 
 # The longest that a test waits for anything.
-patience=$((100 * ${TEST_SLOWER:-1}))
+patience=100
 ends() {
     local name=$1 state=$2 want=$3 what=$4 got
     until_true "$patience" ended "$name"
