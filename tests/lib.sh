@@ -26,7 +26,7 @@
 
 program=$BUILD/lockstep
 # Seconds that a run of `lockstep` and `train` may take.
-run_limit=${RUN_LIMIT:-100}
+run_limit=${RUN_LIMIT:-$((100 * ${TEST_SLOWER:-1}))}
 log=$tmp/log
 # shellcheck disable=SC2034 # for the scripts
 recipes=tests/recipes

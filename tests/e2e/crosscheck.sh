@@ -24,7 +24,7 @@ chmod +x "$tmp/own"
 own() {
     local ranks=$1
     shift
-    timeout -k 5 100 mpirun -np "$ranks" "$tmp/own" "$PWD/$program" "$@" >"$log.out" 2>"$log.err"
+    timeout -k 5 "$run_limit" mpirun -np "$ranks" "$tmp/own" "$PWD/$program" "$@" >"$log.out" 2>"$log.err"
     code=$?
     cat "$log.out" "$log.err" >"$log"
 }
@@ -174,7 +174,7 @@ cat >"$tmp/synthetic" <<'SH'
 exec "$@"
 SH
 chmod +x "$tmp/synthetic"
-timeout -k 5 100 mpirun -np 2 "$tmp/synthetic" "$program" train $tiny --out "$tmp/made" --threads 1 >"$log" 2>&1
+timeout -k 5 "$run_limit" mpirun -np 2 "$tmp/synthetic" "$program" train $tiny --out "$tmp/made" --threads 1 >"$log" 2>&1
 code=$?
 one_error 3 'rank 1 on .* finds 50000 training .* in memory \(synthetic\); rank 0 on .* finds 200' "synthetic images on rank 1 alone"
 
@@ -245,7 +245,7 @@ if preload other_library; then
 exec "$@"
 SH
     chmod +x "$tmp/library"
-    OTHER_LIBRARY=$tmp/other_library.so timeout -k 5 100 mpirun -np 2 "$tmp/library" "$program" train $tiny --out "$tmp/libraries" \
+    OTHER_LIBRARY=$tmp/other_library.so timeout -k 5 "$run_limit" mpirun -np 2 "$tmp/library" "$program" train $tiny --out "$tmp/libraries" \
         --threads 1 --steps 2 >"$log" 2>&1
     code=$?
     one_error 6 'rank 1/2\] compute library differs between ranks: "oneDNN .*" here, "oneDNN .*" on rank 0' "another oneDNN on rank 1"

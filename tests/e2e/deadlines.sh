@@ -30,7 +30,7 @@ chmod +x "$tmp/held"
 held() {
     local name=$1 thread=$2 rank=$3
     shift 3
-    HOLDER=$tmp/hold_thread.so timeout -k 5 100 mpirun -np 2 "$tmp/held" "$thread" "$rank" "$program" train "$tiny" --out "$tmp/$name" \
+    HOLDER=$tmp/hold_thread.so timeout -k 5 "$run_limit" mpirun -np 2 "$tmp/held" "$thread" "$rank" "$program" train "$tiny" --out "$tmp/$name" \
         --threads 1 --deadline 8 "$@" >"$log" 2>&1
     code=$?
 }

@@ -23,7 +23,7 @@ chmod +x "$tmp/as-rank"
 with_rank1() {
     local name=$1 ranks=$2
     shift 2
-    timeout -k 5 100 mpirun -np "$ranks" "$tmp/as-rank" "$program" train $tiny --out "$tmp/$name" --threads 1 --steps 20 "$@" >"$log" 2>&1
+    timeout -k 5 "$run_limit" mpirun -np "$ranks" "$tmp/as-rank" "$program" train $tiny --out "$tmp/$name" --threads 1 --steps 20 "$@" >"$log" 2>&1
     code=$?
 }
 # A line of its own for a condition that one_error does not see.

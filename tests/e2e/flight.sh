@@ -123,7 +123,7 @@ exec "$@"
 SH
 chmod +x "$tmp/apart"
 here=$PWD
-(cd "$tmp/here" && TMPDIR=$tmp/temporary timeout 60 mpirun -np 3 "$tmp/apart" "$here/$program" train "$here/$tiny" --out run --threads 1 --steps 20 \
+(cd "$tmp/here" && TMPDIR=$tmp/temporary timeout "$run_limit" mpirun -np 3 "$tmp/apart" "$here/$program" train "$here/$tiny" --out run --threads 1 --steps 20 \
     --deadline 4 --crash-at 8:2:nan) >"$log" 2>&1
 code=$?
 one_error 8 'diverged' "a rank that does not see the run directory"

@@ -13,7 +13,7 @@ OMPI_CC=${CC:-gcc} mpicc -shared -fPIC -O1 -o "$flip" tests/e2e/flip_bit.c 2>"$t
 nm "$program" | grep -q __asan_init && skip_all "the address sanitizer must be loaded first"
 
 flipped() {
-    timeout 100 mpirun -np 3 -x FLIP_RANK="$1" -x FLIP_CALL="$2" -x LD_PRELOAD="$flip" "$program" train $recipes/tiny.yaml \
+    timeout "$run_limit" mpirun -np 3 -x FLIP_RANK="$1" -x FLIP_CALL="$2" -x LD_PRELOAD="$flip" "$program" train $recipes/tiny.yaml \
         --data "$tmp/data" --threads 1 --steps 8 --checkpoint-every 2 --out "$tmp/run" --reset >"$log" 2>&1
     code=$?
 }
@@ -30,7 +30,7 @@ done
 unset LOCKSTEP_DEVICE
 
 looked_over() {
-    timeout 100 mpirun -np 3 -x FLIP_RANK="$1" -x FLIP_CALL=2 -x LD_PRELOAD="$flip" "$program" preflight $recipes/tiny.yaml \
+    timeout "$run_limit" mpirun -np 3 -x FLIP_RANK="$1" -x FLIP_CALL=2 -x LD_PRELOAD="$flip" "$program" preflight $recipes/tiny.yaml \
         --data "$tmp/data" --threads 1 --out "$tmp/out" >"$log" 2>&1
     code=$?
 }

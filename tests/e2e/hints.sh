@@ -13,7 +13,7 @@ started() {
     local before=()
     while [ "$1" != -- ]; do before+=("$1") && shift; done
     shift
-    timeout -k 5 100 "${before[@]}" "$program" "$@" >"$log" 2>&1
+    timeout -k 5 "$run_limit" "${before[@]}" "$program" "$@" >"$log" 2>&1
     code=$?
 }
 # says NAME PATTERN: it ran, and said so in one line.

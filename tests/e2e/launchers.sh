@@ -19,7 +19,7 @@ check "one task of such a launcher is a run" test $code = 0
 SLURM_NTASKS=3 SLURM_NPROCS=3 train batch 0 $tiny --steps 2
 check "what batch scripts have as well is no launch" test $code = 0
 
-timeout 60 mpirun -np 2 env -i PATH="$PATH" CIFAR10_DIR="$CIFAR10_DIR" "$program" train $tiny --out "$tmp/cleared" --threads 1 \
+timeout "$run_limit" mpirun -np 2 env -i PATH="$PATH" CIFAR10_DIR="$CIFAR10_DIR" "$program" train $tiny --out "$tmp/cleared" --threads 1 \
     --epochs 1000000 --progress lines >"$log" 2>&1
 code=$?
 one_error 4 'is in use by (process .*, started by the same process as this one|another run.*): if both were to be ranks of one run, a launch has' \

@@ -18,7 +18,7 @@ cp $recipes/tiny.yaml "$tmp/clone/configs"
 [ "${BUILD#/}" != "$BUILD" ] || BUILD=$PWD/$BUILD
 make_run() {
     env PATH="$tmp/bin:$PATH" NP=2 CONFIG=configs/tiny.yaml DATA="$tmp/data" BUILD="$BUILD" "$@" \
-        timeout -k 5 100 "$tmp/clone/scripts/run.sh" >"$log" 2>&1
+        timeout -k 5 "$run_limit" "$tmp/clone/scripts/run.sh" >"$log" 2>&1
     code=$?
 }
 runs() { (cd "$tmp/clone" && "$BUILD/lockstep" runs --csv --columns "$1" 2>/dev/null | tail -n +2 | tr '\n' ' '); }

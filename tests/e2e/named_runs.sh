@@ -68,7 +68,7 @@ SLURM_JOB_ID=78 SLURM_RESTART_COUNT=1 lockstep 2 "${words[@]}" --out 'jobs/%s' -
 check "another job begins one of its own" test "$(runs_in jobs | wc -l)" = 3
 
 mkdir kept
-timeout 100 "$root/scripts/supervise.sh" --backoff 1 -- mpirun -np 2 "$program" "${words[@]}" --out 'kept/%H%M%S' --crash-at 3 >"$log" 2>&1
+timeout "$run_limit" "$root/scripts/supervise.sh" --backoff 1 -- mpirun -np 2 "$program" "${words[@]}" --out 'kept/%H%M%S' --crash-at 3 >"$log" 2>&1
 code=$?
 check "supervise.sh: one directory for all starts" test "$code $(runs_in kept | wc -l) $(cat kept/*/supervise.log | grep -c 'supervise: start ')" = "0 1 2"
 check "and it has the result" test -e "kept/$(runs_in kept)/result.json"

@@ -23,7 +23,7 @@ else
         local name=$1 ranks=$2 steps=$3
         shift 3
         rm -rf "$tmp/counts" "${tmp:?}/$name"
-        timeout 100 mpirun -np "$ranks" env LD_PRELOAD="$counter" MALLOC_COUNT_OUT="$tmp/counts" "$program" train "$recipe" \
+        timeout "$run_limit" mpirun -np "$ranks" env LD_PRELOAD="$counter" MALLOC_COUNT_OUT="$tmp/counts" "$program" train "$recipe" \
             --out "$tmp/$name" --steps "$steps" "$@" >"$log" 2>&1
         code=$?
         # env and the program each leave lines: env's have no calls of its own text that depend on the steps.

@@ -16,7 +16,7 @@ mkfifo "$tmp/fifo"
 # in_time NAME: $code is of a command that came to its end.
 in_time() { check "$1: it is not waited for" test "$code" != 124 -a "$code" != 137; }
 brief() {
-    timeout -k 5 20 "$program" "$@" >"$log" 2>&1 </dev/null
+    timeout -k 5 "$run_limit" "$program" "$@" >"$log" 2>&1 </dev/null
     code=$?
 }
 

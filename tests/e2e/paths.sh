@@ -46,10 +46,10 @@ nothing_here() { check "$1: nothing is made here" test -z "$(ls -A)"; }
     cd "$root" || exit 1
     for words in "get-cifar10.sh ~/x" "sweep.sh $tiny --grid seed=1 --out ~/x"; do
         read -ra command <<<"scripts/$words"
-        timeout 20 "${command[@]}" >"$log" 2>&1
+        timeout "$run_limit" "${command[@]}" >"$log" 2>&1
         check "scripts/$words" test "$? $(grep -c "'~/x': ~ and variables are for a shell" "$log")" = "2 1"
     done
-    STUDY='$HOME/x' timeout 20 scripts/checkpoint-study.sh "$tiny" >"$log" 2>&1
+    STUDY='$HOME/x' timeout "$run_limit" scripts/checkpoint-study.sh "$tiny" >"$log" 2>&1
     check "STUDY" test "$? $(grep -c "'.HOME/x': ~ and variables are for a shell" "$log")" = "2 1"
 }
 check "scripts: nothing is made" test ! -e '~' -a ! -e "\$HOME"

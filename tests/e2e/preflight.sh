@@ -22,7 +22,7 @@ chmod +x "$tmp/odd"
 odd() {
     local assignment=$1
     shift
-    timeout 100 mpirun -np 3 "$tmp/odd" "$assignment" "$program" preflight $tiny --out "$tmp/out" --threads 1 "$@" >"$log" 2>&1
+    timeout "$run_limit" mpirun -np 3 "$tmp/odd" "$assignment" "$program" preflight $tiny --out "$tmp/out" --threads 1 "$@" >"$log" 2>&1
     code=$?
 }
 has() { check "$1" grep -qE -- "$2" "$log"; }

@@ -35,7 +35,7 @@ special() {
             # On a busy machine two seconds may not be enough for the page: then once more.
             for _ in 1 2 3; do
                 rm -rf "$copy/runs"
-                (cd "$copy" && timeout -k 5 100 env -u LOCKSTEP_STEPS LOCKSTEP_REPORT=true make run) >"$tmp/make-run.log" 2>&1 </dev/null
+                (cd "$copy" && timeout -k 5 "$run_limit" env -u LOCKSTEP_STEPS LOCKSTEP_REPORT=true make run) >"$tmp/make-run.log" 2>&1 </dev/null
                 code=$?
                 draws && grep -q '^report: none yet' "$tmp/make-run.log" || break
             done
@@ -63,7 +63,7 @@ if ! command -v chromium >/dev/null; then
 elif ! draws; then
     skip "the picture of README.md" "lockstep was built without cairo"
 else
-    (cd "$copy" && HOME=$tmp timeout -k 5 100 bash -c "$picture") >"$log" 2>&1
+    (cd "$copy" && HOME=$tmp timeout -k 5 "$run_limit" bash -c "$picture") >"$log" 2>&1
     # shellcheck disable=SC2016 # read by python
     check "the picture of README.md: as large as the one that it shows, and something is on it" /usr/bin/python3 -c '
 import struct, sys

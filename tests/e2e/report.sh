@@ -153,7 +153,7 @@ fi
 # browse WIDTH PAGE: the title that the page's probe gave it, in $title; what the browser was asked for, in $tmp/net.
 browse() {
     tests/e2e/check_report probe "$2" "$tmp/probe.html"
-    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$tmp/profile" --disable-background-networking \
+    timeout "$run_limit" "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$tmp/profile" --disable-background-networking \
         --window-size="$1,900" --log-net-log="$tmp/net.json" --enable-logging=stderr --dump-dom "file://$tmp/probe.html" \
         >"$tmp/dom" 2>"$tmp/console"
     title=$(sed -n 's:.*<title>\(pictures.*\)</title>.*:\1:p' "$tmp/dom")

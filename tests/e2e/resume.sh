@@ -214,7 +214,7 @@ exec "${@:2}"
 SH
 chmod +x "$tmp/elsewhere"
 cp -a "$tmp/keep17" "$tmp/sent"
-timeout 100 mpirun -np 3 "$tmp/elsewhere" "$tmp" "$PWD/$program" train "$PWD/$small" --out sent --threads 1 --steps 30 >"$log" 2>&1
+timeout "$run_limit" mpirun -np 3 "$tmp/elsewhere" "$tmp" "$PWD/$program" train "$PWD/$small" --out sent --threads 1 --steps 30 >"$log" 2>&1
 code=$?
 same sent whole "two ranks that cannot read the checkpoint: as the uninterrupted run"
 check "rank 0 sent it" grep -q '2 of 3 ranks cannot read .*: rank 0 sends it' "$log"
@@ -226,7 +226,7 @@ if preload swap_file; then
     swap=(-x SWAP_PATH=step-00000017.h5 -x SWAP_WITH="$tmp/whole/checkpoints/step-00000024.h5" -x LD_PRELOAD="$swapper")
     for at in 1 2 3 4; do
         rm -rf "$tmp/sent" && cp -a "$tmp/keep17" "$tmp/sent"
-        timeout 100 mpirun -np 3 -x SWAP_AT=$at "${swap[@]}" "$tmp/elsewhere" "$tmp" "$PWD/$program" train "$PWD/$small" --out sent \
+        timeout "$run_limit" mpirun -np 3 -x SWAP_AT=$at "${swap[@]}" "$tmp/elsewhere" "$tmp" "$PWD/$program" train "$PWD/$small" --out sent \
             --threads 1 --steps 30 >"$log" 2>&1
         code=$?
         case $at in

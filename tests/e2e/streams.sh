@@ -57,7 +57,7 @@ same full whole "full streams: the run ends as ever"
 # ---- A pipe that nobody reads, which is full after some 700 lines: neither the run nor a request waits for a reader. ----
 mkfifo "$tmp/pipe"
 exec 8<>"$tmp/pipe"
-(exec timeout -k 5 100 "$program" train $tiny --out "$tmp/unread" --threads 1 --epochs 1000000 --checkpoint-every 1000000 \
+(exec timeout -k 5 "$run_limit" "$program" train $tiny --out "$tmp/unread" --threads 1 --epochs 1000000 --checkpoint-every 1000000 \
     --eval.every 1000000 --log-every 1 --progress lines) >"$tmp/pipe" 2>&1 &
 launched=$!
 check "a pipe that nobody reads: the run goes on" until_true 60 grep -q ' step 2000/' "$tmp/unread/log.txt"

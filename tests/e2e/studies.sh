@@ -11,7 +11,7 @@ tiny=$recipes/tiny.yaml
 study() {
     local name=$1
     shift
-    STUDY=${STUDY:-$tmp/$name} timeout -k 5 100 "scripts/$name.sh" "$@" >"$log" 2>&1
+    STUDY=${STUDY:-$tmp/$name} timeout -k 5 "$run_limit" "scripts/$name.sh" "$@" >"$log" 2>&1
     code=$?
 }
 # wrong NAME PATTERN STUDY [VARIABLE=VALUE]... WORD...

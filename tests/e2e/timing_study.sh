@@ -19,7 +19,7 @@ END
 chmod +x "$tmp/build/lockstep"
 # study WORD...: sets $code, all output in $log.
 study() {
-    BUILD=$tmp/build STUDY=${STUDY:-$tmp/study} timeout -k 5 100 scripts/timing-study.sh "$@" >"$log" 2>&1
+    BUILD=$tmp/build STUDY=${STUDY:-$tmp/study} timeout -k 5 "$run_limit" scripts/timing-study.sh "$@" >"$log" 2>&1
     code=$?
 }
 rows() { find "${STUDY:-$tmp/study}" -name row.csv 2>/dev/null | wc -l; }
