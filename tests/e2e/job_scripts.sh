@@ -56,7 +56,11 @@ check "and it says so" grep -q 'RESTARTS_MAX=20 is reached' "$log"
 job train-resilient.sbatch 137 1 2
 refuse "a job that Slurm has started elsewhere is not sent back" requeued
 # A launcher's 0, with a program that names RUN as the run's directory.
-printf '#!/bin/bash\n[ "$*" != "train any.yaml --dump-config" ] || echo "out: $RUN"\n' >"$tmp/bin/names" && chmod +x "$tmp/bin/names"
+cat >"$tmp/bin/names" <<'SH'
+#!/bin/bash
+[ "$*" != "train any.yaml --dump-config" ] || echo "out: $RUN"
+SH
+chmod +x "$tmp/bin/names"
 export PROGRAM=$tmp/bin/names RUN=$tmp/run
 mkdir -p "$tmp/run" "$tmp/runs/one" "$tmp/runs/two"
 for script in train.sbatch train-resilient.sbatch; do
