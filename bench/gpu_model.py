@@ -89,8 +89,9 @@ def tiles_of(batch, shape, channels):
     return math.ceil(batch * shape[1] * shape[2] / TILE) * math.ceil(channels / TILE)
 
 
-def lane_kernels(layers, batch, precision, training=True):
-    """Forward in text order, then backward in reverse, as src/cuda plans them; of evaluation forward alone."""
+def lane_kernels(layers, batch, precision, training=True, kept=True):
+    """Forward in text order, then backward in reverse, as src/cuda plans them; of evaluation forward alone. `kept`: the gradients of weights
+    stay as convolutions and products leave them, for the sum over lanes to read."""
     e = 2 if precision == "bf16" else 4
     mask = 1 / 8 if precision == "bf16" else 0  # bytes an element of the bits between the passes of batch norm, where they are
     out = []
@@ -132,7 +133,7 @@ def lane_kernels(layers, batch, precision, training=True):
         if layer.kind in ("conv", "linear"):
             work, weights = 2 * batch * multiply_adds(layers, i), parameters(layers, i)
             add(i, "backward", layer.kind + " weights", work, e * (x + y + weights), "conv")
-            if e == 2 or layer.kind == "conv":
+            if not kept and (e == 2 or layer.kind == "conv"):
                 add(i, "backward", "weights to fp32", 0, weights * (e + 4))
             if layer.inputs[0] >= 0:
                 add(i, "backward", layer.kind + " data", work, e * (x + y + weights), "conv",
@@ -205,15 +206,21 @@ def streams_of(lanes, images):
     return max(1, min(lanes, STREAMS_MAX, IMAGES_AT_ONCE // images))
 
 
-def to_sum_seconds(gpu, layers, reduction, lanes):
+def kept_bytes(layers, precision):
+    """Of one lane's gradient, as it is kept: weights of the activations' type."""
+    e = 2 if precision == "bf16" else 4
+    return sum(parameters(layers, i) * (e if layer.kind in ("conv", "linear") else 4) for i, layer in enumerate(layers))
+
+
+def to_sum_seconds(gpu, layers, precision, reduction, lanes):
     """The gradients of a rank's lanes into its buckets: in one pass, each bucket when the last lane has brought it, where they are
     kept; else a pass a lane, whose first one does not read the sum."""
     size, n = sum_bytes(reduction), bucket_count(layers, reduction)
     if lanes <= KEPT_MAX:
-        moved, passes = 4 * lanes + size, 1
+        moved, passes = lanes * kept_bytes(layers, precision) + flat(layers) * size, 1
     else:
-        moved, passes = (4 + 2 * size) * lanes - size, lanes
-    return flat(layers) * moved / (gpu.bandwidth * MEMORY_SHARE) + passes * n * GAP_S
+        moved, passes = flat(layers) * ((4 + 2 * size) * lanes - size), lanes
+    return moved / (gpu.bandwidth * MEMORY_SHARE) + passes * n * GAP_S
 
 
 def host_calls(layers, reduction, lanes=8, streams=4):
@@ -278,11 +285,11 @@ def step_times(gpu, layers, precision, reduction, batch, lanes, place, streams=N
     are streams, and buckets travel while the last of them goes backward."""
     mine = lanes // place.gpus
     streams = streams or streams_of(mine, batch // lanes)
-    kernels = lane_kernels(layers, batch // lanes, precision)
+    kernels = lane_kernels(layers, batch // lanes, precision, kept=mine <= KEPT_MAX)
     times = [expected(gpu, precision, k, streams) for k in kernels]
     forward = sum(t for k, t in zip(kernels, times) if k.phase == "forward")
     backward = sum(times) - forward
-    to_sum = to_sum_seconds(gpu, layers, reduction, mine)
+    to_sum = to_sum_seconds(gpu, layers, precision, reduction, mine)
     busy = streams * (forward + backward)
     idle = max(0.0, host_seconds(layers, reduction, mine, streams) - busy)
     # The last lanes' backward, and behind each of its layers the buckets that it completes, with the sums that are made then.

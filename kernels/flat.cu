@@ -23,12 +23,42 @@ static __global__ void __launch_bounds__(BLOCK)
     sum[i] = add ? sum[i] + fixed : fixed;
 }
 
+/* Where terms have an element: (word `at` << shift) & mask are the bits of a float, as those of a
+ * bfloat16 are its upper half. */
+struct TermPlace {
+    int64_t at;
+    uint32_t shift, mask;
+};
+
+/* Of element i of the range; zero between parameters. The threads of a warp read runs of a few
+ * channels from each of `area` places, the next warp the channels beside them: of the same lines,
+ * which the cache has. No branch but one that all threads take: threads stay together. */
+static __device__ inline TermPlace term_place(const Terms &terms, int64_t i) {
+    if (!terms.param)
+        return {terms.begin + i, 0, ~0u};
+    const TermParam param = terms.param[terms.param_of[i / SHIFT_BLOCK]];
+    uint32_t area = max(param.area, 1u), channels = max(param.channels, 1u);
+    uint32_t element = (uint32_t)(terms.begin + i - param.begin);
+    uint32_t row = element / area, place = element % area;
+    uint32_t out = row / channels, channel = row % channels;
+    uint32_t moved = (out * area + place) * channels + channel;
+    bool inside = element < param.count, low = param.half && moved % 2 == 0;
+    uint32_t word = param.half ? moved / 2 : moved;
+    uint32_t mask = param.half ? 0xffff0000u : ~0u;
+    return {param.begin + (inside ? word : 0), low ? 16u : 0u, inside ? mask : 0};
+}
+
 /* What the terms are at element i; 0 where there are fewer. All loads are under way before the
  * first is looked at. */
 static __device__ inline void load_terms(float value[TERMS_MAX], const Terms &terms, int64_t i) {
+    TermPlace place = term_place(terms, i);
+    uint32_t word[TERMS_MAX];
 #pragma unroll
     for (int t = 0; t < TERMS_MAX; t++)
-        value[t] = t < terms.n ? ((const float *)terms.value[t])[i] : 0.0f;
+        word[t] = t < terms.n ? ((const uint32_t *)terms.value[t])[place.at] : 0;
+#pragma unroll
+    for (int t = 0; t < TERMS_MAX; t++)
+        value[t] = __uint_as_float(word[t] << place.shift & place.mask);
 }
 
 static __global__ void __launch_bounds__(BLOCK)

@@ -423,14 +423,15 @@ cudaError_t gpu_to_fixed(int64_t *sum, const float *value, int64_t count, double
 cudaError_t gpu_to_shifted(int64_t *sum, int32_t *low, const float *value, int64_t count,
                            const Shifts *shifts, double scale, double bound, bool add, int64_t *bad,
                            float *peak, cudaStream_t stream);
-/* All terms in one pass. `terms` is host memory, read before the launch. Bytes: count (4 n + 8). */
+/* All terms in one pass. `terms` is host memory, read before the launch. Bytes: count (size n + 8),
+ * size being that of the terms' elements. */
 cudaError_t gpu_sum_fixed(int64_t *sum, const Terms *terms, int64_t count, double scale,
                           double bound, int64_t *bad, cudaStream_t stream);
-/* Bytes: count (4 n + 8 + 4 low). */
+/* Bytes: count (size n + 8 + 4 low). */
 cudaError_t gpu_sum_shifted(int64_t *sum, int32_t *low, const Terms *terms, int64_t count,
                             const Shifts *shifts, double scale, double bound, int64_t *bad,
                             cudaStream_t stream);
-/* Bytes: count (4 n + 4). */
+/* Bytes: count (size n + 4). */
 cudaError_t gpu_sum_real(float *sum, const Terms *terms, int64_t count, cudaStream_t stream);
 /* Bytes: count 12. */
 cudaError_t gpu_widen(int64_t *sum, const int32_t *low, int64_t count, const Shifts *shifts,

@@ -51,6 +51,7 @@ typedef struct OpDesc {
     bool training;      /* false: forward only, running statistics, no dropout */
     bool add;           /* the sum with in[1] is fused behind it (Device.fuses_add) */
     bool relu;          /* a ReLU is fused behind it (Device.fuses_relu), after that sum */
+    bool keeps_form;    /* a weight's gradient may stay in another form: OpPlan.grad_form */
     int n_in;           /* a fused addition's summand is the last of them */
     Tensor in[LAYER_INPUTS_MAX], out;
     GradMode grad_in[LAYER_INPUTS_MAX];
@@ -77,6 +78,8 @@ struct OpPlan {
      * summand need not, for no gradient depends on it. */
     unsigned backward_reads_in;
     bool backward_reads_out;
+    /* Of OpMemory.grad_param, with OpDesc.keeps_form. */
+    TermForm grad_form[LAYER_PARAMS_MAX];
     /* For the log: the device's library has no engine for some of it, which kernels of lockstep's
      * own compute instead. */
     bool own_kernels;
@@ -89,7 +92,8 @@ struct OpPlan {
 typedef struct OpMemory {
     Tensor in[LAYER_INPUTS_MAX], out;
     Tensor grad_in[LAYER_INPUTS_MAX], grad_out;
-    /* real[count]: views of the flat weights and of the executor's flat gradient. */
+    /* real[count]: views of the flat weights and of the executor's flat gradient, which may be of
+     * OpPlan.grad_form. */
     Tensor param[LAYER_PARAMS_MAX], grad_param[LAYER_PARAMS_MAX];
     /* Evaluation: mean and variance to normalise with. */
     Tensor running[LAYER_RUNNING_MAX];

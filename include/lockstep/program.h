@@ -33,6 +33,11 @@ typedef struct Weights {
 /* Plans `model` for batches of `batch` images. ST_DEVICE names the layer a backend cannot do. */
 Status program_build(Device *device, const Model *model, int64_t batch, bool training,
                      Program **program);
+
+/* The same for training, where lanes' gradients are summed by TermOps: in the forms that
+ * program_forms writes into form[n_params], which follow from model and device alone. */
+Status program_build_kept(Device *device, const Model *model, int64_t batch, Program **program);
+void program_forms(const Program *program, TermForm *form);
 void program_free(Program *program);
 
 int64_t program_batch(const Program *program);

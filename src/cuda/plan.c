@@ -89,14 +89,19 @@ Arg plan_weight(StepPlan *plan, int param, GraphRole role) {
 }
 
 Arg plan_grad_weight(StepPlan *plan, int param, GraphRole role) {
-    if (weight_is_plain(plan, param))
+    if (weight_is_plain(plan, param) || plan->base.desc.keeps_form)
         return (Arg){AT_GRAD_PARAM(param), role};
     steps_need_temp(plan, weight_bytes(plan, param));
     return (Arg){AT_TEMP, role};
 }
 
 void plan_finish_grad_weight(StepPlan *plan, int param) {
-    if (!weight_is_plain(plan, param))
+    Extents e = weight_extents(plan, param);
+    if (weight_is_plain(plan, param))
+        return;
+    if (plan->base.desc.keeps_form)
+        plan->base.grad_form[param] = (TermForm){e.i, e.hw, plan_type(plan)};
+    else
         LAUNCH_STEP(plan, PASS_BACKWARD, unpack_grad_weight, AT_TEMP, AT_GRAD_PARAM(param));
 }
 

@@ -38,7 +38,7 @@ bool plan_has_engine(Status status);
 Arg plan_weight(StepPlan *plan, int param, GraphRole role);
 
 /* Where a step puts that weight's gradient, and, called after that step, what brings it from there
- * to fp32 [o][i][hw]. */
+ * to fp32 [o][i][hw], unless it keeps its form. */
 Arg plan_grad_weight(StepPlan *plan, int param, GraphRole role);
 void plan_finish_grad_weight(StepPlan *plan, int param);
 

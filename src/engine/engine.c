@@ -77,6 +77,8 @@ static Status allocate_state(Engine *engine, const Optimizer *optimizer, const G
 static Status build(Engine *engine, int64_t batch, bool training, PackedProgram *packed) {
     packed->weights = training ? &engine->weights : &engine->averaged;
     packed->packed_version = -1;
+    if (training && engine->keeps)
+        return program_build_kept(engine->device, engine->model, batch, &packed->program);
     return program_build(engine->device, engine->model, batch, training, &packed->program);
 }
 
@@ -157,7 +159,6 @@ static Status open_rooms(Engine *engine, const EngineSizes *sizes) {
     int threads = team_size(engine->team);
     if (engine->n_train == 0)
         return ST_OK;
-    engine->keeps = engine->device->ops->terms && sizes->lanes > 0 && sizes->lanes <= TERMS_MAX;
     int rooms = engine_shares(engine) || engine->keeps ? (int)sizes->lanes : threads;
     engine->rooms = calloc((size_t)rooms + 1, sizeof *engine->rooms);
     TRY_ALLOC(engine->rooms);
@@ -172,6 +173,7 @@ Status engine_open(Engine *engine, Device *device, const Model *model, const Opt
     TRY(team_start(threads, &engine->team));
     TRY(device->ops->stream_open(device, &engine->stream));
     TRY(allocate_state(engine, optimizer, grouping));
+    engine->keeps = device->ops->terms && sizes->lanes > 0 && sizes->lanes <= TERMS_MAX;
     TRY(build_programs(engine, sizes));
     engine->workers = calloc((size_t)threads, sizeof *engine->workers);
     TRY_ALLOC(engine->workers);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lockstep/engine.h"
+#include "tables.h"
 
 _Static_assert((int)PARAM_ALIGN % (int)SHIFT_BLOCK == 0, "a parameter has whole blocks");
 
@@ -58,42 +59,17 @@ static Status open_marks(GradSum *sum) {
     return ST_OK;
 }
 
-/* Each block is of the last parameter that begins in it or before. */
-static Status share_out(GradSum *sum) {
-    const DeviceOps *ops = sum->device->ops;
-    int64_t blocks = sum->flat / SHIFT_BLOCK;
-    Stream *stream = NULL;
-    int32_t *param_of = calloc((size_t)blocks + 1, sizeof *param_of);
-    TRY_ALLOC(param_of);
-    for (int64_t b = 0, p = 0; b < blocks; b++) {
-        while (p + 1 < sum->model->n_params && sum->model->params[p + 1].offset <= b * SHIFT_BLOCK)
-            p++;
-        param_of[b] = (int32_t)p;
-    }
-    Status status = ops->stream_open(sum->device, &stream);
-    if (status == ST_OK)
-        status = ops->upload(stream, sum->param_of, param_of, (size_t)blocks * sizeof *param_of);
-    if (status == ST_OK)
-        status = ops->sync(stream, SYNC_SECONDS);
-    if (stream)
-        ops->stream_close(stream);
-    free(param_of);
-    return status;
-}
-
 static Status allocate_shifted(GradSum *sum) {
     Device *device = sum->device;
     size_t params = (size_t)sum->model->n_params, flat = (size_t)sum->flat;
     if (comm_size(sum->comm) > 1)
         TRY(device->ops->alloc(device, flat * sizeof *sum->low, (void **)&sum->low));
-    TRY(device->ops->alloc(device, (flat / SHIFT_BLOCK + 1) * sizeof *sum->param_of,
-                           (void **)&sum->param_of));
     TRY(device->ops->alloc(device, params + 1, (void **)&sum->device_shift));
     sum->shift = calloc(params + 1, sizeof *sum->shift);
     TRY_ALLOC(sum->shift);
     sum->no_peak = calloc(params + 1, dtype_size(device->real));
     TRY_ALLOC(sum->no_peak);
-    return share_out(sum);
+    return table_of_blocks(device, sum->model, &sum->param_of);
 }
 
 /* Where `fixed` begins in shared memory. */
@@ -193,7 +169,10 @@ Status grad_sum_open(GradSum *sum, Comm *comm, Share *share, Device *device, con
     return start_reducer(sum, row);
 }
 
-Status grad_sum_keep(GradSum *sum, int workers) {
+Status grad_sum_keep(GradSum *sum, int workers, const TermForm *form) {
+    if (!sum->param_of)
+        TRY(table_of_blocks(sum->device, sum->model, &sum->param_of));
+    TRY(table_of_forms(sum->device, sum->model, form, &sum->term_param));
     return kept_open(&sum->kept, sum->device, workers, sum->buckets);
 }
 
@@ -215,6 +194,7 @@ void grad_sum_close(GradSum *sum) {
     free(sum->no_peak);
     sum->device->ops->release(sum->device, sum->low);
     sum->device->ops->release(sum->device, sum->param_of);
+    sum->device->ops->release(sum->device, sum->term_param);
     sum->device->ops->release(sum->device, sum->device_shift);
     if (!sum->share)
         sum->device->ops->release(sum->device, sum->fixed);
@@ -380,7 +360,10 @@ static Status sum_range(GradSum *sum, Stream *stream, int64_t begin, int64_t end
     const TermOps *ops = sum->device->ops->terms;
     int64_t *fixed = sum->fixed + sum->tail + begin;
     Terms terms;
-    kept_terms(&sum->kept, begin, &terms);
+    kept_terms(&sum->kept, &terms);
+    terms.begin = begin;
+    terms.param = sum->term_param;
+    terms.param_of = sum->param_of + begin / SHIFT_BLOCK;
     if (sum->shifted) {
         Shifts shifts = shifts_at(sum, begin);
         return ops->shifted(stream, fixed, sum->low ? sum->low + begin : NULL, &terms, end - begin,

@@ -111,11 +111,13 @@ typedef struct GradSum {
     uint16_t *half; /* device memory: [flat] bfloat16 where that is what travels, else NULL */
     /* device memory: exact32 on more than one rank: [flat], what travels, else NULL */
     int32_t *low;
-    int32_t *param_of;    /* device memory: exact32: [flat / SHIFT_BLOCK], Shifts.param */
-    int8_t *shift;        /* host: exact32: [n_params] of this step, and in device memory: */
-    int8_t *device_shift; /* likewise */
-    void *no_peak;        /* host: exact32: [n_params real] zeros */
-    int resummed;         /* buckets of the step that travelled again, as int64 */
+    /* device memory: exact32, and where gradients are kept: [flat / SHIFT_BLOCK], Shifts.param */
+    int32_t *param_of;
+    TermParam *term_param; /* device memory: [n_params] of what is kept; NULL: all as they are */
+    int8_t *shift;         /* host: exact32: [n_params] of this step, and in device memory: */
+    int8_t *device_shift;  /* likewise */
+    void *no_peak;         /* host: exact32: [n_params real] zeros */
+    int resummed;          /* buckets of the step that travelled again, as int64 */
     int buckets;
     int64_t *begin; /* [buckets + 1] ranges of the flat gradient */
     Pieces pieces;  /* of the buckets; where there are marks, a bucket is one */
@@ -138,8 +140,9 @@ size_t grad_sum_shared_bytes(const Device *device, const Model *model, const Run
 Status grad_sum_open(GradSum *sum, Comm *comm, Share *share, Device *device, const Model *model,
                      const RunConfig *config, TraceRow *row);
 
-/* Lanes' gradients are kept (kept.h) from now on, those of `workers` streams. */
-Status grad_sum_keep(GradSum *sum, int workers);
+/* Lanes' gradients are kept (kept.h) from now on, those of `workers` streams, in the forms
+ * form[n_params]. */
+Status grad_sum_keep(GradSum *sum, int workers, const TermForm *form);
 void grad_sum_close(GradSum *sum); /* accepts a zeroed struct */
 
 /* Opens a step to which `lanes` lanes of this rank will add. `peak`: exact32: [n_params] from the

@@ -56,13 +56,12 @@ Status kept_gather(const Kept *kept, int bucket) {
     return ST_OK;
 }
 
-void kept_terms(const Kept *kept, int64_t begin, Terms *terms) {
-    size_t offset = (size_t)begin * dtype_size(kept->device->real);
+void kept_terms(const Kept *kept, Terms *terms) {
     *terms = (Terms){0};
     for (int i = 0; i < TERMS_MAX; i++) {
         if (!kept->value[i])
             continue;
-        terms->value[terms->n] = (const char *)kept->value[i] + offset;
+        terms->value[terms->n] = kept->value[i];
         terms->peak[terms->n++] = kept->peak[i];
     }
 }

@@ -41,8 +41,8 @@ Status kept_bring(Kept *kept, Stream *stream, int worker, int bucket);
 /* What is enqueued on the stream comes after all lanes' bucket. Under the lock, of the last one. */
 Status kept_gather(const Kept *kept, int bucket);
 
-/* Elements of all lanes from `begin` on, in the order of their index. */
-void kept_terms(const Kept *kept, int64_t begin, Terms *terms);
+/* The gradients of all lanes, in the order of their index. */
+void kept_terms(const Kept *kept, Terms *terms);
 
 /* Their largest sizes, as terms. */
 void kept_peaks(const Kept *kept, Terms *terms);

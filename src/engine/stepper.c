@@ -205,6 +205,16 @@ Status stepper_gradient(const Stepper *stepper, int64_t from, int64_t count, dou
     return grad_sum_get(&stepper->sum, stepper->session->engine.stream, from, count, gradient);
 }
 
+static Status keep_gradients(Stepper *stepper) {
+    const Engine *engine = &stepper->session->engine;
+    TermForm *form = calloc((size_t)engine->model->n_params + 1, sizeof *form);
+    TRY_ALLOC(form);
+    program_forms(engine->train[0].program, form);
+    Status status = grad_sum_keep(&stepper->sum, team_size(engine->team), form);
+    free(form);
+    return status;
+}
+
 Status stepper_open(Session *session, Stepper **out) {
     Engine *engine = &session->engine;
     const RunConfig *config = session->config;
@@ -216,7 +226,7 @@ Status stepper_open(Session *session, Stepper **out) {
                       &session->model, config, trace_row(session->trace, "reducer")));
     stepper->sum.grouping = &session->grouping;
     if (engine->keeps)
-        TRY(grad_sum_keep(&stepper->sum, team_size(engine->team)));
+        TRY(keep_gradients(stepper));
     for (int r = 0; r < engine->n_rooms; r++) {
         for (int i = 0; i < engine->n_train; i++)
             executor_cut(engine->rooms[r].train[i], stepper->sum.begin, stepper->sum.buckets);

@@ -104,6 +104,7 @@ static Status plan_ops(Program *program, OpDesc *descs) {
             desc->in[i] = program->tensors[program->input[o][i]];
         if (o + 1 < program->n_ops)
             desc->out = program->tensors[o + 1];
+        desc->keeps_form = program->keeps_forms;
         Status status = op->plan(device, desc, &program->plans[o]);
         if (status != ST_OK) {
             status_prefix("layer %s", desc->layer->name);
@@ -172,8 +173,8 @@ static Status allocate_packed(Program *program) {
     return ST_OK;
 }
 
-Status program_build(Device *device, const Model *model, int64_t batch, bool training,
-                     Program **out) {
+static Status build(Device *device, const Model *model, int64_t batch, bool training,
+                    bool keeps_forms, Program **out) {
     Status status = ST_OK;
     size_t n = (size_t)model->n_layers;
     OpDesc *descs = calloc(n, sizeof *descs);
@@ -187,6 +188,7 @@ Status program_build(Device *device, const Model *model, int64_t batch, bool tra
     program->model = model;
     program->batch = batch;
     program->training = training;
+    program->keeps_forms = keeps_forms;
     program->input = calloc(n, sizeof *program->input);
     program->plans = calloc(n, sizeof *program->plans);
     program->tensors = calloc(n, sizeof *program->tensors);
@@ -212,6 +214,23 @@ done:
     free(output_of);
     free(descs);
     return status;
+}
+
+Status program_build(Device *device, const Model *model, int64_t batch, bool training,
+                     Program **program) {
+    return build(device, model, batch, training, false, program);
+}
+
+Status program_build_kept(Device *device, const Model *model, int64_t batch, Program **program) {
+    return build(device, model, batch, true, true, program);
+}
+
+void program_forms(const Program *program, TermForm *form) {
+    for (int o = 0; o < program->n_ops; o++) {
+        const OpPlan *plan = program->plans[o];
+        for (int i = 0; i < plan->desc.layer->n_params; i++)
+            form[program->view[2 * o] + i] = plan->grad_form[i];
+    }
 }
 
 void program_free(Program *program) {

@@ -23,7 +23,7 @@ struct Program {
     Device *device;
     const Model *model;
     int64_t batch;
-    bool training;
+    bool training, keeps_forms;
     int n_ops;
     int (*input)[LAYER_INPUTS_MAX]; /* [n_ops] tensor ids read; NO_TENSOR for none */
     OpPlan **plans;                 /* [n_ops] */

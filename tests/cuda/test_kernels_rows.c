@@ -427,6 +427,115 @@ static void sums_are_the_cpus(void **state) {
         check_cuda(cudaFree(all[i]));
 }
 
+/* Parameters in the forms that convolutions and products leave gradients in: [out][area][channels].
+ */
+static const struct {
+    uint32_t out, channels, area;
+    TermForm form;
+} formed[] = {
+    {70, 1, 1, {0}},               /* as it is */
+    {3, 21, 9, {21, 9, DT_BF16}},  /* 567 elements, and a gap behind them */
+    {8, 6, 4, {6, 4, DT_F32}},     /* 192 elements and none */
+    {10, 33, 1, {33, 1, DT_BF16}}, /* a matrix: another type alone */
+    {64, 3, 25, {3, 25, DT_BF16}},
+};
+enum { FORMED = sizeof formed / sizeof *formed, FORMED_ALIGN = 64 };
+
+/* Puts term t: what `plain` has of parameter p, in its form, into `flat`. */
+static void put_form(int p, int64_t begin, const float *plain, float *flat) {
+    uint32_t channels = formed[p].channels, area = formed[p].area;
+    for (uint32_t o = 0; o < formed[p].out; o++)
+        for (uint32_t c = 0; c < channels; c++)
+            for (uint32_t a = 0; a < area; a++) {
+                float x = plain[(o * channels + c) * area + a];
+                uint32_t to = (o * area + a) * channels + c;
+                if (formed[p].form.type == DT_BF16 && formed[p].form.area > 0)
+                    memcpy((char *)(flat + begin) + 2 * to, (char *)&x + 2, 2);
+                else
+                    flat[begin + to] = x;
+            }
+}
+
+/* Sums of terms in other forms are those of the same values as they are, from any block on; gaps
+ * are zeros, whatever a term has there. */
+static void sums_of_forms_are_those_of_plain_terms(void **state) {
+    const DeviceOps *cpu = ((Device *)*state)->ops;
+    enum { TERMS = 3, MOST = 8192 };
+    static float plain[TERMS][MOST], flat[TERMS][MOST];
+    static int32_t param_of[MOST / SHIFT_BLOCK];
+    TermParam param[FORMED];
+    Terms all = {.n = TERMS};
+    int64_t count = 0, bad = 0, zero = 0;
+    memset(flat, 0x7f, sizeof flat); /* neither zeros nor small */
+    for (int p = 0; p < FORMED; p++) {
+        int64_t begin = count, n = (int64_t)formed[p].out * formed[p].channels * formed[p].area;
+        count += (n + FORMED_ALIGN - 1) / FORMED_ALIGN * FORMED_ALIGN;
+        assert_true(count <= MOST);
+        for (int64_t b = begin / SHIFT_BLOCK; b < count / SHIFT_BLOCK; b++)
+            param_of[b] = p;
+        param[p] = (TermParam){begin, (uint32_t)n, (uint32_t)formed[p].form.channels,
+                               (uint32_t)formed[p].form.area, formed[p].form.type == DT_BF16};
+        for (int t = 0; t < TERMS; t++) {
+            for (int64_t i = 0; i < n; i++) /* eight bits and a sign: bfloat16 has them */
+                plain[t][begin + i] = (float)((i * 7 + 31 * t + p) % 255 - 127) * 0x1p-9f;
+            if (formed[p].form.area == 0)
+                memcpy(flat[t] + begin, plain[t] + begin, (size_t)(count - begin) * sizeof **flat);
+            else
+                put_form(p, begin, plain[t] + begin, flat[t]);
+        }
+    }
+    const int8_t shift[FORMED] = {0, 20, 7, 12, 3};
+    int32_t *of = device_copy(param_of, sizeof param_of), *low = device_unset(sizeof found_i);
+    int64_t *sum = device_unset(sizeof found_i), *bads = device_copy(&zero, sizeof zero), no_bad;
+    float *real = device_unset(sizeof found_f), peak[FORMED], *most[TERMS];
+    int8_t *digits = device_copy(shift, sizeof shift);
+    TermParam *params = device_copy(param, sizeof param);
+    all.param = params;
+    for (int t = 0; t < TERMS; t++)
+        all.value[t] = device_copy(flat[t], sizeof flat[t]);
+    for (int64_t begin = 0; begin < count; begin += 37 * SHIFT_BLOCK) {
+        int64_t n = count - begin;
+        Shifts here = {param_of + begin / SHIFT_BLOCK, shift},
+               there = {of + begin / SHIFT_BLOCK, digits};
+        all.begin = begin;
+        all.param_of = there.param;
+        for (int t = 0; t < TERMS; t++) {
+            assert_int_equal(
+                cpu->to_fixed(NULL, host_i, plain[t] + begin, n, 0x1p44, 0x1p15, t > 0, &bad),
+                ST_OK);
+            assert_int_equal(cpu->to_real(NULL, host_f, plain[t] + begin, n, t > 0), ST_OK);
+        }
+        check_cuda(gpu_sum_fixed(sum, &all, n, 0x1p44, 0x1p15, bads, NULL));
+        check_cuda(gpu_sum_real(real, &all, n, NULL));
+        host_copy(found_i, sum, (size_t)n * sizeof *found_i);
+        host_copy(found_f, real, (size_t)n * sizeof *found_f);
+        assert_memory_equal(found_i, host_i, (size_t)n * sizeof *host_i);
+        assert_memory_equal(found_f, host_f, (size_t)n * sizeof *host_f);
+        for (int t = 0; t < TERMS; t++) {
+            memset(peak, 0, sizeof peak);
+            all.peak[t] = most[t] = device_copy(peak, sizeof peak);
+            assert_int_equal(cpu->to_shifted(NULL, host_i, NULL, plain[t] + begin, n, &here, 0x1p44,
+                                             0x1p15, t > 0, &bad, peak),
+                             ST_OK);
+        }
+        check_cuda(gpu_sum_shifted(sum, low, &all, n, &there, 0x1p44, 0x1p15, bads, NULL));
+        host_copy(found_i, sum, (size_t)n * sizeof *found_i);
+        assert_memory_equal(found_i, host_i, (size_t)n * sizeof *host_i);
+        float found_peak[FORMED];
+        host_copy(found_peak, most[TERMS - 1], sizeof found_peak);
+        assert_memory_equal(found_peak, peak, sizeof peak);
+        for (int t = 0; t < TERMS; t++)
+            check_cuda(cudaFree(most[t]));
+    }
+    host_copy(&no_bad, bads, sizeof no_bad);
+    assert_int_equal(no_bad + bad, 0);
+    for (int t = 0; t < TERMS; t++)
+        check_cuda(cudaFree((void *)(uintptr_t)all.value[t]));
+    void *arrays[] = {sum, low, real, of, digits, bads, params};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        check_cuda(cudaFree(arrays[i]));
+}
+
 static void norms_are_the_cpus(void **state) {
     const DeviceOps *cpu = ((Device *)*state)->ops;
     double want[4], found[4];
@@ -573,11 +682,16 @@ static int close_cpu(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pools_are_right),      cmocka_unit_test(norm_is_right),
-        cmocka_unit_test(fixed_is_the_cpus),    cmocka_unit_test(shifted_is_the_cpus),
-        cmocka_unit_test(real_is_the_cpus),     cmocka_unit_test(norms_are_the_cpus),
-        cmocka_unit_test(sums_are_the_cpus),    cmocka_unit_test(digests_are_the_refs),
+        cmocka_unit_test(pools_are_right),
+        cmocka_unit_test(norm_is_right),
+        cmocka_unit_test(fixed_is_the_cpus),
+        cmocka_unit_test(shifted_is_the_cpus),
+        cmocka_unit_test(real_is_the_cpus),
+        cmocka_unit_test(norms_are_the_cpus),
+        cmocka_unit_test(sums_are_the_cpus),
+        cmocka_unit_test(digests_are_the_refs),
         cmocka_unit_test(updates_are_the_cpus),
+        cmocka_unit_test(sums_of_forms_are_those_of_plain_terms),
     };
     if (skip_without_gpu())
         return 0;

@@ -257,6 +257,36 @@ static void test_layouts_see_the_ops(void **state) {
     tear_down(&built);
 }
 
+/* ---- Forms of gradients ---- */
+
+/* Of each parameter what the plan of its own op says, in the order of the model. */
+static void test_forms_are_the_plans(void **state) {
+    (void)state;
+    Built built;
+    Program *program;
+    build(&built, true);
+    for (int o = 0; o < built.program->n_ops; o++)
+        assert_false(built.program->plans[o]->desc.keeps_form);
+    assert_int_equal(program_build_kept(built.device, &built.model, 2, &program), ST_OK);
+    for (int o = 0; o < program->n_ops; o++) {
+        OpPlan *plan = program->plans[o];
+        assert_true(plan->desc.keeps_form);
+        for (int i = 0; i < plan->desc.layer->n_params; i++)
+            plan->grad_form[i] = (TermForm){plan->desc.index + 1, i + 1, DT_BF16};
+    }
+    TermForm form[16] = {{0}};
+    assert_in_range(built.model.n_params, 4, 16);
+    program_forms(program, form);
+    for (int p = 0, nth = 0; p < built.model.n_params; p++) {
+        int layer = built.model.params[p].layer;
+        nth = p > 0 && built.model.params[p - 1].layer == layer ? nth + 1 : 0;
+        assert_int_equal(form[p].channels, layer + 1);
+        assert_int_equal(form[p].area, nth + 1);
+    }
+    program_free(program);
+    tear_down(&built);
+}
+
 /* ---- What lives until backward ---- */
 
 /* Either factor of a product lives until its backward, also the second; of a sum none. */
@@ -395,6 +425,7 @@ int main(void) {
         cmocka_unit_test(test_relus_are_fused_and_gradients_assigned_once),
         cmocka_unit_test(test_additions_are_fused_where_they_may_be),
         cmocka_unit_test(test_layouts_see_the_ops),
+        cmocka_unit_test(test_forms_are_the_plans),
         cmocka_unit_test(test_inputs_live_until_backward),
         cmocka_unit_test(test_options_are_the_devices_to_judge),
         cmocka_unit_test(test_evaluation_needs_less_memory),
