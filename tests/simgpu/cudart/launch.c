@@ -6,7 +6,7 @@
 #include "../ptx/ptx.h"
 #include "cudart.h"
 
-enum { KERNELS_MAX = 1024, PENDING_MAX = 8, KIND_PTX = 1 };
+enum { KERNELS_MAX = 1024, MODULES_MAX = 256, PENDING_MAX = 8, KIND_PTX = 1 };
 
 typedef struct Kernel {
     const void *host; /* the address that launches name */
@@ -33,6 +33,10 @@ typedef struct FatEntry {
 static Kernel kernels[KERNELS_MAX];
 static int n_kernels;
 
+/* What a handle of a fat binary points to. */
+static PtxModule modules[MODULES_MAX];
+static int n_modules;
+
 /* The first PTX that is plain text: all of one fat binary hold the same kernels. */
 static const char *find_ptx(const unsigned char *data, char **text) {
     FatHeader header;
@@ -52,14 +56,15 @@ static const char *find_ptx(const unsigned char *data, char **text) {
 }
 
 void **__cudaRegisterFatBinary(void *wrapper) {
-    static void *handle;
     char *text = NULL;
     const FatWrapper *fat = wrapper;
     if (!find_ptx(fat->data, &text))
         sim_report("a fat binary without plain PTX: build with nvcc --compress-mode=none");
-    ptx_load(text);
+    if (n_modules == MODULES_MAX)
+        sim_report("more than %d fat binaries", MODULES_MAX);
+    modules[n_modules] = ptx_load(text);
     free(text);
-    return &handle;
+    return (void **)(void *)&modules[n_modules++];
 }
 
 void __cudaRegisterFatBinaryEnd(void **handle) {
@@ -72,11 +77,11 @@ void __cudaUnregisterFatBinary(void **handle) {
 
 void __cudaRegisterFunction(void **handle, const char *host, char *device, const char *name,
                             int threads, void *tid, void *bid, void *block, void *grid, int *warp) {
-    (void)handle, (void)device, (void)threads, (void)tid, (void)bid;
-    (void)block, (void)grid, (void)warp;
+    const PtxModule *module = (const PtxModule *)(const void *)handle;
+    (void)device, (void)threads, (void)tid, (void)bid, (void)block, (void)grid, (void)warp;
     if (n_kernels == KERNELS_MAX)
         sim_report("more than %d kernels", KERNELS_MAX);
-    kernels[n_kernels++] = (Kernel){host, name, ptx_find(name)};
+    kernels[n_kernels++] = (Kernel){host, name, ptx_find(*module, name)};
 }
 
 /* Constant tables come with the PTX; the host's shadow of them is not simulated. */

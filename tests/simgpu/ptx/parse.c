@@ -427,7 +427,8 @@ static void blank(char *text) {
     }
 }
 
-void ptx_load(const char *source) {
+PtxModule ptx_load(const char *source) {
+    PtxModule module = {n_kernels, n_kernels};
     char *text = strdup(source);
     Parser *p = calloc(1, sizeof *p);
     if (!text || !p)
@@ -453,10 +454,12 @@ void ptx_load(const char *source) {
     free(p->module_shared);
     free(p);
     free(text);
+    module.end = n_kernels;
+    return module;
 }
 
-const PtxKernel *ptx_find(const char *symbol) {
-    for (int i = 0; i < n_kernels; i++) {
+const PtxKernel *ptx_find(PtxModule module, const char *symbol) {
+    for (int i = module.first; i < module.end; i++) {
         if (!strcmp(kernels[i]->symbol, symbol))
             return kernels[i];
     }

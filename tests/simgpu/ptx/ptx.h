@@ -11,9 +11,14 @@ typedef struct PtxShape {
     size_t shared; /* dynamic shared memory, bytes */
 } PtxShape;
 
+/* The kernels of one fat binary; others may have kernels of the same symbols. */
+typedef struct PtxModule {
+    int first, end;
+} PtxModule;
+
 /* Reads a module. What the interpreter does not know is reported when it is reached, not here. */
-void ptx_load(const char *text);
-const PtxKernel *ptx_find(const char *symbol); /* NULL: not loaded */
+PtxModule ptx_load(const char *text);
+const PtxKernel *ptx_find(PtxModule module, const char *symbol); /* NULL: it has none */
 const char *ptx_name(const PtxKernel *kernel);
 size_t ptx_shared_bytes(const PtxKernel *kernel); /* static */
 size_t ptx_param_bytes(const PtxKernel *kernel);
