@@ -27,6 +27,8 @@ MARK, END = "<!-- gpu_counts -->", "<!-- end -->"
 # Changes of bytes, erasing and mixing: what augmentation has most of.
 AUGMENTED = ["--augment.policy", "randaugment", "--augment.jitter-hue", "0.1", "--augment.erase", "0.5", "--augment.erase-with", "noise",
              "--augment.mixup", "0.4"]
+GROUPS = "conv:weight,linear:weight optimizer=muon muon-steps=3 muon-rescale"
+LARS = ["--optimizer.name", "lars", "--optimizer.lr", "0.1", "--optimizer.momentum", "0.8"]
 # Of the simulator's names, those that are no kernels (tests/simgpu/cudart).
 HOST = ("call", "graph", "wait")
 EVENTS = ("event record", "event wait")
@@ -67,10 +69,15 @@ def kinds(folder):
     data = {test: os.path.join(folder, f"data-{test}") for test in (1, 100, 200)}
     for test, path in data.items():
         records(path, 160, test)
+    muon = os.path.join(folder, "muon.yaml")
+    with open(NET) as net, open(muon, "w") as file:
+        file.write(net.read().replace("optimizer:\n", f"optimizer:\n  groups: |\n    {GROUPS}\n"))
     for net, precision, reduction, also, words in ((NET, "fp32", "exact", "", []), (NET, "bf16", "exact", "", []),
                                                    (NET, "bf16", "native", "", []),
                                                    (NET, "bf16", "exact", ", clipped", ["--optimizer.clip-norm", "0.5"]),
                                                    (NET, "bf16", "exact", ", images changed, erased and mixed", AUGMENTED),
+                                                   (muon, "bf16", "exact", ", Muon", []),
+                                                   (NET, "bf16", "exact", ", LARS", LARS),
                                                    (TOKENS, "fp32", "exact", ", tokens", []), (TOKENS, "bf16", "exact", ", tokens", [])):
         name = f"{os.path.basename(net)}-{precision}-{reduction}-{len(words)}"
         run = [counted(folder, "train", net, "--device", "cuda", "--precision", precision, "--reduction", reduction, "--threads", "1",

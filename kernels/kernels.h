@@ -497,53 +497,67 @@ cudaError_t gpu_finish_running(float *value, const int64_t *sum, const double *m
                                int64_t count, double unit, const FinishVerdict *verdict,
                                cudaStream_t stream);
 
-/* ---- Muon (muon.cu): a matrix of rows x cols elements, and X of update.h, m x n with m <= n ----
- */
+/* ---- tensors that are updated as wholes: Muon (muon.cu), LARS and LAMB (layerwise.cu). A launch
+ * is for all of them; their moving averages are gpu_finish_update's, or gpu_update's ---- */
+
+/* How the work on a tensor is shared out to blocks. */
+typedef enum WholeSplit {
+    SPLIT_ELEMENTS,
+    SPLIT_NORM,   /* chunks of a norm */
+    SPLIT_SQUARE, /* Muon: tiles of m x m, X of update.h being m x n with m <= n */
+    SPLIT_WIDE,   /* and of m x n */
+    SPLITS
+} WholeSplit;
+
+/* In device memory, all that it points to, too. */
+typedef struct Whole {
+    int32_t kind;           /* OptimizerKind */
+    int32_t steps, rescale; /* Muon's */
+    int64_t offset, rows, cols;
+    double decay;
+    int64_t first[SPLITS]; /* its first block; those of the next tensor begin where its own end */
+    double *partial[2];    /* [chunks] sums of squares: of X and weights; of weights and others */
+    float *factor;         /* [2] Muon: of X and weights; [0] lr times the trust ratio */
+    float *x[2], *a, *b;   /* Muon: X before and after an iteration, A, B; x[0]: LAMB's u */
+} Whole;
+
+/* In one step; in device memory as well. */
+typedef struct WholeTerms {
+    Update update;
+    UpdateTerms terms;
+    uint32_t slots; /* as FinishTurn.slots */
+    int32_t idle;   /* it is frozen */
+} WholeTerms;
+
+/* All that are of Muon, or of LARS and LAMB. Device memory, but for `blocks`. */
+typedef struct Wholes {
+    int n;
+    int64_t blocks[SPLITS]; /* of all tensors */
+    const Whole *whole;     /* [n] in order of their blocks */
+    const WholeTerms *terms;
+    const FinishVerdict *verdict; /* not good: nothing is done */
+    const int64_t *fixed;         /* arrays, as in FinishArrays, which Whole.offset is of */
+    const float *real;
+    float *weight, *slot[UPDATE_SLOTS];
+} Wholes;
+
+/* Gives *whole, host memory, its blocks behind those that there are. */
+void gpu_whole_place(Whole *whole, int64_t blocks[SPLITS]);
 
 /* X is the direction of the update, transposed where rows > cols; the momentum moves on. Bytes:
  * count ((fixed ? 8 : 4) + 8 + 4). */
-cudaError_t gpu_muon_direct(const Update *update, const UpdateRange *range, int64_t rows,
-                            int64_t cols, float *x, cudaStream_t stream);
-/* *result = over / (sqrt(sum of partial[chunks], which gpu_norm made) + eps); 1 where that divides
- * by 0. */
-cudaError_t gpu_muon_factor(const double *partial, int64_t chunks, double over, double eps,
-                            float *result, cudaStream_t stream);
-/* Bytes: count 8. */
-cudaError_t gpu_muon_scale(float *x, int64_t count, const float *factor, cudaStream_t stream);
-
-/* to[m][n] = alpha a[m][inner] b[inner][n] + beta c[m][n]; `transposed`: b is [n][inner]. beta 0:
- * no c. `to` is none of the others. Bound by arithmetic: 2 m n inner. */
-typedef struct MuonProduct {
-    float *to;
-    const float *a, *b, *c;
-    bool transposed;
-    int64_t m, n, inner;
-    float alpha, beta;
-} MuonProduct;
-
-cudaError_t gpu_muon_product(const MuonProduct *product, cudaStream_t stream);
-
-/* The step along X; the weight is multiplied by *factor first, unless it is NULL. Bytes: count 12.
- */
-cudaError_t gpu_muon_step(const Update *update, const UpdateRange *range, int64_t rows,
-                          int64_t cols, const float *x, const float *factor, cudaStream_t stream);
-
-/* ---- LARS and LAMB (layerwise.cu) of a tensor; moving averages are gpu_update's ---- */
-
-/* *rate = lr times the trust ratio. weights, others: partial sums [chunks] that gpu_norm made, of
- * the weights, and of LARS the gradient, of LAMB u. */
-cudaError_t gpu_trusted_rate(const Update *update, double decay, const double *weights,
-                             const double *others, int64_t chunks, float *rate,
+cudaError_t gpu_muon_direct(const Wholes *wholes, cudaStream_t stream);
+/* X is divided by its length + eps; `weights`: some are rescaled. Bytes: count (12 + 4 rescale). */
+cudaError_t gpu_muon_lengths(const Wholes *wholes, bool weights, double eps, cudaStream_t stream);
+/* An iteration, from 0, of those that have so many. Bound by arithmetic: 4 m m n + 2 m m m. */
+cudaError_t gpu_muon_iterate(const Wholes *wholes, int32_t iteration, float a, float b, float c,
                              cudaStream_t stream);
-/* Bytes: count ((fixed ? 8 : 4) + 8 + 8 slots). */
-cudaError_t gpu_lars(const Update *update, const UpdateRange *range, const float *rate,
-                     cudaStream_t stream);
-/* Both moments move on. Bytes: count ((fixed ? 8 : 4) + 24). */
-cudaError_t gpu_lamb_direction(const Update *update, const UpdateRange *range, float *u,
-                               cudaStream_t stream);
-/* Bytes: count 12. */
-cudaError_t gpu_lamb(const Update *update, const UpdateRange *range, const float *u,
-                     const float *rate, cudaStream_t stream);
+/* The step along X, of the rescaled weight where it is. Bytes: count 12. */
+cudaError_t gpu_muon_step(const Wholes *wholes, cudaStream_t stream);
+
+/* `lamb`: some are LAMB's. Bytes: LARS count (2 (fixed ? 8 : 4) + 12 + 8 slots), LAMB count ((fixed
+ * ? 8 : 4) + 44). */
+cudaError_t gpu_layerwise(const Wholes *wholes, bool lamb, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -1,101 +1,78 @@
-/* layerwise: LARS and LAMB of a tensor. Its norms are sums of gpu_norm's chunks, added in an order
- * that follows from their number alone; lr times the trust ratio stays in device memory. */
-#include "common.cuh"
-#include "lockstep/update_math.h"
+/* layerwise: LARS and LAMB, all tensors in each launch. A tensor's norms are sums of gpu_norm's
+ * chunks, added in an order that follows from their number alone; lr times the trust ratio stays in
+ * device memory. */
+#include "wholes.cuh"
 
-/* One block: thread t adds every BLOCK-th partial sum from t on, then halves are added to halves.
- */
-static __device__ inline double sum_of(const double *partial, int64_t chunks, double *sums) {
-    double sum = 0;
-    for (int64_t c = threadIdx.x; c < chunks; c += BLOCK)
-        sum += partial[c];
-    __syncthreads(); /* an earlier sum has been read */
-    sums[threadIdx.x] = sum;
-    for (unsigned half = BLOCK / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.x < half)
-            sums[threadIdx.x] += sums[threadIdx.x + half];
-    }
-    __syncthreads();
-    return sums[0];
-}
-
-static __global__ void __launch_bounds__(BLOCK)
-    trusted_rate(Update update, double decay, const double *weights, const double *others,
-                 int64_t chunks, float *rate) {
-    __shared__ double sums[BLOCK];
-    double weight = sum_of(weights, chunks, sums), other = sum_of(others, chunks, sums);
-    if (threadIdx.x == 0)
-        *rate = (float)update_trusted_rate(&update, decay, weight, other);
-}
-
-static __device__ inline float gradient_at(const UpdateRange &range, double grad_scale, int64_t i) {
-    return range.fixed ? update_gradient_fixed(range.fixed[i], grad_scale)
-                       : update_gradient_real(((const float *)range.real)[i], grad_scale);
-}
-
-static __global__ void __launch_bounds__(BLOCK)
-    lars(UpdateTerms terms, UpdateRange range, double grad_scale, const float *rate) {
-    int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-    if (i >= range.count)
+static __global__ void __launch_bounds__(BLOCK) direction(Wholes w) {
+    WholePart at = whole_part(w, SPLIT_ELEMENTS, blockIdx.x);
+    int64_t i = whole_element(at), there = at.whole->offset + i;
+    if (i < 0 || at.whole->kind != OPTIMIZER_LAMB)
         return;
-    float *momentum = (float *)range.slot[0];
-    float m = momentum ? momentum[i] : 0;
-    terms.lr = *rate;
-    update_lars(&terms, gradient_at(range, grad_scale, i), &((float *)range.weight)[i], &m);
+    at.whole->x[0][i] =
+        update_lamb_direction(&at.terms->terms, whole_gradient(w, there), w.weight[there],
+                              &w.slot[0][there], &w.slot[1][there]);
+}
+
+/* Blocks of y 0 have the weights, those of y 1 LARS's gradient, or LAMB's direction. */
+static __global__ void __launch_bounds__(BLOCK) norms(Wholes w) {
+    __shared__ double sums[BLOCK];
+    WholePart at = whole_part(w, SPLIT_NORM, blockIdx.x);
+    const Whole &whole = *at.whole;
+    const int64_t *fixed = nullptr;
+    const float *real = w.weight + whole.offset;
+    double scale = 1;
+    if (!at.moves)
+        return;
+    if (blockIdx.y == 1 && whole.kind == OPTIMIZER_LAMB) {
+        real = whole.x[0];
+    } else if (blockIdx.y == 1) {
+        fixed = w.fixed ? w.fixed + whole.offset : nullptr;
+        real = w.fixed ? nullptr : w.real + whole.offset;
+        scale = w.verdict->grad_scale;
+    }
+    norm_chunks_of(at.part, whole.partial[blockIdx.y], fixed, real, whole_count(whole), scale,
+                   sums);
+}
+
+/* A block a tensor. */
+static __global__ void __launch_bounds__(BLOCK) rates(Wholes w) {
+    __shared__ double sums[BLOCK];
+    const Whole &whole = w.whole[blockIdx.x];
+    const WholeTerms &terms = w.terms[blockIdx.x];
+    if (!w.verdict->good || terms.idle)
+        return;
+    double weight = whole_sum(whole.partial[0], whole_chunks(whole), sums);
+    double other = whole_sum(whole.partial[1], whole_chunks(whole), sums);
+    if (threadIdx.x == 0)
+        whole.factor[0] = (float)update_trusted_rate(&terms.update, whole.decay, weight, other);
+}
+
+static __global__ void __launch_bounds__(BLOCK) step(Wholes w) {
+    WholePart at = whole_part(w, SPLIT_ELEMENTS, blockIdx.x);
+    int64_t i = whole_element(at), there = at.whole->offset + i;
+    if (i < 0)
+        return;
+    UpdateTerms terms = at.terms->terms;
+    terms.lr = at.whole->factor[0];
+    if (at.whole->kind == OPTIMIZER_LAMB) {
+        update_lamb(&terms, at.whole->x[0][i], &w.weight[there]);
+        return;
+    }
+    float *momentum = whole_slot(w, at, 0, there);
+    float m = momentum ? *momentum : 0;
+    update_lars(&terms, whole_gradient(w, there), &w.weight[there], &m);
     if (momentum)
-        momentum[i] = m;
+        *momentum = m;
 }
 
-static __global__ void __launch_bounds__(BLOCK)
-    lamb_direction(UpdateTerms terms, UpdateRange range, double grad_scale, float *u) {
-    int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-    if (i < range.count)
-        u[i] = update_lamb_direction(&terms, gradient_at(range, grad_scale, i),
-                                     ((const float *)range.weight)[i], &((float *)range.slot[0])[i],
-                                     &((float *)range.slot[1])[i]);
-}
-
-static __global__ void __launch_bounds__(BLOCK)
-    lamb(UpdateTerms terms, float *weight, int64_t count, const float *u, const float *rate) {
-    int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-    terms.lr = *rate;
-    if (i < count)
-        update_lamb(&terms, u[i], &weight[i]);
-}
-
-cudaError_t gpu_trusted_rate(const Update *update, double decay, const double *weights,
-                             const double *others, int64_t chunks, float *rate,
-                             cudaStream_t stream) {
-    if (chunks < 1)
+cudaError_t gpu_layerwise(const Wholes *wholes, bool lamb, cudaStream_t stream) {
+    int64_t elements = wholes->blocks[SPLIT_ELEMENTS], chunks = wholes->blocks[SPLIT_NORM];
+    if (wholes->n < 1 || elements < 1 || elements > INT32_MAX || chunks < 1)
         return cudaErrorInvalidValue;
-    trusted_rate<<<1, BLOCK, 0, stream>>>(*update, decay, weights, others, chunks, rate);
-    return cudaGetLastError();
-}
-
-cudaError_t gpu_lars(const Update *update, const UpdateRange *range, const float *rate,
-                     cudaStream_t stream) {
-    if (range->count < 1)
-        return cudaErrorInvalidValue;
-    lars<<<blocks_for(range->count), BLOCK, 0, stream>>>(update_terms(update, range->decay), *range,
-                                                         update->grad_scale, rate);
-    return cudaGetLastError();
-}
-
-cudaError_t gpu_lamb_direction(const Update *update, const UpdateRange *range, float *u,
-                               cudaStream_t stream) {
-    if (range->count < 1)
-        return cudaErrorInvalidValue;
-    lamb_direction<<<blocks_for(range->count), BLOCK, 0, stream>>>(
-        update_terms(update, range->decay), *range, update->grad_scale, u);
-    return cudaGetLastError();
-}
-
-cudaError_t gpu_lamb(const Update *update, const UpdateRange *range, const float *u,
-                     const float *rate, cudaStream_t stream) {
-    if (range->count < 1)
-        return cudaErrorInvalidValue;
-    lamb<<<blocks_for(range->count), BLOCK, 0, stream>>>(
-        update_terms(update, range->decay), (float *)range->weight, range->count, u, rate);
+    if (lamb)
+        direction<<<(unsigned)elements, BLOCK, 0, stream>>>(*wholes);
+    norms<<<dim3((unsigned)chunks, 2), BLOCK, 0, stream>>>(*wholes);
+    rates<<<(unsigned)wholes->n, BLOCK, 0, stream>>>(*wholes);
+    step<<<(unsigned)elements, BLOCK, 0, stream>>>(*wholes);
     return cudaGetLastError();
 }

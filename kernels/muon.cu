@@ -1,73 +1,97 @@
-/* muon: the update of a matrix by Muon. X is m x n, m <= n: the direction, transposed where the
- * matrix is higher than wide. Each sum has one order, which follows from its length alone. */
-#include "common.cuh"
-#include "lockstep/update_math.h"
+/* muon: the update of matrices by Muon, all of them in each launch. X is m x n, m <= n: the
+ * direction, transposed where the matrix is higher than wide. Each sum has one order, which follows
+ * from its length alone. */
+#include "wholes.cuh"
 
 /* Where element i of a rows x cols matrix is in X. */
 static __device__ inline int64_t place(int64_t i, int64_t rows, int64_t cols) {
     return rows <= cols ? i : i % cols * rows + i / cols;
 }
 
-static __global__ void __launch_bounds__(BLOCK)
-    direct(UpdateTerms terms, UpdateRange range, double grad_scale, int64_t rows, int64_t cols,
-           float *x) {
-    int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-    if (i >= range.count)
+static __global__ void __launch_bounds__(BLOCK) direct(Wholes w) {
+    WholePart at = whole_part(w, SPLIT_ELEMENTS, blockIdx.x);
+    int64_t i = whole_element(at);
+    if (i < 0)
         return;
-    float *momentum = (float *)range.slot[0];
-    float m = momentum ? momentum[i] : 0;
-    float g = range.fixed ? update_gradient_fixed(range.fixed[i], grad_scale)
-                          : update_gradient_real(((const float *)range.real)[i], grad_scale);
-    x[place(i, rows, cols)] = update_muon_direction(&terms, g, &m);
+    float *momentum = whole_slot(w, at, 0, at.whole->offset + i);
+    float m = momentum ? *momentum : 0;
+    float g = whole_gradient(w, at.whole->offset + i);
+    at.whole->x[0][place(i, at.whole->rows, at.whole->cols)] =
+        update_muon_direction(&at.terms->terms, g, &m);
     if (momentum)
-        momentum[i] = m;
+        *momentum = m;
 }
 
-/* One block: thread t adds every BLOCK-th partial sum from t on, then halves are added to halves.
- */
-static __global__ void __launch_bounds__(BLOCK)
-    factor(const double *partial, int64_t chunks, double over, double eps, float *result) {
+/* Blocks of y 0 have X, those of y 1 the weights. */
+static __global__ void __launch_bounds__(BLOCK) norms(Wholes w) {
     __shared__ double sums[BLOCK];
-    double sum = 0;
-    for (int64_t c = threadIdx.x; c < chunks; c += BLOCK)
-        sum += partial[c];
-    sums[threadIdx.x] = sum;
-    for (unsigned half = BLOCK / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.x < half)
-            sums[threadIdx.x] += sums[threadIdx.x + half];
-    }
+    WholePart at = whole_part(w, SPLIT_NORM, blockIdx.x);
+    bool weights = blockIdx.y == 1;
+    if (!at.moves || (weights && !at.whole->rescale))
+        return;
+    norm_chunks_of(at.part, at.whole->partial[blockIdx.y], nullptr,
+                   weights ? w.weight + at.whole->offset : at.whole->x[0], whole_count(*at.whole),
+                   1, sums);
+}
+
+/* A block a matrix, and y as above: X is divided by its length, weights get the length sqrt(rows).
+ */
+static __global__ void __launch_bounds__(BLOCK) factors(Wholes w, double eps) {
+    __shared__ double sums[BLOCK];
+    const Whole &whole = w.whole[blockIdx.x];
+    bool weights = blockIdx.y == 1;
+    if (!w.verdict->good || w.terms[blockIdx.x].idle || (weights && !whole.rescale))
+        return;
+    double squares = whole_sum(whole.partial[blockIdx.y], whole_chunks(whole), sums);
     if (threadIdx.x == 0) {
-        double length = sqrt(sums[0]) + eps;
-        *result = length != 0 ? (float)(over / length) : 1.0f;
+        double over = weights ? sqrt((double)whole.rows) : 1, length = sqrt(squares);
+        length = weights ? length : length + eps;
+        whole.factor[blockIdx.y] = length != 0 ? (float)(over / length) : 1.0f;
     }
 }
 
-static __global__ void __launch_bounds__(BLOCK)
-    scale(float *x, int64_t count, const float *factor_) {
-    int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-    if (i < count)
-        x[i] *= *factor_;
+static __global__ void __launch_bounds__(BLOCK) scale(Wholes w) {
+    WholePart at = whole_part(w, SPLIT_ELEMENTS, blockIdx.x);
+    int64_t i = whole_element(at);
+    if (i >= 0)
+        at.whole->x[0][i] *= at.whole->factor[0];
 }
 
-/* A block computes TILE x TILE elements, a thread OWN x OWN of them: rows OWN ty on and columns
- * OWN tx on of the tile. Slices of DEPTH elements of the sums are staged in shared memory. */
-enum { TILE = 64, DEPTH = 16, OWN = 4, SIDE = TILE / OWN };
+/* to[m][n] = alpha a[m][inner] b[inner][n] + beta c[m][n]; `transposed`: b is [n][inner]. beta 0:
+ * no c. */
+struct Product {
+    float *to;
+    const float *a, *b, *c;
+    bool transposed;
+    int64_t m, n, inner;
+    float alpha, beta;
+};
 
-static __global__ void __launch_bounds__(BLOCK) product(MuonProduct p) {
-    __shared__ float a[DEPTH][TILE + 1], b[DEPTH][TILE + 1];
+/* A block computes SIDE OWN x SIDE OWN elements, a thread OWN x OWN of them: rows OWN ty on and
+ * columns OWN tx on of the tile. Slices of DEPTH elements of the sums are staged in shared memory.
+ */
+enum { DEPTH = 16, SIDE = 16 };
+static_assert(SIDE * SIDE == BLOCK, "a thread has OWN x OWN elements");
+
+/* Small tiles where there are few: a square's sums are as long as the matrix is wide. */
+enum { OWN_SQUARE = 2, OWN_WIDE = 4 };
+
+template <int OWN> static __device__ inline void product_tile(const Product &p, int64_t part) {
+    constexpr int tile = SIDE * OWN;
+    __shared__ float a[DEPTH][tile + 1], b[DEPTH][tile + 1];
     int tx = threadIdx.x % SIDE, ty = threadIdx.x / SIDE;
-    int64_t top = (int64_t)blockIdx.y * TILE, left = (int64_t)blockIdx.x * TILE;
+    int64_t across = (p.n + tile - 1) / tile;
+    int64_t top = part / across * tile, left = part % across * tile;
     float sum[OWN][OWN] = {};
     for (int64_t first = 0; first < p.inner; first += DEPTH) {
-        for (int e = threadIdx.x; e < TILE * DEPTH; e += BLOCK) {
+        for (int e = threadIdx.x; e < tile * DEPTH; e += BLOCK) {
             int k = e % DEPTH, i = e / DEPTH;
             bool inside = first + k < p.inner;
             a[k][i] = inside && top + i < p.m ? p.a[(top + i) * p.inner + first + k] : 0;
             if (p.transposed) {
                 b[k][i] = inside && left + i < p.n ? p.b[(left + i) * p.inner + first + k] : 0;
             } else {
-                int column = e % TILE, row = e / TILE;
+                int column = e % tile, row = e / tile;
                 b[row][column] = first + row < p.inner && left + column < p.n
                                      ? p.b[(first + row) * p.n + left + column]
                                      : 0;
@@ -89,53 +113,112 @@ static __global__ void __launch_bounds__(BLOCK) product(MuonProduct p) {
         }
 }
 
+struct Sides {
+    int64_t m, n;
+};
+
+static __device__ inline Sides sides(const Whole &whole) {
+    return {min(whole.rows, whole.cols), max(whole.rows, whole.cols)};
+}
+
+/* A = X X^T of the iteration, then B = b A + c A A; A is its own transpose, to the bit. */
+static __global__ void __launch_bounds__(BLOCK) square(Wholes w, int32_t iteration) {
+    WholePart at = whole_part(w, SPLIT_SQUARE, blockIdx.x);
+    const Whole &whole = *at.whole;
+    Sides s = sides(whole);
+    const float *x = whole.x[iteration % 2];
+    if (at.moves && iteration < whole.steps)
+        product_tile<OWN_SQUARE>({whole.a, x, x, nullptr, true, s.m, s.m, s.n, 1, 0}, at.part);
+}
+
 static __global__ void __launch_bounds__(BLOCK)
-    step(UpdateTerms terms, UpdateRange range, int64_t rows, int64_t cols, const float *x,
-         const float *factor_) {
-    int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-    if (i < range.count)
-        update_muon(&terms, factor_ ? *factor_ : 1, x[place(i, rows, cols)],
-                    &((float *)range.weight)[i]);
+    mixed(Wholes w, int32_t iteration, float b, float c) {
+    WholePart at = whole_part(w, SPLIT_SQUARE, blockIdx.x);
+    const Whole &whole = *at.whole;
+    Sides s = sides(whole);
+    if (at.moves && iteration < whole.steps)
+        product_tile<OWN_SQUARE>({whole.b, whole.a, whole.a, whole.a, true, s.m, s.m, s.m, c, b},
+                                 at.part);
 }
 
-cudaError_t gpu_muon_direct(const Update *update, const UpdateRange *range, int64_t rows,
-                            int64_t cols, float *x, cudaStream_t stream) {
-    if (range->count < 1 || rows * cols != range->count)
+/* The next X = a X + B X. */
+static __global__ void __launch_bounds__(BLOCK) next(Wholes w, int32_t iteration, float a) {
+    WholePart at = whole_part(w, SPLIT_WIDE, blockIdx.x);
+    const Whole &whole = *at.whole;
+    Sides s = sides(whole);
+    const float *x = whole.x[iteration % 2];
+    if (at.moves && iteration < whole.steps)
+        product_tile<OWN_WIDE>(
+            {whole.x[(iteration + 1) % 2], whole.b, x, x, false, s.m, s.n, s.m, 1, a}, at.part);
+}
+
+static __global__ void __launch_bounds__(BLOCK) step(Wholes w) {
+    WholePart at = whole_part(w, SPLIT_ELEMENTS, blockIdx.x);
+    const Whole &whole = *at.whole;
+    int64_t i = whole_element(at);
+    if (i >= 0)
+        update_muon(&at.terms->terms, whole.rescale ? whole.factor[1] : 1,
+                    whole.x[whole.steps % 2][place(i, whole.rows, whole.cols)],
+                    &w.weight[whole.offset + i]);
+}
+
+static int64_t tiles(int64_t size, int own) {
+    int64_t tile = (int64_t)SIDE * own;
+    return (size + tile - 1) / tile;
+}
+
+void gpu_whole_place(Whole *whole, int64_t blocks[SPLITS]) {
+    int64_t count = whole->rows * whole->cols;
+    int64_t m = min(whole->rows, whole->cols), n = max(whole->rows, whole->cols);
+    bool muon = whole->kind == OPTIMIZER_MUON;
+    const int64_t more[SPLITS] = {blocks_for(count), norm_blocks(count),
+                                  muon ? tiles(m, OWN_SQUARE) * tiles(m, OWN_SQUARE) : 0,
+                                  muon ? tiles(m, OWN_WIDE) * tiles(n, OWN_WIDE) : 0};
+    for (int s = 0; s < SPLITS; s++) {
+        whole->first[s] = blocks[s];
+        blocks[s] += more[s];
+    }
+}
+
+/* Whether each split has as many blocks as a launch may have. */
+static bool can_launch(const Wholes *wholes) {
+    for (int s = 0; s < SPLITS; s++)
+        if (wholes->blocks[s] < 1 || wholes->blocks[s] > INT32_MAX)
+            return false;
+    return wholes->n > 0;
+}
+
+cudaError_t gpu_muon_direct(const Wholes *wholes, cudaStream_t stream) {
+    if (!can_launch(wholes))
         return cudaErrorInvalidValue;
-    direct<<<blocks_for(range->count), BLOCK, 0, stream>>>(
-        update_terms(update, range->decay), *range, update->grad_scale, rows, cols, x);
+    direct<<<(unsigned)wholes->blocks[SPLIT_ELEMENTS], BLOCK, 0, stream>>>(*wholes);
     return cudaGetLastError();
 }
 
-cudaError_t gpu_muon_factor(const double *partial, int64_t chunks, double over, double eps,
-                            float *result, cudaStream_t stream) {
-    if (chunks < 1)
+cudaError_t gpu_muon_lengths(const Wholes *wholes, bool weights, double eps, cudaStream_t stream) {
+    unsigned both = weights ? 2 : 1;
+    if (!can_launch(wholes))
         return cudaErrorInvalidValue;
-    factor<<<1, BLOCK, 0, stream>>>(partial, chunks, over, eps, result);
+    norms<<<dim3((unsigned)wholes->blocks[SPLIT_NORM], both), BLOCK, 0, stream>>>(*wholes);
+    factors<<<dim3((unsigned)wholes->n, both), BLOCK, 0, stream>>>(*wholes, eps);
+    scale<<<(unsigned)wholes->blocks[SPLIT_ELEMENTS], BLOCK, 0, stream>>>(*wholes);
     return cudaGetLastError();
 }
 
-cudaError_t gpu_muon_scale(float *x, int64_t count, const float *factor_, cudaStream_t stream) {
-    if (count < 1)
+cudaError_t gpu_muon_iterate(const Wholes *wholes, int32_t iteration, float a, float b, float c,
+                             cudaStream_t stream) {
+    unsigned squares = (unsigned)wholes->blocks[SPLIT_SQUARE];
+    if (!can_launch(wholes))
         return cudaErrorInvalidValue;
-    scale<<<blocks_for(count), BLOCK, 0, stream>>>(x, count, factor_);
+    square<<<squares, BLOCK, 0, stream>>>(*wholes, iteration);
+    mixed<<<squares, BLOCK, 0, stream>>>(*wholes, iteration, b, c);
+    next<<<(unsigned)wholes->blocks[SPLIT_WIDE], BLOCK, 0, stream>>>(*wholes, iteration, a);
     return cudaGetLastError();
 }
 
-cudaError_t gpu_muon_product(const MuonProduct *p, cudaStream_t stream) {
-    dim3 blocks((unsigned)((p->n + TILE - 1) / TILE), (unsigned)((p->m + TILE - 1) / TILE));
-    static_assert(SIDE * SIDE == BLOCK, "a thread has OWN x OWN elements");
-    if (p->m < 1 || p->n < 1 || p->inner < 1 || blocks.y > 65535)
+cudaError_t gpu_muon_step(const Wholes *wholes, cudaStream_t stream) {
+    if (!can_launch(wholes))
         return cudaErrorInvalidValue;
-    product<<<blocks, BLOCK, 0, stream>>>(*p);
-    return cudaGetLastError();
-}
-
-cudaError_t gpu_muon_step(const Update *update, const UpdateRange *range, int64_t rows,
-                          int64_t cols, const float *x, const float *factor_, cudaStream_t stream) {
-    if (range->count < 1 || rows * cols != range->count)
-        return cudaErrorInvalidValue;
-    step<<<blocks_for(range->count), BLOCK, 0, stream>>>(update_terms(update, range->decay), *range,
-                                                         rows, cols, x, factor_);
+    step<<<(unsigned)wholes->blocks[SPLIT_ELEMENTS], BLOCK, 0, stream>>>(*wholes);
     return cudaGetLastError();
 }

@@ -13,10 +13,11 @@ static __device__ inline int64_t flat_index() {
  * thread each, 16 chunks a block. */
 enum { SUMS = 16, CHUNKS = BLOCK / SUMS };
 
-/* partial[chunk] of a block's chunks; sums[BLOCK] is shared memory. */
-static __device__ inline void norm_chunks(double *partial, const int64_t *fixed, const float *real,
-                                          int64_t count, double scale, double *sums) {
-    int64_t chunk = (int64_t)blockIdx.x * CHUNKS + threadIdx.x / SUMS;
+/* partial[chunk] of the chunks of a block, the one of that number; sums[BLOCK] is shared memory. */
+static __device__ inline void norm_chunks_of(int64_t block, double *partial, const int64_t *fixed,
+                                             const float *real, int64_t count, double scale,
+                                             double *sums) {
+    int64_t chunk = block * CHUNKS + threadIdx.x / SUMS;
     int64_t begin = chunk * NORM_CHUNK, end = min(begin + NORM_CHUNK, count);
     double sum = 0;
 #pragma unroll 8
@@ -32,6 +33,11 @@ static __device__ inline void norm_chunks(double *partial, const int64_t *fixed,
     for (int s = 0; s < SUMS; s++)
         total += sums[threadIdx.x + s];
     partial[chunk] = total;
+}
+
+static __device__ inline void norm_chunks(double *partial, const int64_t *fixed, const float *real,
+                                          int64_t count, double scale, double *sums) {
+    norm_chunks_of(blockIdx.x, partial, fixed, real, count, scale, sums);
 }
 
 static inline unsigned norm_blocks(int64_t count) {

@@ -26,7 +26,17 @@ typedef struct FinishWords {
 typedef struct FinishRange {
     int64_t begin, end;
     double decay;
+    bool whole; /* of tensors that are updated as wholes */
 } FinishRange;
+
+/* A tensor of such a range (update_is_whole). */
+typedef struct FinishWhole {
+    int range;
+    int64_t offset, rows, cols; /* in the flat buffers */
+    OptimizerKind kind;
+    int64_t muon_steps;
+    bool muon_rescale;
+} FinishWhole;
 
 /* Host memory, copied, that names device memory, borrowed. */
 typedef struct FinishPlan {
@@ -41,7 +51,9 @@ typedef struct FinishPlan {
     void *slot[UPDATE_SLOTS]; /* likewise */
     void *slow;               /* Lookahead's weights, likewise */
     int n_ranges;
-    const FinishRange *range;       /* [n_ranges] of all elements, in order */
+    const FinishRange *range; /* [n_ranges] of all elements, in order */
+    int n_wholes;
+    const FinishWhole *whole;       /* [n_wholes] */
     int64_t running;                /* running statistics: elements */
     void *running_value;            /* device [running] */
     const int64_t *running_sum;     /* device [running]: sums of weighted batch statistics */
@@ -51,7 +63,7 @@ typedef struct FinishPlan {
 
 /* A range in one step. */
 typedef struct FinishTurn {
-    Update update;  /* but for grad_scale */
+    Update update;  /* but for grad_scale; OPTIMIZER_NONE: what it has of wholes stays, too */
     unsigned slots; /* bit s: the optimizer has slot s */
     bool idle;      /* nothing is done */
     bool counted;   /* it counts in the gradient's norm */

@@ -111,9 +111,9 @@ Status cuda_norm(Stream *stream, double *partial, const int64_t *fixed, const vo
                  int64_t count, double scale);
 Status cuda_update(Stream *stream, const Update *update, const UpdateRange *range);
 Status cuda_muon(Stream *stream, const Update *update, const UpdateRange *range, int64_t rows,
-                 int64_t cols, void *scratch); /* muon.c */
+                 int64_t cols, void *scratch); /* wholes.c */
 Status cuda_layerwise(Stream *stream, const Update *update, const UpdateRange *range,
-                      void *scratch); /* layerwise.c */
+                      void *scratch); /* likewise */
 Status cuda_lookahead(Stream *stream, void *slow, void *fast, int64_t count, double alpha);
 Status cuda_convert(Stream *stream, void *to, DType to_type, const void *from, DType from_type,
                     int64_t count);

@@ -1,26 +1,37 @@
 /* cuda/finish: the end of a step on the GPU alone. The arithmetic is in kernels/finish.cu. */
-#include "cuda.h"
+#include "wholes.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct Finish {
-    CudaDevice *device;  /* borrowed */
-    FinishPlan plan;     /* its arrays of the host are not looked at again, but */
-    FinishRange *range;  /* owned: [n_ranges] */
-    FinishTerms *terms;  /* host: [n_ranges] of the step */
+    CudaDevice *device; /* borrowed */
+    FinishPlan plan;    /* its arrays of the host are not looked at again, but */
+    FinishRange *range; /* owned: [n_ranges] */
+    char *terms;        /* host: WholeTerms [n_wholes], then FinishTerms [n_ranges], of the step */
+    CudaWholes wholes;
     FinishArrays arrays; /* all below is device memory, owned */
     FinishVerdict *verdict;
-    FinishTerms *device_terms; /* [n_ranges] */
-    int32_t *range_of;         /* [count / FINISH_BLOCK] */
-    double *momentum;          /* [running] */
+    char *device_terms; /* as `terms` */
+    int32_t *range_of;  /* [count / FINISH_BLOCK] */
+    double *momentum;   /* [running] */
 };
+
+/* Bytes of the terms: of tensors, and of all. */
+static size_t whole_bytes(const FinishPlan *plan) {
+    return (size_t)plan->n_wholes * sizeof(WholeTerms);
+}
+
+static size_t terms_bytes(const FinishPlan *plan) {
+    return whole_bytes(plan) + (size_t)plan->n_ranges * sizeof(FinishTerms);
+}
 
 static void finish_close(Finish *finish) {
     if (!finish)
         return;
     Device *device = &finish->device->base;
+    cuda_wholes_close(&finish->wholes);
     cuda_release(device, finish->verdict);
     cuda_release(device, finish->device_terms);
     cuda_release(device, finish->range_of);
@@ -37,10 +48,10 @@ static Status allocate(Finish *finish) {
     finish->range = malloc((ranges + 1) * sizeof *finish->range);
     TRY_ALLOC(finish->range);
     memcpy(finish->range, plan->range, ranges * sizeof *finish->range);
-    finish->terms = calloc(ranges + 1, sizeof *finish->terms);
+    finish->terms = calloc(terms_bytes(plan) + 1, 1);
     TRY_ALLOC(finish->terms);
     TRY(cuda_alloc(device, sizeof *finish->verdict, (void **)&finish->verdict));
-    TRY(cuda_alloc(device, ranges * sizeof *finish->terms, (void **)&finish->device_terms));
+    TRY(cuda_alloc(device, terms_bytes(plan), (void **)&finish->device_terms));
     TRY(cuda_alloc(device, blocks * sizeof *finish->range_of, (void **)&finish->range_of));
     return cuda_alloc(device, (size_t)plan->running * sizeof *finish->momentum,
                       (void **)&finish->momentum);
@@ -74,17 +85,22 @@ static Status finish_open(Device *base, const FinishPlan *plan, Finish **out) {
     TRY_DONE(allocate(finish));
     TRY_DONE(cuda_stream_open(base, &stream));
     TRY_DONE(send(finish, stream));
+    TRY_DONE(cuda_wholes_open(&finish->wholes, base, stream, plan,
+                              (const WholeTerms *)(const void *)finish->device_terms,
+                              finish->verdict));
     finish->plan.range = NULL;
+    finish->plan.whole = NULL;
     finish->plan.running_momentum = NULL;
-    finish->arrays = (FinishArrays){.count = plan->count,
-                                    .verdict = finish->verdict,
-                                    .terms = finish->device_terms,
-                                    .range = finish->range_of,
-                                    .fixed = plan->fixed,
-                                    .real = plan->real,
-                                    .weight = plan->weight,
-                                    .ema = plan->ema,
-                                    .slow = plan->slow};
+    finish->arrays = (FinishArrays){
+        .count = plan->count,
+        .verdict = finish->verdict,
+        .terms = (const FinishTerms *)(const void *)(finish->device_terms + whole_bytes(plan)),
+        .range = finish->range_of,
+        .fixed = plan->fixed,
+        .real = plan->real,
+        .weight = plan->weight,
+        .ema = plan->ema,
+        .slow = plan->slow};
     for (int s = 0; s < UPDATE_SLOTS; s++)
         finish->arrays.slot[s] = plan->slot[s];
     *out = finish;
@@ -121,20 +137,26 @@ static Status make_norm(Stream *stream, Finish *finish, const FinishTurn *turn) 
     return ST_OK;
 }
 
+/* Of tensors that are updated as wholes what follows that is left. */
+static FinishTerms terms_of(const FinishPlan *plan, const FinishTurn *turn,
+                            const FinishRange *range, double alpha) {
+    return (FinishTerms){.terms = update_terms(&turn->update, range->decay),
+                         .kind = (int32_t)(range->whole ? OPTIMIZER_NONE : turn->update.kind),
+                         .slots = range->whole ? 0 : turn->slots,
+                         .idle = turn->idle || (range->whole && !plan->ema && !turn->goes_back),
+                         .goes_back = turn->goes_back,
+                         .alpha = (float)alpha};
+}
+
 static Status judge(Stream *stream, Finish *finish, const FinishTurn *turn, double alpha,
                     double *norm) {
     const FinishPlan *plan = &finish->plan;
+    FinishTerms *terms = (FinishTerms *)(void *)(finish->terms + whole_bytes(plan));
     TRY(cuda_enter(finish->device));
+    cuda_wholes_turn(&finish->wholes, turn, finish->range, (WholeTerms *)(void *)finish->terms);
     for (int r = 0; r < plan->n_ranges; r++)
-        finish->terms[r] =
-            (FinishTerms){.terms = update_terms(&turn[r].update, finish->range[r].decay),
-                          .kind = (int32_t)turn[r].update.kind,
-                          .slots = turn[r].slots,
-                          .idle = turn[r].idle,
-                          .goes_back = turn[r].goes_back,
-                          .alpha = (float)alpha};
-    TRY(cuda_upload(stream, finish->device_terms, finish->terms,
-                    (size_t)plan->n_ranges * sizeof *finish->terms));
+        terms[r] = terms_of(plan, &turn[r], &finish->range[r], alpha);
+    TRY(cuda_upload(stream, finish->device_terms, finish->terms, terms_bytes(plan)));
     TRY_CUDA(
         gpu_finish_judge(finish->verdict, plan->word, &plan->words, plan->unit, stream->stream));
     if (plan->clip <= 0)
@@ -146,6 +168,7 @@ static Status judge(Stream *stream, Finish *finish, const FinishTurn *turn, doub
 static Status update(Stream *stream, Finish *finish) {
     const FinishPlan *plan = &finish->plan;
     TRY(cuda_enter(finish->device));
+    TRY(cuda_wholes_update(stream, &finish->wholes));
     TRY_CUDA(gpu_finish_update(&finish->arrays, stream->stream));
     if (plan->running > 0)
         TRY_CUDA(gpu_finish_running(plan->running_value, plan->running_sum, finish->momentum,

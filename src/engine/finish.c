@@ -10,8 +10,7 @@ static const FinishOps *ops_of(const Finishing *finishing) {
 /* Whether nothing needs the host between the sums and the weights. */
 static bool device_ends_steps(const Session *session, const GradSum *sum) {
     const DeviceOps *ops = session->device->ops;
-    return ops->finish && ops->recording && ops->marks && !sum->low &&
-           session->grouping.n_wholes == 0;
+    return ops->finish && ops->recording && ops->marks && !sum->low;
 }
 
 static FinishWords words_of(const Model *model) {
@@ -37,6 +36,7 @@ static FinishPlan plan_of(const Session *session, const GradSum *sum) {
                        .ema = engine->ema,
                        .slow = engine->slot[SLOT_SLOW],
                        .n_ranges = session->grouping.n_ranges,
+                       .n_wholes = session->grouping.n_wholes,
                        .running = session->model.running_flat,
                        .running_value = engine->weights.running,
                        .running_sum = sum->fixed + TAIL_WORDS,
@@ -47,13 +47,33 @@ static FinishPlan plan_of(const Session *session, const GradSum *sum) {
     return plan;
 }
 
-static void fill_plan(const Session *session, FinishRange *range, double *momentum) {
+static FinishWhole whole_of(const Session *session, const GroupWhole *whole) {
+    const Grouping *grouping = &session->grouping;
+    const Optimizer *optimizer = &grouping->groups.group[whole->group].optimizer;
+    int64_t offset = session->model.params[whole->param].offset;
+    int range = 0;
+    while (grouping->range[range].end <= offset)
+        range++;
+    return (FinishWhole){.range = range,
+                         .offset = offset,
+                         .rows = whole->rows,
+                         .cols = whole->cols,
+                         .kind = optimizer->kind,
+                         .muon_steps = optimizer->muon_steps,
+                         .muon_rescale = optimizer->muon_rescale};
+}
+
+static void fill_plan(const Session *session, FinishRange *range, FinishWhole *whole,
+                      double *momentum) {
     const Grouping *grouping = &session->grouping;
     const Model *model = &session->model;
     for (int r = 0; r < grouping->n_ranges; r++) {
         const GroupRange *of = &grouping->range[r];
-        range[r] = (FinishRange){.begin = of->begin, .end = of->end, .decay = of->decay};
+        range[r] = (FinishRange){
+            .begin = of->begin, .end = of->end, .decay = of->decay, .whole = of->whole};
     }
+    for (int i = 0; i < grouping->n_wholes; i++)
+        whole[i] = whole_of(session, &grouping->whole[i]);
     for (int i = 0; i < model->n_running; i++) {
         const ParamView *view = &model->running[i];
         for (int64_t j = view->offset; j < view->offset + view->count; j++)
@@ -69,19 +89,22 @@ Status finishing_open(Finishing *finishing, Session *session, const GradSum *sum
         return ST_OK;
     FinishPlan plan = plan_of(session, sum);
     FinishRange *range = calloc(ranges + 1, sizeof *range);
+    FinishWhole *whole = calloc((size_t)plan.n_wholes + 1, sizeof *whole);
     double *momentum = calloc((size_t)plan.running + 1, sizeof *momentum);
     finishing->turn = calloc(ranges + 1, sizeof *finishing->turn);
-    if (!range || !momentum || !finishing->turn) {
+    if (!range || !whole || !momentum || !finishing->turn) {
         status = FAIL(ST_INTERNAL, "out of memory");
         goto done;
     }
-    fill_plan(session, range, momentum);
+    fill_plan(session, range, whole, momentum);
     plan.range = range;
+    plan.whole = whole;
     plan.running_momentum = momentum;
     TRY_DONE(session->device->ops->marks->open(session->device, &finishing->told));
     TRY_DONE(ops_of(finishing)->open(session->device, &plan, &finishing->finish));
 done:
     free(range);
+    free(whole);
     free(momentum);
     return status;
 }

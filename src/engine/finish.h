@@ -4,8 +4,8 @@
  * sums are bad. The host waits once, for the tail, whose way to it stands before the update: it
  * learns what the device has found, and goes on while that updates.
  *
- * Not so where the host must look at the tail first, or at each tensor: sums that travel as int32
- * (exact32 on several ranks), and Muon, LARS and LAMB (optimize.h). */
+ * Not so where the host must look at the tail first: sums that travel as int32 (exact32 on several
+ * ranks), some of which may have to travel again. */
 #ifndef LOCKSTEP_ENGINE_FINISH_H
 #define LOCKSTEP_ENGINE_FINISH_H
 
