@@ -40,7 +40,7 @@ endif
 
 cuda-programs: $(PLANS) $(GPU_TOOLS) $(SIM_NEEDS) ## every program that check-plans, check-sim and check-gpu run
 
-check-plans: $(PLANS) ## cuDNN graphs of the recipes, planned for five GPUs that need not be there (FULL=1: in all precisions for each)
+check-plans: $(PLANS) ## cuDNN graphs of the recipes, planned for GPUs that need not be there (FULL=1: all of them for each)
 	@TEST_SHOW=1 tests/run tests/plans/plans.sh tests/plans/refused.sh tests/plans/properties.sh tests/plans/wheels.sh
 
 check-gpu: programs $(PLANS) $(GPU_TOOLS) ## the CUDA path on the GPUs of this machine; without one every item is skipped, and counted
