@@ -133,6 +133,11 @@ typedef struct GradSum {
     Reducer *reducer;
 } GradSum;
 
+/* Where element `offset` of a flat array of reals is. */
+static inline void *grad_sum_element(const GradSum *sum, void *real, int64_t offset) {
+    return (char *)real + (size_t)offset * dtype_size(sum->device->real);
+}
+
 /* Bytes that share_open is to be asked for; 0: these sums cannot be shared. */
 size_t grad_sum_shared_bytes(const Device *device, const Model *model, const RunConfig *config);
 
