@@ -145,7 +145,7 @@ gpu bf16-2 2 random:8 --precision bf16
 same bf16-2 bf16 "the same bits in bf16 on 2 ranks"
 # Up to 16 lanes of a rank are summed from where cuDNN leaves the gradients of weights, more are brought into one form one by one.
 for precision in fp32 bf16; do
-    many=(--precision $precision --lanes 18 --batch-size 36 --steps 2)
+    many=(--precision "$precision" --lanes 18 --batch-size 36 --steps 2)
     gpu "many-$precision" 1 lazy "${many[@]}"
     check "18 lanes in $precision" test "$code" = 0
     gpu "many-$precision-2" 2 random:3 "${many[@]}"
