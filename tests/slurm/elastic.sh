@@ -44,8 +44,9 @@ refuse "srun: nobody goes on" test -e "$tmp/srun/result.json"
 
 # Rank 2 hangs, the others wait for it, and its node goes.
 aside off survivors off 50:2:hang "${mpirun5[@]}" "${by_ssh[@]}"
-hangs() { grep -q 'crash-at: rank 2 ends by hang before' "$tmp/off.aside.raw" 2>/dev/null; }
-check "a rank on n3 hangs" until_true $patience hangs
+hangs() { tr -d '\0' 2>/dev/null <"$tmp/off.aside.raw" | grep -c 'crash-at: rank 2 ends by hang before' >/dev/null; }
+until_true $patience hangs || cp "$tmp/off.aside.raw" "$log"
+check "a rank on n3 hangs" hangs
 node power-off n3
 back off
 check "its node is powered off: mpirun ends the run" grep -q 'A daemon failed to report back' "$log"
