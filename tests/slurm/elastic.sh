@@ -19,7 +19,7 @@ by_ssh=(--prtemca plm_ssh_agent "$PWD/$tools/rsh.sh" --host "n1:1,n2:1,n3:1")
 survivors() {
     local name=$1 crash=(${2:+--crash-at "$2"})
     shift 2
-    LD_LIBRARY_PATH=$wheel/lib timeout -k 5 "$run_limit" "$tools/run.sh" "$home" "$@" "$program" train "${words[@]}" --elastic \
+    TMPDIR=$home/tmp LD_LIBRARY_PATH=$wheel/lib timeout -k 5 "$run_limit" "$tools/run.sh" "$home" "$@" "$program" train "${words[@]}" --elastic \
         --deadline 60 --out "$tmp/$name" "${crash[@]}" >"$log.raw" 2>&1 </dev/null
     code=$?
     tr -d '\0' <"$log.raw" >"$log"
@@ -42,6 +42,9 @@ OMPI_MCA_mpi_ft_enable=1 survivors srun 50:1:kill srun -Q --mpi=pmix --kill-on-b
 check "srun: a task that is killed ends the others" test $code = 137
 refuse "srun: nobody goes on" test -e "$tmp/srun/result.json"
 
+# Slurm ends what is left on a node of a job a moment after srun is back.
+through() { [ "$(on_login sinfo -h -N -t idle -o %N | sort -u | wc -l)" = 3 ] && [ -z "$(on_login squeue -h)" ]; }
+check "srun: its nodes are free again" until_true $patience through
 # Rank 2 hangs, the others wait for it, and its node goes.
 aside off survivors off 50:2:hang "${mpirun5[@]}" "${by_ssh[@]}"
 hangs() { tr -d '\0' 2>/dev/null <"$tmp/off.aside.raw" | grep -c 'crash-at: rank 2 ends by hang before' >/dev/null; }
