@@ -35,7 +35,7 @@ run_job() {
         wait "$job" && code=0 || code=$?
         [ -n "$signalled" ] || break
     done
-    if [[ $code = 0 && $1 = train && " $* " != *" --dump-config "* && " $* " != *" --help "* ]] && left_unfinished "${@:2}"; then
+    if [[ $code = 0 && $1 = train ]] && left_unfinished "${@:2}"; then
         echo "job: the launcher returned 0, but the run has not come to its end: a node that it lost?"
         code=6
     fi
@@ -44,6 +44,7 @@ run_job() {
 # left_unfinished WORD...: whether the run of `train WORD...` has begun and not come to its end.
 left_unfinished() {
     local out
+    case " $* " in *" --help "* | *" --dump-config "* | *" --describe "*) return 1 ;; esac # these only print
     out=$(run_out "${PROGRAM:-build/lockstep}" train "$@" 2>/dev/null) || return
     [[ $out != *%* ]] || out=$(run_of_job "$out") || return
     run_unfinished "$out"

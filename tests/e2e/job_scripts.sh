@@ -27,10 +27,10 @@ chmod +x "$clone/scripts/slurm/launch.sh" "$tmp/bin/scontrol"
 export CALLS=$tmp/calls STARTED=$tmp/started CLONE=$clone SLURM_JOB_ID=77
 log=$tmp/log
 
-# job SCRIPT CODE [RESTARTS [SEEN]]: sets $code; $log has its output. SEEN: what the controller counts.
+# job SCRIPT CODE [RESTARTS [SEEN [WORD...]]]: sets $code; $log has its output. SEEN: what the controller counts.
 job() {
     : >"$CALLS"
-    PATH=$tmp/bin:$PATH CODE=$2 SLURM_RESTART_COUNT=${3:-0} SEEN=${4:-${3:-0}} bash "$clone/scripts/slurm/$1" any.yaml >"$log" 2>&1
+    PATH=$tmp/bin:$PATH CODE=$2 SLURM_RESTART_COUNT=${3:-0} SEEN=${4:-${3:-0}} bash "$clone/scripts/slurm/$1" any.yaml "${@:5}" >"$log" 2>&1
     code=$?
 }
 requeued() { grep -qx 'scontrol requeue 77' "$CALLS"; }
@@ -58,7 +58,7 @@ refuse "a job that Slurm has started elsewhere is not sent back" requeued
 # A launcher's 0, with a program that names RUN as the run's directory.
 cat >"$tmp/bin/names" <<'SH'
 #!/bin/bash
-[ "$*" != "train any.yaml --dump-config" ] || echo "out: $RUN"
+[[ $* != "train any.yaml"*" --dump-config" ]] || echo "out: $RUN"
 SH
 chmod +x "$tmp/bin/names"
 export PROGRAM=$tmp/bin/names RUN=$tmp/run
@@ -70,6 +70,10 @@ for script in train.sbatch train-resilient.sbatch; do
     job $script 0
     check "$script: 0, but the run has no result: a lost rank" ends_with 6
     check "it says so" grep -q '^job: the launcher returned 0, but the run has not come to its end' "$log"
+    for word in --describe --dump-config --help; do
+        job $script 0 0 0 $word
+        check "$script: 0 of $word, which trains nothing: 0" ends_with 0
+    done
     : >"$tmp/run/result.json"
     job $script 0
     check "$script: 0, and a result: 0" ends_with 0

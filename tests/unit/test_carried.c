@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../src/preflight/preflight_internal.h"
+#include "heard.h"
 
 static Link tcp(const char *name, int64_t speed) {
     Link link = {.speed = speed};
@@ -28,50 +28,30 @@ static Carried on(const char *host, Link carrier, Link fastest) {
     return carried;
 }
 
-/* What print_carried says of `n` ranks, warnings included: text[4096]. 125 MB a rank in a tenth of
- * a second are 10 Gb/s. */
+/* What print_carried says of `n` ranks, warnings included: text[HEARD_MAX]. 125 MB a rank in a
+ * tenth of a second are 10 Gb/s. */
 static void said(const Carried *all, int n, char *text) {
     ReduceTime times[REDUCE_SIZES] = {{.bytes = 8, .seconds = 1}};
     Session session = {.ranks = {.size = n}};
-    int saved[2], pipes[2];
+    Listening listening;
     for (int s = 1; s < REDUCE_SIZES; s++)
         times[s] = times[0];
     times[1] = (ReduceTime){.bytes = 125000000, .seconds = 0.1};
-    assert_int_equal(pipe(pipes), 0);
-    for (int fd = 0; fd < 2; fd++) {
-        fflush(stdout);
-        saved[fd] = dup(fd + 1);
-        assert_int_equal(dup2(pipes[1], fd + 1), fd + 1);
-    }
-    close(pipes[1]);
+    listen_to_output(&listening);
     print_carried(&session, all, times);
-    fflush(stdout);
-    for (int fd = 0; fd < 2; fd++) {
-        dup2(saved[fd], fd + 1);
-        close(saved[fd]);
-    }
-    ssize_t size = 0;
-    for (ssize_t got; (got = read(pipes[0], text + size, (size_t)(4095 - size))) > 0;)
-        size += got;
-    text[size] = '\0';
-    close(pipes[0]);
-}
-
-static void has(const char *text, const char *part) {
-    if (!strstr(text, part))
-        fail_msg("\"%s\" lacks \"%s\"", text, part);
+    heard_output(&listening, text);
 }
 
 static void no_counter_says(void **state) {
     (void)state;
-    char text[4096];
+    char text[HEARD_MAX];
     Carried all[] = {on("n1", (Link){.speed = 0}, port("mlx5_0/1", 100000)),
                      on("n2", (Link){.speed = 0}, port("mlx5_0/1", 100000)),
                      on("n3", tcp("eth0", 1000), (Link){.speed = 0})};
     said(all, 3, text);
-    has(text,
-        "  by which link of n1 and 1 more host the sums went, no counter of the kernel says\n");
-    has(text, "  the sums went over eth0 (1 Gb/s) of n3, at best ");
+    heard(text,
+          "  by which link of n1 and 1 more host the sums went, no counter of the kernel says\n");
+    heard(text, "  the sums went over eth0 (1 Gb/s) of n3, at best ");
     assert_null(strstr(text, "n2"));
     assert_null(strstr(text, "has the network library lost it")); /* nobody knows that it has */
 }
@@ -79,7 +59,7 @@ static void no_counter_says(void **state) {
 /* A port at the speed of the interface that the sums went over does without TCP/IP. */
 static void a_port_as_fast_has_dropped_out(void **state) {
     (void)state;
-    char text[4096];
+    char text[HEARD_MAX];
     static const struct {
         int64_t carrier, fastest;
         bool carrier_port, fastest_port, warned;
@@ -94,9 +74,9 @@ static void a_port_as_fast_has_dropped_out(void **state) {
         Link fastest = (cases[i].fastest_port ? port : tcp)("quick", cases[i].fastest);
         Carried all[] = {on("n1", carrier, fastest), on("n2", carrier, fastest)};
         said(all, 2, text);
-        has(text, "the sums went over slow");
+        heard(text, "the sums went over slow");
         if (cases[i].warned)
-            has(text, "of n1 and 1 more host, and not by quick");
+            heard(text, "of n1 and 1 more host, and not by quick");
         else if (strstr(text, "not by"))
             fail_msg("case %zu: \"%s\"", i, text);
     }
@@ -104,7 +84,7 @@ static void a_port_as_fast_has_dropped_out(void **state) {
 
 static void one_host_needs_no_link(void **state) {
     (void)state;
-    char text[4096];
+    char text[HEARD_MAX];
     Carried all[] = {on("n1", tcp("eth0", 1000), port("mlx5_0/1", 100000)),
                      on("n1", tcp("eth0", 1000), port("mlx5_0/1", 100000))};
     said(all, 2, text);
@@ -114,13 +94,14 @@ static void one_host_needs_no_link(void **state) {
 /* The same link, which is not told to be another for its counters. */
 static void the_share_of_the_link(void **state) {
     (void)state;
-    char text[4096];
+    char text[HEARD_MAX];
     Carried all[] = {on("n1", tcp("eth0", 100000), tcp("eth0", 100000)),
                      on("n2", tcp("eth0", 100000), tcp("eth0", 100000))};
     said(all, 2, text);
     /* Each of two ranks sends what it sums, once: 125 MB in 0.1 s. */
-    has(text, "over eth0 (100 Gb/s) of n1 and 1 more host, at best 10.00 Gb/s a rank, 10 % of the "
-              "link\n");
+    heard(text,
+          "over eth0 (100 Gb/s) of n1 and 1 more host, at best 10.00 Gb/s a rank, 10 % of the "
+          "link\n");
     assert_null(strstr(text, "warning"));
 }
 

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../src/preflight/preflight_internal.h"
+#include "heard.h"
 
 static void reads(const char *text, int rank, int size, NcclLog *log) {
     nccl_log_read(text, strlen(text), rank, size, log);
@@ -162,42 +162,22 @@ static NcclTold told(const char *host, int rank, const char *lines) {
     return one;
 }
 
-/* What print_nccl says, warnings included: text[4096]. */
+/* What print_nccl says, warnings included: text[HEARD_MAX]. */
 static void said(const NcclTold *all, int n, char *text) {
     ReduceTime times[REDUCE_SIZES] = {{0}};
-    int saved[2], pipes[2];
+    Listening listening;
     for (int s = 0; s < REDUCE_SIZES; s++)
         times[s] = (ReduceTime){.bytes = 125000000, .seconds = 0.1};
-    assert_int_equal(pipe(pipes), 0);
-    for (int fd = 0; fd < 2; fd++) {
-        fflush(stdout);
-        saved[fd] = dup(fd + 1);
-        assert_int_equal(dup2(pipes[1], fd + 1), fd + 1);
-    }
-    close(pipes[1]);
+    listen_to_output(&listening);
     print_nccl(all, n, "NCCL 2.28.9", times);
-    fflush(stdout);
-    for (int fd = 0; fd < 2; fd++) {
-        dup2(saved[fd], fd + 1);
-        close(saved[fd]);
-    }
-    ssize_t size = 0;
-    for (ssize_t got; (got = read(pipes[0], text + size, (size_t)(4095 - size))) > 0;)
-        size += got;
-    text[size] = '\0';
-    close(pipes[0]);
-}
-
-static void has(const char *text, const char *part) {
-    if (!strstr(text, part))
-        fail_msg("\"%s\" lacks \"%s\"", text, part);
+    heard_output(&listening, text);
 }
 
 #define LINE "n:1:2 [0] NCCL INFO "
 
 static void ways_are_summed_up(void **state) {
     (void)state;
-    char text[4096];
+    char text[HEARD_MAX];
     const char *ib = LINE "NET/IB : Using [0]mlx5_0:1/IB [1]mlx5_1:1/IB ; OOB e:1.2.3.4<0>\n";
     char lines[4][400];
     for (int r = 0; r < 4; r++)
@@ -210,41 +190,41 @@ static void ways_are_summed_up(void **state) {
                               "NET/IB/GDRDMA (mlx5_1/1) between hosts\n");
     all[2].log.said = NCCL_STRANGE; /* one rank is enough to say nothing of any */
     said(all, 4, text);
-    has(text, "could not be told from what it wrote");
+    heard(text, "could not be told from what it wrote");
     assert_null(strstr(text, "P2P"));
     all[2].ours = false;
     all[2].users = true;
     said(all, 4, text);
-    has(text, "its own log says, since NCCL_DEBUG is set");
+    heard(text, "its own log says, since NCCL_DEBUG is set");
 }
 
 static void slow_ways_are_warned_of(void **state) {
     (void)state;
-    char text[4096];
+    char text[HEARD_MAX];
     const char *net = LINE "NET/Socket : Using [0]eth0:10.0.0.5<0>\n" LINE
                            "Channel 00/0 : 0[0] -> 1[0] [send] via NET/Socket/0\n";
     const char *back = LINE "Channel 00/0 : 1[0] -> 0[0] [send] via NET/Socket/0\n";
     NcclTold all[] = {told("a", 0, net), told("b", 1, back)};
     said(all, 2, text);
-    has(text, "2 links by NET/Socket (eth0) between hosts\n");
+    heard(text, "2 links by NET/Socket (eth0) between hosts\n");
     assert_null(strstr(text, "warning"));
     snprintf(all[1].port, sizeof all[1].port, "mlx5_0/1 (100 Gb/s)");
     said(all, 2, text);
-    has(text, "warning: NCCL takes rank 1's sums over TCP/IP (NET/Socket), though mlx5_0/1 (100 "
-              "Gb/s) of b is up");
+    heard(text, "warning: NCCL takes rank 1's sums over TCP/IP (NET/Socket), though mlx5_0/1 (100 "
+                "Gb/s) of b is up");
     NcclTold one[] = {told("a", 0, LINE "Channel 00 : 0[0] -> 1[1] via SHM/direct/direct\n"),
                       told("a", 1, LINE "Channel 00 : 1[1] -> 0[0] via SHM/direct/direct\n")};
     said(one, 2, text);
     assert_string_equal(text, "  NCCL 2.28.9 says: 2 links by SHM inside hosts\n");
     one[1].within_reach = 1;
     said(one, 2, text);
-    has(text, "warning: NCCL takes rank 1's sums to 1 rank of a through the host's memory");
+    heard(text, "warning: NCCL takes rank 1's sums to 1 rank of a through the host's memory");
 }
 
 /* Two ranks that sum 125 MB in 0.1 s send 10 Gb/s each; 12 channels of 30 GB/s are 2880 Gb/s. */
 static void rings_of_one_host(void **state) {
     (void)state;
-    char text[4096];
+    char text[HEARD_MAX];
     const char *rings =
         LINE "Pattern 4, crossNic 0, nChannels 12, bw 30.000000/30.000000, type "
              "NVL/PIX, sameChannels 1\n" LINE "Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM\n" LINE
@@ -253,8 +233,9 @@ static void rings_of_one_host(void **state) {
     all[1] = all[0];
     all[1].log.route[0].to = 0;
     said(all, 2, text);
-    has(text, "  its rings take NVLink, by its own reckoning 2880 Gb/s: at best 10.00 Gb/s a rank "
-              "went, 0 %\n");
+    heard(text,
+          "  its rings take NVLink, by its own reckoning 2880 Gb/s: at best 10.00 Gb/s a rank "
+          "went, 0 %\n");
 }
 
 int main(void) {
