@@ -16,7 +16,7 @@ VECTOR_IN void image_sums(const Map *map, bool masks, const uint16_t *value, uin
     int64_t at[AT_ONCE];
     UNROLLED (v, AT_ONCE) {
         lanes[v] = vector_lanes(map->c - c - VECTOR * v);
-        at[v] = map_at(map, n, lanes[v] ? c + VECTOR * v : c, 0, 0);
+        at[v] = map_at(map, VECTOR, n, lanes[v] ? c + VECTOR * v : c, 0, 0);
         sum[v] = _mm512_setzero_ps();
     }
     for (int64_t i = 0; i < map->h * map->w * map->pixel; i += map->pixel) {

@@ -8,17 +8,14 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "unrolled.h"
+
 #define VECTOR_FN __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
 #define VECTOR_IN static inline __attribute__((always_inline)) VECTOR_FN
 
-/* A loop of constant length over arrays of vectors: only unrolled do these live in registers. */
-#ifdef __clang__
-#define UNROLLED(i, count) _Pragma("clang loop unroll(full)") for (int i = 0; i < (count); i++)
-#else
-#define UNROLLED(i, count) _Pragma("GCC unroll 32") for (int i = 0; i < (count); i++)
-#endif
-
 enum { VECTOR = 16, ALL_LANES = 0xffff };
+
+typedef __m512 Vector;
 
 /* The lanes of the next vector where `left` elements are left; none where none are. */
 VECTOR_IN __mmask16 vector_lanes(int64_t left) {

@@ -170,20 +170,19 @@ static const DeviceOps device_ops = {
 /* Names the arithmetic, as people call it and as ranks compare it: in bf16 it is another. */
 static void describe(CpuDevice *device, const Processor *processor) {
     const dnnl_version_t *version = dnnl_version();
+    const WinogradPasses *own = winograd_of(device);
     bool bf16 = device->activation == DT_BF16;
-    bool winograd = primitive_has_winograd(device->engine, device->wide);
+    bool winograd = own || (!bf16 && primitive_has_winograd(device->engine, device->wide));
     snprintf(device->base.description, sizeof device->base.description, "oneDNN %d.%d.%d, %s, %s",
              version->major, version->minor, version->patch,
              bf16 ? processor->bf16_family : processor->family,
-             device->winograd ? "bf16 with Winograd"
-             : bf16           ? "bf16"
-             : winograd       ? "Winograd"
-                              : "direct convolution (it has no Winograd here)");
-    snprintf(device->base.instruction_set, sizeof device->base.instruction_set, "%s%s",
-             processor->name,
-             device->winograd ? ", " WINOGRAD_NAME
-             : bf16           ? ", bf16"
-                              : "");
+             bf16 ? (winograd ? "bf16 with Winograd" : "bf16")
+                  : (winograd ? "Winograd" : "direct convolution (it has no Winograd here)"));
+    snprintf(device->base.instruction_set, sizeof device->base.instruction_set, "%s%s%s",
+             processor->name, own || bf16 ? ", " : "",
+             own    ? own->name
+             : bf16 ? "bf16"
+                    : "");
 }
 
 Status device_open_cpu(const DeviceOptions *options, Device **out) {
@@ -201,7 +200,8 @@ Status device_open_cpu(const DeviceOptions *options, Device **out) {
     TRY_DNNL(result);
     device->wide = processor.wide;
     device->convolutions = options->convolutions;
-    device->winograd = options->precision == PRECISION_BF16 && processor.bf16_vectors;
+    device->bf16_vectors = options->precision == PRECISION_BF16 && processor.bf16_vectors;
+    device->f32_vectors = options->precision != PRECISION_BF16 && processor.f32_vectors;
     device->activation = options->precision == PRECISION_BF16 ? DT_BF16 : DT_F32;
     device->base.ops = &device_ops;
     device->base.real = DT_F32;

@@ -7,7 +7,6 @@
 #include "attention_bf16.h"
 #include "dropout_bf16.h"
 #include "image_conv.h"
-#include "winograd.h"
 
 static Status not_compiled(void) {
     return FAIL(ST_INTERNAL, "vectors for bfloat16 were asked for where there are none");
@@ -44,16 +43,6 @@ void image_conv_forward(StepPlan *plan) {
 
 void image_conv_backward(StepPlan *plan) {
     (void)plan;
-}
-
-bool winograd_takes(const StepPlan *plan) {
-    (void)plan;
-    return false;
-}
-
-Status winograd_steps(StepPlan *plan) {
-    (void)plan;
-    return not_compiled();
 }
 
 #endif

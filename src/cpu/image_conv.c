@@ -44,7 +44,7 @@ static ImageConv image_conv_of(const OpDesc *desc) {
     const ConvArgs *args = &desc->layer->args.conv;
     ImageConv conv = {.in = desc->in[0].shape,
                       .in_layout = desc->in[0].layout,
-                      .out = map_of(&desc->out),
+                      .out = map_of(&desc->out, VECTOR),
                       .kernel = args->kernel,
                       .pad = args->pad,
                       .has_bias = args->bias,
@@ -134,7 +134,7 @@ VECTOR_FN static void finish_line(const ImageConv *conv, const float *products, 
     for (int64_t c = 0; c < conv->panel && channel + c < conv->out.c; c += VECTOR) {
         __mmask16 lanes = vector_lanes(conv->out.c - channel - c);
         __m512 add = _mm512_setzero_ps();
-        uint16_t *at = to + map_at(&conv->out, n, channel + c, y, 0);
+        uint16_t *at = to + map_at(&conv->out, VECTOR, n, channel + c, y, 0);
         if (bias)
             add = _mm512_maskz_loadu_ps(lanes, bias + channel + c);
         for (int64_t x = 0; x < conv->out.w; x++, at += conv->out.pixel) {
@@ -217,7 +217,7 @@ VECTOR_FN static void pair_gradients(const ImageConv *conv, const uint16_t *grad
     for (int64_t c = 0; c < conv->panel; c += VECTOR) {
         __mmask16 lanes = vector_lanes(conv->out.c - channel - c);
         for (int64_t l = 0; l < lines; l++) {
-            int64_t at = map_at(&conv->out, n, channel + c, y + l, 0);
+            int64_t at = map_at(&conv->out, VECTOR, n, channel + c, y + l, 0);
             uint32_t *to = strip + l * pairs * conv->panel + c;
             for (int64_t x = 0; x < conv->out.w; x += 2, at += 2 * pixel, to += conv->panel) {
                 bool both = x + 1 < conv->out.w;
@@ -313,7 +313,7 @@ bool image_conv_takes(const StepPlan *plan) {
     const ConvArgs *args = &desc->layer->args.conv;
     int layout = desc->in[0].layout;
     return plan_vectors(plan) && args->groups == 1 && desc->grad_in[0] == GRAD_NONE &&
-           (layout == LAYOUT_PLAIN || layout == LAYOUT_NHWC) && map_fits(&desc->out) &&
+           (layout == LAYOUT_PLAIN || layout == LAYOUT_NHWC) && map_fits(&desc->out, VECTOR) &&
            rule_image_conv_bf16(desc->in[0].shape, desc->out.shape, args->kernel, args->stride);
 }
 

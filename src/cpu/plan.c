@@ -17,7 +17,7 @@ DType plan_type(const StepPlan *plan) {
 }
 
 bool plan_vectors(const StepPlan *plan) {
-    return ((const CpuDevice *)plan->device)->winograd;
+    return ((const CpuDevice *)plan->device)->bf16_vectors;
 }
 
 MemDesc plan_md_in(const StepPlan *plan) {

@@ -19,8 +19,9 @@
 typedef struct CpuDevice {
     Device base;
     dnnl_engine_t engine;
-    bool wide;     /* 512-bit registers: blocks of 16 channels, oneDNN's Winograd */
-    bool winograd; /* bf16 by our own (winograd.h, image_conv.h) */
+    bool wide;         /* 512-bit registers: blocks of 16 channels, oneDNN's Winograd */
+    bool bf16_vectors; /* activations are bfloat16, computed by code of our own (bf16_vector.h) */
+    bool f32_vectors;  /* they are fp32, and so are the convolutions of winograd.h */
     ConvAlgorithm convolutions;
     DType activation; /* DT_F32 or DT_BF16 */
 } CpuDevice;

@@ -15,6 +15,14 @@ static bool includes(dnnl_cpu_isa_t isa, dnnl_cpu_isa_t part) {
     return (isa & part) == part;
 }
 
+static bool has_fma(void) {
+#if FOR_X86
+    return __builtin_cpu_supports("fma");
+#else
+    return false;
+#endif
+}
+
 Processor processor_of_onednn(void) {
     static const struct {
         dnnl_cpu_isa_t isa;
@@ -30,19 +38,21 @@ Processor processor_of_onednn(void) {
         {dnnl_cpu_isa_sse41, "sse41", "SSE4.1", NULL},
     };
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-    Processor processor = {"unknown", "an unknown instruction set", NULL, false, false};
+    Processor processor = {.name = "unknown", .family = "an unknown instruction set"};
     if (!FOR_X86) /* where oneDNN does not say what it takes */
-        processor = (Processor){"aarch64", "aarch64", NULL, false, false};
+        processor = (Processor){.name = "aarch64", .family = "aarch64"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i].isa == isa)
-            processor =
-                (Processor){known[i].name, known[i].family, known[i].bf16_family, false, false};
+            processor = (Processor){.name = known[i].name,
+                                    .family = known[i].family,
+                                    .bf16_family = known[i].bf16_family};
     }
     if (includes(isa, dnnl_cpu_isa_avx512_core_bf16) && !processor.bf16_family)
         processor.bf16_family = "AVX-512 BF16";
     processor.wide = includes(isa, dnnl_cpu_isa_avx512_core);
     processor.bf16_vectors = FOR_X86 && includes(isa, dnnl_cpu_isa_avx512_core_bf16) &&
                              !includes(isa, dnnl_cpu_isa_avx512_core_amx);
+    processor.f32_vectors = includes(isa, dnnl_cpu_isa_avx2) && !processor.wide && has_fma();
     return processor;
 }
 

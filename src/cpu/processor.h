@@ -13,6 +13,7 @@ typedef struct Processor {
     const char *bf16_family; /* likewise, of what multiplies bfloat16; NULL: nothing does */
     bool wide;               /* 512-bit registers */
     bool bf16_vectors;       /* which multiply bfloat16, and nothing does it faster (AMX would) */
+    bool f32_vectors;        /* 256-bit registers, fused multiply-adds, and nothing wider */
 } Processor;
 
 Processor processor_of_onednn(void);

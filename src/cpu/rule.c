@@ -40,39 +40,57 @@ bool rule_winograd_fits(Shape in, Shape out, int64_t kernel, int64_t stride, int
     return wide && kernel == 3 && stride == 1 && pad <= 1 && in.c % 16 == 0 && out.c % 16 == 0;
 }
 
-/* Direct convolution takes 9 multiply-adds per output, input channel and output channel. Winograd
- * takes 36 per tile of 4 x 4 outputs, and moves 36 values per tile and channel into and out of
- * tiled form, and 36 per weight: each as dear as MOVE_TILE or MOVE_WEIGHT multiply-adds, fitted to
- * times of all three passes on one Zen 4 core (channels 16 to 512, maps 2 to 32, batches 1 to 64).
- * `bench/fit_rule` times shapes both ways, and names those for which it is wrong. */
-bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide) {
-    enum { MOVE_TILE = 25, MOVE_WEIGHT = 35 };
-    if (!rule_winograd_fits(in, out, kernel, stride, pad, wide))
-        return false;
-    double tiles = (double)(out.n * ((out.h + 3) / 4) * ((out.w + 3) / 4));
-    double pairs = (double)(in.c * out.c);
+/* What a kind of Winograd's algorithm makes: outputs of a tile, its elements in tiled form, and
+ * what a value costs, in multiply-adds, that is moved into or out of that form: of maps, and of
+ * weights.
+ */
+typedef struct Tiling {
+    int64_t high, wide;
+    double planes, move_tile, move_weight;
+} Tiling;
+
+/* Direct convolution takes 9 multiply-adds per output, input channel and output channel. */
+static bool pays(const Tiling *tiling, Shape in, Shape out) {
+    int64_t down = (out.h + tiling->high - 1) / tiling->high;
+    int64_t across = (out.w + tiling->wide - 1) / tiling->wide;
+    double tiles = (double)(out.n * down * across), pairs = (double)(in.c * out.c);
     double direct = (double)(out.n * out.h * out.w) * pairs * 9;
     double winograd =
-        36 * (tiles * pairs + MOVE_TILE * tiles * (double)(in.c + out.c) + MOVE_WEIGHT * pairs);
+        tiling->planes * (tiles * pairs + tiling->move_tile * tiles * (double)(in.c + out.c) +
+                          tiling->move_weight * pairs);
     return winograd < direct;
+}
+
+/* Fitted to times of all three passes on one Zen 4 core (channels 16 to 512, maps 2 to 32, batches
+ * 1 to 64). `bench/fit_rule` times shapes both ways, and names those for which a rule is wrong. */
+bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide) {
+    enum { MOVE_TILE = 25, MOVE_WEIGHT = 35 };
+    return rule_winograd_fits(in, out, kernel, stride, pad, wide) &&
+           pays(&(Tiling){4, 4, 36, MOVE_TILE, MOVE_WEIGHT}, in, out);
+}
+
+bool rule_winograd_f32_fits(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad) {
+    return kernel == 3 && stride == 1 && pad <= 1 && in.c % 8 == 0 && out.c % 8 == 0;
+}
+
+/* Fitted on Zen 3 cores (channels 8 to 512, maps 3 to 32, batches 1 to 16), where oneDNN without
+ * 512-bit registers is slow enough that what is moved hardly counts. For gradients of maps of 2 x 2
+ * it has nothing but generic loops: 20 to 200 times as long. */
+bool rule_winograd_f32(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad) {
+    enum { MOVE_TILE = 1, MOVE_WEIGHT = 8, GENERIC = 3 };
+    return rule_winograd_f32_fits(in, out, kernel, stride, pad) &&
+           (out.w < GENERIC || pays(&(Tiling){4, 4, 36, MOVE_TILE, MOVE_WEIGHT}, in, out));
 }
 
 bool rule_winograd_bf16_fits(int64_t kernel, int64_t stride, int64_t pad) {
     return kernel == 3 && stride == 1 && pad <= 1;
 }
 
-/* Likewise in bf16: 72 multiply-adds per tile of 2 x 4 outputs against 24 (`bench/fit_rule
- * --precision bf16`). Of maps of 3 x 3 the tiles are mostly empty. */
+/* Of maps of 3 x 3 the tiles are mostly empty. */
 bool rule_winograd_bf16(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad) {
     enum { MOVE_TILE = 25, MOVE_WEIGHT = 70 };
-    if (!rule_winograd_bf16_fits(kernel, stride, pad))
-        return false;
-    double tiles = (double)(out.n * ((out.h + 1) / 2) * ((out.w + 3) / 4));
-    double pairs = (double)(in.c * out.c);
-    double direct = (double)(out.n * out.h * out.w) * pairs * 9;
-    double winograd =
-        24 * (tiles * pairs + MOVE_TILE * tiles * (double)(in.c + out.c) + MOVE_WEIGHT * pairs);
-    return winograd < direct;
+    return rule_winograd_bf16_fits(kernel, stride, pad) &&
+           pays(&(Tiling){2, 4, 24, MOVE_TILE, MOVE_WEIGHT}, in, out);
 }
 
 /* A panel of 32 outputs is computed whole, and pays if half of it is wanted. oneDNN's code took

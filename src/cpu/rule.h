@@ -33,10 +33,14 @@ int rule_layout_beside(const Tensor *tensor, int beside);
 
 /* Whether oneDNN has Winograd's algorithm F(4x4, 3x3) for a convolution of one group; and whether
  * it pays, so that forward and backward go through it. bench/fit_rule holds the rule, and the next
- * one, to measurements. */
+ * two, to measurements. */
 bool rule_winograd_fits(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad,
                         bool wide);
 bool rule_winograd(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide);
+
+/* Likewise through F(4x4, 3x3) of our own for processors with AVX2 (winograd.h). */
+bool rule_winograd_f32_fits(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad);
+bool rule_winograd_f32(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad);
 
 /* Likewise in bf16, through F(2x4, 3x3) of our own (winograd.h), whose channels may be any number.
  */

@@ -35,9 +35,9 @@ void norm_check(const OpCase *row, const char *what, const double *found, const 
 void norm_compare(Device *device, Device *ref, const OpCase *row, OpData *data,
                   const NormBounds *bounds, LookAtOp look);
 
-/* Runs tests of our own code in bf16 with both devices open, or prints SKIP where this processor
- * computes by other code: main's exit code. */
-int norm_tests(const char *name, const struct CMUnitTest *tests, size_t count, Device **cpu,
-               Device **ref);
+/* Runs tests of our own code in a precision with both devices open, or prints SKIP where this
+ * processor computes by other code in it: main's exit code. */
+int norm_tests(const char *name, Precision precision, const struct CMUnitTest *tests, size_t count,
+               Device **cpu, Device **ref);
 
 #endif

@@ -91,5 +91,5 @@ static void against_float64(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(against_float64)};
-    return norm_tests("attention in bf16", tests, sizeof tests / sizeof *tests, &cpu, &ref);
+    return norm_tests("attention", PRECISION_BF16, tests, sizeof tests / sizeof *tests, &cpu, &ref);
 }

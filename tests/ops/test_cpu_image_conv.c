@@ -108,6 +108,6 @@ int main(void) {
         cmocka_unit_test(against_float64),
         cmocka_unit_test(no_shape_is_slow),
     };
-    return norm_tests("images' convolutions in bf16", tests, sizeof tests / sizeof *tests, &cpu,
-                      &ref);
+    return norm_tests("images' convolutions", PRECISION_BF16, tests, sizeof tests / sizeof *tests,
+                      &cpu, &ref);
 }

@@ -127,6 +127,41 @@ static void winograd_where_it_pays(void **state) {
     }
 }
 
+static void winograd_of_our_own_in_fp32_where_it_pays(void **state) {
+    (void)state;
+    static const WinogradCase cases[] = {
+        /* the recipes' lanes */
+        {64, 64, 128, 32, 3, 1, 1, false, true},
+        {64, 512, 512, 4, 3, 1, 1, false, true},
+        {16, 16, 16, 32, 3, 1, 1, false, true},
+        {16, 64, 64, 8, 3, 1, 1, false, true},
+        {250, 24, 64, 31, 3, 1, 1, false, true},
+        {250, 256, 256, 3, 3, 1, 1, false, true},
+        {8, 16, 64, 6, 3, 1, 1, false, true},
+        /* where oneDNN has generic loops alone */
+        {16, 128, 128, 2, 3, 1, 1, false, true},
+        {1, 512, 512, 2, 3, 1, 1, false, true},
+        /* what it cannot do */
+        {64, 64, 128, 32, 5, 1, 2, false, false},
+        {64, 64, 128, 32, 1, 1, 0, false, false},
+        {64, 64, 128, 32, 3, 2, 1, false, false},
+        {64, 64, 128, 32, 3, 1, 2, false, false},
+        {64, 3, 64, 32, 3, 1, 1, false, false},
+        {64, 64, 12, 32, 3, 1, 1, false, false},
+        /* where direct was measured to be faster: many weights for few images */
+        {1, 64, 64, 4, 3, 1, 1, false, false},
+        {1, 512, 512, 4, 3, 1, 1, false, false},
+        {4, 512, 512, 4, 3, 1, 1, false, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        WinogradCase c = cases[i];
+        int64_t side = (c.side + 2 * c.pad - c.kernel) / c.stride + 1;
+        Shape in = {c.batch, c.in, c.side, c.side}, out = {c.batch, c.out, side, side};
+        if (rule_winograd_f32(in, out, c.kernel, c.stride, c.pad) != c.expected)
+            fail_msg("case %zu: Winograd should %sbe taken", i, c.expected ? "" : "not ");
+    }
+}
+
 static void winograd_in_bf16_where_it_pays(void **state) {
     (void)state;
     static const WinogradCase cases[] = {
@@ -217,6 +252,7 @@ int main(void) {
         cmocka_unit_test(groups_in_nhwc_where_blocks_are_slow),
         cmocka_unit_test(layouts_of_single_values),
         cmocka_unit_test(winograd_where_it_pays),
+        cmocka_unit_test(winograd_of_our_own_in_fp32_where_it_pays),
         cmocka_unit_test(winograd_in_bf16_where_it_pays),
         cmocka_unit_test(indices_are_a_permutation),
         cmocka_unit_test(which_convolutions_of_images),

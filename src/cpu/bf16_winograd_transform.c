@@ -1,23 +1,17 @@
-/* cpu/winograd_transform: see winograd_transform.h. A vector is 16 channels; e[row][column] are the
- * elements of a tile. The functions that end in _column and _row multiply by one matrix each. */
+/* cpu/bf16_winograd_transform: see bf16_winograd_transform.h. A vector is 16 channels;
+ * e[row][column] are the elements of a tile. The functions that end in _column multiply by one
+ * matrix of F(2, 3) each. */
 #include "clones.h"
 
 #if FOR_X86
 
-#include "winograd_transform.h"
+#include "bf16_winograd_transform.h"
 
-enum { IN_H = TILE_H + 2, IN_W = TILE_W + 2, INPUTS = IN_H * IN_W };
+#include "winograd_points.h"
 
-/* Along rows: the points P and Q, their squares, and the two products of differences between points
- * by which weights are divided (those of 0, and those of infinity, are PP QQ and 1). */
-#define P    0.6875f
-#define Q    1.5f
-#define PP   (P * P)
-#define QQ   (Q * Q)
-#define BY_P (1 / (2 * PP * (PP - QQ)))
-#define BY_Q (1 / (2 * QQ * (QQ - PP)))
+enum { IN_H = TILE_H + 2, IN_W = POINTS, INPUTS = IN_H * IN_W };
 
-/* ---- The matrices ---- */
+/* ---- The matrices of F(2, 3) ---- */
 
 /* Of B^T, down: (a - c, b + c, c - b, d - b). */
 VECTOR_IN void input_column(__m512 e[IN_H][IN_W], int j, __m512 a, __m512 b, __m512 c, __m512 d) {
@@ -27,32 +21,10 @@ VECTOR_IN void input_column(__m512 e[IN_H][IN_W], int j, __m512 a, __m512 b, __m
     e[3][j] = d - b;
 }
 
-/* x b: the value at p is the polynomial with the other points as roots, that of the first point
- * PP QQ - (PP + QQ) t^2 + t^4 with t^k read as x[k]. */
-VECTOR_IN void input_row(__m512 v[IN_W], const __m512 x[IN_W]) {
-    __m512 even_p = vector_fma(x[2], -QQ, x[4]), odd_p = vector_fma(x[1], -QQ, x[3]);
-    __m512 even_q = vector_fma(x[2], -PP, x[4]), odd_q = vector_fma(x[1], -PP, x[3]);
-    v[0] = vector_fma(x[2], -(PP + QQ), vector_fma(x[0], PP * QQ, x[4]));
-    v[1] = vector_fma(odd_p, P, even_p);
-    v[2] = vector_fma(odd_p, -P, even_p);
-    v[3] = vector_fma(odd_q, Q, even_q);
-    v[4] = vector_fma(odd_q, -Q, even_q);
-    v[5] = vector_fma(x[3], -(PP + QQ), vector_fma(x[1], PP * QQ, x[5]));
-}
-
 /* A^T m, down: (m0 + m1 + m2, m1 - m2 + m3). */
 VECTOR_IN void output_column(__m512 e[TILE_H][IN_W], int j, const __m512 m[IN_H]) {
     e[0][j] = m[0] + m[1] + m[2];
     e[1][j] = m[1] - m[2] + m[3];
-}
-
-/* m a: y[k] = sum over points of point^k m, and of infinity in the last. */
-VECTOR_IN void output_row(__m512 y[TILE_W], const __m512 m[IN_W]) {
-    __m512 even_p = m[1] + m[2], odd_p = m[1] - m[2], even_q = m[3] + m[4], odd_q = m[3] - m[4];
-    y[0] = m[0] + even_p + even_q;
-    y[1] = vector_fma(odd_p, P, vector_scale(odd_q, Q));
-    y[2] = vector_fma(even_p, PP, vector_scale(even_q, QQ));
-    y[3] = vector_fma(odd_p, P * PP, vector_fma(odd_q, Q * QQ, m[5]));
 }
 
 /* A dy, down: the transpose of output_column. */
@@ -63,36 +35,12 @@ VECTOR_IN void gradient_column(__m512 e[IN_H][TILE_W], int j, __m512 a, __m512 b
     e[3][j] = b;
 }
 
-/* dy a^T: the transpose of output_row. */
-VECTOR_IN void gradient_row(__m512 v[IN_W], const __m512 y[TILE_W]) {
-    __m512 even_p = vector_fma(y[2], PP, y[0]), odd_p = vector_fma(y[3], PP, y[1]);
-    __m512 even_q = vector_fma(y[2], QQ, y[0]), odd_q = vector_fma(y[3], QQ, y[1]);
-    v[0] = y[0];
-    v[1] = vector_fma(odd_p, P, even_p);
-    v[2] = vector_fma(odd_p, -P, even_p);
-    v[3] = vector_fma(odd_q, Q, even_q);
-    v[4] = vector_fma(odd_q, -Q, even_q);
-    v[5] = y[3];
-}
-
 /* G w, down: (w0, (w0 + w1 + w2) / 2, (w0 - w1 + w2) / 2, w2). */
 VECTOR_IN void weight_column(__m512 e[IN_H][3], int j, const __m512 w[3]) {
     e[0][j] = w[0];
     e[1][j] = vector_scale(w[0] + w[1] + w[2], 0.5f);
     e[2][j] = vector_scale(w[0] - w[1] + w[2], 0.5f);
     e[3][j] = w[2];
-}
-
-/* w g^T: the polynomial w0 + w1 t + w2 t^2 at each point, over its product of differences. */
-VECTOR_IN void weight_row(__m512 u[IN_W], const __m512 w[3]) {
-    __m512 even_p = vector_scale(vector_fma(w[2], PP, w[0]), BY_P);
-    __m512 even_q = vector_scale(vector_fma(w[2], QQ, w[0]), BY_Q);
-    u[0] = vector_scale(w[0], 1 / (PP * QQ));
-    u[1] = vector_fma(w[1], BY_P * P, even_p);
-    u[2] = vector_fma(w[1], -BY_P * P, even_p);
-    u[3] = vector_fma(w[1], BY_Q * Q, even_q);
-    u[4] = vector_fma(w[1], -BY_Q * Q, even_q);
-    u[5] = w[2];
 }
 
 /* G^T s, down: the transpose of weight_column. */
@@ -102,42 +50,20 @@ VECTOR_IN void tap_column(__m512 e[3][IN_W], int j, const __m512 s[IN_H]) {
     e[2][j] = vector_fma(s[1] + s[2], 0.5f, s[3]);
 }
 
-/* s g: the transpose of weight_row. */
-VECTOR_IN void tap_row(__m512 w[3], const __m512 s[IN_W]) {
-    __m512 even_p = s[1] + s[2], odd_p = s[1] - s[2], even_q = s[3] + s[4], odd_q = s[3] - s[4];
-    w[0] = vector_fma(s[0], 1 / (PP * QQ), vector_fma(even_p, BY_P, vector_scale(even_q, BY_Q)));
-    w[1] = vector_fma(odd_p, BY_P * P, vector_scale(odd_q, BY_Q * Q));
-    w[2] = vector_fma(even_p, BY_P * PP, vector_fma(even_q, BY_Q * QQ, s[5]));
-}
-
 /* ---- Tiles and their places ---- */
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
+int64_t bf16_tiles_count(const Tiles *tiles) {
+    return tiles_of(tiles, TILE_H, TILE_W);
 }
-
-int64_t tiles_count(const Tiles *tiles) {
-    return tiles->out.n * ceil_div(tiles->out.h, TILE_H) * ceil_div(tiles->out.w, TILE_W);
-}
-
-/* A tile's image and the first of its output's pixels. */
-typedef struct Tile {
-    int64_t n, y, x;
-} Tile;
 
 static Tile tile_at(const Tiles *tiles, int64_t index) {
-    int64_t across = ceil_div(tiles->out.w, TILE_W), down = ceil_div(tiles->out.h, TILE_H);
-    return (Tile){index / (across * down), index / across % down * TILE_H, index % across * TILE_W};
-}
-
-static bool map_has(const Map *map, int64_t y, int64_t x) {
-    return y >= 0 && y < map->h && x >= 0 && x < map->w;
+    return tile_of(tiles, TILE_H, TILE_W, index);
 }
 
 /* Asks for memory of the tile after the next, 2 x 4 pixels from (y, x) on and channels [from, to),
  * for maps larger than the caches. Outside the map it does nothing of use, and no harm. */
 static void fetch_ahead(const Map *map, const uint16_t *data, Tile tile, int64_t from, int64_t to) {
-    const uint16_t *at = data + map_at(map, tile.n, from, tile.y, tile.x + 2 * TILE_W);
+    const uint16_t *at = data + map_at(map, VECTOR, tile.n, from, tile.y, tile.x + 2 * TILE_W);
     for (int64_t c = from; c < to; c += 2 * VECTOR, at += 2 * map->block)
         for (int64_t i = 0; i < TILE_H; i++)
             for (int64_t j = 0; j < TILE_W; j++)
@@ -154,7 +80,7 @@ typedef struct Window {
 static Window window_at(const Tiles *tiles, const uint16_t *data, Tile tile) {
     const Map *in = &tiles->in;
     int64_t y = tile.y - tiles->pad, x = tile.x - tiles->pad;
-    Window window = {.at = data + map_at(in, tile.n, 0, y, x)};
+    Window window = {.at = data + map_at(in, VECTOR, tile.n, 0, y, x)};
     window.whole = map_has(in, y, x) && map_has(in, y + IN_H - 1, x + IN_W - 1);
     if (window.whole && in->c % VECTOR == 0)
         return window;
@@ -189,8 +115,8 @@ VECTOR_IN void window_columns(const Window *window, const Map *in, int64_t chann
 
 /* ---- Forward, and gradients of inputs ---- */
 
-VECTOR_FN void tiles_of_input(const Tiles *tiles, const uint16_t *x, int64_t first, int64_t count,
-                              int64_t plane, uint16_t *v) {
+VECTOR_FN void bf16_tiles_of_input(const Tiles *tiles, const uint16_t *x, int64_t first,
+                                   int64_t count, int64_t plane, uint16_t *v) {
     const Map *in = &tiles->in;
     for (int64_t t = 0; t < count; t++) {
         Tile tile = tile_at(tiles, first + t);
@@ -202,7 +128,7 @@ VECTOR_FN void tiles_of_input(const Tiles *tiles, const uint16_t *x, int64_t fir
             window_columns(&window, in, channel, e);
             UNROLLED (i, IN_H) {
                 __m512 row[IN_W];
-                input_row(row, e[i]);
+                points_of_input(row, e[i]);
                 UNROLLED (j, IN_W / 2) {
                     vector_store_two(to, row[2 * j], to + plane, row[2 * j + 1]);
                     to += 2 * plane;
@@ -237,9 +163,9 @@ VECTOR_IN void store_row(__m512 value[TILE_W], uint16_t *to, int64_t pixel, int6
     }
 }
 
-VECTOR_FN void tiles_to_output(const Tiles *tiles, const float *m, int64_t first, int64_t count,
-                               int64_t plane, int64_t channel, int64_t width, const Finish *finish,
-                               uint16_t *y) {
+VECTOR_FN void bf16_tiles_to_output(const Tiles *tiles, const float *m, int64_t first,
+                                    int64_t count, int64_t plane, int64_t channel, int64_t width,
+                                    const Finish *finish, uint16_t *y) {
     const Map *out = &tiles->out;
     int64_t end = channel + width < out->c ? channel + width : out->c;
     for (int64_t t = 0; t < count; t++) {
@@ -260,10 +186,10 @@ VECTOR_FN void tiles_to_output(const Tiles *tiles, const float *m, int64_t first
             }
             UNROLLED (i, TILE_H) {
                 __m512 row[TILE_W];
-                output_row(row, e[i]);
+                points_to_output(row, e[i]);
                 if (tile.y + i < out->h)
-                    store_row(row, y + map_at(out, tile.n, c, tile.y + i, tile.x), out->pixel,
-                              out->w - tile.x, lanes, finish, bias);
+                    store_row(row, y + map_at(out, VECTOR, tile.n, c, tile.y + i, tile.x),
+                              out->pixel, out->w - tile.x, lanes, finish, bias);
             }
         }
     }
@@ -273,14 +199,14 @@ VECTOR_FN void tiles_to_output(const Tiles *tiles, const float *m, int64_t first
 
 /* The two tiles of a pair; true if the second is there. */
 static bool pair_at(const Tiles *tiles, int64_t pair, Tile tile[2]) {
-    bool both = 2 * pair + 1 < tiles_count(tiles);
+    bool both = 2 * pair + 1 < bf16_tiles_count(tiles);
     tile[0] = tile_at(tiles, 2 * pair);
     tile[1] = tile_at(tiles, 2 * pair + both);
     return both;
 }
 
-VECTOR_FN void tiles_of_input_pairs(const Tiles *tiles, const uint16_t *x, int64_t first,
-                                    int64_t count, int64_t pairs, int64_t plane, uint32_t *v) {
+VECTOR_FN void bf16_tiles_of_input_pairs(const Tiles *tiles, const uint16_t *x, int64_t first,
+                                         int64_t count, int64_t pairs, int64_t plane, uint32_t *v) {
     const Map *in = &tiles->in;
     for (int64_t p = 0; p < count; p++) {
         Tile tile[2];
@@ -295,12 +221,12 @@ VECTOR_FN void tiles_of_input_pairs(const Tiles *tiles, const uint16_t *x, int64
             __m512 e[IN_H][IN_W], even[IN_H][IN_W];
             window_columns(&window[0], in, channel, e);
             UNROLLED (i, IN_H) {
-                input_row(even[i], e[i]);
+                points_of_input(even[i], e[i]);
             }
             window_columns(&window[1], in, channel, e);
             UNROLLED (i, IN_H) {
                 __m512 odd[IN_W];
-                input_row(odd, e[i]);
+                points_of_input(odd, e[i]);
                 UNROLLED (j, IN_W) {
                     vector_store_pairs(to, even[i][j], odd[j]);
                     to += plane;
@@ -313,7 +239,7 @@ VECTOR_FN void tiles_of_input_pairs(const Tiles *tiles, const uint16_t *x, int64
 /* A dy a^T of 16 channels of one tile. */
 VECTOR_IN void gradient_planes(const Map *out, const uint16_t *dy, Tile tile, int64_t channel,
                                __mmask16 lanes, __m512 v[IN_H][IN_W]) {
-    const uint16_t *at = dy + map_at(out, tile.n, channel, tile.y, tile.x);
+    const uint16_t *at = dy + map_at(out, VECTOR, tile.n, channel, tile.y, tile.x);
     bool whole = map_has(out, tile.y + TILE_H - 1, tile.x + TILE_W - 1) && lanes == ALL_LANES;
     int64_t row = out->w * out->pixel;
     __m512 e[IN_H][TILE_W];
@@ -331,12 +257,13 @@ VECTOR_IN void gradient_planes(const Map *out, const uint16_t *dy, Tile tile, in
         }
     }
     UNROLLED (i, IN_H) {
-        gradient_row(v[i], e[i]);
+        points_of_gradient(v[i], e[i]);
     }
 }
 
-VECTOR_FN void tiles_of_gradient_pairs(const Tiles *tiles, const uint16_t *dy, int64_t first,
-                                       int64_t count, int64_t plane, int64_t width, uint32_t *d) {
+VECTOR_FN void bf16_tiles_of_gradient_pairs(const Tiles *tiles, const uint16_t *dy, int64_t first,
+                                            int64_t count, int64_t plane, int64_t width,
+                                            uint32_t *d) {
     const Map *out = &tiles->out;
     int64_t whole = ceil_div(out->c, width) * width;
     for (int64_t p = 0; p < count; p++) {
@@ -368,8 +295,8 @@ VECTOR_IN __m512i strided(int64_t step) {
     return _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)step));
 }
 
-VECTOR_FN void tiles_of_weights(const float *weights, int64_t from, int64_t to, bool turned,
-                                int64_t width, uint32_t *u) {
+VECTOR_FN void bf16_tiles_of_weights(const float *weights, int64_t from, int64_t to, bool turned,
+                                     int64_t width, uint32_t *u) {
     int64_t step_from = turned ? TAPS * to : TAPS, step_to = turned ? TAPS : TAPS * from;
     int64_t pairs = ceil_div(from, 2), whole = ceil_div(to, width) * width;
     __m512i at = strided(step_to);
@@ -390,7 +317,7 @@ VECTOR_FN void tiles_of_weights(const float *weights, int64_t from, int64_t to, 
                     weight_column(e, j, tap);
                 }
                 UNROLLED (i, IN_H) {
-                    weight_row(v[half][i], e[i]);
+                    points_of_weights(v[half][i], e[i]);
                 }
             }
             for (int f = 0; f < PLANES; f++)
@@ -400,8 +327,8 @@ VECTOR_FN void tiles_of_weights(const float *weights, int64_t from, int64_t to, 
         }
 }
 
-VECTOR_FN void tiles_to_weights(const Tiles *tiles, const float *s, int64_t out, int64_t in,
-                                int64_t width, float *dw) {
+VECTOR_FN void bf16_tiles_to_weights(const Tiles *tiles, const float *s, int64_t out, int64_t in,
+                                     int64_t width, float *dw) {
     int64_t inputs = tiles->in.c, outputs = tiles->out.c;
     __m512i at = strided(TAPS * inputs);
     for (int64_t n = 0; n < VECTOR && in + n < inputs; n++)
@@ -417,7 +344,7 @@ VECTOR_FN void tiles_to_weights(const Tiles *tiles, const float *s, int64_t out,
             }
             UNROLLED (i, 3) {
                 __m512 tap[3];
-                tap_row(tap, e[i]);
+                points_to_weights(tap, e[i]);
                 UNROLLED (j, 3) {
                     _mm512_mask_i32scatter_ps(to + 3 * i + j, vector_lanes(outputs - out - c), at,
                                               tap[j], sizeof *to);
