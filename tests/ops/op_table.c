@@ -216,6 +216,7 @@ const OpCase op_table[] = {
 
     {MAX("maxpool 2", "maxpool k=2"), .in = {2, 3, 6, 6}},
     {MAX("maxpool 2 rest", "maxpool k=2"), .in = {2, 16, 5, 7}},
+    {MAX("maxpool 2 rest add", "maxpool k=2"), .in = {3, 13, 7, 5}, .grad_in = {GRAD_ADD}},
     {MAX("maxpool 3 overlapping", "maxpool k=3 s=2 p=1"), .in = {2, 3, 7, 7}},
     {MAX("maxpool 3 overlapping add", "maxpool k=3 s=2 p=1"), .in = {5, 5, 8, 8},
      .grad_in = {GRAD_ADD}},
