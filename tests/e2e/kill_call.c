@@ -6,8 +6,7 @@
  *   begun:N         right after it has begun that one
  *   count:N         before a sum of N elements
  *   rename:TEXT     before a file is renamed whose new name has TEXT in it
- *   open:TEXT       before a file is opened for reading whose name has TEXT in it
- * With KILLS=tell each rank writes the number of its collectives to $KILLS_OUT.RANK at its end. */
+ *   open:TEXT       before a file is opened for reading whose name has TEXT in it */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <mpi.h>
@@ -115,17 +114,4 @@ int open(const char *path, int flags, ...) {
     if ((flags & O_ACCMODE) == O_RDONLY)
         die_if_due("open", path);
     return next(path, flags, mode);
-}
-
-__attribute__((destructor)) static void tell(void) {
-    char path[4096];
-    const char *kills = getenv("KILLS"), *out = getenv("KILLS_OUT");
-    if (!kills || !out || strcmp(kills, "tell") != 0 || own_rank() < 0)
-        return;
-    snprintf(path, sizeof path, "%s.%d", out, own_rank());
-    FILE *file = fopen(path, "w");
-    if (file) {
-        fprintf(file, "%ld\n", atomic_load(&collectives));
-        fclose(file);
-    }
 }
