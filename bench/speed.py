@@ -47,10 +47,16 @@ def cores():
     return len(os.sched_getaffinity(0))
 
 
+WIDEST = (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 BF16"), ("avx512f", "AVX-512"), ("avx2", "AVX2"))
+
+
 def machine(count):
-    """`count` cores of this processor, in words."""
+    """`count` cores of this processor, in words, and the widest of its instructions that matter here."""
     try:
         with open("/proc/cpuinfo") as file:
-            return f"{count} cores of {re.search('model name[^:]*: (.*)', file.read()).group(1)}"
+            text = file.read()
+        flags = re.search("flags[^:]*: (.*)", text)
+        widest = next((f" ({name})" for flag, name in WIDEST if flags and flag in flags.group(1).split()), "")
+        return f"{count} cores of {re.search('model name[^:]*: (.*)', text).group(1)}{widest}"
     except (OSError, AttributeError):
         return f"{count} cores of {platform.machine()}"

@@ -93,10 +93,13 @@ check "3 ranks: native agrees with exact" close native-3 small
 export DNNL_MAX_CPU_ISA=AVX2
 train avx2 1 $small --steps 32
 reference avx2 32
-check "AVX2: the start-up line says direct convolution" grep -q '^device .*direct convolution' "$log"
+check "AVX2: the start-up line says whose convolutions" grep -q '^device .*, AVX2, Winograd$' "$log"
 for ranks in 3 8; do
     train avx2-$ranks $ranks $small --steps 32
     same avx2-$ranks avx2 "AVX2: $ranks ranks"
 done
+export DNNL_MAX_CPU_ISA=AVX # its gradients are generic loops: one step
+train avx 1 "$recipes/tiny.yaml" --steps 1
+check "AVX: the start-up line says direct convolution" grep -q '^device .*, AVX, direct convolution' "$log"
 unset DNNL_MAX_CPU_ISA
 finish

@@ -10,7 +10,7 @@ check "the rule's loss is the mean" grep -qE '^rule_winograd as it is: .*: 1 of 
 check "constants are found that lose nothing" grep -qE '^rule_winograd fitted: .*: 0 of 3 shapes by the slower way, 0\.00 % lost$' "$log"
 
 bench=(bench configs/quickstart.yaml --device cpu --batch-size 16 --lanes 2 --threads 1 --steps 1)
-arithmetic() { awk '$1 ~ /^conv[34]$/ { print $6 }' "$log" | sort -u | tr '\n' ' '; }
+arithmetic() { awk '$1 ~ /^conv[34]$/ { print $6, $7 }' "$log" | sort -u | tr '\n' ' '; }
 lockstep 0 "${bench[@]}" --convolutions direct
 direct=$(arithmetic)
 lockstep 0 "${bench[@]}" --convolutions winograd
