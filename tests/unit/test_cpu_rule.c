@@ -127,6 +127,18 @@ static void winograd_where_it_pays(void **state) {
     }
 }
 
+static void judge_own(const WinogradCase *cases, size_t count,
+                      bool (*rule)(Shape in, Shape out, int64_t kernel, int64_t stride,
+                                   int64_t pad)) {
+    for (size_t i = 0; i < count; i++) {
+        WinogradCase c = cases[i];
+        int64_t side = (c.side + 2 * c.pad - c.kernel) / c.stride + 1;
+        Shape in = {c.batch, c.in, c.side, c.side}, out = {c.batch, c.out, side, side};
+        if (rule(in, out, c.kernel, c.stride, c.pad) != c.expected)
+            fail_msg("case %zu: Winograd should %sbe taken", i, c.expected ? "" : "not ");
+    }
+}
+
 static void winograd_of_our_own_in_fp32_where_it_pays(void **state) {
     (void)state;
     static const WinogradCase cases[] = {
@@ -153,13 +165,7 @@ static void winograd_of_our_own_in_fp32_where_it_pays(void **state) {
         {1, 512, 512, 4, 3, 1, 1, false, false},
         {4, 512, 512, 4, 3, 1, 1, false, true},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        WinogradCase c = cases[i];
-        int64_t side = (c.side + 2 * c.pad - c.kernel) / c.stride + 1;
-        Shape in = {c.batch, c.in, c.side, c.side}, out = {c.batch, c.out, side, side};
-        if (rule_winograd_f32(in, out, c.kernel, c.stride, c.pad) != c.expected)
-            fail_msg("case %zu: Winograd should %sbe taken", i, c.expected ? "" : "not ");
-    }
+    judge_own(cases, sizeof cases / sizeof *cases, rule_winograd_f32);
 }
 
 static void winograd_in_bf16_where_it_pays(void **state) {
@@ -187,13 +193,7 @@ static void winograd_in_bf16_where_it_pays(void **state) {
         {64, 512, 512, 1, 3, 1, 1, true, false},
         {8, 512, 512, 4, 3, 1, 1, true, false},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        WinogradCase c = cases[i];
-        int64_t side = (c.side + 2 * c.pad - c.kernel) / c.stride + 1;
-        Shape in = {c.batch, c.in, c.side, c.side}, out = {c.batch, c.out, side, side};
-        if (rule_winograd_bf16(in, out, c.kernel, c.stride, c.pad) != c.expected)
-            fail_msg("case %zu: Winograd should %sbe taken", i, c.expected ? "" : "not ");
-    }
+    judge_own(cases, sizeof cases / sizeof *cases, rule_winograd_bf16);
 }
 
 /* Each layout gives each element a place of its own, and neighbours in its innermost dimension
