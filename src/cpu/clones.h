@@ -3,8 +3,8 @@
 #ifndef LOCKSTEP_CPU_CLONES_H
 #define LOCKSTEP_CPU_CLONES_H
 
-/* What needs AVX-512's own instructions (bf16_vector.h) is compiled for x86-64 alone; elsewhere
- * oneDNN computes it (elsewhere.c). */
+/* What needs instructions by name (bf16_vector.h, f32_vector.h) is compiled for x86-64 alone;
+ * elsewhere oneDNN computes it (elsewhere.c). */
 #ifdef __x86_64__
 #define FOR_X86 1
 #else

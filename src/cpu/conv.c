@@ -1,5 +1,5 @@
-/* cpu/conv: convolution: of bfloat16 by code of our own where winograd_takes or image_conv_takes
- * say so, else oneDNN's, by Winograd where rule_winograd says so. There the bias and a fused ReLU
+/* cpu/conv: convolution: by code of our own where winograd_takes or, in bfloat16, image_conv_takes
+ * says so, else oneDNN's, by Winograd where rule_winograd says so. There the bias and a fused ReLU
  * are part of the forward primitive; backward masks grad_out by the ReLU first. The weights'
  * gradient comes first of the two, since its temp is free again when the input's needs it. */
 #include "image_conv.h"
