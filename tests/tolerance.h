@@ -71,10 +71,19 @@ typedef struct OpTolerance {
 /* Means over 10^4 values in float, of channels whose mean exceeds their spread. */
 #define TOL_OP_NORMALISATION                                                                       \
     { 1e-4, 1e-4, false, false, false }
+/* The same of a single value, whose gradient is 0: what is left of terms of order 1 that cancel is
+ * their rounding, 2^-24, times 1 / sqrt(eps) = 316, against ERROR_FLOOR; one such rounding is 0.019.
+ */
+#define TOL_OP_NOTHING_LEFT                                                                        \
+    { 1e-4, 0.06, false, false, false }
 /* Dot products of up to 10^4 terms; Winograd adds and subtracts inputs first, which costs it a
  * digit. */
 #define TOL_OP_CONVOLUTION                                                                         \
     { 5e-5, 5e-5, true, false, false }
+/* The same where the bias is added to what is rounded already: in bf16 twice, of elements that
+ * behind a ReLU are up to seven times the typical one. */
+#define TOL_OP_BIAS_APART                                                                          \
+    { 5e-5, 5e-5, true, false, true }
 /* The same of a shape that goes through Winograd in bf16 too. */
 #define TOL_OP_TILED                                                                               \
     { 5e-5, 5e-5, true, true, false }

@@ -31,10 +31,16 @@ COLOUR_FN int colour_largest(int a, int b, int c) {
     return two > c ? two : c;
 }
 
+/* Not -colour_largest(-a, -b, -c): ptxas 13.0 makes max(-a, b, -c) of that for sm_90. */
+COLOUR_FN int colour_smallest(int a, int b, int c) {
+    int two = a < b ? a : b;
+    return two < c ? two : c;
+}
+
 /* Pillow's "HSV" of three bytes. */
 COLOUR_FN Colour colour_hsv(Colour rgb) {
     int red = rgb.at[0], green = rgb.at[1], blue = rgb.at[2];
-    int max = colour_largest(red, green, blue), min = -colour_largest(-red, -green, -blue);
+    int max = colour_largest(red, green, blue), min = colour_smallest(red, green, blue);
     Colour hsv = {{0, 0, (uint8_t)max}};
     if (max == min)
         return hsv;

@@ -75,7 +75,7 @@ case $stage in
     item "kernels of rows" 90 build/tests/cuda/test_kernels_rows
     item "kernels of images" 90 build/tests/cuda/test_kernels_images
     item "kernels of the last part of a step" 90 build/tests/cuda/test_kernels_finish
-    item "layers against plain loops" 200 build/tests/ops/test_cuda_vs_ref
+    item "layers against plain loops" 200 layers
     item "bf16: the same bits twice" 90 same_bits --precision bf16
     item "bf16: the same bits on 4 streams" 90 same_bits --precision bf16 -- --threads 4
     item "without LD_LIBRARY_PATH" 90 own_libraries

@@ -148,16 +148,14 @@ Status graph_layernorm_forward(GraphTarget *target, const GraphLayerNorm *norm, 
 /* DX, DSCALE, DBIAS from X, DY, SCALE, MEAN, RSTD. */
 Status graph_layernorm_backward(GraphTarget *target, const GraphLayerNorm *norm, Graph **graph);
 
-/* Square windows; `average` counts padding, as zeros, with `count_pad` alone. Max pooling writes
- * INDEX where it is trained. */
+/* The maximum of square windows of up to 127 elements: Y and INDEX from X. */
 typedef struct GraphPool {
     DType dtype;
     Shape x, y;
     int64_t kernel, stride, pad;
-    bool average, count_pad, index;
 } GraphPool;
 Status graph_pool_forward(GraphTarget *target, const GraphPool *pool, Graph **graph);
-/* DX from DY, and INDEX for max pooling. */
+/* DX from DY and INDEX. */
 Status graph_pool_backward(GraphTarget *target, const GraphPool *pool, Graph **graph);
 
 typedef enum GraphPointwise { GRAPH_RELU, GRAPH_GELU } GraphPointwise;

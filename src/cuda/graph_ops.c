@@ -285,9 +285,8 @@ Status graph_layernorm_backward(GraphTarget *target, const GraphLayerNorm *norm,
 
 static void begin_pool(Builder *builder, GraphTarget *target, const GraphPool *pool,
                        const char *pass) {
-    build_begin(builder, target, pool->dtype, false, "%s %s " SHAPE_FORMAT " k%d s%d p%d%s",
-                pool->average ? "avgpool" : "maxpool", pass, SHAPE_ARGS(pool->x), (int)pool->kernel,
-                (int)pool->stride, (int)pool->pad, pool->count_pad ? " counted" : "");
+    build_begin(builder, target, pool->dtype, false, "maxpool %s " SHAPE_FORMAT " k%d s%d p%d",
+                pass, SHAPE_ARGS(pool->x), (int)pool->kernel, (int)pool->stride, (int)pool->pad);
 }
 
 /* Of one side, `in` values long: behind the last window nothing is padded that no window reads. */
@@ -295,16 +294,9 @@ static int64_t padded_behind(const GraphPool *pool, int64_t in, int64_t out) {
     return (out - 1) * pool->stride + pool->kernel - in - pool->pad;
 }
 
-static cudnnResampleMode_t pool_mode(const GraphPool *pool) {
-    if (!pool->average)
-        return CUDNN_RESAMPLE_MAXPOOL;
-    return pool->count_pad ? CUDNN_RESAMPLE_AVGPOOL_INCLUDE_PADDING
-                           : CUDNN_RESAMPLE_AVGPOOL_EXCLUDE_PADDING;
-}
-
 static Desc pool_geometry(Builder *builder, const GraphPool *pool) {
-    const cudnnResampleMode_t mode = pool_mode(pool);
-    const cudnnPaddingMode_t padding = pool->average ? CUDNN_ZERO_PAD : CUDNN_NEG_INF_PAD;
+    const cudnnResampleMode_t mode = CUDNN_RESAMPLE_MAXPOOL;
+    const cudnnPaddingMode_t padding = CUDNN_NEG_INF_PAD;
     const cudnnNanPropagation_t nan = CUDNN_PROPAGATE_NAN;
     const cudnnDataType_t math = CUDNN_DATA_FLOAT;
     const cudnnFraction_t window[2] = {{pool->kernel, 1}, {pool->kernel, 1}};
@@ -330,15 +322,14 @@ static Desc pool_geometry(Builder *builder, const GraphPool *pool) {
 
 Status graph_pool_forward(GraphTarget *target, const GraphPool *pool, Graph **graph) {
     Builder b;
-    begin_pool(&b, target, pool, pool->index ? "forward+index" : "forward");
+    begin_pool(&b, target, pool, "forward+index");
     Desc op = build_new(&b, CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR);
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_XDESC,
                    build_nhwc(&b, ROLE_X, pool->dtype, pool->x, false));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_YDESC,
                    build_nhwc(&b, ROLE_Y, pool->dtype, pool->y, false));
-    if (pool->index)
-        build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_IDXDESC,
-                       build_nhwc(&b, ROLE_INDEX, DT_U8, pool->y, false));
+    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_IDXDESC,
+                   build_nhwc(&b, ROLE_INDEX, DT_U8, pool->y, false));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC, pool_geometry(&b, pool));
     build_op(&b, op);
     return graph_plan(&b, graph);
@@ -352,9 +343,8 @@ Status graph_pool_backward(GraphTarget *target, const GraphPool *pool, Graph **g
                    build_nhwc(&b, ROLE_DX, pool->dtype, pool->x, false));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_BWD_DYDESC,
                    build_nhwc(&b, ROLE_DY, pool->dtype, pool->y, false));
-    if (!pool->average)
-        build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_BWD_IDXDESC,
-                       build_nhwc(&b, ROLE_INDEX, DT_U8, pool->y, false));
+    build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_BWD_IDXDESC,
+                   build_nhwc(&b, ROLE_INDEX, DT_U8, pool->y, false));
     build_set_desc(&b, op, CUDNN_ATTR_OPERATION_RESAMPLE_BWD_DESC, pool_geometry(&b, pool));
     build_op(&b, op);
     return graph_plan(&b, graph);

@@ -1,6 +1,7 @@
-/* cuda/pool: see pool.h. cuDNN's resampling where it has engines for both directions, else our
- * kernels. cuDNN's index of the winner in its window is a signed byte, so that windows of more than
- * 127 elements are ours too. */
+/* cuda/pool: see pool.h. A maximum that is trained is cuDNN's resampling where it has engines for
+ * both directions; all else is our kernels'. cuDNN's engines that keep no index are not asked: in
+ * bfloat16 that of 9.19 for sm_90 reads beyond its input and writes other values. Its index of the
+ * winner in a window is a signed byte, so that windows of more than 127 elements are ours too. */
 #include "pool.h"
 
 static PoolShape pool_shape(const StepPlan *plan) {
@@ -61,40 +62,43 @@ static void own_steps(StepPlan *plan, bool average, bool backward) {
                     AT_GRAD_IN(0), winners);
 }
 
-static void cudnn_steps(StepPlan *plan, const GraphPool *pool, Graph *forward, Graph *backward) {
-    Operand index = pool->index ? steps_saved(plan, (size_t)plan_count(plan)) : AT_NOTHING;
+static void cudnn_steps(StepPlan *plan, Graph *forward, Graph *backward) {
+    Operand index = steps_saved(plan, (size_t)plan_count(plan));
     GRAPH_STEP(plan, PASS_FORWARD, forward, {AT_IN(0), ROLE_X}, {AT_OUT, ROLE_Y},
                {index, ROLE_INDEX});
-    if (!backward)
-        return;
     GRAPH_STEP(plan, PASS_BACKWARD, backward, {AT_GRAD_OUT, ROLE_DY},
                plan_grad_in(plan, 0, ROLE_DX), {index, ROLE_INDEX});
     plan_finish_grad_in(plan, 0);
+}
+
+/* The graphs of a maximum that is trained; false where cuDNN lacks one of them. */
+static bool has_graphs(StepPlan *plan, const GraphPool *pool, Graph **forward, Graph **backward) {
+    GraphTarget *target = plan_target(plan);
+    *forward = *backward = NULL;
+    if (plan_has_engine(graph_pool_forward(target, pool, forward)) &&
+        plan_has_engine(graph_pool_backward(target, pool, backward)))
+        return true;
+    graph_free(target, *forward);
+    return false;
 }
 
 Status pool_steps(StepPlan *plan, bool average) {
     enum { WINDOW_MAX = 127 };
     const OpDesc *desc = &plan->base.desc;
     const PoolArgs *args = &desc->layer->args.pool;
-    GraphTarget *target = plan_target(plan);
-    Graph *forward = NULL, *backward = NULL;
+    Graph *forward, *backward;
     bool trained = desc->training && desc->grad_in[0] != GRAD_NONE;
     GraphPool pool = {.dtype = plan_type(plan),
                       .x = desc->in[0].shape,
                       .y = desc->out.shape,
                       .kernel = args->kernel,
                       .stride = args->stride,
-                      .pad = args->pad,
-                      .average = average,
-                      .count_pad = args->count_pad,
-                      .index = !average && trained};
-    if ((average || args->kernel * args->kernel <= WINDOW_MAX) &&
-        plan_has_engine(graph_pool_forward(target, &pool, &forward)) &&
-        (!trained || plan_has_engine(graph_pool_backward(target, &pool, &backward)))) {
-        cudnn_steps(plan, &pool, forward, backward);
+                      .pad = args->pad};
+    if (!average && trained && args->kernel * args->kernel <= WINDOW_MAX &&
+        has_graphs(plan, &pool, &forward, &backward)) {
+        cudnn_steps(plan, forward, backward);
         return ST_OK;
     }
-    graph_free(target, forward);
     plan->base.own_kernels = true;
     own_steps(plan, average, trained);
     return ST_OK;

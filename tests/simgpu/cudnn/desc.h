@@ -85,7 +85,7 @@ typedef struct Descriptor {
     cudnnBackendDescriptorType_t type;
     bool finalized, destroyed;
     Attribute *attributes;
-    struct Descriptor *from; /* of an engine configuration: the operation graph */
+    struct Descriptor *from; /* of an engine or configuration: the operation graph */
     int engine, knob;        /* of a configuration or engine, without the real library */
     bool compiled;           /* of an engine: as it is planned */
     Program *program;        /* of an operation graph and of a plan */

@@ -3,7 +3,9 @@
  * Without the real library every graph has the engines of the table below, so that a rule for
  * choosing one, or a choice by timing, is put to the test: whoever takes the wrong one computes
  * something else. In the order of the heuristics, in each of their modes:
- *   0  noted TENSOR_CORE: rounds fp32 inputs of products to TF32
+ *   0  noted TENSOR_CORE: rounds fp32 inputs of products to TF32. As with the real library on a GPU,
+ *      matrix products note nothing and do so all the same, nor does engine 17, which is in its
+ *      place for gradients of weights
  *   1  noted NONDETERMINISTIC: its sums differ from run to run in the last bit
  *   2  neither, with a workspace
  *   3  neither; a knob rounds its sums up or down, always alike: the bits of another order
@@ -197,11 +199,30 @@ static cudnnStatus_t get_int(int64_t value, int64_t *count, void *data) {
     return CUDNN_STATUS_SUCCESS;
 }
 
+enum { NOTES = 2, COARSE = 17 };
+
+static cudnnBackendDescriptorType_t main_type(const Descriptor *engine) {
+    return engine->from ? rules_main(engine->from->program)->type : CUDNN_BACKEND_ENGINE_DESCRIPTOR;
+}
+
+static int64_t engine_index(const Descriptor *d) {
+    return d->engine == 0 &&
+                   main_type(d) == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR
+               ? COARSE
+               : d->engine;
+}
+
+static bool is_noted(const Descriptor *d) {
+    bool hidden = main_type(d) == CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR ||
+                  engine_index(d) == COARSE;
+    return d->engine < NOTES && (d->engine != 0 || !hidden);
+}
+
 static cudnnStatus_t get_engine_note(const Descriptor *d, int64_t room, int64_t *count,
                                      void *data) {
-    static const cudnnBackendNumericalNote_t notes[] = {CUDNN_NUMERICAL_NOTE_TENSOR_CORE,
+    static const cudnnBackendNumericalNote_t notes[NOTES] = {CUDNN_NUMERICAL_NOTE_TENSOR_CORE,
                                                         CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
-    *count = d->engine < 2;
+    *count = is_noted(d);
     if (*count && room > 0)
         memcpy(data, &notes[d->engine], sizeof *notes);
     return CUDNN_STATUS_SUCCESS;
@@ -235,6 +256,7 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
     if (name == CUDNN_ATTR_ENGINECFG_ENGINE) {
         Descriptor *engine = desc_of(*(cudnnBackendDescriptor_t *)data);
         engine->engine = d->engine;
+        engine->from = d->from;
         engine->compiled = d->from && !comes_compiled(d->from->program);
         engine->finalized = true;
     }
@@ -251,7 +273,7 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle,
         *count = 1;
         return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
-        return get_int(d->engine, count, data);
+        return get_int(engine_index(d), count, data);
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
         return get_engine_note(d, room, count, data);
     case CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE:

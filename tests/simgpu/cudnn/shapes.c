@@ -89,10 +89,10 @@ static void check_resample(const Operation *op) {
     for (int i = 0; i < 2; i++)
         want(op, y, 2 + i, slid(op, x->dim[2 + i], op->window[i], i));
     want_like(op, &t[P_INDEX], y);
-    if (op->resample == CUDNN_RESAMPLE_MAXPOOL && t[P_DX].present && !t[P_INDEX].present)
-        sim_report("%s: the gradient of max pooling needs the index", op->name);
-    if (t[P_INDEX].present &&
-        (op->window[0] * op->window[1] > 127 || t[P_INDEX].type != CUDNN_DATA_INT8))
+    /* In bfloat16, cuDNN 9.19's engine for sm_90 that keeps no index writes wrong values (H200). */
+    if (!t[P_INDEX].present)
+        sim_report("%s: pooling without an index is wrong on some GPUs", op->name);
+    else if (op->window[0] * op->window[1] > 127 || t[P_INDEX].type != CUDNN_DATA_INT8)
         sim_report("%s: the index of a window of %ld needs another type than %d", op->name,
                    (long)(op->window[0] * op->window[1]), (int)t[P_INDEX].type);
 }
