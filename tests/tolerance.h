@@ -72,8 +72,7 @@ typedef struct OpTolerance {
 #define TOL_OP_NORMALISATION                                                                       \
     { 1e-4, 1e-4, false, false, false }
 /* The same of a single value, whose gradient is 0: what is left of terms of order 1 that cancel is
- * their rounding, 2^-24, times 1 / sqrt(eps) = 316, against ERROR_FLOOR; one such rounding is 0.019.
- */
+ * their rounding, 2^-24, times 1 / sqrt(eps) = 316, against ERROR_FLOOR; one of them is 0.019. */
 #define TOL_OP_NOTHING_LEFT                                                                        \
     { 1e-4, 0.06, false, false, false }
 /* Dot products of up to 10^4 terms; Winograd adds and subtracts inputs first, which costs it a

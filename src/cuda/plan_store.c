@@ -12,7 +12,7 @@
 #include "lockstep/log.h"
 #include "plan_file.h"
 
-/* RULE: which engines are allowed (graph_choose.c). Another number takes no plan of an older one. */
+/* RULE: which engines are allowed (graph_choose.c); plans of another number are not taken. */
 enum { KEY_MAX = 1024, CACHE_MIB = 512, RULE = 2 };
 
 #define FIRST_LINE "lockstep plan 1: %zu bytes, XXH3 %" SCNx64 "%n"
@@ -45,8 +45,8 @@ static void file_of(const PlanStore *store, const char *key, char path[PLAN_PATH
 /* What a plan is for: two lines. */
 static void make_key(const PlanStore *store, const Graph *graph, uint64_t print, const char *wanted,
                      char key[KEY_MAX]) {
-    snprintf(key, KEY_MAX, "%s\n%s #%016" PRIx64 ", rule %d%s%s\n", store->about, graph->name, print,
-             RULE, wanted ? ", " : "", wanted ? wanted : "");
+    snprintf(key, KEY_MAX, "%s\n%s #%016" PRIx64 ", rule %d%s%s\n", store->about, graph->name,
+             print, RULE, wanted ? ", " : "", wanted ? wanted : "");
 }
 
 /* Reads the plan that `text` begins with, of at most `room` bytes: *bytes of it, and where its key

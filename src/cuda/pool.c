@@ -99,7 +99,7 @@ Status pool_steps(StepPlan *plan, bool average) {
         cudnn_steps(plan, forward, backward);
         return ST_OK;
     }
-    plan->base.own_kernels = true;
+    plan->base.own_kernels = !average && trained;
     own_steps(plan, average, trained);
     return ST_OK;
 }

@@ -3,9 +3,9 @@
  * Without the real library every graph has the engines of the table below, so that a rule for
  * choosing one, or a choice by timing, is put to the test: whoever takes the wrong one computes
  * something else. In the order of the heuristics, in each of their modes:
- *   0  noted TENSOR_CORE: rounds fp32 inputs of products to TF32. As with the real library on a GPU,
- *      matrix products note nothing and do so all the same, nor does engine 17, which is in its
- *      place for gradients of weights
+ *   0  noted TENSOR_CORE: rounds fp32 inputs of products to TF32. As with the real library on a
+ *      GPU, that of matrix products notes nothing and does so all the same; so does engine 17,
+ *      which is in its place for gradients of weights
  *   1  noted NONDETERMINISTIC: its sums differ from run to run in the last bit
  *   2  neither, with a workspace
  *   3  neither; a knob rounds its sums up or down, always alike: the bits of another order
@@ -213,15 +213,15 @@ static int64_t engine_index(const Descriptor *d) {
 }
 
 static bool is_noted(const Descriptor *d) {
-    bool hidden = main_type(d) == CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR ||
-                  engine_index(d) == COARSE;
+    bool hidden =
+        main_type(d) == CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR || engine_index(d) == COARSE;
     return d->engine < NOTES && (d->engine != 0 || !hidden);
 }
 
 static cudnnStatus_t get_engine_note(const Descriptor *d, int64_t room, int64_t *count,
                                      void *data) {
     static const cudnnBackendNumericalNote_t notes[NOTES] = {CUDNN_NUMERICAL_NOTE_TENSOR_CORE,
-                                                        CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
+                                                             CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
     *count = is_noted(d);
     if (*count && room > 0)
         memcpy(data, &notes[d->engine], sizeof *notes);

@@ -1,5 +1,5 @@
-/* resample: max pooling. The index says which place of its window was the largest; its form is ours, as
- * cuDNN's is its own. */
+/* resample: max pooling. The index says which place of its window was the largest; its form is
+ * ours, as cuDNN's is its own. */
 #include <math.h>
 
 #include "desc.h"
