@@ -112,7 +112,7 @@ two_ranks() { # NCCL between two ranks on one GPU gives the sums, and the bits, 
 
 profile() { # time, arithmetic and memory of each kernel of a step with one lane, from ncu
     local metrics=gpu__time_duration.sum,sm__throughput.avg.pct_of_peak_sustained_elapsed,dram__throughput.avg.pct_of_peak_sustained_elapsed
-    ncu --csv --page raw --print-units base --metrics $metrics --clock-control none --launch-skip 400 --launch-count 250 \
+    ncu --csv --page raw --print-units base --metrics $metrics --clock-control none --launch-skip 400 --launch-count 100 \
         $lockstep bench "$resnet9" --device cuda --data "$data" --precision bf16 --lanes 1 --steps 3 >"$SCRATCH/ncu.csv" || return 1
     cat "$SCRATCH/ncu.csv"
     scripts/gpu-kit/kernels "$SCRATCH/ncu.csv"
