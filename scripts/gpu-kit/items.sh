@@ -33,14 +33,16 @@ machine() {
         torch="$torch" python="$(python3 -c 'import platform; print(platform.python_version())')" cores="$(nproc)"
 }
 
-# The layers in each precision, and what else is compared, side by side: most of their time is planning, on the CPU.
+# The layers in each precision, and what else is compared, side by side: most of their time is planning, on the CPU. Where their time
+# is up, what they have printed by then is printed all the same.
 layers() {
     local part code=0 parts=(fp32 tf32 bf16 others)
+    trap 'kill -KILL $(jobs -p) 2>/dev/null; cat "$SCRATCH"/layers-*; exit 1' TERM
     for part in "${parts[@]}"; do
         TEST_PART=$part build/tests/ops/test_cuda_vs_ref >"$SCRATCH/layers-$part" 2>&1 &
     done
     for part in "${parts[@]}"; do wait -n || code=1; done
-    for part in "${parts[@]}"; do echo "# $part" && cat "$SCRATCH/layers-$part"; done
+    cat "$SCRATCH"/layers-*
     return $code
 }
 
