@@ -73,6 +73,7 @@ case $stage in
     item "properties of the card" 60 card
     item "kernels" 90 build/tests/cuda/test_kernels
     item "kernels of rows" 90 build/tests/cuda/test_kernels_rows
+    item "kernels of flat ranges" 90 build/tests/cuda/test_kernels_flat
     item "kernels of images" 90 build/tests/cuda/test_kernels_images
     item "kernels of the last part of a step" 90 build/tests/cuda/test_kernels_finish
     item "layers against plain loops" 200 layers
@@ -109,6 +110,7 @@ case $stage in
     for tool in memcheck racecheck initcheck synccheck; do
         item "$tool over the kernels" 110 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels
         item "$tool over the kernels of rows" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_rows
+        item "$tool over the kernels of flat ranges" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_flat
         item "$tool over the kernels of images" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_images
         item "$tool over the kernels of the last part of a step" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_finish
     done

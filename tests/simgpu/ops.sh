@@ -4,7 +4,7 @@
 # shellcheck source=tests/simgpu/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-for program in "$BUILD"/tests/ops/test_cuda_vs_ref "$BUILD"/tests/cuda/test_kernels{,_rows,_images,_finish}; do
+for program in "$BUILD"/tests/ops/test_cuda_vs_ref "$BUILD"/tests/cuda/test_kernels{,_rows,_flat,_images,_finish}; do
     name=$(basename "$program")
     simulated "$program" >"$log" 2>&1
     code=$?
