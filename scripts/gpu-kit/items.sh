@@ -4,7 +4,7 @@
 
 lockstep=build/lockstep steps=50
 small=tests/recipes/small.yaml resnet9=configs/resnet9.yaml airbench94=configs/airbench94.yaml vit=configs/vit.yaml
-others=(configs/cct2.yaml configs/resnet44.yaml configs/burst-cnn.yaml configs/msu-net.yaml configs/quickstart.yaml)
+others=(configs/burst-cnn.yaml configs/msu-net.yaml configs/quickstart.yaml configs/cct2.yaml configs/resnet44.yaml)
 torch=(--device cuda) data=synthetic
 if [ -n "${GPU_REHEARSAL:-}" ]; then
     small=$GPU_REHEARSAL resnet9=$GPU_REHEARSAL airbench94=$GPU_REHEARSAL vit=$GPU_REHEARSAL others=("$GPU_REHEARSAL")
@@ -114,7 +114,7 @@ two_ranks() { # NCCL between two ranks on one GPU gives the sums, and the bits, 
 
 profile() { # time, arithmetic and memory of each kernel of a step with one lane, from ncu
     local metrics=gpu__time_duration.sum,sm__throughput.avg.pct_of_peak_sustained_elapsed,dram__throughput.avg.pct_of_peak_sustained_elapsed
-    ncu --csv --page raw --print-units base --metrics $metrics --clock-control none --launch-skip 400 --launch-count 100 \
+    ncu --csv --page raw --print-units base --metrics $metrics --clock-control none --cache-control none --launch-skip 400 --launch-count 100 \
         $lockstep bench "$resnet9" --device cuda --data "$data" --precision bf16 --lanes 1 --steps 3 >"$SCRATCH/ncu.csv" || return 1
     cat "$SCRATCH/ncu.csv"
     scripts/gpu-kit/kernels "$SCRATCH/ncu.csv"

@@ -123,6 +123,7 @@ case $stage in
     item "machine" 60 machine
     for seed in 1 2 3; do item "airbench94, bf16, seed $seed" 60 to_the_end "$airbench94" $seed; done
     for seed in 1 2 3; do item "resnet9, bf16, seed $seed" 120 to_the_end "$resnet9" $seed; done
+    for recipe in "${others[@]}"; do item "$(basename "$recipe" .yaml), bf16" 150 to_the_end "$recipe" 1; done
     item "vit, bf16" 400 to_the_end "$vit" 1
     ;;
 esac
