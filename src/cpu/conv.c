@@ -1,5 +1,6 @@
 /* cpu/conv: convolution: by code of our own where winograd_takes or, in bfloat16, image_conv_takes
- * says so, else oneDNN's, by Winograd where rule_winograd says so. There the bias and a fused ReLU
+ * says so, else oneDNN's, by Winograd where rule_winograd says so, and as a linear layer where
+ * rule_places_are_rows does. There the bias and a fused ReLU
  * are part of the forward primitive; backward masks grad_out by the ReLU first. The weights'
  * gradient comes first of the two, since its temp is free again when the input's needs it. */
 #include "image_conv.h"
@@ -8,26 +9,42 @@
 
 enum { FORWARD, WEIGHTS, DATA };
 
-/* With the groups' dimension first, where there are several: the same memory. */
-static MemDesc plain_weights(const StepPlan *plan) {
+static bool has_rows(const StepPlan *plan, DType type) {
+    const OpDesc *desc = &plan->base.desc;
+    const ConvArgs *args = &desc->layer->args.conv;
+    return type == DT_F32 &&
+           rule_places_are_rows(desc->in[0].layout, args->kernel, args->stride, args->pad,
+                                args->groups, ((const CpuDevice *)plan->device)->wide);
+}
+
+/* The channels of each place as a row. */
+static MemDesc rows_of(Shape shape) {
+    return md_plain(2, (int64_t[]){shape.n * shape.h * shape.w, shape.c});
+}
+
+/* With the groups' dimension first, where there are several; of rows without the kernel's: the same
+ * memory. */
+static MemDesc plain_weights(const StepPlan *plan, bool rows) {
     const Layer *layer = plan->base.desc.layer;
     int64_t groups = layer->args.conv.groups;
     const int64_t *dim = layer->param[WEIGHT].dim;
+    if (rows)
+        return md_plain(2, dim);
     if (groups == 1)
         return md_plain(4, dim);
     return md_plain(5, (int64_t[]){groups, dim[0] / groups, dim[1], dim[2], dim[3]});
 }
 
-static Product product_of(const StepPlan *plan, DType type) {
+static Product product_of(const StepPlan *plan, DType type, bool rows) {
     const OpDesc *desc = &plan->base.desc;
     const ConvArgs *args = &desc->layer->args.conv;
-    MemDesc plain = plain_weights(plan);
+    MemDesc plain = plain_weights(plan, rows);
     Shape in = desc->in[0].shape, out = desc->out.shape;
     bool wide = ((const CpuDevice *)plan->device)->wide;
     bool fits = rule_winograd_fits(in, out, args->kernel, args->stride, args->pad, wide);
     bool pays = rule_winograd(in, out, args->kernel, args->stride, args->pad, wide);
-    return (Product){.src = md_typed(plan_md_in(plan), type),
-                     .dst = md_typed(plan_md_out(plan), type),
+    return (Product){.src = rows ? rows_of(in) : md_typed(plan_md_in(plan), type),
+                     .dst = rows ? rows_of(out) : md_typed(plan_md_out(plan), type),
                      .weights = md_typed(md_any(plain.ndim, plain.dim), type),
                      .bias = md_plain(1, &args->channels),
                      .has_bias = args->bias,
@@ -38,10 +55,26 @@ static Product product_of(const StepPlan *plan, DType type) {
                          type == DT_F32 && args->groups == 1 && plan_winograd(plan, fits, pays)};
 }
 
+static Status make_rows(const StepPlan *plan, dnnl_primitive_t made[PRIMITIVES_MAX]) {
+    const OpDesc *desc = &plan->base.desc;
+    dnnl_engine_t engine = plan_engine(plan);
+    Product product = product_of(plan, DT_F32, true);
+    TRY(primitive_linear_forward(engine, &product, &made[FORWARD]));
+    if (!desc->training)
+        return ST_OK;
+    product.weights = plain_weights(plan, true); /* as in linear.c */
+    TRY(primitive_linear_backward_weights(engine, &product, made[FORWARD], &made[WEIGHTS]));
+    if (desc->grad_in[0] == GRAD_NONE)
+        return ST_OK;
+    return primitive_linear_backward_data(engine, &product, made[FORWARD], &made[DATA]);
+}
+
 static Status make(const StepPlan *plan, DType type, dnnl_primitive_t made[PRIMITIVES_MAX]) {
     const OpDesc *desc = &plan->base.desc;
     dnnl_engine_t engine = plan_engine(plan);
-    Product product = product_of(plan, type);
+    if (has_rows(plan, type))
+        return make_rows(plan, made);
+    Product product = product_of(plan, type, false);
     TRY(primitive_conv_forward(engine, &product, &made[FORWARD]));
     if (!desc->training || image_conv_takes(plan))
         return ST_OK;
@@ -53,7 +86,7 @@ static Status make(const StepPlan *plan, DType type, dnnl_primitive_t made[PRIMI
 
 static Status conv_backward(StepPlan *plan, const Activations *activations,
                             const dnnl_primitive_t *made) {
-    MemDesc plain = plain_weights(plan);
+    MemDesc plain = plain_weights(plan, has_rows(plan, activations->type));
     bool bias = plan->base.desc.layer->args.conv.bias;
     Step *step;
     TRY(plan_grad_relu(plan));
@@ -73,7 +106,7 @@ static Status conv_backward(StepPlan *plan, const Activations *activations,
 
 static Status conv_forward(StepPlan *plan, const Activations *activations,
                            dnnl_primitive_t forward) {
-    MemDesc plain = plain_weights(plan);
+    MemDesc plain = plain_weights(plan, has_rows(plan, activations->type));
     bool bias = plan->base.desc.layer->args.conv.bias;
     Step *step;
     plan->base.arithmetic = primitive_name(forward);

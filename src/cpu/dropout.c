@@ -29,16 +29,25 @@ static Walk walk_of(Shape s, int layout) {
     return (Walk){{s.n, s.c / block, map, block}, {image, block * map, 1, map}};
 }
 
+/* to[rows][n] from columns `stride` apart, of which the first cache keeps a line each. */
+SPAN_FN void turn_span(int64_t n, int64_t rows, int64_t row_stride, int64_t stride,
+                       const uint8_t *from, int64_t to_stride, uint8_t *to) {
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < n; i++)
+            to[row * to_stride + i] = from[row * row_stride + i * stride];
+}
+
 /* A mask from logical order to that of memory. */
 static void reorder(Walk walk, const uint8_t *from, uint8_t *to) {
+    int64_t rows = walk.count[2], width = walk.count[3], stride = walk.stride[3];
     for (int64_t a = 0; a < walk.count[0]; a++)
-        for (int64_t b = 0; b < walk.count[1]; b++)
-            for (int64_t c = 0; c < walk.count[2]; c++, to += walk.count[3]) {
-                const uint8_t *row =
-                    from + a * walk.stride[0] + b * walk.stride[1] + c * walk.stride[2];
-                for (int64_t d = 0; d < walk.count[3]; d++)
-                    to[d] = row[d * walk.stride[3]];
-            }
+        for (int64_t b = 0; b < walk.count[1]; b++, to += rows * width) {
+            const uint8_t *map = from + a * walk.stride[0] + b * walk.stride[1];
+            int64_t d = 0;
+            for (; d + SPAN <= width; d += SPAN)
+                turn_span(SPAN, rows, walk.stride[2], stride, map + d * stride, width, to + d);
+            turn_span(width - d, rows, walk.stride[2], stride, map + d * stride, width, to + d);
+        }
 }
 
 /* keep[4 RNG_WIDE] from element 4 `first` on: dropout_block and dropout_keeps side by side. */

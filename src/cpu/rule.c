@@ -35,6 +35,11 @@ int rule_layout_beside(const Tensor *tensor, int beside) {
     return tensor->shape.c % block_of(beside) == 0 ? beside : LAYOUT_PLAIN;
 }
 
+bool rule_places_are_rows(int layout, int64_t kernel, int64_t stride, int64_t pad, int64_t groups,
+                          bool wide) {
+    return layout == LAYOUT_NHWC && kernel == 1 && stride == 1 && pad == 0 && groups == 1 && !wide;
+}
+
 bool rule_winograd_fits(Shape in, Shape out, int64_t kernel, int64_t stride, int64_t pad,
                         bool wide) {
     return wide && kernel == 3 && stride == 1 && pad <= 1 && in.c % 16 == 0 && out.c % 16 == 0;

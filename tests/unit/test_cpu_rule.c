@@ -75,6 +75,18 @@ static void groups_in_nhwc_where_blocks_are_slow(void **state) {
             fail_msg("case %zu", i);
 }
 
+static void places_are_rows_in_nhwc_alone(void **state) {
+    (void)state;
+    assert_true(rule_places_are_rows(LAYOUT_NHWC, 1, 1, 0, 1, false));
+    assert_false(rule_places_are_rows(LAYOUT_BLOCKED8, 1, 1, 0, 1, false));
+    assert_false(rule_places_are_rows(LAYOUT_PLAIN, 1, 1, 0, 1, false));
+    assert_false(rule_places_are_rows(LAYOUT_NHWC, 3, 1, 0, 1, false));
+    assert_false(rule_places_are_rows(LAYOUT_NHWC, 1, 2, 0, 1, false));
+    assert_false(rule_places_are_rows(LAYOUT_NHWC, 1, 1, 1, 1, false));
+    assert_false(rule_places_are_rows(LAYOUT_NHWC, 1, 1, 0, 2, false));
+    assert_false(rule_places_are_rows(LAYOUT_NHWC, 1, 1, 0, 1, true));
+}
+
 static void layouts_of_single_values(void **state) {
     (void)state;
     Tensor flat = {.shape = {4, 32, 1, 1}, .layout = LAYOUT_PLAIN}, odd = flat, map = flat;
@@ -250,6 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts_of_programs),
         cmocka_unit_test(groups_in_nhwc_where_blocks_are_slow),
+        cmocka_unit_test(places_are_rows_in_nhwc_alone),
         cmocka_unit_test(layouts_of_single_values),
         cmocka_unit_test(winograd_where_it_pays),
         cmocka_unit_test(winograd_of_our_own_in_fp32_where_it_pays),
