@@ -1,8 +1,8 @@
 /* cpu/conv: convolution: by code of our own where winograd_takes or, in bfloat16, image_conv_takes
  * says so, else oneDNN's, by Winograd where rule_winograd says so, and as a linear layer where
- * rule_places_are_rows does. There the bias and a fused ReLU
- * are part of the forward primitive; backward masks grad_out by the ReLU first. The weights'
- * gradient comes first of the two, since its temp is free again when the input's needs it. */
+ * rule_places_are_rows does. There the bias and a fused ReLU are part of the forward primitive;
+ * backward masks grad_out by the ReLU first. The weights' gradient comes first of the two, since
+ * its temp is free again when the input's needs it. */
 #include "image_conv.h"
 #include "plan.h"
 #include "winograd.h"
