@@ -32,9 +32,10 @@ void rule_layouts(const Shape *shapes, int n, bool want_nhwc, bool wide, int *la
 int rule_layout_beside(const Tensor *tensor, int beside);
 
 /* Whether a convolution is computed as a linear layer of its places: of 1 x 1 in one group, in
- * NHWC, where each place's channels are a row. oneDNN's products reach 70 to 95 % of a core's
- * arithmetic with AVX2, its 1 x 1 convolutions 70 % forward and 40 % backward (2.6.3, 240 to 1,152
- * channels, 12,480 places, Zen 3); with 512-bit registers that was not measured. */
+ * NHWC, where each place's channels are a row. With AVX2 oneDNN's 1 x 1 convolutions reach 45 to 80
+ * % of the peak forward and 29 to 48 % backward (2.6.3, Zen 3, before this rule, 2026-11-27:
+ * `bench/share vit --precision fp32`); what products gain stands in docs/design.md. With 512-bit
+ * registers that was not measured. */
 bool rule_places_are_rows(int layout, int64_t kernel, int64_t stride, int64_t pad, int64_t groups,
                           bool wide);
 
