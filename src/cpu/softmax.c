@@ -1,6 +1,6 @@
 /* cpu/softmax: see softmax.h. Rows are cut into spans, as in flat.c: loops of constant length over
  * arrays that cannot overlap become whole vectors. exp is our own: libm's takes one number at a
- * time. */
+ * time, and so would a loop with a choice before its last product. */
 #include "softmax.h"
 
 #include <math.h>
@@ -22,7 +22,8 @@ SPAN_FN void load(const float *from, int64_t n, float rest, float *x) {
 /* exp(x) for x <= 0, to some 2^-23 of itself: 2^n exp(r) with the integer n nearest to x / ln 2 and
  * |r| <= ln 2 / 2, where Taylor's terms behind the seventh are below 2^-27. 0 below -86, where 2^n
  * would leave the normal numbers; NaN of NaN. ln 2 is cut in two, the first so short that n times
- * it is exact; adding 1.5 2^23 rounds to an integer, which then stands in the low bits. */
+ * it is exact; adding 1.5 2^23 rounds to an integer, which then stands in the low bits. Below -86
+ * it is anything, which `floored` makes 0. */
 SPAN_FN float exp_of(float x) {
     float shifted = x * 0x1.715476p+0f + 0x1.8p23f, n = shifted - 0x1.8p23f;
     float r = (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
@@ -39,7 +40,11 @@ SPAN_FN float exp_of(float x) {
     memcpy(&bits, &shifted, sizeof bits);
     bits = (bits << 23) + 0x3f800000u;
     memcpy(&power, &bits, sizeof power);
-    return x < -86 ? 0 : value * power;
+    return value * power;
+}
+
+SPAN_FN float floored(float x, float exp_of_x) {
+    return x < -86 ? 0 : exp_of_x;
 }
 
 SPAN_FN void top_span(const float *row, int64_t n, float *top) {
@@ -50,13 +55,17 @@ SPAN_FN void top_span(const float *row, int64_t n, float *top) {
 }
 
 SPAN_FN void exp_span(float *row, int64_t n, float top, float scale, float *sum) {
-    float x[SPAN];
+    float x[SPAN], power[SPAN];
     load(row, n, -INFINITY, x);
+    for (int i = 0; i < SPAN; i++)
+        x[i] = (x[i] - top) * scale;
+    for (int i = 0; i < SPAN; i++)
+        power[i] = exp_of(x[i]);
     for (int i = 0; i < SPAN; i++) {
-        x[i] = exp_of((x[i] - top) * scale);
-        sum[i] += x[i];
+        power[i] = floored(x[i], power[i]);
+        sum[i] += power[i];
     }
-    memcpy(row, x, (size_t)n * sizeof *x);
+    memcpy(row, power, (size_t)n * sizeof *power);
 }
 
 static float total_of(const float *sum) {
