@@ -1,10 +1,8 @@
 # The kit for a machine that has a GPU and nothing of what lockstep needs: docs/gpu-first-hour.md.
 
 KIT := $(BUILD)/lockstep-gpu-kit.tar.xz
-KIT_PROGRAMS := tests/ops/test_cuda_vs_ref tests/cuda/test_kernels tests/cuda/test_kernels_rows tests/cuda/test_kernels_flat tests/cuda/test_kernels_images \
-    tests/cuda/test_kernels_finish \
-    tests/cuda/nccl_program tests/gpu/gpu_properties tests/gpu/all_reduce tests/gpu/same_gpu.so tests/plans/check_plans tests/plans/driver/libcuda.so.1 \
-    tests/dist/make_cifar
+KIT_PROGRAMS := tests/ops/test_cuda_vs_ref $(basename $(wildcard tests/cuda/test_kernels*.c)) tests/cuda/nccl_program \
+    tests/gpu/gpu_properties tests/gpu/all_reduce tests/gpu/same_gpu.so tests/plans/check_plans tests/plans/driver/libcuda.so.1 tests/dist/make_cifar
 KIT_NEEDS := $(PROGRAM) $(CUDA_LIB) $(if $(CUDA_LIB),$(addprefix $(BUILD)/,$(KIT_PROGRAMS)))
 
 gpu-kit: $(KIT_NEEDS) ## an archive that tests and measures on a bare machine with a GPU: docs/gpu-first-hour.md

@@ -66,16 +66,14 @@ scripts/gpu-kit/unpack "$KIT/images" || exit 1
 all_images() { for name in data_batch_{1,2,3,4,5} test_batch; do [ -f "$KIT/images/$name.bin" ] || return 1; done; }
 [ -n "${CIFAR10_DIR:-}" ] || ! all_images || export CIFAR10_DIR=$KIT/images
 . scripts/gpu-kit/items.sh # the names of recipes
+# named PROGRAM: build/tests/cuda/test_kernels_rows is the item "kernels: rows".
+named() { local name=${1##*/test_} && echo "${name/_/: }"; }
 case $stage in
 1)
     item "machine" 60 machine
     item "resnet9, bf16, 30 steps" 100 first_steps "$resnet9" bf16
     item "properties of the card" 60 card
-    item "kernels" 90 build/tests/cuda/test_kernels
-    item "kernels of rows" 90 build/tests/cuda/test_kernels_rows
-    item "kernels of flat ranges" 90 build/tests/cuda/test_kernels_flat
-    item "kernels of images" 90 build/tests/cuda/test_kernels_images
-    item "kernels of the last part of a step" 90 build/tests/cuda/test_kernels_finish
+    for program in build/tests/cuda/test_kernels*; do item "$(named "$program")" 90 "$program"; done
     item "layers against plain loops" 200 layers
     item "bf16: the same bits twice" 90 same_bits --precision bf16
     item "bf16: the same bits on 4 streams" 90 same_bits --precision bf16 -- --threads 4
@@ -108,11 +106,9 @@ case $stage in
 3)
     item "machine" 60 machine
     for tool in memcheck racecheck initcheck synccheck; do
-        item "$tool over the kernels" 110 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels
-        item "$tool over the kernels of rows" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_rows
-        item "$tool over the kernels of flat ranges" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_flat
-        item "$tool over the kernels of images" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_images
-        item "$tool over the kernels of the last part of a step" 60 compute-sanitizer --tool $tool --error-exitcode 99 build/tests/cuda/test_kernels_finish
+        for program in build/tests/cuda/test_kernels*; do
+            item "$tool over $(named "$program")" 110 compute-sanitizer --tool $tool --error-exitcode 99 "$program"
+        done
     done
     item "two ranks on one GPU, through NCCL" 120 two_ranks
     item "kernels of a step, by ncu" 120 profile

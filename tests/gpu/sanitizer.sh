@@ -15,10 +15,11 @@ if [ "$gpus" -gt 0 ] && ! command -v compute-sanitizer >/dev/null; then
     gpus=0 why="compute-sanitizer is not installed"
 fi
 [ "$device" = cuda ] || skip_all "a rehearsal has no kernels"
-for kernels in test_kernels test_kernels_rows test_kernels_flat test_kernels_images test_kernels_finish; do
-    item 1 "$kernels: memcheck" sanitize $kernels memcheck --leak-check full
-    item 1 "$kernels: racecheck" sanitize $kernels racecheck
-    item 1 "$kernels: initcheck" sanitize $kernels initcheck
-    item 1 "$kernels: synccheck" sanitize $kernels synccheck
+for source in tests/cuda/test_kernels*.c; do
+    kernels=$(basename "$source" .c)
+    item 1 "$kernels: memcheck" sanitize "$kernels" memcheck --leak-check full
+    item 1 "$kernels: racecheck" sanitize "$kernels" racecheck
+    item 1 "$kernels: initcheck" sanitize "$kernels" initcheck
+    item 1 "$kernels: synccheck" sanitize "$kernels" synccheck
 done
 finish
