@@ -18,7 +18,8 @@ typedef struct ProgressState {
     int64_t step, end_step;
     int64_t epoch, epochs; /* epoch in progress, from 1 */
     int64_t epoch_step, steps_per_epoch;
-    double loss, accuracy, lr, images_per_s, eta_s;
+    double loss, accuracy; /* NaN where all steps since the last line were skipped */
+    double lr, images_per_s, eta_s;
 } ProgressState;
 
 /* `width` 0: ask the terminal. `synthetic` labels every line. NULL where out of memory: all calls

@@ -101,10 +101,12 @@ static void duration(double seconds, char out[32]) {
 
 /* The figures after the place in the run. */
 static void figures(const ProgressState *state, char *out, size_t room) {
-    char eta[32];
+    char eta[32], means[64] = "no image counted";
     duration(state->eta_s, eta);
-    snprintf(out, room, "loss %.4f  acc %.2f%%  lr %.4g  %.0f img/s  ETA %s", state->loss,
-             100 * state->accuracy, state->lr, state->images_per_s, eta);
+    if (!isnan(state->loss))
+        snprintf(means, sizeof means, "loss %.4f  acc %.2f%%", state->loss, 100 * state->accuracy);
+    snprintf(out, room, "%s  lr %.4g  %.0f img/s  ETA %s", means, state->lr, state->images_per_s,
+             eta);
 }
 
 static int64_t columns(const Progress *progress) {

@@ -2,6 +2,7 @@
 #include "journal.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -49,12 +50,13 @@ static void count(Journal *journal, RunState *state, const StepResult *step, dou
     meter_step(&journal->meter, step->images, seconds, &step->times);
 }
 
+/* NaN over no images: all steps were skipped. */
 static double mean_loss(int64_t sum, int64_t images) {
-    return fixed_value(fixed_loss(), sum) / (double)images;
+    return images > 0 ? fixed_value(fixed_loss(), sum) / (double)images : NAN;
 }
 
 static double share(int64_t part, int64_t whole) {
-    return (double)part / (double)whole;
+    return whole > 0 ? (double)part / (double)whole : NAN;
 }
 
 double journal_epoch_loss(const RunState *state) {

@@ -22,6 +22,8 @@ check "skip: weights, statistics and optimizer are after it as they were" test "
 refuse "skip: and others after the next" test "$(arrays skip 0008)" = "$(arrays skip 0009)"
 check "skip: every step has its line" test "$(steps_of skip)" = "2 4 6 8 10 12 14 16 18 20 "
 check "skip: a mean is over the steps that were none" grep -q '"step":8,.*"images":32,' "$tmp/skip/metrics.jsonl"
+train skip-line 2 $tiny --steps 6 --bad-steps skip --log-every 1 --crash-at 3:1:nan
+check "skip: a line of skipped steps alone says so" test "$(grep -c '  step 4/6  no image counted  lr ' "$log")$(grep -ci 'nan%' "$log")" = 10
 train skip-1 1 $tiny --steps 20 --bad-steps skip --crash-at 7:0:nan
 same skip-1 skip "skip: the same bits on 1 rank"
 check "skip: no image is missing from the sum" test "$(result skip-1 samples_hash)" = "$(result skip samples_hash)"

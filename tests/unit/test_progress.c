@@ -64,6 +64,9 @@ static void lines(void **state) {
     progress_line(p, &s);
     s.eta_s = NAN;
     progress_line(p, &s);
+    s.loss = s.accuracy = NAN;
+    progress_line(p, &s);
+    s.loss = halfway.loss, s.accuracy = halfway.accuracy;
     progress_close(p);
     p = progress_open(false, 0, true);
     s.eta_s = 3 * 3600 + 7 * 60 + 9;
@@ -76,6 +79,7 @@ static void lines(void **state) {
         text,
         "epoch 3/10  step 50/100  loss 1.2346  acc 56.78%  lr 0.04  5321 img/s  ETA 2m05s\n"
         "epoch 3/10  step 50/100  loss 1.2346  acc 56.78%  lr 0.04  5321 img/s  ETA ?\n"
+        "epoch 3/10  step 50/100  no image counted  lr 0.04  5321 img/s  ETA ?\n"
         "[synthetic] epoch 3/10  step 50/100  loss 1.2346  acc 56.78%  lr 0.04  5321 img/s  ETA "
         "3h07m\n"
         "[synthetic] epoch 3/10  step 50/100  loss 1.2346  acc 56.78%  lr 0.04  5321 img/s  ETA "
