@@ -1,8 +1,10 @@
 /* cpu/conv: convolution: by code of our own where winograd_takes or, in bfloat16, image_conv_takes
- * says so, else oneDNN's, by Winograd where rule_winograd says so, and as a linear layer where
- * rule_places_are_rows does. There the bias and a fused ReLU are part of the forward primitive;
+ * says so, and its weights' gradient in fp32 where f32_image_grad_takes does; else oneDNN's, by
+ * Winograd where rule_winograd says so, and as a linear layer where rule_places_are_rows does.
+ * There the bias and a fused ReLU are part of the forward primitive;
  * backward masks grad_out by the ReLU first. The weights' gradient comes first of the two, since
  * its temp is free again when the input's needs it. */
+#include "f32_image_grad.h"
 #include "image_conv.h"
 #include "plan.h"
 #include "winograd.h"
@@ -78,24 +80,36 @@ static Status make(const StepPlan *plan, DType type, dnnl_primitive_t made[PRIMI
     TRY(primitive_conv_forward(engine, &product, &made[FORWARD]));
     if (!desc->training || image_conv_takes(plan))
         return ST_OK;
-    TRY(primitive_conv_backward_weights(engine, &product, made[FORWARD], &made[WEIGHTS]));
+    if (!f32_image_grad_takes(plan))
+        TRY(primitive_conv_backward_weights(engine, &product, made[FORWARD], &made[WEIGHTS]));
     if (desc->grad_in[0] == GRAD_NONE)
         return ST_OK;
     return primitive_conv_backward_data(engine, &product, made[FORWARD], &made[DATA]);
 }
 
+static Status backward_weights(StepPlan *plan, const Activations *activations,
+                               dnnl_primitive_t weights, const MemDesc *plain) {
+    bool bias = plan->base.desc.layer->args.conv.bias;
+    Step *step;
+    TRY(ACTIVATIONS_STEP(plan, PASS_BACKWARD, activations, weights, &step, {AT_IN(0), DNNL_ARG_SRC},
+                         {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
+                         {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_WEIGHTS},
+                         {bias ? AT_GRAD_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_DIFF_BIAS}));
+    return plan_grad_weights(plan, step, WEIGHT, plain);
+}
+
 static Status conv_backward(StepPlan *plan, const Activations *activations,
                             const dnnl_primitive_t *made) {
     MemDesc plain = plain_weights(plan, has_rows(plan, activations->type));
-    bool bias = plan->base.desc.layer->args.conv.bias;
     Step *step;
-    TRY(plan_grad_relu(plan));
-    TRY(ACTIVATIONS_STEP(plan, PASS_BACKWARD, activations, made[WEIGHTS], &step,
-                         {AT_IN(0), DNNL_ARG_SRC}, {AT_GRAD_OUT, DNNL_ARG_DIFF_DST},
-                         {AT_GRAD_PARAM(WEIGHT), DNNL_ARG_DIFF_WEIGHTS},
-                         {bias ? AT_GRAD_PARAM(BIAS) : AT_NOTHING, DNNL_ARG_DIFF_BIAS}));
-    TRY(plan_grad_weights(plan, step, WEIGHT, &plain));
-    if (plan->base.desc.grad_in[0] == GRAD_NONE)
+    bool to_input = plan->base.desc.grad_in[0] != GRAD_NONE, own = f32_image_grad_takes(plan);
+    if (to_input || !own)
+        TRY(plan_grad_relu(plan));
+    if (own)
+        f32_image_grad_step(plan);
+    else
+        TRY(backward_weights(plan, activations, made[WEIGHTS], &plain));
+    if (!to_input)
         return ST_OK;
     TRY(ACTIVATIONS_STEP(plan, PASS_BACKWARD, activations, made[DATA], &step,
                          {AT_GRAD_OUT, DNNL_ARG_DIFF_DST}, {AT_PARAM(WEIGHT), DNNL_ARG_WEIGHTS},

@@ -1,11 +1,12 @@
-/* cpu/elsewhere: what stands for our own code for bfloat16 where it is not compiled: it takes no
- * layer, so that oneDNN has them all, and none of its steps are asked for. */
+/* cpu/elsewhere: what stands for our own code by instructions of x86-64 where it is not compiled:
+ * it takes no layer, so that oneDNN has them all, and none of its steps are asked for. */
 #include "clones.h"
 
 #if !FOR_X86
 
 #include "attention_bf16.h"
 #include "dropout_bf16.h"
+#include "f32_image_grad.h"
 #include "image_conv.h"
 
 static Status not_compiled(void) {
@@ -25,6 +26,15 @@ Status attention_bf16_steps(StepPlan *plan) {
 Status dropout_bf16_steps(StepPlan *plan) {
     (void)plan;
     return not_compiled();
+}
+
+bool f32_image_grad_takes(const StepPlan *plan) {
+    (void)plan;
+    return false;
+}
+
+void f32_image_grad_step(StepPlan *plan) {
+    (void)plan;
 }
 
 bool image_conv_takes(const StepPlan *plan) {

@@ -61,6 +61,10 @@ bool rule_winograd_bf16(Shape in, Shape out, int64_t kernel, int64_t stride, int
 bool rule_image_conv_bf16(Shape in, Shape out, int64_t kernel, int64_t stride);
 bool rule_image_conv_bf16_forward(int64_t channels, int64_t kernel);
 
+/* Whether those of an image's convolution in fp32, of one group, do with AVX2 (f32_image_grad.h):
+ * few channels, and outputs in whole vectors. */
+bool rule_image_grad_f32(Shape in, Shape out, int64_t kernel, int64_t stride);
+
 /* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */
 int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w);
 

@@ -63,6 +63,8 @@ const OpCase op_table[] = {
     {CONV("conv whole map", "conv c=4 k=4 bias"), .in = {2, 3, 4, 4}},
     {CONV("conv image", "conv c=8 k=3 p=1 bias"), .in = {2, 3, 6, 6}, .image = true},
     {CONV("conv grey image", "conv c=8 k=3 p=1 bias"), .in = {3, 1, 7, 6}, .image = true},
+    {CONV("conv image 5x5", "conv c=24 k=5 p=2 bias"), .in = {2, 3, 9, 11}, .image = true,
+     .relu = true},
     {CONV("conv image and alpha", "conv c=8 k=3 p=1"), .in = {2, 4, 6, 5}, .image = true},
     {CONV("conv eval", "conv c=4 k=3 p=1 bias"), .in = {2, 3, 6, 6}, .evaluation = true},
     {CONV("conv groups", "conv c=6 k=3 p=1 groups=2"), .in = {2, 4, 6, 6}},

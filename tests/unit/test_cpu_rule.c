@@ -258,6 +258,28 @@ static void which_convolutions_of_images(void **state) {
     }
 }
 
+static void which_gradients_of_images(void **state) {
+    (void)state;
+    static const struct {
+        int64_t in, out, side, kernel, stride;
+        bool expected;
+    } cases[] = {
+        {3, 64, 28, 5, 1, true},  /* msu-net */
+        {1, 8, 28, 7, 1, true},   /* a single vector */
+        {3, 64, 32, 3, 1, false}, /* resnet9: oneDNN is as fast */
+        {3, 64, 32, 9, 1, false}, /* more windows than the first cache has room for */
+        {5, 64, 28, 5, 1, false}, /* five channels */
+        {3, 60, 28, 5, 1, false}, /* half a vector */
+        {3, 64, 14, 5, 2, false}, /* strides */
+        {3, 64, 1, 5, 1, false},  /* no map */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Shape in = {8, cases[i].in, 32, 32}, out = {8, cases[i].out, cases[i].side, cases[i].side};
+        if (rule_image_grad_f32(in, out, cases[i].kernel, cases[i].stride) != cases[i].expected)
+            fail_msg("case %zu should %sbe ours", i, cases[i].expected ? "" : "not ");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts_of_programs),
@@ -269,6 +291,7 @@ int main(void) {
         cmocka_unit_test(winograd_in_bf16_where_it_pays),
         cmocka_unit_test(indices_are_a_permutation),
         cmocka_unit_test(which_convolutions_of_images),
+        cmocka_unit_test(which_gradients_of_images),
     };
     return cmocka_run_group_tests_name("rules of the cpu backend", tests, NULL, NULL);
 }
