@@ -1,10 +1,11 @@
 /* cpu/conv: convolution: by code of our own where winograd_takes or, in bfloat16, image_conv_takes
- * says so, and its weights' gradient in fp32 where f32_image_grad_takes does; else oneDNN's, by
- * Winograd where rule_winograd says so, and as a linear layer where rule_places_are_rows does.
- * There the bias and a fused ReLU are part of the forward primitive;
+ * says so, and its weights' gradient in fp32 where f32_image_grad_takes or f32_rows_grad_takes
+ * does; else oneDNN's, by Winograd where rule_winograd says so, and as a linear layer where
+ * rule_places_are_rows does. There the bias and a fused ReLU are part of the forward primitive;
  * backward masks grad_out by the ReLU first. The weights' gradient comes first of the two, since
  * its temp is free again when the input's needs it. */
 #include "f32_image_grad.h"
+#include "f32_rows_grad.h"
 #include "image_conv.h"
 #include "plan.h"
 #include "winograd.h"
@@ -17,6 +18,10 @@ static bool has_rows(const StepPlan *plan, DType type) {
     return type == DT_F32 &&
            rule_places_are_rows(desc->in[0].layout, args->kernel, args->stride, args->pad,
                                 args->groups, ((const CpuDevice *)plan->device)->wide);
+}
+
+static bool own_rows_grad(const StepPlan *plan) {
+    return has_rows(plan, plan_type(plan)) && f32_rows_grad_takes(plan);
 }
 
 /* The channels of each place as a row. */
@@ -65,7 +70,8 @@ static Status make_rows(const StepPlan *plan, dnnl_primitive_t made[PRIMITIVES_M
     if (!desc->training)
         return ST_OK;
     product.weights = plain_weights(plan, true); /* as in linear.c */
-    TRY(primitive_linear_backward_weights(engine, &product, made[FORWARD], &made[WEIGHTS]));
+    if (!own_rows_grad(plan))
+        TRY(primitive_linear_backward_weights(engine, &product, made[FORWARD], &made[WEIGHTS]));
     if (desc->grad_in[0] == GRAD_NONE)
         return ST_OK;
     return primitive_linear_backward_data(engine, &product, made[FORWARD], &made[DATA]);
@@ -102,11 +108,13 @@ static Status conv_backward(StepPlan *plan, const Activations *activations,
                             const dnnl_primitive_t *made) {
     MemDesc plain = plain_weights(plan, has_rows(plan, activations->type));
     Step *step;
-    bool to_input = plan->base.desc.grad_in[0] != GRAD_NONE, own = f32_image_grad_takes(plan);
-    if (to_input || !own)
+    bool to_input = plan->base.desc.grad_in[0] != GRAD_NONE, image = f32_image_grad_takes(plan);
+    if (to_input || !image)
         TRY(plan_grad_relu(plan));
-    if (own)
+    if (image)
         f32_image_grad_step(plan);
+    else if (own_rows_grad(plan))
+        f32_rows_grad_step(plan);
     else
         TRY(backward_weights(plan, activations, made[WEIGHTS], &plain));
     if (!to_input)

@@ -7,6 +7,7 @@
 #include "attention_bf16.h"
 #include "dropout_bf16.h"
 #include "f32_image_grad.h"
+#include "f32_rows_grad.h"
 #include "image_conv.h"
 
 static Status not_compiled(void) {
@@ -34,6 +35,15 @@ bool f32_image_grad_takes(const StepPlan *plan) {
 }
 
 void f32_image_grad_step(StepPlan *plan) {
+    (void)plan;
+}
+
+bool f32_rows_grad_takes(const StepPlan *plan) {
+    (void)plan;
+    return false;
+}
+
+void f32_rows_grad_step(StepPlan *plan) {
     (void)plan;
 }
 

@@ -65,6 +65,10 @@ bool rule_image_conv_bf16_forward(int64_t channels, int64_t kernel);
  * few channels, and outputs in whole vectors. */
 bool rule_image_grad_f32(Shape in, Shape out, int64_t kernel, int64_t stride);
 
+/* Whether the gradients of the weights of a linear layer of many rows in fp32 do with AVX2
+ * (f32_rows_grad.h). */
+bool rule_rows_grad_f32(int64_t rows, int64_t in, int64_t out);
+
 /* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */
 int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w);
 

@@ -280,6 +280,15 @@ static void which_gradients_of_images(void **state) {
     }
 }
 
+static void which_gradients_of_rows(void **state) {
+    (void)state;
+    assert_true(rule_rows_grad_f32(12480, 384, 512)); /* the vit's */
+    assert_true(rule_rows_grad_f32(12480, 512, 256));
+    assert_true(rule_rows_grad_f32(4096, 512, 512));
+    assert_false(rule_rows_grad_f32(12480, 512, 1152)); /* more sums than the cache holds */
+    assert_false(rule_rows_grad_f32(1024, 128, 384));   /* cct2's: few rows */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts_of_programs),
@@ -292,6 +301,7 @@ int main(void) {
         cmocka_unit_test(indices_are_a_permutation),
         cmocka_unit_test(which_convolutions_of_images),
         cmocka_unit_test(which_gradients_of_images),
+        cmocka_unit_test(which_gradients_of_rows),
     };
     return cmocka_run_group_tests_name("rules of the cpu backend", tests, NULL, NULL);
 }
