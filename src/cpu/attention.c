@@ -6,14 +6,12 @@
  * that are kept anyway, and computing them again would cost a quarter of backward.
  *
  * In bf16 what oneDNN multiplies is bfloat16, shares too; scores and their gradients come out in
- * fp32. Where there are vectors for it, attention_bf16.c computes most layers. */
+ * fp32. Where there are vectors for it, attention_heads.c computes most layers, in both types. */
 #include <math.h>
 
-#include "attention_bf16.h"
+#include "attention_heads.h"
 #include "rows.h"
 #include "softmax.h"
-
-enum { QUERY, KEY, VALUE };
 
 /* Extents of the op, and where it keeps what. */
 typedef struct Attention {
@@ -258,8 +256,8 @@ static Status attention_steps(StepPlan *plan) {
     const OpDesc *desc = &plan->base.desc;
     Attention a = attention_of(plan);
     Operand temperature = desc->layer->args.attention.temperature ? AT_PARAM(WEIGHT) : AT_NOTHING;
-    if (attention_bf16_takes(plan))
-        return attention_bf16_steps(plan);
+    if (attention_heads_takes(plan))
+        return attention_heads_steps(plan);
     find_rooms(plan, &a);
     plan->base.backward_reads_in = READS_IN(0);
     TRY(forward_steps(plan, &a, temperature));

@@ -1,17 +1,12 @@
-/* cpu/attention_bf16: attention in bf16, head by head: all that a head needs between its queries,
- * keys and values and its output stays in a cache. N tokens, D values of a head.
+/* cpu/attention_bf16: attention in bf16, head by head (attention_passes.h).
  *
- *     S = Q K^T, P = softmax(scale S), O = P V
- *     dV = P^T dO, dP = dO V^T, dS = scale P (dP - rowsum(P dP)), dQ = dS K, dK = dS^T Q
- *
- * Queries go by in blocks: their rows of S become rows of P, and those of O, before the next. A
- * product sums over pairs of bfloat16; its right factor is read as it lies in memory, its left one
- * is packed (bf16_product.h). P and dS, each of which is a factor twice, are written both ways: in
- * rows, whose pairs are of two keys, and in rows of pairs, each of two queries. Training keeps P's
- * pairs for backward.
+ * A product sums over pairs of bfloat16; its right factor is read as it lies in memory, its left
+ * one is packed (bf16_product.h). P and dS, each of which is a factor twice, are written both ways:
+ * in rows, whose pairs are of two keys, and in rows of pairs, each of two queries. Training keeps
+ * P's pairs.
  *
  * S, P, dP, dS and all sums are fp32; as factors P and dS are rounded to bfloat16, and the row's
- * sum of P is that of what was not yet rounded. Bits follow from the shape alone. */
+ * sum of P is that of what was not yet rounded. */
 #include "clones.h"
 
 #if FOR_X86
@@ -22,37 +17,16 @@
 
 #include "bf16_product.h"
 
-enum { QUERY, KEY, VALUE, PARTS };
-enum { ROWS = 4 };  /* queries of a block: even */
-enum { LINE = 64 }; /* bytes of a cache line */
+enum { ROWS = 4 }; /* queries of a block: even */
 
-typedef struct Head {
-    int64_t images, heads, tokens, size; /* size: D */
-    int64_t keys;                        /* tokens in whole vectors */
-    int64_t pairs;                       /* of tokens */
-    int64_t row, out_row;                /* elements of a token: queries, keys, values; output */
-    bool masks;
-} Head;
-
-static Head head_of(const StepPlan *plan) {
-    const OpDesc *desc = &plan->base.desc;
-    const AttentionArgs *args = &desc->layer->args.attention;
-    Shape s = desc->in[0].shape;
-    int64_t tokens = s.h * s.w;
-    return (Head){.images = s.n,
-                  .heads = args->heads,
-                  .tokens = tokens,
-                  .size = s.c / PARTS / args->heads,
-                  .keys = (tokens + VECTOR - 1) / VECTOR * VECTOR,
-                  .pairs = (tokens + 1) / 2,
-                  .row = s.c,
-                  .out_row = s.c / PARTS,
-                  .masks = args->mask_diagonal};
+/* Of tokens. */
+static int64_t pairs_of(const Heads *h) {
+    return (h->tokens + 1) / 2;
 }
 
 /* Words of a head's P in pairs. */
-static int64_t share_words(const Head *h) {
-    return h->pairs * h->keys;
+static int64_t share_words(const Heads *h) {
+    return pairs_of(h) * h->keys;
 }
 
 /* Scratch of one head. */
@@ -67,13 +41,17 @@ typedef struct Room {
     uint16_t *share;      /* [ROWS][keys]: P, dS */
 } Room;
 
-static size_t room_bytes(const Head *h) {
-    int64_t matrices = h->size / 2 * h->keys + 3 * h->pairs * h->size + share_words(h);
+static size_t share_bytes(const Heads *h) {
+    return (size_t)share_words(h) * sizeof(uint32_t);
+}
+
+static size_t room_bytes(const Heads *h) {
+    int64_t matrices = h->size / 2 * h->keys + 3 * pairs_of(h) * h->size + share_words(h);
     return (size_t)(matrices + ROWS * (h->keys + h->size + h->keys / 2)) * sizeof(uint32_t);
 }
 
-static Room room_of(const Head *h, void *at) {
-    const int64_t by_token = h->pairs * h->size;
+static Room room_of(const Heads *h, void *at) {
+    const int64_t by_token = pairs_of(h) * h->size;
     Room room = {.turned = at};
     room.by_token = room.turned + h->size / 2 * h->keys;
     room.query = room.by_token + by_token;
@@ -85,7 +63,7 @@ static Room room_of(const Head *h, void *at) {
     return room;
 }
 
-static int64_t rows_of(const Head *h, int64_t first) {
+static int64_t rows_of(const Heads *h, int64_t first) {
     return h->tokens - first < ROWS ? h->tokens - first : ROWS;
 }
 
@@ -140,7 +118,7 @@ VECTOR_IN void softmax(float *row, int64_t tokens, float scale, int64_t masked) 
 }
 
 /* Two rows of scores become rows of P, in rows and in pairs. `query`: the first one's number. */
-VECTOR_IN void find_shares(const Head *h, int64_t query, float scale, float *row, uint16_t *share,
+VECTOR_IN void find_shares(const Heads *h, int64_t query, float scale, float *row, uint16_t *share,
                            uint32_t *pairs) {
     const bool both = query + 1 < h->tokens;
     float *next = row + h->keys;
@@ -166,7 +144,7 @@ VECTOR_IN __m512 odd_of(const uint32_t *pairs) {
 }
 
 /* Two rows of dP become rows of dS, likewise; the second may be beyond the last, and so 0 in P. */
-VECTOR_IN void find_score_gradient(const Head *h, float scale, bool both, const uint32_t *share,
+VECTOR_IN void find_score_gradient(const Heads *h, float scale, bool both, const uint32_t *share,
                                    const float *row, uint16_t *grad, uint32_t *pairs) {
     const float *next = row + h->keys;
     __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
@@ -191,30 +169,8 @@ VECTOR_IN void find_score_gradient(const Head *h, float scale, bool both, const 
 
 /* ---- Heads ---- */
 
-/* What the head after this one reads, which is brought nearer meanwhile: a head's rows lie so far
- * apart in memory that the processor does not foresee them. After the last head it is the first. */
-typedef struct Ahead {
-    const uint16_t *in, *grad_out; /* grad_out NULL in forward */
-} Ahead;
-
-VECTOR_IN void fetch_bytes(const void *at, int64_t bytes) {
-    for (int64_t b = 0; b < bytes; b += LINE)
-        _mm_prefetch((const char *)at + b, _MM_HINT_T1);
-}
-
-/* Of tokens i to i + n - 1. */
-VECTOR_IN void fetch(const Head *h, const Ahead *ahead, int64_t i, int64_t n) {
-    const int64_t bytes = h->size * (int64_t)sizeof(uint16_t);
-    for (int64_t k = i; k < i + n; k++) {
-        for (int part = 0; part < PARTS; part++)
-            fetch_bytes(ahead->in + k * h->row + part * h->out_row, bytes);
-        if (ahead->grad_out)
-            fetch_bytes(ahead->grad_out + k * h->out_row, bytes);
-    }
-}
-
 /* to[n][D] = or += value, rows `next` apart. */
-VECTOR_IN void put_rows(const Head *h, int64_t n, const float *value, bool add, int64_t next,
+VECTOR_IN void put_rows(const Heads *h, int64_t n, const float *value, bool add, int64_t next,
                         uint16_t *to) {
     for (int64_t i = 0; i < n; i++, to += next)
         for (int64_t d = 0; d < h->size; d += VECTOR, value += VECTOR) {
@@ -225,17 +181,18 @@ VECTOR_IN void put_rows(const Head *h, int64_t n, const float *value, bool add, 
         }
 }
 
-VECTOR_FN static void head_forward(const Head *h, const Room *room, float scale, const uint16_t *in,
-                                   uint16_t *out, uint32_t *share, Ahead ahead) {
+VECTOR_FN static void head_forward(const Heads *h, const Room *room, float scale,
+                                   const uint16_t *in, uint16_t *out, uint32_t *share,
+                                   Ahead ahead) {
     const Left keys = {room->turned, h->keys / VECTOR, h->size / 2};
-    const Left values = {room->by_token, h->size / VECTOR, h->pairs};
+    const Left values = {room->by_token, h->size / VECTOR, pairs_of(h)};
     const uint16_t *key = in + KEY * h->out_row, *value = in + VALUE * h->out_row;
     bf16_turn((const uint32_t *)(const void *)key, h->row / 2, h->tokens, h->size / 2,
               room->turned);
     bf16_pair_rows(value, h->row, h->tokens, h->size, room->by_token);
     for (int64_t i = 0; i < h->tokens; i += ROWS) {
         const int64_t n = rows_of(h, i);
-        fetch(h, &ahead, i, n);
+        head_fetch(h, &ahead, sizeof(uint16_t), i, n);
         const Right queries = rows_at(in + i * h->row, h->row);
         const Right shares = rows_at(room->share, h->keys);
         bf16_product(&keys, &queries, n, room->score);
@@ -248,9 +205,9 @@ VECTOR_FN static void head_forward(const Head *h, const Room *room, float scale,
 }
 
 /* to = left right, of all tokens, a matrix of pairs being the right factor. */
-VECTOR_IN void by_pairs(const Head *h, const Room *room, const uint32_t *left,
+VECTOR_IN void by_pairs(const Heads *h, const Room *room, const uint32_t *left,
                         const uint32_t *right, bool add, uint16_t *to) {
-    const Left factor = {left, h->size / VECTOR, h->pairs};
+    const Left factor = {left, h->size / VECTOR, pairs_of(h)};
     for (int64_t j = 0; j < h->tokens; j += ROWS) {
         const Right columns = columns_at(right + j, h->keys);
         bf16_product(&factor, &columns, rows_of(h, j), room->value);
@@ -259,7 +216,7 @@ VECTOR_IN void by_pairs(const Head *h, const Room *room, const uint32_t *left,
 }
 
 /* Sum of a[n][D] b[n][D]; rows of a are `next` apart. */
-VECTOR_IN float dot_rows(const Head *h, int64_t n, const uint16_t *a, int64_t next,
+VECTOR_IN float dot_rows(const Heads *h, int64_t n, const uint16_t *a, int64_t next,
                          const float *b) {
     __m512 sum = _mm512_setzero_ps();
     for (int64_t i = 0; i < n; i++, a += next)
@@ -268,29 +225,22 @@ VECTOR_IN float dot_rows(const Head *h, int64_t n, const uint16_t *a, int64_t ne
     return _mm512_reduce_add_ps(sum);
 }
 
-/* Backward of a head: where there are gradients, and how they are written. */
-typedef struct Gradient {
-    const uint16_t *out;
-    uint16_t *in; /* NULL: nothing reads it */
-    bool add;
-} Gradient;
-
-/* Returns the gradient of the temperature: the sum of the scores times their gradients, which is
- * that of queries times theirs. */
-VECTOR_FN static double head_backward(const Head *h, const Room *room, float scale,
-                                      const uint16_t *in, const uint32_t *share, Gradient grad,
+VECTOR_FN static double head_backward(const Heads *h, const Room *room, float scale,
+                                      const uint16_t *in, const uint32_t *share, HeadGradient grad,
                                       Ahead ahead) {
     const Left values = {room->turned, h->keys / VECTOR, h->size / 2};
-    const Left keys = {room->by_token, h->size / VECTOR, h->pairs};
+    const Left keys = {room->by_token, h->size / VECTOR, pairs_of(h)};
     const uint16_t *key = in + KEY * h->out_row, *value = in + VALUE * h->out_row;
+    const uint16_t *grad_out = grad.out;
+    uint16_t *grad_in = grad.in;
     double temperature = 0;
     bf16_turn((const uint32_t *)(const void *)value, h->row / 2, h->tokens, h->size / 2,
               room->turned);
     bf16_pair_rows(key, h->row, h->tokens, h->size, room->by_token);
     for (int64_t i = 0; i < h->tokens; i += ROWS) {
         const int64_t n = rows_of(h, i);
-        fetch(h, &ahead, i, n);
-        const Right rows = rows_at(grad.out + i * h->out_row, h->out_row);
+        head_fetch(h, &ahead, sizeof(uint16_t), i, n);
+        const Right rows = rows_at(grad_out + i * h->out_row, h->out_row);
         const Right scores = rows_at(room->share, h->keys);
         bf16_product(&values, &rows, n, room->score);
         for (int64_t k = 0; k < n; k += 2)
@@ -299,102 +249,37 @@ VECTOR_FN static double head_backward(const Head *h, const Room *room, float sca
                                 room->grad_score + (i + k) / 2 * h->keys);
         bf16_product(&keys, &scores, n, room->value);
         temperature += (double)dot_rows(h, n, in + i * h->row, h->row, room->value);
-        if (grad.in)
-            put_rows(h, n, room->value, grad.add, h->row, grad.in + i * h->row);
+        if (grad_in)
+            put_rows(h, n, room->value, grad.add, h->row, grad_in + i * h->row);
     }
-    if (!grad.in)
+    if (!grad_in)
         return temperature;
     bf16_pair_rows(in, h->row, h->tokens, h->size, room->query);
-    bf16_pair_rows(grad.out, h->out_row, h->tokens, h->size, room->grad_out);
-    by_pairs(h, room, room->query, room->grad_score, grad.add, grad.in + KEY * h->out_row);
-    by_pairs(h, room, room->grad_out, share, grad.add, grad.in + VALUE * h->out_row);
+    bf16_pair_rows(grad_out, h->out_row, h->tokens, h->size, room->grad_out);
+    by_pairs(h, room, room->query, room->grad_score, grad.add, grad_in + KEY * h->out_row);
+    by_pairs(h, room, room->grad_out, share, grad.add, grad_in + VALUE * h->out_row);
     return temperature;
 }
 
-/* ---- Steps ---- */
-
-/* By which scores are multiplied. */
-static float scale_of(const Head *h, const float *temperature) {
-    return (float)(temperature ? exp(temperature[0]) : 1 / sqrt((double)h->size));
+static void forward(const Heads *h, void *scratch, float scale, const void *in, void *out,
+                    void *share, Ahead ahead) {
+    const Room room = room_of(h, scratch);
+    head_forward(h, &room, scale, in, out, share ? share : room.grad_score, ahead);
 }
 
-/* Element 0 of head k of image n, where a token has `row` elements. */
-static int64_t begin_of(const Head *h, int64_t n, int64_t k, int64_t row) {
-    return n * h->tokens * row + k * h->size;
+static double backward(const Heads *h, void *scratch, float scale, const void *in,
+                       const void *share, HeadGradient grad, Ahead ahead) {
+    const Room room = room_of(h, scratch);
+    return head_backward(h, &room, scale, in, share, grad, ahead);
 }
 
-/* That of the head after it; of the last, of the first one. */
-static int64_t begin_behind(const Head *h, int64_t n, int64_t k, int64_t row) {
-    if (k + 1 < h->heads)
-        return begin_of(h, n, k + 1, row);
-    return n + 1 < h->images ? begin_of(h, n + 1, 0, row) : 0;
-}
-
-/* Operands: input, output, where P is kept (scratch in an evaluation), scratch, perhaps
- * temperature. */
-static Status forward(const StepCall *call) {
-    const bool keeps = call->plan->base.desc.training;
-    const Head h = head_of(call->plan);
-    const uint16_t *in = call->at[0];
-    uint16_t *out = call->at[1];
-    const Room room = room_of(&h, call->at[3]);
-    uint32_t *share = keeps ? call->at[2] : room.grad_score;
-    const float scale = scale_of(&h, call->step->n_args > 4 ? call->at[4] : NULL);
-    for (int64_t n = 0; n < h.images; n++)
-        for (int64_t k = 0; k < h.heads; k++, share += keeps ? share_words(&h) : 0)
-            head_forward(&h, &room, scale, in + begin_of(&h, n, k, h.row),
-                         out + begin_of(&h, n, k, h.out_row), share,
-                         (Ahead){.in = in + begin_behind(&h, n, k, h.row)});
-    return ST_OK;
-}
-
-/* Operands: input, P, gradient of the output, that of the input or nothing, scratch, perhaps
- * temperature and its gradient. */
-static Status backward(const StepCall *call) {
-    const bool learns = call->step->n_args > 5;
-    const Head h = head_of(call->plan);
-    const uint16_t *in = call->at[0], *grad_out = call->at[2];
-    const uint32_t *share = call->at[1];
-    uint16_t *grad_in = call->at[3];
-    const float scale = scale_of(&h, learns ? call->at[5] : NULL);
-    const Room room = room_of(&h, call->at[4]);
-    double temperature = 0;
-    for (int64_t n = 0; n < h.images; n++)
-        for (int64_t k = 0; k < h.heads; k++, share += share_words(&h)) {
-            const int64_t begin = begin_of(&h, n, k, h.row);
-            Gradient grad = {.out = grad_out + begin_of(&h, n, k, h.out_row),
-                             .in = grad_in ? grad_in + begin : NULL,
-                             .add = call->plan->base.desc.grad_in[0] == GRAD_ADD};
-            Ahead ahead = {in + begin_behind(&h, n, k, h.row),
-                           grad_out + begin_behind(&h, n, k, h.out_row)};
-            temperature += head_backward(&h, &room, scale, in + begin, share, grad, ahead);
-        }
-    if (learns)
-        *(float *)call->at[6] = (float)temperature;
-    return ST_OK;
-}
-
-bool attention_bf16_takes(const StepPlan *plan) {
-    return plan_vectors(plan) && head_of(plan).size % VECTOR == 0;
-}
-
-Status attention_bf16_steps(StepPlan *plan) {
-    const OpDesc *desc = &plan->base.desc;
-    const bool learns = desc->layer->args.attention.temperature;
-    const Head h = head_of(plan);
-    const Operand temperature = learns ? AT_PARAM(WEIGHT) : AT_NOTHING;
-    Operand share = AT_WORKSPACE;
-    plan->base.arithmetic = ATTENTION_BF16_NAME;
-    plan->base.backward_reads_in = READS_IN(0);
-    steps_need_workspace(plan, room_bytes(&h));
-    if (desc->training)
-        share =
-            steps_saved(plan, (size_t)(h.images * h.heads * share_words(&h)) * sizeof(uint32_t));
-    LOOP_STEP(plan, PASS_FORWARD, forward, AT_IN(0), AT_OUT, share, AT_WORKSPACE, temperature);
-    if (desc->training && (desc->grad_in[0] != GRAD_NONE || learns))
-        LOOP_STEP(plan, PASS_BACKWARD, backward, AT_IN(0), share, AT_GRAD_OUT, AT_GRAD_IN(0),
-                  AT_WORKSPACE, temperature, AT_GRAD_PARAM(WEIGHT));
-    return ST_OK;
-}
+const HeadPasses attention_bf16 = {
+    .name = "own bf16",
+    .vector = VECTOR,
+    .room_bytes = room_bytes,
+    .share_bytes = share_bytes,
+    .forward = forward,
+    .backward = backward,
+};
 
 #endif

@@ -4,7 +4,6 @@
 
 #if !FOR_X86
 
-#include "attention_bf16.h"
 #include "dropout_bf16.h"
 #include "f32_image_grad.h"
 #include "f32_rows_grad.h"
@@ -12,16 +11,6 @@
 
 static Status not_compiled(void) {
     return FAIL(ST_INTERNAL, "vectors for bfloat16 were asked for where there are none");
-}
-
-bool attention_bf16_takes(const StepPlan *plan) {
-    (void)plan;
-    return false;
-}
-
-Status attention_bf16_steps(StepPlan *plan) {
-    (void)plan;
-    return not_compiled();
 }
 
 Status dropout_bf16_steps(StepPlan *plan) {

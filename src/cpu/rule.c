@@ -130,6 +130,10 @@ bool rule_rows_grad_f32(int64_t rows, int64_t in, int64_t out) {
     return rows >= FEW_ROWS && in * out <= SUMS;
 }
 
+bool rule_attention_by_heads(Shape in, int64_t heads, int64_t vector) {
+    return in.c / 3 / heads % vector == 0;
+}
+
 int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w) {
     int64_t at = h * shape.w + w, map = shape.h * shape.w, block = block_of(layout);
     if (layout == LAYOUT_NHWC)

@@ -69,6 +69,10 @@ bool rule_image_grad_f32(Shape in, Shape out, int64_t kernel, int64_t stride);
  * (f32_rows_grad.h). */
 bool rule_rows_grad_f32(int64_t rows, int64_t in, int64_t out);
 
+/* Whether attention goes head by head through code of our own (attention_heads.h): of heads of
+ * whole vectors. */
+bool rule_attention_by_heads(Shape in, int64_t heads, int64_t vector);
+
 /* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */
 int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w);
 

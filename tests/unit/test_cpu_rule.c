@@ -87,6 +87,14 @@ static void places_are_rows_in_nhwc_alone(void **state) {
     assert_false(rule_places_are_rows(LAYOUT_NHWC, 1, 1, 0, 1, true));
 }
 
+static void attention_by_heads_of_whole_vectors(void **state) {
+    (void)state;
+    assert_true(rule_attention_by_heads((Shape){2, 1152, 65, 1}, 6, 8));
+    assert_true(rule_attention_by_heads((Shape){2, 144, 1, 1}, 2, 8)); /* 24 values */
+    assert_false(rule_attention_by_heads((Shape){2, 144, 1, 1}, 2, 16));
+    assert_false(rule_attention_by_heads((Shape){2, 144, 1, 1}, 4, 8)); /* 12 */
+}
+
 static void layouts_of_single_values(void **state) {
     (void)state;
     Tensor flat = {.shape = {4, 32, 1, 1}, .layout = LAYOUT_PLAIN}, odd = flat, map = flat;
@@ -294,6 +302,7 @@ int main(void) {
         cmocka_unit_test(layouts_of_programs),
         cmocka_unit_test(groups_in_nhwc_where_blocks_are_slow),
         cmocka_unit_test(places_are_rows_in_nhwc_alone),
+        cmocka_unit_test(attention_by_heads_of_whole_vectors),
         cmocka_unit_test(layouts_of_single_values),
         cmocka_unit_test(winograd_where_it_pays),
         cmocka_unit_test(winograd_of_our_own_in_fp32_where_it_pays),
