@@ -134,6 +134,13 @@ bool rule_attention_by_heads(Shape in, int64_t heads, int64_t vector) {
     return in.c / 3 / heads % vector == 0;
 }
 
+bool rule_maxpool(Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide) {
+    bool single = !is_map(out);
+    if (kernel == 2 && pad == 0 && (stride == 2 || single))
+        return true;
+    return !wide && kernel <= RULE_MAXPOOL_SIDE && (stride <= RULE_MAXPOOL_SIDE || single);
+}
+
 int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w) {
     int64_t at = h * shape.w + w, map = shape.h * shape.w, block = block_of(layout);
     if (layout == LAYOUT_NHWC)

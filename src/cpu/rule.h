@@ -73,6 +73,13 @@ bool rule_rows_grad_f32(int64_t rows, int64_t in, int64_t out);
  * whole vectors. */
 bool rule_attention_by_heads(Shape in, int64_t heads, int64_t vector);
 
+/* Whether max pooling in fp32 goes through loops of our own (maxpool.c): windows of 2 x 2 that do
+ * not overlap, on any processor; those of at most RULE_MAXPOOL_SIDE squared places, whose number
+ * fits a byte, where registers are no wider than 256 bits: with wider ones oneDNN's code for all
+ * other windows was not compared. */
+enum { RULE_MAXPOOL_SIDE = 15 };
+bool rule_maxpool(Shape out, int64_t kernel, int64_t stride, int64_t pad, bool wide);
+
 /* Index of logical element (n, c, h, w) of a tensor of this shape in memory. */
 int64_t rule_index(int layout, Shape shape, int64_t n, int64_t c, int64_t h, int64_t w);
 

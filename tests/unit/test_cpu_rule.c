@@ -95,6 +95,26 @@ static void attention_by_heads_of_whole_vectors(void **state) {
     assert_false(rule_attention_by_heads((Shape){2, 144, 1, 1}, 4, 8)); /* 12 */
 }
 
+static void windows_of_our_own(void **state) {
+    static const struct {
+        int64_t kernel, stride, pad, side;
+        bool narrow, wide;
+    } cases[] = {
+        {2, 2, 0, 8, true, true},    {2, 7, 0, 1, true, true},     {2, 7, 0, 2, true, false},
+        {2, 1, 0, 8, true, false},   {2, 2, 1, 8, true, false},    {3, 2, 1, 8, true, false},
+        {15, 15, 7, 8, true, false}, {16, 2, 0, 8, false, false},  {3, 16, 0, 8, false, false},
+        {15, 64, 0, 1, true, false}, {16, 16, 0, 1, false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Shape out = {8, 16, cases[i].side, cases[i].side};
+        bool narrow = rule_maxpool(out, cases[i].kernel, cases[i].stride, cases[i].pad, false);
+        bool wide = rule_maxpool(out, cases[i].kernel, cases[i].stride, cases[i].pad, true);
+        if (narrow != cases[i].narrow || wide != cases[i].wide)
+            fail_msg("case %zu", i);
+    }
+}
+
 static void layouts_of_single_values(void **state) {
     (void)state;
     Tensor flat = {.shape = {4, 32, 1, 1}, .layout = LAYOUT_PLAIN}, odd = flat, map = flat;
@@ -303,6 +323,7 @@ int main(void) {
         cmocka_unit_test(groups_in_nhwc_where_blocks_are_slow),
         cmocka_unit_test(places_are_rows_in_nhwc_alone),
         cmocka_unit_test(attention_by_heads_of_whole_vectors),
+        cmocka_unit_test(windows_of_our_own),
         cmocka_unit_test(layouts_of_single_values),
         cmocka_unit_test(winograd_where_it_pays),
         cmocka_unit_test(winograd_of_our_own_in_fp32_where_it_pays),
