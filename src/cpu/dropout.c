@@ -10,6 +10,7 @@
 
 #include "clones.h"
 #include "dropout_bf16.h"
+#include "dropout_f32.h"
 #include "lockstep/dropout.h"
 #include "rows.h"
 
@@ -157,6 +158,8 @@ static Status dropout_steps(StepPlan *plan) {
     }
     if (plan_vectors(plan))
         return dropout_bf16_steps(plan);
+    if (((const CpuDevice *)plan->device)->f32_vectors)
+        return dropout_f32_steps(plan);
     Operand mask = steps_saved(plan, count);
     if (desc->out.layout != LAYOUT_PLAIN)
         steps_need_temp(plan, count);

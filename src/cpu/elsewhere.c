@@ -5,12 +5,13 @@
 #if !FOR_X86
 
 #include "dropout_bf16.h"
+#include "dropout_f32.h"
 #include "f32_image_grad.h"
 #include "f32_rows_grad.h"
 #include "image_conv.h"
 
 static Status not_compiled(void) {
-    return FAIL(ST_INTERNAL, "vectors for bfloat16 were asked for where there are none");
+    return FAIL(ST_INTERNAL, "vectors were asked for where there are none");
 }
 
 Status dropout_bf16_steps(StepPlan *plan) {
@@ -34,6 +35,11 @@ bool f32_rows_grad_takes(const StepPlan *plan) {
 
 void f32_rows_grad_step(StepPlan *plan) {
     (void)plan;
+}
+
+Status dropout_f32_steps(StepPlan *plan) {
+    (void)plan;
+    return not_compiled();
 }
 
 bool image_conv_takes(const StepPlan *plan) {

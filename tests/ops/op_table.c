@@ -295,6 +295,11 @@ const OpCase op_table[] = {
     {DROP("dropout eval", "dropout p=0.5"), .in = {2, 5, 3, 3}, .evaluation = true},
     {DROP("dropout blocks", "dropout p=0.4"), .in = {3, 48, 6, 6}, .grad_in = {GRAD_ADD}},
     {DROP("dropout vectors and a rest", "dropout p=0.4"), .in = {3, 35, 9, 7}},
+    {DROP("dropout tiles and rests", "dropout p=0.1"), .in = {3, 41, 5, 13}, .grad_in = {GRAD_ADD}},
+    {DROP("dropout blocks, tiles and rests", "dropout p=0.7"), .in = {3, 24, 3, 7}},
+    {DROP("dropout given mask and rests", "dropout p=0.3"), .in = {2, 17, 5, 7},
+     .given_mask = true},
+    {DROP("dropout all but", "dropout p=0.99999999"), .in = {2, 16, 3, 3}},
     {DROP("dropout large", "dropout p=0.2"), .in = {32, 24, 7, 7}, .large = true},
 
     {ADD("add", "add with=b"), .in = {2, 3, 5, 5}, .grad_in = {GRAD_ASSIGN, GRAD_ASSIGN}},
