@@ -1,4 +1,5 @@
 #!/bin/bash
+# limit: 400
 # On simulated libraries: every kind of layer of the CUDA backend against the reference, each row of the op table, and
 # every kernel against its definition.
 # shellcheck source=tests/simgpu/lib.sh
