@@ -478,6 +478,7 @@ static void test_recipes(void **state) {
         {"configs/vit.yaml", 4371438, 1536, 8, 123},
         {"configs/cct2.yaml", 283723, 128, 8, 200},
         {"configs/resnet44.yaml", 658651, 128, 8, 257},
+        {"configs/resnet44-muon.yaml", 658651, 128, 4, 10},
         {"configs/airbench94.yaml", 1971640, 2000, 8, 8},
         {"configs/airbench94-nesterov.yaml", 1971640, 1024, 8, 10},
     };
