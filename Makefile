@@ -32,7 +32,7 @@ endif
 
 # ---- Targets that need no compiler: they run before or without the libraries. ----
 TOOL_GOALS := run setup test test-self test-slurm asan tsan fuzz fuzz-smoke lint format check-format check-text \
-              check-includes check-circles check-headers check-scripts check-aarch64 check-ptxas clean help \
+              check-includes check-circles check-headers check-scripts check-aarch64 clean help \
               timing-study checkpoint-study accuracy
 ifneq ($(filter-out $(TOOL_GOALS),$(or $(MAKECMDGOALS),all)),)
 COMPILING := 1
@@ -104,7 +104,9 @@ LIB := $(BUILD)/liblockstep.a
 CUDA_SRC := $(if $(HAVE_CUDA),$(if $(SANITIZE),,$(wildcard src/cuda/*.c)))
 # What backends share is compiled once more, as part of it.
 CUDA_OBJ := $(CUDA_SRC:%.c=$(BUILD)/obj/%.o) $(if $(CUDA_SRC),$(BUILD)/obj/cuda/steps.o)
-KERNEL_OBJ := $(if $(CUDA_SRC),$(patsubst %.cu,$(BUILD)/obj/%.o,$(wildcard kernels/*.cu)))
+# nvcc makes them alike for any CC, so that a build may take those of another: KERNELS=build/obj/kernels.
+KERNELS ?= $(BUILD)/obj/kernels
+KERNEL_OBJ := $(if $(CUDA_SRC),$(patsubst kernels/%.cu,$(KERNELS)/%.o,$(wildcard kernels/*.cu)))
 CUDA_LIB := $(if $(CUDA_SRC),$(BUILD)/liblockstep_cuda.so)
 PROGRAM := $(patsubst src/main.c,$(BUILD)/lockstep,$(wildcard src/main.c))
 
@@ -149,8 +151,14 @@ $(BUILD)/lockstep: $(BUILD)/obj/src/main.o $(LIB) $(BUILD)/flags
 # Machine code for these GPUs, and PTX that the driver compiles for later ones; the PTX stays as it is in the file.
 SM := 80 90 100 120
 NVCC_FLAGS := -std=c++17 -O3 -lineinfo -Iinclude -Ikernels -fmad=false -cudart shared --compress-mode=none \
-    -Xcompiler -fPIC,-fvisibility=hidden,-Wall $(foreach sm,$(SM),-gencode arch=compute_$(sm),code=sm_$(sm)) \
+    -Xcompiler -fPIC,-fvisibility=hidden,-Wall -Xptxas -v,-warn-spills $(foreach sm,$(SM),-gencode arch=compute_$(sm),code=sm_$(sm)) \
     -gencode arch=compute_80,code=compute_80
+ifneq ($(KERNEL_OBJ),)
+NVCC_NOW := $(NVCC) $(NVCC_FLAGS)
+ifneq ($(NVCC_NOW),$(file <$(KERNELS)/flags))
+$(shell mkdir -p $(KERNELS))$(file >$(KERNELS)/flags,$(NVCC_NOW))
+endif
+endif
 
 # A backend of a build that had one must not be found by one that is to have none.
 ifeq ($(CUDA_LIB),)
@@ -172,10 +180,11 @@ $(CUDA_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_TEST_OBJ) $(LIB) $(BUILD)/fla
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $< $(CUDA_TEST_OBJ) $(LIB) $(CUDA_LIBS) $(TEST_LIBS) $(LINK_LIBS) -lstdc++
 
-$(BUILD)/obj/kernels/%.o: kernels/%.cu $(BUILD)/flags
+# What ptxas says of each kernel is kept for check-ptxas; whatever else nvcc says is shown.
+$(KERNELS)/%.o: kernels/%.cu $(KERNELS)/flags
 	$(call say,NVCC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(NVCC) $(NVCC_FLAGS) -MD -MF $(@:.o=.d) -c $< -o $@
+	$(Q)$(NVCC) $(NVCC_FLAGS) -MD -MF $(@:.o=.d) -c $< -o $@ 2>$(@:.o=.ptxas); code=$$?; \
+	    grep -vE '^(ptxas info|    [0-9]+ bytes stack frame)' $(@:.o=.ptxas) >&2; exit $$code
 
 $(BUILD)/obj/cuda/%.o: src/backend/%.c $(BUILD)/flags
 	$(call say,CC,"$< (CUDA)")
@@ -228,7 +237,7 @@ $(if $(BENCH),$(eval $(call link_rule,$(BENCH),)))
 $(if $(FUZZ),$(eval $(call link_rule,$(FUZZ),$(FUZZ_MAIN))))
 $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 
--include $(shell test -d $(BUILD)/obj && find $(BUILD)/obj -name '*.d')
+-include $(shell find $(sort $(wildcard $(BUILD)/obj $(KERNELS))) /dev/null -name '*.d')
 .SECONDARY:
 
 include mk/check.mk

@@ -111,8 +111,8 @@ check-aarch64: ## all of src/ compiles for aarch64, and its own arithmetic has t
 check-bare: $(BUILD)/tests/dist/make_cifar ## the README's commands and the Dockerfile on a bare Debian 12 (root); 4 minutes
 	@tests/run tests/bare/bare_debian.sh
 
-check-ptxas: ## no kernel spills registers, on any GPU it is built for (nvcc; no GPU)
-	@tests/run scripts/check-ptxas
+check-ptxas: $(KERNEL_OBJ) ## no kernel spills registers, on any GPU it is built for (nvcc; no GPU)
+	@ARCHS='$(SM)' REPORTS='$(KERNEL_OBJ:.o=.ptxas)' tests/run scripts/check-ptxas
 
 clean: ## remove the build directory
 	rm -rf $(BUILD)
