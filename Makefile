@@ -107,6 +107,7 @@ CUDA_OBJ := $(CUDA_SRC:%.c=$(BUILD)/obj/%.o) $(if $(CUDA_SRC),$(BUILD)/obj/cuda/
 # nvcc makes them alike for any CC, so that a build may take those of another: KERNELS=build/obj/kernels.
 KERNELS ?= $(BUILD)/obj/kernels
 KERNEL_OBJ := $(if $(CUDA_SRC),$(patsubst kernels/%.cu,$(KERNELS)/%.o,$(wildcard kernels/*.cu)))
+KERNEL_LIB := $(if $(KERNEL_OBJ),$(KERNELS)/libkernels.a)
 CUDA_LIB := $(if $(CUDA_SRC),$(BUILD)/liblockstep_cuda.so)
 PROGRAM := $(patsubst src/main.c,$(BUILD)/lockstep,$(wildcard src/main.c))
 
@@ -173,12 +174,17 @@ $(BUILD)/liblockstep_cuda.so: $(CUDA_OBJ) $(KERNEL_OBJ) $(BUILD)/flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-z,lazy $(LDFLAGS) -o $@ $(CUDA_OBJ) $(KERNEL_OBJ) $(CUDA_LIBS) -lstdc++
 
-CUDA_TEST_OBJ := $(BUILD)/obj/tests/cuda/gpu_array.o $(BUILD)/obj/src/cuda/nccl.o $(BUILD)/obj/src/cuda/check.o $(KERNEL_OBJ)
+CUDA_TEST_OBJ := $(BUILD)/obj/tests/cuda/gpu_array.o $(BUILD)/obj/src/cuda/nccl.o $(BUILD)/obj/src/cuda/check.o $(KERNEL_LIB)
 $(BUILD)/obj/tests/cuda/%.o: COMPILE += -Ikernels $(CUDA_CFLAGS)
 $(CUDA_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(CUDA_TEST_OBJ) $(LIB) $(BUILD)/flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $< $(CUDA_TEST_OBJ) $(LIB) $(CUDA_LIBS) $(TEST_LIBS) $(LINK_LIBS) -lstdc++
+
+# For test programs, which take those that they call.
+$(KERNEL_LIB): $(KERNEL_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) qcsD $@ $^
 
 # What ptxas says of each kernel is kept for check-ptxas; whatever else nvcc says is shown.
 $(KERNELS)/%.o: kernels/%.cu $(KERNELS)/flags
