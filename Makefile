@@ -4,6 +4,7 @@
 #             MPICC=mpicc.mpich (the compiler wrapper of the MPI to take; default: the compiler itself, mpicc, pkg-config)
 #             CC=clang   SANITIZE=address,undefined | thread   WERROR=1   BUILD=DIR   V=1 (show the commands)
 #             NP= DATA= CONFIG= ARGS= NEW=1 RESUME=1 (make run)      SETUP=0 (install nothing)
+#             KERNELS=build/obj/kernels (where nvcc's objects are: those of another build)
 #
 # src/*/*.c become liblockstep.a, src/main.c the program. All that needs CUDA (src/cuda, kernels/*.cu) becomes
 # liblockstep_cuda.so beside it, which the program loads when it is asked for a GPU. Each src/ref/*.c is compiled twice:
