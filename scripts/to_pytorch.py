@@ -133,14 +133,14 @@ def evaluate(folder, state, config):
             "near_ties": near, "confusion": confusion.tolist()}
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("--out")
     parser.add_argument("--like")
     parser.add_argument("--data")
     parser.add_argument("--weights", choices=["params", "ema"])
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     state, config = load(options.checkpoint, options.weights)
     if options.like and not options.out:
         parser.error("--like goes with --out")
