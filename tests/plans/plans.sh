@@ -1,9 +1,9 @@
 #!/bin/bash
 # Every cuDNN graph of the recipes, planned by NVIDIA's own library for GPUs that need not be there, at the lane batches of
-# the recipe; nets of the layer kinds and fusions that no recipe has; in bf16 also resnet9 with one lane. In bf16 for each
-# architecture that lockstep is built for: for sm_90 every recipe of configs/, so that no new one is forgotten, and each row of the
-# op table; for the others recipes that have all kinds of layers between them. So too in fp32 (with the op table) and tf32, for
-# sm_90. FULL=1: all of that for all, and the zoo.
+# the recipe; nets of the layer kinds and fusions that no recipe has. In bf16 for each architecture that lockstep is built for: for
+# sm_90 every recipe of configs/, so that no new one is forgotten, resnet9 with one lane too, and each row of the op table; for the
+# others recipes that have all kinds of graphs between them but those of groups. In fp32 (with the op table) and tf32 these and groups,
+# for sm_90. FULL=1: all of that for all, and the zoo.
 # PLANS_GPUS="sm_90" and PLANS_PRECISIONS="bf16" plan for less. Leaves build/plans/GPU-PRECISION.tsv for table.py.
 # limit: 3600
 . tests/tap.sh
@@ -16,12 +16,12 @@ mkdir -p "$out"
 # Each combination is a process of its own, as many at a time as there are cores. Its own libcuda comes first.
 export LD_LIBRARY_PATH=$PWD/$BUILD/tests/plans/driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 plan_one() {
-    local recipes=(configs/{airbench94,vit}.yaml tests/recipes/residual.yaml)
+    local recipes=(configs/{airbench94,msu-net,vit}.yaml tests/recipes/{small,residual}.yaml)
     case "$1 $2 ${FULL:-0}" in
         *' bf16 1') recipes=(configs/*.yaml configs/zoo/*.yaml tests/recipes/{small,residual,groups}.yaml configs/resnet9.yaml:1) ;;
         *' 1') recipes=(configs/*.yaml configs/zoo/*.yaml tests/recipes/{small,residual,groups}.yaml) ;;
         'sm_90 bf16 '*) recipes=(configs/*.yaml tests/recipes/{small,residual,groups}.yaml configs/resnet9.yaml:1) ;;
-        'sm_90 '*) recipes+=(tests/recipes/{small,groups}.yaml) ;;
+        'sm_90 '*) recipes+=(tests/recipes/groups.yaml) ;;
     esac
     case "$1 $2 ${FULL:-0}" in
         'sm_90 bf16 '* | 'sm_90 fp32 '* | 'sm_90 '*' 1') recipes+=(rows) ;;
