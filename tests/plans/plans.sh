@@ -1,9 +1,9 @@
 #!/bin/bash
 # Every cuDNN graph of the recipes, planned by NVIDIA's own library for GPUs that need not be there, at the lane batches of
 # the recipe; nets of the layer kinds and fusions that no recipe has. In bf16 for each architecture that lockstep is built for: for
-# sm_90 every recipe of configs/, so that no new one is forgotten, resnet9 with one lane too, and each row of the op table; for the
-# others recipes that have all kinds of graphs between them but those of groups. In fp32 (with the op table) and tf32 these and groups,
-# for sm_90. FULL=1: all of that for all, and the zoo.
+# sm_90 every network of configs/, so that no new one is forgotten, resnet9 with one lane too, and each row of the op table; for the
+# others msu-net and small nets, which have all kinds of graphs between them but those of groups: what a graph takes is cuDNN's time,
+# which grows with its layer. In fp32 (with the op table) and tf32 these and groups, for sm_90. FULL=1: all of that for all, and the zoo.
 # PLANS_GPUS="sm_90" and PLANS_PRECISIONS="bf16" plan for less. Leaves build/plans/GPU-PRECISION.tsv for table.py.
 # limit: 3600
 . tests/tap.sh
@@ -16,12 +16,16 @@ mkdir -p "$out"
 # Each combination is a process of its own, as many at a time as there are cores. Its own libcuda comes first.
 export LD_LIBRARY_PATH=$PWD/$BUILD/tests/plans/driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 plan_one() {
-    local recipes=(configs/{airbench94,msu-net,vit}.yaml tests/recipes/{small,residual}.yaml)
+    local nets=(tests/recipes/{small,residual,tokens}.yaml) recipes
     case "$1 $2 ${FULL:-0}" in
-        *' bf16 1') recipes=(configs/*.yaml configs/zoo/*.yaml tests/recipes/{small,residual,groups}.yaml configs/resnet9.yaml:1) ;;
-        *' 1') recipes=(configs/*.yaml configs/zoo/*.yaml tests/recipes/{small,residual,groups}.yaml) ;;
-        'sm_90 bf16 '*) recipes=(configs/*.yaml tests/recipes/{small,residual,groups}.yaml configs/resnet9.yaml:1) ;;
-        'sm_90 '*) recipes+=(tests/recipes/groups.yaml) ;;
+        *' 1') recipes=(configs/*.yaml configs/zoo/*.yaml "${nets[@]}" tests/recipes/groups.yaml) ;;
+        'sm_90 bf16 '*) mapfile -t recipes < <(printf '%s\n' configs/*.yaml | grep -vE -- '-(muon|nesterov|50)\.yaml$') &&
+            recipes+=("${nets[@]}" tests/recipes/groups.yaml) ;;
+        'sm_90 '*) recipes=(configs/msu-net.yaml "${nets[@]}" tests/recipes/groups.yaml) ;;
+        *) recipes=(configs/msu-net.yaml "${nets[@]}") ;;
+    esac
+    case "$1 $2 ${FULL:-0}" in
+        *' bf16 1' | 'sm_90 bf16 '*) recipes+=(configs/resnet9.yaml:1) ;;
     esac
     case "$1 $2 ${FULL:-0}" in
         'sm_90 bf16 '* | 'sm_90 fp32 '* | 'sm_90 '*' 1') recipes+=(rows) ;;
