@@ -247,6 +247,7 @@ $(FUZZ): LDFLAGS += $(if $(FUZZ_MAIN),,-fsanitize=fuzzer)
 -include $(shell find $(sort $(wildcard $(BUILD)/obj $(KERNELS))) /dev/null -name '*.d')
 .SECONDARY:
 
+include mk/emulated.mk
 include mk/check.mk
 include mk/sim.mk
 include mk/gpu.mk

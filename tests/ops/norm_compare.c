@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -55,19 +56,25 @@ void norm_run(Device *device, const OpCase *row, const OpData *data, LookAtOp lo
     op_run_close(&op);
 }
 
+void norm_against(Device *device, const OpCase *row, const OpData *data, const OpResult *expected,
+                  const NormBounds *bounds, LookAtOp look) {
+    OpResult found;
+    norm_run(device, row, data, look, &found);
+    compare(row, "forward", found.out, expected->out, data->out_count, bounds->forward);
+    compare(row, "input", found.grad_in[0], expected->grad_in[0], data->in_count[0], bounds->input);
+    compare(row, "weights", found.grad_param[WEIGHT], expected->grad_param[WEIGHT],
+            data->param_count[WEIGHT], bounds->weights);
+    compare(row, "bias", found.grad_param[BIAS], expected->grad_param[BIAS],
+            data->param_count[BIAS], bounds->bias);
+    op_result_free(&found);
+}
+
 void norm_compare(Device *device, Device *ref, const OpCase *row, OpData *data,
                   const NormBounds *bounds, LookAtOp look) {
-    OpResult found, expected;
+    OpResult expected;
     op_data_round(data, 8);
     norm_run(ref, row, data, NULL, &expected);
-    norm_run(device, row, data, look, &found);
-    compare(row, "forward", found.out, expected.out, data->out_count, bounds->forward);
-    compare(row, "input", found.grad_in[0], expected.grad_in[0], data->in_count[0], bounds->input);
-    compare(row, "weights", found.grad_param[WEIGHT], expected.grad_param[WEIGHT],
-            data->param_count[WEIGHT], bounds->weights);
-    compare(row, "bias", found.grad_param[BIAS], expected.grad_param[BIAS], data->param_count[BIAS],
-            bounds->bias);
-    op_result_free(&found);
+    norm_against(device, row, data, &expected, bounds, look);
     op_result_free(&expected);
 }
 
@@ -87,6 +94,8 @@ int norm_tests(const char *name, Precision precision, const struct CMUnitTest *t
     }
     if (device_open_ref64(&(DeviceOptions){0}, ref) != ST_OK)
         return 1;
+    if (getenv("TEST_ONLY"))
+        cmocka_set_test_filter(getenv("TEST_ONLY"));
     int failures = _cmocka_run_group_tests(group, tests, count, NULL, NULL);
     (*ref)->ops->close(*ref);
     (*cpu)->ops->close(*cpu);

@@ -30,13 +30,18 @@ void norm_judge(const OpCase *row, const char *what, double error, double bound)
 void norm_check(const OpCase *row, const char *what, const double *found, const double *expected,
                 int64_t count, double bound);
 
-/* Rounds the data to bfloat16, runs forward and backward on both devices, prints each error, and
- * fails the cmocka test where one is above its bound. */
+/* Runs forward and backward on a device, prints each error against `expected`, and fails the cmocka
+ * test where one is above its bound. */
+void norm_against(Device *device, const OpCase *row, const OpData *data, const OpResult *expected,
+                  const NormBounds *bounds, LookAtOp look);
+
+/* Rounds the data to bfloat16, and does that against what `ref` makes of them. */
 void norm_compare(Device *device, Device *ref, const OpCase *row, OpData *data,
                   const NormBounds *bounds, LookAtOp look);
 
 /* Runs tests of our own code in a precision with both devices open, or prints SKIP where this
- * processor computes by other code in it: main's exit code. */
+ * processor computes by other code in it: main's exit code. TEST_ONLY in the environment: the tests
+ * of this name alone. */
 int norm_tests(const char *name, Precision precision, const struct CMUnitTest *tests, size_t count,
                Device **cpu, Device **ref);
 

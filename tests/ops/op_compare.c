@@ -203,5 +203,7 @@ int op_compare(const OpBackend *tested) {
         tests[kind].test_func = check_kind;
         tests[kind].initial_state = &kinds[kind];
     }
+    if (getenv("TEST_KIND"))
+        cmocka_set_test_filter(getenv("TEST_KIND"));
     return cmocka_run_group_tests_name(backend->name, tests, open_devices, close_devices);
 }

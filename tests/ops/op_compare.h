@@ -1,7 +1,7 @@
 /* op_compare: a backend against the reference backend in float, for every row of the op table that
  * the backend can compute: outputs, batch statistics, losses, predicted classes, and gradients of
- * inputs and parameters. With TEST_ERRORS in the environment it prints the errors it
- * found. */
+ * inputs and parameters. With TEST_ERRORS in the environment it prints the errors it found, with
+ * TEST_KIND it runs the rows of that kind of layer alone. */
 #ifndef TESTS_OPS_OP_COMPARE_H
 #define TESTS_OPS_OP_COMPARE_H
 

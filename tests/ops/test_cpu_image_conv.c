@@ -30,30 +30,8 @@ static void is_ours(const OpCase *row, const OpRun *op) {
         fail_msg("%s: forward is %s", row->name, op->plan->arithmetic);
 }
 
-static void against_float64(void **state) {
-    (void)state;
-    static const OpCase rows[] = {
-        {.name = "3 to 64, 5x5", .text = "conv c=64 k=5 bias", .in = {25, 3, 32, 32}, .relu = true},
-        {.name = "3 to 64, 3x3", .text = "conv c=64 k=3 p=1", .in = {16, 3, 32, 32}},
-        {.name = "3 to 32, 3x3",
-         .text = "conv c=32 k=3 p=1 bias",
-         .in = {16, 3, 32, 32},
-         .relu = true},
-        {.name = "3 to 24, 2x2", .text = "conv c=24 k=2 bias", .in = {9, 3, 32, 32}},
-        {.name = "4 to 128, 3x3", .text = "conv c=128 k=3 p=1 bias", .in = {5, 4, 20, 28}},
-        {.name = "1 to 96, 7x7",
-         .text = "conv c=96 k=7 p=3 bias",
-         .in = {7, 1, 28, 28},
-         .relu = true},
-        {.name = "2 to 89, 5x5",
-         .text = "conv c=89 k=5 p=2 bias",
-         .in = {3, 2, 17, 11},
-         .relu = true},
-        {.name = "3 to 64, 1x1", .text = "conv c=64 k=1", .in = {3, 3, 9, 13}},
-        {.name = "3 to 32, 96x96", .text = "conv c=32 k=5 bias", .in = {2, 3, 96, 96}},
-        {.name = "4 to 27, 6x6", .text = "conv c=27 k=6 bias", .in = {2, 4, 6, 40}},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+static void against_float64(const OpCase *rows, size_t n) {
+    for (size_t i = 0; i < n; i++) {
         OpCase row = rows[i];
         OpData data;
         row.image = true;
@@ -61,6 +39,39 @@ static void against_float64(void **state) {
         norm_compare(cpu, ref, &row, &data, &BOUNDS, is_ours);
         op_data_free(&data);
     }
+}
+
+static void both_passes(void **state) {
+    (void)state;
+    static const OpCase rows[] = {
+        {.name = "3 to 64, 5x5", .text = "conv c=64 k=5 bias", .in = {25, 3, 32, 32}, .relu = true},
+        {.name = "3 to 24, 2x2", .text = "conv c=24 k=2 bias", .in = {9, 3, 32, 32}},
+        {.name = "4 to 128, 3x3", .text = "conv c=128 k=3 p=1 bias", .in = {5, 4, 20, 28}},
+        {.name = "2 to 89, 5x5",
+         .text = "conv c=89 k=5 p=2 bias",
+         .in = {3, 2, 17, 11},
+         .relu = true},
+        {.name = "3 to 32, 96x96", .text = "conv c=32 k=5 bias", .in = {2, 3, 96, 96}},
+        {.name = "4 to 27, 6x6", .text = "conv c=27 k=6 bias", .in = {2, 4, 6, 40}},
+    };
+    against_float64(rows, sizeof rows / sizeof *rows);
+}
+
+static void backward_alone(void **state) {
+    (void)state;
+    static const OpCase rows[] = {
+        {.name = "3 to 64, 3x3", .text = "conv c=64 k=3 p=1", .in = {16, 3, 32, 32}},
+        {.name = "3 to 32, 3x3",
+         .text = "conv c=32 k=3 p=1 bias",
+         .in = {16, 3, 32, 32},
+         .relu = true},
+        {.name = "1 to 96, 7x7",
+         .text = "conv c=96 k=7 p=3 bias",
+         .in = {7, 1, 28, 28},
+         .relu = true},
+        {.name = "3 to 64, 1x1", .text = "conv c=64 k=1", .in = {3, 3, 9, 13}},
+    };
+    against_float64(rows, sizeof rows / sizeof *rows);
 }
 
 /* Whether a step with activations of bfloat16 is oneDNN's code for any processor. */
@@ -105,7 +116,8 @@ static void no_shape_is_slow(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_float64),
+        cmocka_unit_test(both_passes),
+        cmocka_unit_test(backward_alone),
         cmocka_unit_test(no_shape_is_slow),
     };
     return norm_tests("images' convolutions", PRECISION_BF16, tests, sizeof tests / sizeof *tests,

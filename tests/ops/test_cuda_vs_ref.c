@@ -211,8 +211,6 @@ int main(void) {
     const char *only = getenv("TEST_PART"); /* "fp32", "tf32", "bf16" or "others": this one alone */
     int failures = 0;
     Device *device;
-    if (getenv("TEST_KIND")) /* rows of this kind of layer alone */
-        cmocka_set_test_filter(getenv("TEST_KIND"));
     setvbuf(stdout, NULL, _IOLBF, 0); /* the process may end in the middle of a row */
     if (open_fp32(&device) != ST_OK) {
         printf("1..0 # SKIP %s\n", status_message());
