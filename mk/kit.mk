@@ -9,7 +9,10 @@ gpu-kit: $(KIT_NEEDS) ## an archive that tests and measures on a bare machine wi
 	$(if $(CUDA_LIB),,$(error gpu-kit: this build has no CUDA backend: make CUDA=1 says why))
 	@BUILD=$(BUILD) scripts/gpu-kit/make $(KIT) $(KIT_PROGRAMS)
 
-check-kit: $(if $(CUDA_LIB),$(if $(shell command -v patchelf),gpu-kit $(SIM_NEEDS))) ## the kit's first stage in a bare root, on simulated CUDA libraries (root)
+# Where it can be made: the check skips itself without one.
+packed-kit: $(if $(CUDA_LIB),$(if $(shell command -v patchelf),gpu-kit))
+
+check-kit: packed-kit $(if $(CUDA_LIB),$(SIM_NEEDS)) ## the kit's first stage in a bare root, on simulated CUDA libraries (root)
 	@tests/run tests/kit/collect.sh tests/kit/stage.sh
 
-.PHONY: gpu-kit check-kit
+.PHONY: gpu-kit packed-kit check-kit
