@@ -476,6 +476,7 @@ static void test_recipes(void **state) {
         {"configs/msu-net.yaml", 89614, 250, 10, 20},
         {"configs/msu-net-50.yaml", 89614, 50, 2, 20},
         {"configs/vit.yaml", 4371438, 1536, 8, 123},
+        {"configs/vit-muon.yaml", 4371438, 256, 4, 6},
         {"configs/cct2.yaml", 283723, 128, 8, 200},
         {"configs/resnet44.yaml", 658651, 128, 8, 257},
         {"configs/resnet44-muon.yaml", 658651, 128, 4, 10},
