@@ -1,5 +1,5 @@
 /* In place of the compiler's header for what is compiled for any processor with AVX2 instead of one
- * with AVX512-BF16 (mk/test.mk): the same functions from SIMDe, which computes them by AVX2 and
+ * with AVX512-BF16 (mk/emulated.mk): the same functions from SIMDe, which computes them by AVX2 and
  * plain C, and here those that SIMDe 0.7.4 has not, as Intel's manual defines them. What neither
  * has does not compile. Header only. */
 #ifndef LOCKSTEP_TESTS_EMULATED_IMMINTRIN_H

@@ -78,6 +78,14 @@ void norm_compare(Device *device, Device *ref, const OpCase *row, OpData *data,
     op_result_free(&expected);
 }
 
+void norm_compare_row(Device *device, Device *ref, const OpCase *row, const NormBounds *bounds,
+                      LookAtOp look) {
+    OpData data;
+    assert_int_equal(op_data_make(row, &data), ST_OK);
+    norm_compare(device, ref, row, &data, bounds, look);
+    op_data_free(&data);
+}
+
 int norm_tests(const char *name, Precision precision, const struct CMUnitTest *tests, size_t count,
                Device **cpu, Device **ref) {
     const char *named = precision == PRECISION_BF16 ? "bf16" : "fp32";

@@ -39,6 +39,10 @@ void norm_against(Device *device, const OpCase *row, const OpData *data, const O
 void norm_compare(Device *device, Device *ref, const OpCase *row, OpData *data,
                   const NormBounds *bounds, LookAtOp look);
 
+/* Makes data for the row, and compares so. */
+void norm_compare_row(Device *device, Device *ref, const OpCase *row, const NormBounds *bounds,
+                      LookAtOp look);
+
 /* Runs tests of our own code in a precision with both devices open, or prints SKIP where this
  * processor computes by other code in it: main's exit code. TEST_ONLY in the environment: the tests
  * of this name alone. */

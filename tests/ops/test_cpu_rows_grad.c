@@ -39,11 +39,7 @@ static const OpCase rows[] = {
 static void against_float64(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        OpCase row = rows[i];
-        OpData data;
-        assert_int_equal(op_data_make(&row, &data), ST_OK);
-        norm_compare(cpu, ref, &row, &data, &BOUNDS, is_ours);
-        op_data_free(&data);
+        norm_compare_row(cpu, ref, &rows[i], &BOUNDS, is_ours);
     }
 }
 
